@@ -1,0 +1,48 @@
+"""No secret leaves this package as text: signatures are cut from URLs, keys are struck from messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+_QUERY = re.compile(r"(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
+_USERINFO = re.compile(r"(https?://)[^\s/\"'<>@]*@", re.IGNORECASE)
+
+
+class Secret:
+    """A key that has to be asked for by name before it can be read, so that no repr or traceback shows it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def strike(self, text: str) -> str:
+        """`text` with every occurrence of the secret struck out."""
+        return text.replace(self._text, "[key]")
+
+    def __repr__(self) -> str:
+        return "Secret('...')"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a key is not pickled: read it again where it is needed")
+
+
+def redact(text: str) -> str:
+    """`text` with the query, fragment and user of every URL in it cut away."""
+    return _USERINFO.sub(r"\1", _QUERY.sub(r"\1?[redacted]", text))
+
+
+def redact_json(value: Any, clean: Callable[[str], str] = redact) -> Any:
+    """A copy of a JSON value in which every string went through `clean`."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {key: redact_json(item, clean) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact_json(item, clean) for item in value]
+    return value

@@ -1,0 +1,276 @@
+"""Every error this package raises.
+
+::
+
+    PackageXError
+    ├ ConfigurationError            (also ValueError) a key, URL, option or parameter that cannot work
+    ├ ApiError                      .status .message .code .errors .endpoint .retry_after
+    │  ├ BadRequestError            400, 422
+    │  ├ AuthenticationError        401
+    │  ├ PermissionDeniedError      403
+    │  ├ NotFoundError              404
+    │  ├ RateLimitError             429
+    │  └ ServerError                5xx
+    ├ ConnectionFailedError
+    │  └ RequestTimeoutError        (also TimeoutError)
+    ├ DecodeError                   the answer is not what the API promises; says where
+    ├ PaginationError               a page that repeats or does not advance
+    ├ ExportStateError              .export_id
+    │  ├ ExportNotReadyError        ├ ExportFailedError
+    │  └ ExportTimedOutError        └ ExportGoneError
+    ├ DownloadError                 .export_id .artifact
+    │  ├ LinkExpiredError           ├ StorageError .status .retry_after
+    │  │                            │  └ StorageUnreachableError (also ConnectionFailedError)
+    │  ├ IncompleteBodyError        ├ ChecksumError
+    │  ├ StalledError               └ DestinationError (also OSError)
+    └ DownloadGroupError            (also ExceptionGroup) .report
+
+A message says what failed, for which export and artifact, and what the caller can do; it holds no key
+and no signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from packagex_async.models import Artifact
+    from packagex_async.report import DownloadReport
+
+
+def _rebuild(cls: type[PackageXError], args: tuple[Any, ...], state: dict[str, Any]) -> PackageXError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    for name, value in state.items():
+        setattr(error, name, value)
+    return error
+
+
+class PackageXError(Exception):
+    """The root: catch it to catch every error of this package."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+
+class ConfigurationError(PackageXError, ValueError):
+    """A key, URL, option or parameter that cannot work; raised before anything is sent."""
+
+
+class ApiError(PackageXError):
+    """The API refused a request. API: Responses.
+
+    Attributes:
+        status: The HTTP status.
+        message: What the API said, secrets struck out.
+        code: The API's `error_code` (or `code`), if it gave one.
+        errors: The API's list of failed properties.
+        endpoint: The endpoint the answer names, else the method and path that were asked for.
+        retry_after: Seconds the server asked to wait, if it did.
+    """
+
+    hint = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str | None = None,
+        errors: Sequence[Any] = (),
+        endpoint: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.errors = tuple(errors)
+        self.endpoint = endpoint
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        code = f" ({self.code})" if self.code else ""
+        return f"{self.endpoint or 'request'}: {self.status}{code}: {self.message}{self.hint}"
+
+
+class BadRequestError(ApiError):
+    """400 or 422: the API does not accept a parameter; `errors` names it."""
+
+
+class AuthenticationError(ApiError):
+    """401: the API does not know the key. Sandbox and production have keys of their own."""
+
+    hint = " (check the key, and that it belongs to this environment: sandbox keys are keys of their own)"
+
+
+class PermissionDeniedError(ApiError):
+    """403: the key may not do this."""
+
+
+class NotFoundError(ApiError):
+    """404: no such export, or no longer: exports are deleted 24 hours after creation."""
+
+    hint = " (exports are deleted 24 hours after creation)"
+
+
+class RateLimitError(ApiError):
+    """429, when retrying did not help or the server asks for a longer wait than the policy allows."""
+
+
+class ServerError(ApiError):
+    """5xx, when retrying did not help."""
+
+
+class ConnectionFailedError(PackageXError):
+    """No connection, or one that broke before the answer was whole."""
+
+
+class RequestTimeoutError(ConnectionFailedError, TimeoutError):
+    """No answer within the time allowed."""
+
+
+class DecodeError(PackageXError):
+    """The answer is not what the API promises; the message says where."""
+
+
+class PaginationError(PackageXError):
+    """The listing repeats a page or does not advance."""
+
+
+class ExportStateError(PackageXError):
+    """The export cannot be downloaded in the state it is in.
+
+    Attributes:
+        export_id: Which export.
+    """
+
+    def __init__(self, message: str, *, export_id: str) -> None:
+        super().__init__(message)
+        self.export_id = export_id
+
+
+class ExportNotReadyError(ExportStateError):
+    """The export is still queued or processing."""
+
+
+class ExportFailedError(ExportStateError):
+    """The platform failed to prepare the export."""
+
+
+class ExportTimedOutError(ExportStateError):
+    """The platform gave up preparing the export."""
+
+
+class ExportGoneError(ExportStateError):
+    """The export no longer exists: exports are deleted 24 hours after creation."""
+
+
+class DownloadError(PackageXError):
+    """An artifact could not be downloaded.
+
+    Attributes:
+        export_id: Which export.
+        artifact: Which of its artifacts.
+    """
+
+    def __init__(self, message: str, *, export_id: str, artifact: Artifact) -> None:
+        super().__init__(message)
+        self.export_id = export_id
+        self.artifact = artifact
+
+    def __str__(self) -> str:
+        return f"export {self.export_id}, artifact {self.artifact}: {self.args[0]}"
+
+
+class LinkExpiredError(DownloadError):
+    """The artifact's presigned URL is no longer valid."""
+
+
+class StorageError(DownloadError):
+    """The storage host refused the artifact, or answered with something that is not it.
+
+    Attributes:
+        status: The HTTP status, or `None` when there was no answer.
+        retry_after: Seconds the host asked to wait, if it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        export_id: str,
+        artifact: Artifact,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, export_id=export_id, artifact=artifact)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class StorageUnreachableError(StorageError, ConnectionFailedError):
+    """The storage host could not be reached, again and again."""
+
+
+class IncompleteBodyError(DownloadError):
+    """The artifact's bytes ended before their declared end, again and again."""
+
+
+class ChecksumError(DownloadError):
+    """The artifact's bytes do not have the hash the storage host declares."""
+
+
+class StalledError(DownloadError):
+    """The artifact's bytes stopped coming, again and again."""
+
+
+class DestinationError(DownloadError, OSError):
+    """The artifact cannot be written where it should go.
+
+    Attributes:
+        errno: The operating system's error number, if there is one.
+        filename: The path.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        export_id: str,
+        artifact: Artifact,
+        filename: str | None = None,
+        errno: int | None = None,
+    ) -> None:
+        super().__init__(message, export_id=export_id, artifact=artifact)
+        self.filename = filename
+        self.errno = errno
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, (cls, args, state) = super().__reduce__()
+        return rebuild, (cls, args, state | {"filename": self.filename, "errno": self.errno})
+
+
+class DownloadGroupError(PackageXError, ExceptionGroup[PackageXError]):
+    """At least one artifact of an export failed; the others are in the report.
+
+    Attributes:
+        report: What happened, artifact by artifact.
+    """
+
+    report: DownloadReport
+
+    @classmethod
+    def of(cls, report: DownloadReport) -> Self:
+        """The error that tells of the failures in `report`."""
+        count = len(report.failures)
+        failed = "1 artifact" if count == 1 else f"{count} artifacts"
+        error = cls(f"export {report.export_id}: {failed} failed", report.failures)
+        error.report = report
+        return error
+
+    def derive(self, excs: Sequence[PackageXError], /) -> DownloadGroupError:  # type: ignore[override]
+        part = DownloadGroupError(self.message, excs)
+        part.report = self.report
+        return part

@@ -1,0 +1,87 @@
+"""What the API talks about: frozen, open to tomorrow's values, silent about URLs."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import attrs
+import pytest
+
+from packagex_async import Artifact, Export, ExportResource, ExportStatus, Page, Pagination
+
+URL = "https://storage.example/exp_1.csv?signature=CANARY"
+EXPORT = Export(
+    id="exp_1",
+    status=ExportStatus.COMPLETED,
+    csv_url=URL,
+    extra={"_xlsx_url": URL, "links": [URL, {"again": URL}], "size": 3},
+)
+
+
+def test_records_are_frozen() -> None:
+    """A record does not change under its readers."""
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        EXPORT.name = "other"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        EXPORT.extra["size"] = 4  # type: ignore[index]
+
+
+def test_trap_09_no_url_shows_in_a_repr() -> None:
+    """Neither a known URL nor an unknown one is printed."""
+    assert "CANARY" not in repr(EXPORT)
+    assert "CANARY" not in str(EXPORT)
+    assert "extra=<_xlsx_url, links, size>" in repr(EXPORT)
+    assert "extra={}" in repr(Export(id="exp_2"))
+    assert "CANARY" not in repr(Page(data=(EXPORT,), pagination=Pagination(has_more=False)))
+
+
+def test_trap_09_a_pickle_leaves_the_urls_behind() -> None:
+    """What travels between processes holds no signature, and everything else."""
+    frozen = pickle.dumps(EXPORT)
+    assert b"CANARY" not in frozen
+    thawed = pickle.loads(frozen)
+    assert thawed.artifacts == ()
+    assert thawed.id == EXPORT.id
+    assert thawed.status is ExportStatus.COMPLETED
+    assert thawed.extra["size"] == 3
+
+
+def test_a_copy_is_the_record_itself() -> None:
+    """A frozen record needs no second one."""
+    assert copy.copy(EXPORT) is EXPORT
+    assert copy.deepcopy([EXPORT])[0] is EXPORT
+
+
+def test_exports_are_hashable_and_equal_by_value() -> None:
+    """They can stand in sets."""
+    assert len({Export(id="a"), Export(id="a"), Export(id="b")}) == 2
+
+
+def test_an_artifact_is_asked_for_by_name_or_member() -> None:
+    """Both find the URL; an artifact that is not offered has none."""
+    assert EXPORT.url("csv") == EXPORT.url(Artifact.CSV) == URL
+    assert EXPORT.url(Artifact.JSON) is None
+    assert EXPORT.artifacts == (Artifact.CSV,)
+    with pytest.raises(ValueError, match="xlsx"):
+        EXPORT.url("xlsx")
+
+
+def test_trap_24_open_enums_take_unknown_strings() -> None:
+    """An unknown value is a member with a name and a value; something that is no string is none."""
+    paused = ExportStatus("paused")
+    assert paused == "paused"
+    assert (paused.name, paused.value, f"{paused}") == ("PAUSED", "paused", "paused")
+    assert paused == ExportStatus("paused")
+    assert hash(paused) == hash("paused")
+    assert pickle.loads(pickle.dumps(paused)) == paused
+    assert list(ExportStatus) == ["queued", "processing", "completed", "failed", "timed_out"]
+    with pytest.raises(ValueError, match="3 is not a valid ExportResource"):
+        ExportResource(3)
+
+
+def test_a_page_is_read_like_a_sequence() -> None:
+    """It can be iterated and measured."""
+    page = Page(data=(EXPORT,), pagination=Pagination(has_more=False))
+    assert list(page) == [EXPORT]
+    assert len(page) == 1
