@@ -1,0 +1,35 @@
+"""An export id and an artifact to a safe, collision-free file name."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from packagex_async.models import Artifact
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])\Z", re.IGNORECASE)
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+
+SUFFIXES = {
+    Artifact.JSON: ".json",
+    Artifact.CSV: ".csv",
+    Artifact.CSV_ERROR: ".error.csv",
+    Artifact.CSV_SANITIZED: ".sanitized.csv",
+}
+
+
+def file_stem(export_id: str) -> str:
+    """The id as it stands when it is plain, else what is safe of it and a short hash of the whole.
+
+    A plain id has no `~`, so no two ids share a stem.
+    """
+    if _PLAIN.match(export_id) and not _DEVICE.match(export_id):
+        return export_id
+    digest = hashlib.sha256(export_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{_UNSAFE.sub('_', export_id)[:60].strip('_-') or 'export'}~{digest}"
+
+
+def artifact_name(export_id: str, artifact: Artifact) -> str:
+    """The name of the file that holds `artifact` of the export."""
+    return file_stem(export_id) + SUFFIXES[artifact]

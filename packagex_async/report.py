@@ -1,0 +1,167 @@
+"""What a download tells its caller: progress events while it runs, files and failures when it ends."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Protocol, SupportsIndex, TypeVar, overload
+
+import attrs
+
+from packagex_async.errors import DownloadError, DownloadGroupError
+from packagex_async.models import Artifact
+
+Verified = Literal["checksum", "length", "none"]
+
+
+class ProgressKind(enum.StrEnum):
+    """What a progress event tells."""
+
+    STARTED = "started"
+    ADVANCED = "advanced"
+    RETRYING = "retrying"
+    KEPT = "kept"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@attrs.frozen(kw_only=True)
+class ProgressEvent:
+    """One step of one artifact.
+
+    Attributes:
+        kind: What happened: `started` (the answer's head is here), `advanced`, `retrying`, and one of
+            `kept`, `finished` or `failed` at the end.
+        export_id: Which export.
+        artifact: Which of its artifacts.
+        received: Bytes of the artifact held so far; falls when a try starts again from zero.
+        total: Bytes of the whole artifact, or `None` while unknown.
+        attempt: The number of the try, from 1.
+        delay: Seconds until the next try (`retrying` only).
+        error: What went wrong (`retrying` and `failed` only).
+    """
+
+    kind: ProgressKind
+    export_id: str
+    artifact: Artifact
+    received: int = 0
+    total: int | None = None
+    attempt: int = 1
+    delay: float | None = None
+    error: DownloadError | None = None
+
+
+OnProgress = Callable[[ProgressEvent], None]
+
+
+@attrs.frozen(kw_only=True)
+class DownloadedFile:
+    """One artifact, whole on disk.
+
+    Attributes:
+        artifact: Which artifact.
+        path: Where it is.
+        size: Its length in bytes.
+        verified: What the bytes were checked against: a declared hash (`checksum`), the declared length
+            (`length`), or nothing the storage host declared (`none`).
+        sha256: Its SHA-256 in hexadecimal, when `digest="sha256"` was asked for.
+        attempts: How many times it was asked for.
+        resumed: Whether a broken transfer was continued instead of begun again.
+        elapsed: Seconds from the first request to the file in place.
+        kept: Whether the file was there already, with the object's length (and hash, if one is declared).
+    """
+
+    artifact: Artifact
+    path: Path
+    size: int
+    verified: Verified
+    sha256: str | None = None
+    attempts: int = 1
+    resumed: bool = False
+    elapsed: float = 0.0
+    kept: bool = False
+
+
+class _Outcome(Protocol):
+    @property
+    def artifact(self) -> Artifact: ...
+
+
+T_co = TypeVar("T_co", bound=_Outcome, covariant=True)
+
+
+class ByArtifact(tuple[T_co, ...]):
+    """A tuple in the order of `Artifact` that can be asked by artifact, too: `report.files["csv"].path`."""
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, key: str | SupportsIndex, /) -> T_co: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> tuple[T_co, ...]: ...
+    def __getitem__(self, key: str | SupportsIndex | slice, /) -> T_co | tuple[T_co, ...]:
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        for outcome in self:
+            if outcome.artifact == key:
+                return outcome
+        raise KeyError(key)
+
+    def __contains__(self, key: object, /) -> bool:
+        return key in self.keys() if isinstance(key, str) else super().__contains__(key)
+
+    def keys(self) -> tuple[Artifact, ...]:
+        """The artifacts."""
+        return tuple(outcome.artifact for outcome in self)
+
+    def values(self) -> tuple[T_co, ...]:
+        """What became of them."""
+        return tuple(self)
+
+    def items(self) -> tuple[tuple[Artifact, T_co], ...]:
+        """Each artifact with what became of it."""
+        return tuple((outcome.artifact, outcome) for outcome in self)
+
+
+@attrs.frozen(kw_only=True)
+class DownloadReport:
+    """What happened to an export's artifacts.
+
+    Attributes:
+        export_id: Which export.
+        files: The artifacts that are whole on disk (also by artifact: `report.files["csv"]`).
+        missing: The artifacts asked for that the export does not offer; this is no failure.
+        failures: The errors of the others (also by artifact).
+    """
+
+    export_id: str
+    files: ByArtifact[DownloadedFile] = ByArtifact()
+    missing: tuple[Artifact, ...] = ()
+    failures: ByArtifact[DownloadError] = ByArtifact()
+
+    @property
+    def ok(self) -> bool:
+        """Whether no artifact failed."""
+        return not self.failures
+
+    def raise_for_failures(self) -> None:
+        """Raise what failed, if anything did.
+
+        Raises:
+            DownloadGroupError: With this report, when at least one artifact failed.
+        """
+        if self.failures:
+            raise DownloadGroupError.of(self)
+
+    def __str__(self) -> str:
+        lines = [f"export {self.export_id}: {len(self.files)} files, {len(self.failures)} failed"]
+        lines += [_line(file) for file in self.files]
+        lines += [f"  {artifact}: not offered" for artifact in self.missing]
+        lines += [f"  {error.artifact}: failed: {error.args[0]}" for error in self.failures]
+        return "\n".join(lines)
+
+
+def _line(file: DownloadedFile) -> str:
+    kept = ", kept" if file.kept else ""
+    return f"  {file.artifact}: {file.path} ({file.size} bytes, verified by {file.verified}{kept})"

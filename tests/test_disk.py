@@ -1,0 +1,202 @@
+"""A file appears whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import os
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from packagex_async._disk import BLOCK_SIZE, Disk, DiskError, Part, write_all
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+@pytest.fixture
+async def disk() -> AsyncIterator[Disk]:
+    disk = Disk(threads=2)
+    yield disk
+    disk.close()
+    disk.close()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_what_was_written_is_published_whole(disk: Disk, tmp_path: Path) -> None:
+    """Small blocks and large ones, in a folder that was not there."""
+    target = tmp_path / "new" / "deep" / "a.csv"
+    blocks = [b"x" * 10, b"y" * (BLOCK_SIZE + 1), b"", b"z" * (BLOCK_SIZE - 5)]
+    async with Part(disk, target, ["md5", "sha256"]) as part:
+        for block in blocks:
+            await part.write(block)
+        measured = await part.finish()
+        assert not target.exists()
+        await part.publish(overwrite=False)
+    whole = b"".join(blocks)
+    assert target.read_bytes() == whole
+    assert names(target.parent) == ["a.csv"]
+    assert measured.size == len(whole)
+    assert measured.digests == {"md5": hashlib.md5(whole).digest(), "sha256": hashlib.sha256(whole).digest()}
+
+
+async def test_trap_22_a_part_that_is_not_published_disappears(disk: Disk, tmp_path: Path) -> None:
+    """The target is as it was."""
+    target = tmp_path / "a.csv"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="far side"):
+        async with Part(disk, target, ()) as part:
+            await part.write(b"n" * 2 * BLOCK_SIZE)
+            assert len(names(tmp_path)) == 2
+            raise RuntimeError("far side")
+    assert names(tmp_path) == ["a.csv"]
+    assert target.read_text() == "old"
+
+
+async def test_trap_04_two_parts_of_one_target_do_not_meet(disk: Disk, tmp_path: Path) -> None:
+    """Each has a partial of its own; the one that is published last stands."""
+    target = tmp_path / "a.csv"
+    async with Part(disk, target, ()) as one, Part(disk, target, ()) as other:
+        await one.write(b"11")
+        await other.write(b"22")
+        await one.finish()
+        await other.finish()
+        await one.publish(overwrite=False)
+        await other.publish(overwrite=False)
+    assert target.read_bytes() == b"22"
+    assert names(tmp_path) == ["a.csv"]
+
+
+async def test_a_file_that_appeared_meanwhile_is_not_destroyed(disk: Disk, tmp_path: Path) -> None:
+    """Unless it is to be overwritten."""
+    target = tmp_path / "a.csv"
+    async with Part(disk, target, ()) as part:
+        await part.write(b"new")
+        await part.finish()
+        target.write_bytes(b"another")
+        with pytest.raises(DiskError, match="another file of 7 bytes has appeared there"):
+            await part.publish(overwrite=False)
+        assert target.read_bytes() == b"another"
+        await part.publish(overwrite=True)
+    assert target.read_bytes() == b"new"
+
+
+class NarrowFile(io.FileIO):
+    """An operating system that takes less than it is given."""
+
+    def write(self, data: Buffer, /) -> int:
+        return super().write(memoryview(data)[:7])
+
+
+def test_a_short_write_is_completed(tmp_path: Path) -> None:
+    """What the operating system did not take is given to it again."""
+    path = tmp_path / "a.csv"
+    payload = os.urandom(100)
+    with NarrowFile(path, "w") as file:
+        write_all(file, payload)
+    assert path.read_bytes() == payload
+
+
+async def test_a_file_is_measured_without_being_changed(disk: Disk, tmp_path: Path) -> None:
+    """Its length, and digests when asked; nothing there is nothing."""
+    path = tmp_path / "a.csv"
+    assert await disk.measure(path, ["md5"]) is None
+    path.write_bytes(b"abc")
+    measured = await disk.measure(path, [])
+    assert measured is not None
+    assert (measured.size, measured.digests) == (3, {})
+    measured = await disk.measure(path, ["md5"])
+    assert measured is not None
+    assert measured.digests["md5"] == hashlib.md5(b"abc").digest()
+
+
+async def test_what_is_no_regular_file_is_refused(disk: Disk, tmp_path: Path) -> None:
+    """A folder or a link at the target is neither kept nor followed."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("folder", "link"):
+        with pytest.raises(DiskError, match="no regular file is there"):
+            await disk.measure(tmp_path / name, [])
+
+
+async def test_what_the_disk_refuses_says_so(disk: Disk, tmp_path: Path) -> None:
+    """The operating system's own error is the cause, with its number."""
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskError) as caught:
+        async with Part(disk, tmp_path / "file" / "a.csv", ()):
+            pytest.fail("there is no such folder")
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.cause is caught.value.__cause__
+    assert names(tmp_path) == ["file"]
+
+
+async def test_a_part_is_written_only_inside_its_block(disk: Disk, tmp_path: Path) -> None:
+    """There is no file before and none after."""
+    part = Part(disk, tmp_path / "a.csv", ())
+    with pytest.raises(ValueError, match="not open"):
+        await part.finish()
+
+
+class Gate:
+    """Disk work that waits until it is let through."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self) -> None:
+        self.entered.set()
+        assert self.open.wait(30)
+
+
+async def entered(gate: Gate) -> None:
+    await asyncio.to_thread(gate.entered.wait, 30)
+
+
+async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path) -> None:
+    """The thread is outlived, the handle closed, the partial removed, however often it is cancelled."""
+    disk = Disk(threads=1)
+    gate = Gate()
+    busy = asyncio.create_task(disk.run(tmp_path, gate))
+    await entered(gate)
+
+    async def use() -> None:
+        async with Part(disk, tmp_path / "a.csv", ()):
+            pytest.fail("it was cancelled before")
+
+    task = asyncio.create_task(use())
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+    assert not task.done()
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await busy
+    assert names(tmp_path) == []
+    disk.close()
+
+
+async def test_an_error_of_cancelled_disk_work_is_not_left_unheard(disk: Disk, tmp_path: Path) -> None:
+    """Cancellation wins, and no warning about an exception that was never retrieved follows."""
+    gate = Gate()
+
+    def fail() -> None:
+        gate()
+        raise OSError("full")
+
+    task = asyncio.create_task(disk.run(tmp_path, fail))
+    await entered(gate)
+    task.cancel()
+    await asyncio.sleep(0)
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
