@@ -1,0 +1,163 @@
+"""Exactly once: which page of a listing to ask for next, and which of its exports are new.
+
+The walk goes forward, page after page, and tells exports apart by id. What is inserted meanwhile makes pages
+repeat exports, which does no harm. What is deleted before the place the walk has reached moves later exports to
+pages it has passed. Every such deletion leaves a trace in the answers themselves; when there is one, the
+walk looks back over the pages once more at its end:
+
+- The total count fell, or grew by less than the exports that were seen to be created meanwhile.
+- An export that was listed reached the 24 hours after which it is deleted.
+- An export was listed twice though its listing is ordered by something that changes.
+
+Looking back goes by creation, oldest first, from the last page down to the first. In that order what is inserted
+joins at the end, and what is deleted moves exports only towards pages still to be asked for. Nothing
+that stays alive can slip through, and the whole costs at most twice the requests of the plain walk.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import attrs
+
+from packagex_async.errors import PaginationError
+from packagex_async.models import Export, Page
+
+LIFETIME = timedelta(hours=24)
+"""An export is deleted this long after its creation. API: Exports."""
+
+MAX_BARREN_PAGES = 5
+"""Pages in a row that may bring nothing new before the walk is given up."""
+
+MAX_BELIEVED_REPEATS = 100
+"""The same, for pages that repeat others in a listing whose total count says that more is to come."""
+
+
+@attrs.frozen
+class Step:
+    """A page to ask for; `back` asks for it by creation, oldest first, whatever the listing's own order."""
+
+    page: int
+    back: bool = False
+
+
+@attrs.define
+class _Traces:
+    """What the answers of a walk give away of insertions and deletions.
+
+    `began` and `now` are the server's time at the first and the latest answer, where it told.
+    """
+
+    reorders: bool
+    began: datetime | None = None
+    now: datetime | None = None
+    first_total: int | None = None
+    total: int | None = None
+    created: int = 0
+    next_expiry: datetime | None = None
+    deleted: bool = False
+
+    def observe(self, page: Page, fresh: tuple[Export, ...], served: datetime | None) -> None:
+        self.now = served
+        self.began = self.began or served
+        self._count(page.pagination.total_count)
+        self.deleted |= self.reorders and len(fresh) < len(page)
+        for export in fresh:
+            self._date(export.created_at)
+
+    def _count(self, total: int | None) -> None:
+        if total is None:
+            return
+        if self.first_total is None:
+            self.first_total = total
+        self.deleted |= self.total is not None and total < self.total
+        self.total = total
+
+    def _date(self, created: datetime | None) -> None:
+        if created is None or self.began is None:
+            return
+        self.created += self._meanwhile(created)
+        expiry = created + LIFETIME
+        if expiry > self.began and (self.next_expiry is None or expiry < self.next_expiry):
+            self.next_expiry = expiry
+
+    def _meanwhile(self, moment: datetime) -> bool:
+        return self.began is not None and self.now is not None and self.began < moment <= self.now
+
+    def tell_of_deletion(self) -> bool:
+        """Whether something may have been deleted since the first page."""
+        if self.deleted or (self.next_expiry is not None and self._meanwhile(self.next_expiry)):
+            return True
+        if self.first_total is None or self.total is None:
+            return False
+        return self.total < self.first_total + self.created
+
+
+@attrs.define
+class Walk:
+    """The walk over one listing: ask for `step`, hand it to `take` with the answer, until `step` is `None`.
+
+    Args:
+        start: The first page to ask for. Only a walk from page 1 looks back.
+        by_creation: Whether the listing is ordered by creation, oldest first.
+        reorders: Whether it is ordered by something that changes while an export lives.
+    """
+
+    start: int = 1
+    by_creation: bool = True
+    reorders: bool = False
+    step: Step | None = attrs.field(init=False)
+    _traces: _Traces = attrs.field(init=False)
+    _seen: set[str] = attrs.field(init=False, factory=set)
+    _told_page: int | None = attrs.field(init=False, default=None)
+    _barren: int = attrs.field(init=False, default=0)
+
+    def __attrs_post_init__(self) -> None:
+        self.step = Step(self.start)
+        self._traces = _Traces(self.reorders)
+
+    def take(self, step: Step, page: Page, served: datetime | None) -> tuple[Export, ...]:
+        """The exports of the page asked for in `step` that are new; `served` is the server's time, if told.
+
+        Raises:
+            PaginationError: The listing repeats a page, does not advance, or goes on with empty pages.
+        """
+        fresh = tuple({export.id: export for export in page if export.id not in self._seen}.values())
+        self._seen.update(export.id for export in fresh)
+        if not step.back:
+            self._traces.observe(page, fresh, served)
+            self._check_advance(step.page, page, fresh)
+        self.step = self._next(step, page)
+        return fresh
+
+    def _next(self, step: Step, page: Page) -> Step | None:
+        if step.back:
+            return Step(step.page - 1, back=True) if step.page > 1 else None
+        if page.pagination.has_more:
+            return Step(step.page + 1)
+        # In its own order the last page was read this moment, and nothing can move onto it from before.
+        last = step.page - 1 if self.by_creation else step.page
+        looks_back = self.start == 1 and last >= 1 and self._traces.tell_of_deletion()
+        return Step(last, back=True) if looks_back else None
+
+    def _check_advance(self, number: int, page: Page, fresh: tuple[Export, ...]) -> None:
+        told, self._told_page = self._told_page, page.pagination.page
+        if fresh:
+            self._barren = 0
+            return
+        if not page.pagination.has_more:
+            return
+        if told is not None and page.pagination.page == told:
+            raise PaginationError(f"the listing does not advance: asked for page {number}, got page {told} again")
+        self._barren += 1
+        if self._barren > _most_barren(number, page):
+            what = "repeat what came before" if page.data else "are empty though has_more is true"
+            raise PaginationError(f"the listing does not advance: {self._barren} pages up to page {number} {what}")
+
+
+def _most_barren(number: int, page: Page) -> int:
+    # Newest first, as many insertions as a page holds repeat a whole page. Where the total count says that
+    # the listing really goes on behind this page, such repeats are believed for longer.
+    total = page.pagination.total_count
+    goes_on = page.data and total is not None and number * len(page) < total
+    return MAX_BELIEVED_REPEATS if goes_on else MAX_BARREN_PAGES

@@ -1,0 +1,268 @@
+"""Requests to the API and its answers, without any I/O: parameters checked, envelopes read, statuses mapped."""
+
+from __future__ import annotations
+
+import http
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from packagex_async import errors
+from packagex_async._convert import export_from_json, pagination_from_json
+from packagex_async._redact import Secret, redact, redact_json
+from packagex_async.errors import ApiError, ConfigurationError, DecodeError
+from packagex_async.models import Direction, Export, ExportResource, ExportStatus, OrderBy, Page
+
+EXPORTS = "/v1/exports"
+
+E = TypeVar("E", OrderBy, Direction)
+
+
+def export_target(export_id: str, *, include_csv: bool, include_json: bool) -> str:
+    """The path and query that retrieve one export. API: Retrieve Export."""
+    if not isinstance(export_id, str) or not export_id.strip(". "):
+        raise ConfigurationError(f"export_id must be an export's id, like 'exp_...', not {export_id!r}")
+    flags = {"include_csv": include_csv, "include_json": include_json}
+    query = urlencode({name: "true" for name, wanted in flags.items() if wanted})
+    return f"{EXPORTS}/{quote(export_id, safe='')}" + (f"?{query}" if query else "")
+
+
+@attrs.frozen(kw_only=True)
+class Listing:
+    """What `GET /v1/exports` is asked for. API: List exports, Query Parameters."""
+
+    page: int
+    limit: int
+    order_by: OrderBy | None = None
+    direction: Direction | None = None
+    resource: str | None = None
+    statuses: str | None = None
+    search: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        page: int,
+        limit: int,
+        order_by: OrderBy | str | None,
+        direction: Direction | str | None,
+        resource: ExportResource | str | None,
+        statuses: ExportStatus | str | Iterable[ExportStatus | str] | None,
+        search: str | None,
+    ) -> Listing:
+        """Check the parameters.
+
+        Raises:
+            ConfigurationError: One that the API would refuse or misread; says which and why.
+        """
+        return cls(
+            page=_positive("page", page),
+            limit=_positive("limit", limit),
+            order_by=None if order_by is None else _member("order_by", order_by, OrderBy),
+            direction=None if direction is None else _member("direction", direction, Direction),
+            resource=None if resource is None else _word("resource", resource),
+            statuses=None if statuses is None else _joined(statuses),
+            search=None if search is None else _searchable(search),
+        )
+
+    @property
+    def by_creation(self) -> bool:
+        """Whether the listing is ordered by creation, oldest first, which is the API's default."""
+        return not self.reorders and self.direction is not Direction.DESC
+
+    @property
+    def reorders(self) -> bool:
+        """Whether it is ordered by something that changes while an export lives."""
+        return self.order_by not in (None, OrderBy.CREATED_AT)
+
+    def oldest_first(self) -> Listing:
+        """The same exports by creation, oldest first."""
+        return attrs.evolve(
+            self,
+            order_by=self.order_by and OrderBy.CREATED_AT,
+            direction=self.direction and Direction.ASC,
+        )
+
+    def target(self, page: int) -> str:
+        """The path and query of one page."""
+        told = attrs.asdict(attrs.evolve(self, page=page), filter=lambda _, value: value is not None)
+        return f"{EXPORTS}?{urlencode(told, safe=',', quote_via=quote)}"
+
+
+def _positive(name: str, value: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"{name} must be a whole number from 1 up, not {value!r}")
+    return value
+
+
+def _member(name: str, value: str, kind: type[E]) -> E:
+    try:
+        return kind(value)
+    except ValueError:
+        allowed = ", ".join(kind)
+        raise ConfigurationError(f"{name} must be one of {allowed}, not {value!r}") from None
+
+
+def _word(name: str, value: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{name} must be a word, not {value!r}; leave it out to list everything")
+    return str(value)
+
+
+def _joined(statuses: str | Iterable[str]) -> str:
+    words = [statuses] if isinstance(statuses, str) else list(statuses)
+    if not words:
+        raise ConfigurationError("statuses is empty; leave it out to list exports of every status")
+    return ",".join(_word("statuses", word) for word in words)
+
+
+def _searchable(search: str) -> str:
+    for term in _word("search", search).split():
+        if len(term) < 2:
+            raise ConfigurationError(f"search: each term needs 2 characters or more, {term!r} has one")
+    return search
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What came back for one request to the API.
+
+    Attributes:
+        request: The method and path that were asked for.
+        status: The HTTP status.
+        headers: The headers, case-insensitive.
+        body: The body in bytes.
+    """
+
+    request: str
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+
+    @property
+    def served(self) -> datetime | None:
+        """The server's time, from its `Date` header."""
+        return http_date(self.headers.get("Date"))
+
+
+def http_date(text: str | None) -> datetime | None:
+    """The moment an HTTP date names, aware, or `None` when it is absent or no date."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Seconds the server asks to wait, from either form of `Retry-After`; `now` is the epoch time here.
+
+    A date is read against the server's own `Date`, so that a clock that is wrong here does no harm.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    moment = http_date(text)
+    if moment is None:
+        return None
+    served = http_date(headers.get("Date"))
+    return max(0.0, moment.timestamp() - (served.timestamp() if served else now))
+
+
+def read_answer(answer: Answer, *, key: Secret, now: float) -> Any:
+    """The JSON of an answer that holds what was asked for.
+
+    Raises:
+        ApiError: The API refused, by its HTTP status or by the status in its envelope.
+        DecodeError: The answer is not JSON.
+    """
+    content = _json(answer.body)
+    envelope = content if isinstance(content, dict) else {}
+    status = answer.status
+    if 200 <= status < 300 and isinstance(envelope.get("status"), int):
+        status = max(status, envelope["status"])
+    if not 200 <= status < 300:
+        raise _api_error(status, envelope, answer, key, now)
+    if content is _NOT_JSON:
+        raise DecodeError(f"{answer.request}: the answer of {len(answer.body)} bytes is not JSON")
+    return content
+
+
+_NOT_JSON = object()
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return _NOT_JSON
+
+
+_ERRORS: dict[int, type[ApiError]] = {
+    400: errors.BadRequestError,
+    401: errors.AuthenticationError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    422: errors.BadRequestError,
+    429: errors.RateLimitError,
+}
+
+
+def _api_error(status: int, envelope: dict[str, Any], answer: Answer, key: Secret, now: float) -> ApiError:
+    def clean(text: Any) -> str:
+        return key.strike(redact(str(text)))
+
+    kind = _ERRORS.get(status, errors.ServerError if status >= 500 else ApiError)
+    code = envelope.get("error_code") or envelope.get("code")
+    failed = envelope.get("errors")
+    return kind(
+        clean(envelope.get("message") or _phrase(status)),
+        status=status,
+        code=None if code is None else clean(code),
+        errors=redact_json(failed, clean) if isinstance(failed, list) else (),
+        endpoint=clean(envelope.get("endpoint") or answer.request),
+        retry_after=retry_after(answer.headers, now=now),
+    )
+
+
+def _phrase(status: int) -> str:
+    if 300 <= status < 400:
+        return "the API redirects, which is not followed: check base_url"
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return "no reason given"
+
+
+def parse_export(content: Any, request: str) -> Export:
+    """The export in an answer, bare or in its envelope.
+
+    Raises:
+        DecodeError: There is none; says where.
+    """
+    if isinstance(content, dict) and "id" not in content and "data" in content:
+        return export_from_json(content["data"], f"{request}: data")
+    return export_from_json(content, f"{request}: the answer")
+
+
+def parse_page(content: Any, request: str, *, limit: int) -> Page:
+    """The page of exports in an answer, bare or in its envelope.
+
+    Raises:
+        DecodeError: There is none; says where.
+    """
+    envelope = content if isinstance(content, dict) else {"data": content}
+    items = envelope.get("data")
+    if not isinstance(items, list):
+        raise DecodeError(f"{request}: data is not an array of exports")
+    data = tuple(export_from_json(raw, f"{request}: data[{index}]") for index, raw in enumerate(items))
+    return Page(
+        data=data,
+        pagination=pagination_from_json(envelope.get("pagination"), count=len(data), limit=limit),
+    )

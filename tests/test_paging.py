@@ -1,0 +1,313 @@
+"""Exactly once, whatever is deleted or inserted between pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import attrs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from packagex_async import Export, Page, PaginationError
+from packagex_async._paging import LIFETIME, MAX_BARREN_PAGES, MAX_BELIEVED_REPEATS, Step, Walk
+from packagex_async.models import Pagination
+
+START = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+
+@attrs.define
+class Listing:
+    """The far side: exports in order of creation, served a page at a time."""
+
+    limit: int
+    newest_first: bool = False
+    counts: bool = True
+    dates: bool = True
+    now: datetime = START
+    alive: list[Export] = attrs.field(factory=list)
+    born: int = 0
+    requests: int = 0
+
+    def insert(self) -> None:
+        self.now += timedelta(seconds=1)
+        self.born += 1
+        self.alive.append(Export(id=f"exp_{self.born}", created_at=self.now))
+
+    def fill(self, count: int) -> None:
+        for _ in range(count):
+            self.insert()
+        self.now += timedelta(seconds=1)
+
+    def delete(self, index: int) -> Export:
+        self.now += timedelta(seconds=1)
+        return self.alive.pop(index)
+
+    def page(self, step: Step) -> Page:
+        self.requests += 1
+        newest_first = self.newest_first and not step.back
+        listed = self.alive[::-1] if newest_first else self.alive
+        end = step.page * self.limit
+        total = len(listed) if self.counts else None
+        return Page(
+            data=tuple(listed[end - self.limit : end]),
+            pagination=Pagination(has_more=end < len(listed), page=step.page, total_count=total),
+        )
+
+    @property
+    def served(self) -> datetime | None:
+        return self.now if self.dates else None
+
+    def walk(self, meanwhile: Callable[[Step], None] = lambda _: None) -> list[str]:
+        walk = Walk(by_creation=not self.newest_first)
+        yielded = []
+        while (step := walk.step) is not None:
+            page = self.page(step)
+            yielded += [export.id for export in walk.take(step, page, self.served)]
+            meanwhile(step)
+        return yielded
+
+
+def expire_oldest(listing: Listing) -> Callable[[Step], None]:
+    return lambda step: None if step.back else void(listing.delete(0))
+
+
+def void(_: object) -> None:
+    return None
+
+
+def test_an_unchanged_listing_costs_no_request_more_than_the_plain_walk() -> None:
+    """None extra when nothing changed, in either direction, at any limit."""
+    for newest_first in (False, True):
+        for limit in range(1, 12):
+            listing = Listing(limit, newest_first)
+            listing.fill(10)
+            ids = [export.id for export in listing.alive]
+            assert listing.walk() == (ids[::-1] if newest_first else ids)
+            assert listing.requests == math.ceil(10 / limit)
+
+
+def test_trap_25_exports_that_expire_oldest_first_do_not_hide_live_ones() -> None:
+    """The default walk misses nothing while its oldest exports expire, at no more than twice the requests."""
+    listing = Listing(limit=2)
+    listing.fill(12)
+    ids = [export.id for export in listing.alive]
+    yielded = listing.walk(expire_oldest(listing))
+    assert sorted(yielded) == sorted(set(yielded))
+    assert {export.id for export in listing.alive} <= set(yielded) <= set(ids)
+    assert listing.requests <= 2 * 6
+
+
+def test_an_insertion_that_hides_a_deletion_from_the_count_is_noticed() -> None:
+    """As many born as died: the count stands still, the dates tell."""
+    listing = Listing(limit=2)
+    listing.fill(6)
+    survivors = {export.id for export in listing.alive[1:]}
+
+    def swap(step: Step) -> None:
+        if step == Step(1):
+            listing.delete(0)
+            listing.insert()
+
+    assert survivors <= set(listing.walk(swap))
+
+
+def test_without_a_count_an_expiry_is_known_by_its_date() -> None:
+    """An export that reaches its 24 hours during the walk makes it look back."""
+    listing = Listing(limit=2, counts=False)
+    listing.fill(6)
+    survivors = {export.id for export in listing.alive[1:]}
+    listing.now = START + LIFETIME
+
+    def expire(step: Step) -> None:
+        if step == Step(1):
+            listing.now += timedelta(seconds=1)
+            listing.delete(0)
+
+    assert survivors <= set(listing.walk(expire))
+
+
+def test_without_a_count_and_dates_nothing_is_yielded_twice() -> None:
+    """Nothing tells of a deletion then; what is promised is that nothing repeats."""
+    listing = Listing(limit=2, counts=False, dates=False)
+    listing.fill(6)
+    yielded = listing.walk(expire_oldest(listing))
+    assert len(yielded) == len(set(yielded))
+
+
+def test_a_listing_that_reorders_looks_back_when_an_export_moved() -> None:
+    """By `updated_at`, an update moves a listed export to the end and hides another."""
+    first, second, third = (Export(id=f"exp_{n}") for n in (1, 2, 3))
+    walk = Walk(by_creation=False, reorders=True)
+    pages = [
+        (Step(1), (first,), True),
+        (Step(2), (third,), True),
+        (Step(3), (first,), False),
+        (Step(3, back=True), (third,), False),
+        (Step(2, back=True), (second,), True),
+        (Step(1, back=True), (first,), True),
+    ]
+    yielded: list[Export] = []
+    for expected, data, has_more in pages:
+        assert walk.step == expected
+        page = Page(data=data, pagination=Pagination(has_more=has_more))
+        yielded += walk.take(expected, page, None)
+    assert walk.step is None
+    assert yielded == [first, third, second]
+
+
+def test_a_walk_from_a_later_page_does_not_look_back() -> None:
+    """What lies before the page asked for was not asked for."""
+    walk = Walk(start=2)
+    walk.take(Step(2), Page(data=(Export(id="a"),), pagination=Pagination(has_more=True, total_count=9)), None)
+    walk.take(Step(3), Page(data=(Export(id="b"),), pagination=Pagination(has_more=False, total_count=5)), None)
+    assert walk.step is None
+
+
+def endless(data: tuple[Export, ...], *, told_page: int | None = None, total: int | None = None) -> int:
+    """How many answers it takes until a walk over the same page again and again is given up."""
+    walk = Walk()
+    for number in range(1, 1000):
+        assert walk.step is not None
+        page = Page(data=data, pagination=Pagination(has_more=True, page=told_page, total_count=total))
+        try:
+            walk.take(walk.step, page, None)
+        except PaginationError as error:
+            assert "does not advance" in str(error)
+            return number
+    pytest.fail("the walk goes on for ever")
+
+
+def test_trap_25_a_server_that_ignores_page_is_an_error_not_a_loop() -> None:
+    """A page that says of itself that it is the one before is refused at once."""
+    assert endless((Export(id="a"),), told_page=1) == 2
+
+
+def test_a_page_that_repeats_is_an_error_not_a_loop() -> None:
+    """Without a page number the walk is given up after a few pages that bring nothing new."""
+    assert endless((Export(id="a"),)) == MAX_BARREN_PAGES + 2
+
+
+def test_a_page_that_repeats_is_believed_no_longer_than_the_total_count_allows() -> None:
+    """As many pages as the listing can have, and a hundred at the most."""
+    assert endless((Export(id="a"),), total=20) == 20
+    assert endless((Export(id="a"),), total=10**6) == MAX_BELIEVED_REPEATS + 2
+
+
+def test_empty_pages_with_more_behind_them_are_bounded() -> None:
+    """An empty page does not end the walk silently, and many in a row end it loudly."""
+    assert endless(()) == endless((), total=10**6) == MAX_BARREN_PAGES + 1
+
+
+def test_an_empty_page_with_more_behind_it_is_passed_over() -> None:
+    """What comes after an empty page is not lost."""
+    walk = Walk()
+    assert walk.take(Step(1), Page(data=(), pagination=Pagination(has_more=True)), None) == ()
+    export = Export(id="a")
+    last = Page(data=(export,), pagination=Pagination(has_more=False))
+    assert walk.take(Step(2), last, None) == (export,)
+    assert walk.step is None
+
+
+def test_a_barren_last_page_ends_the_walk() -> None:
+    """A last page that only repeats is no error."""
+    walk = Walk()
+    export = Export(id="a")
+    walk.take(Step(1), Page(data=(export,), pagination=Pagination(has_more=True)), None)
+    assert walk.take(Step(2), Page(data=(export,), pagination=Pagination(has_more=False)), None) == ()
+    assert walk.step is None
+
+
+def test_an_export_listed_twice_on_one_page_is_yielded_once() -> None:
+    """Deduplication holds within a page, too."""
+    export = Export(id="a")
+    page = Page(data=(export, export), pagination=Pagination(has_more=False))
+    assert Walk().take(Step(1), page, None) == (export,)
+
+
+class ExactlyOnce(RuleBasedStateMachine):
+    """Deletes anywhere and inserts between the pages of a walk; at its end, the survivors were yielded once."""
+
+    @initialize(limit=st.integers(1, 7), count=st.integers(0, 25), newest_first=st.booleans())
+    def begin(self, limit: int, count: int, newest_first: bool) -> None:
+        self.listing = Listing(limit, newest_first)
+        self.listing.fill(count)
+        self.walk = Walk(by_creation=not newest_first)
+        self.yielded: list[str] = []
+        self.throughout: set[str] = set()
+        self.changed = False
+        self.walked = 0
+
+    @rule()
+    @precondition(lambda self: self.walk.step is not None)
+    def ask(self) -> None:
+        step = self.walk.step
+        assert step is not None
+        if self.listing.requests == 0:
+            self.throughout = {export.id for export in self.listing.alive}
+        page = self.listing.page(step)
+        self.yielded += [export.id for export in self.walk.take(step, page, self.listing.served)]
+        self.walked += not step.back
+
+    @rule(index=st.integers(0, 30))
+    @precondition(lambda self: self.listing.alive)
+    def delete(self, index: int) -> None:
+        gone = self.listing.delete(index % len(self.listing.alive))
+        self.throughout.discard(gone.id)
+        self.changed = True
+
+    @rule()
+    @precondition(lambda self: self.listing.alive)
+    def expire(self) -> None:
+        self.delete(0)
+
+    @rule()
+    def insert(self) -> None:
+        self.listing.insert()
+        self.changed = True
+
+    def teardown(self) -> None:
+        while self.walk.step is not None:
+            self.ask()
+        assert len(self.yielded) == len(set(self.yielded))
+        assert self.throughout <= set(self.yielded)
+        assert self.listing.requests <= 2 * self.walked
+        if not self.changed:
+            assert self.listing.requests == self.walked
+
+
+TestExactlyOnce = ExactlyOnce.TestCase
+TestExactlyOnce.settings = settings(
+    max_examples=400, stateful_step_count=40, suppress_health_check=list(HealthCheck), deadline=None
+)
+
+
+@given(limit=st.integers(1, 9), count=st.integers(0, 30), deaths=st.lists(st.integers(0, 3), max_size=30))
+def test_without_a_count_newest_first_misses_nothing_that_does_not_expire(
+    limit: int, count: int, deaths: list[int]
+) -> None:
+    """Newest first, expiry takes from the end: even without a count every survivor is yielded once."""
+    listing = Listing(limit, newest_first=True, counts=False, dates=False)
+    listing.fill(count)
+    schedule = iter(deaths)
+
+    def live(_: Step) -> None:
+        for _ in range(min(next(schedule, 0), len(listing.alive))):
+            listing.delete(0)
+        listing.insert()
+
+    walk = Walk(by_creation=False)
+    ids = {export.id for export in listing.alive}
+    yielded: list[str] = []
+    while (step := walk.step) is not None:
+        try:
+            yielded += [export.id for export in walk.take(step, listing.page(step), None)]
+        except PaginationError:
+            assert limit == 1
+            return
+        live(step)
+    assert len(yielded) == len(set(yielded))
+    assert ids & {export.id for export in listing.alive} <= set(yielded)
