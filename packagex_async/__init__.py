@@ -1,0 +1,85 @@
+"""The async Python SDK for the Exports API of PackageX.
+
+Names are imported when they are first used: the pytest plugin, which pytest loads in every project that has this
+package installed, costs nothing until it is needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from packagex_async._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from packagex_async.client import AsyncPackageX as AsyncPackageX
+    from packagex_async.errors import ApiError as ApiError
+    from packagex_async.errors import AuthenticationError as AuthenticationError
+    from packagex_async.errors import BadRequestError as BadRequestError
+    from packagex_async.errors import ChecksumError as ChecksumError
+    from packagex_async.errors import ConfigurationError as ConfigurationError
+    from packagex_async.errors import ConnectionFailedError as ConnectionFailedError
+    from packagex_async.errors import DecodeError as DecodeError
+    from packagex_async.errors import DestinationError as DestinationError
+    from packagex_async.errors import DownloadError as DownloadError
+    from packagex_async.errors import DownloadGroupError as DownloadGroupError
+    from packagex_async.errors import ExportFailedError as ExportFailedError
+    from packagex_async.errors import ExportGoneError as ExportGoneError
+    from packagex_async.errors import ExportNotReadyError as ExportNotReadyError
+    from packagex_async.errors import ExportStateError as ExportStateError
+    from packagex_async.errors import ExportTimedOutError as ExportTimedOutError
+    from packagex_async.errors import IncompleteBodyError as IncompleteBodyError
+    from packagex_async.errors import LinkExpiredError as LinkExpiredError
+    from packagex_async.errors import NotFoundError as NotFoundError
+    from packagex_async.errors import PackageXError as PackageXError
+    from packagex_async.errors import PaginationError as PaginationError
+    from packagex_async.errors import PermissionDeniedError as PermissionDeniedError
+    from packagex_async.errors import RateLimitError as RateLimitError
+    from packagex_async.errors import RequestTimeoutError as RequestTimeoutError
+    from packagex_async.errors import ServerError as ServerError
+    from packagex_async.errors import StalledError as StalledError
+    from packagex_async.errors import StorageError as StorageError
+    from packagex_async.errors import StorageUnreachableError as StorageUnreachableError
+    from packagex_async.exports import AsyncExports as AsyncExports
+    from packagex_async.models import Artifact as Artifact
+    from packagex_async.models import Direction as Direction
+    from packagex_async.models import Export as Export
+    from packagex_async.models import ExportResource as ExportResource
+    from packagex_async.models import ExportStatus as ExportStatus
+    from packagex_async.models import OrderBy as OrderBy
+    from packagex_async.models import Page as Page
+    from packagex_async.models import Pagination as Pagination
+    from packagex_async.report import DownloadedFile as DownloadedFile
+    from packagex_async.report import DownloadReport as DownloadReport
+    from packagex_async.report import ProgressEvent as ProgressEvent
+    from packagex_async.report import ProgressKind as ProgressKind
+    from packagex_async.retry import RetryPolicy as RetryPolicy
+
+_HOMES = {
+    "client": "AsyncPackageX",
+    "errors": """
+        ApiError AuthenticationError BadRequestError ChecksumError ConfigurationError ConnectionFailedError
+        DecodeError DestinationError DownloadError DownloadGroupError ExportFailedError ExportGoneError
+        ExportNotReadyError ExportStateError ExportTimedOutError IncompleteBodyError LinkExpiredError
+        NotFoundError PackageXError PaginationError PermissionDeniedError RateLimitError RequestTimeoutError
+        ServerError StalledError StorageError StorageUnreachableError
+    """,
+    "exports": "AsyncExports",
+    "models": "Artifact Direction Export ExportResource ExportStatus OrderBy Page Pagination",
+    "report": "DownloadReport DownloadedFile ProgressEvent ProgressKind",
+    "retry": "RetryPolicy",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604  # strings, every one
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,274 @@
+"""The edge to the network: two sessions over one connector, JSON calls under the retry policy, byte streams."""
+
+from __future__ import annotations
+
+import ssl as ssl_module
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from packagex_async import _wire
+from packagex_async._redact import Secret, redact
+from packagex_async._storage import Headers, Link, refusal
+from packagex_async._urls import AddressRules, redirect_target
+from packagex_async._version import __version__
+from packagex_async.errors import (
+    ApiError,
+    ConfigurationError,
+    ConnectionFailedError,
+    DownloadError,
+    RequestTimeoutError,
+    StalledError,
+    StorageError,
+    StorageUnreachableError,
+)
+from packagex_async.retry import RETRYABLE_STATUSES, Clock, Retries, RetryPolicy
+
+MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_READ_SIZE = 256 * 1024
+_REFUSAL_SIZE = 4096
+_TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+_USER_AGENT = f"packagex-async/{__version__}"
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Everything the edge needs to know.
+
+    Attributes:
+        base_url: The API's base URL, without a slash at its end.
+        key: The API key.
+        policy: When requests are tried again.
+        timeout: Seconds for one API request.
+        stall_timeout: Seconds a storage host may keep silent.
+        connector: A connector of the caller's, which is never closed here.
+        proxy: The URL of a proxy for every request.
+        ssl: How TLS is checked, as aiohttp takes it.
+        trace_configs: aiohttp's trace configurations, for both sessions.
+    """
+
+    base_url: str
+    key: Secret
+    policy: RetryPolicy
+    timeout: float
+    stall_timeout: float
+    connector: aiohttp.BaseConnector | None = None
+    proxy: str | None = attrs.field(default=None, repr=False)
+    ssl: ssl_module.SSLContext | aiohttp.Fingerprint | bool = True
+    trace_configs: Sequence[aiohttp.TraceConfig] = ()
+
+
+class Http:
+    """Two sessions over one connector, opened at the first request.
+
+    The API session sends the key with each request and follows no redirect. The storage session sends no
+    credential and no cookie, asks for the bytes as they are, and hands them on as they come.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._rules = AddressRules.beside(settings.base_url)
+        self._connector: aiohttp.BaseConnector | None = None
+        self._api: aiohttp.ClientSession | None = None
+        self._storage: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def aclose(self) -> None:
+        """Close the sessions, and the connector unless it is the caller's; idempotent."""
+        self._closed = True
+        for session in (self._api, self._storage):
+            if session is not None:
+                await session.close()
+        if self._connector is not None and self._connector is not self._settings.connector:
+            await self._connector.close()
+
+    async def get(self, target: str) -> tuple[Any, _wire.Answer]:
+        """The JSON at `target`, a path and query of the API, with the answer it came in.
+
+        Raises:
+            ApiError: The API refused, and trying again under the policy did not help.
+            ConnectionFailedError: No answer, likewise.
+            DecodeError: The answer is not JSON.
+        """
+        retries = Retries(self._settings.policy, self._clock)
+        while True:
+            try:
+                answer = await self._ask_api(target)
+                return _wire.read_answer(answer, key=self._settings.key, now=self._clock.time()), answer
+            except (ApiError, ConnectionFailedError) as error:
+                failure = error
+            delay = _delay(failure, retries)
+            if delay is None:
+                raise failure
+            await self._clock.sleep(delay)
+
+    @asynccontextmanager
+    async def fetch(self, link: Link, headers: Mapping[str, str] | None = None) -> AsyncIterator[StorageAnswer]:
+        """The storage host's answer to a GET of `link`, exactly as it is written.
+
+        Raises:
+            StorageError: The address may not be fetched, redirects too often, or refuses.
+            LinkExpiredError: The link is no longer valid.
+            StorageUnreachableError: No connection.
+            StalledError: No answer in time.
+        """
+        response = await self._follow(link, headers or {})
+        try:
+            answer = StorageAnswer(response)
+            if response.status >= 300:
+                wait = _wire.retry_after(response.headers, now=self._clock.time())
+                raise refusal(link, response.status, await answer.beginning(_REFUSAL_SIZE), wait)
+            yield answer
+        finally:
+            # A body that was not read to its end cannot be followed by another answer.
+            response.close()
+
+    async def _ask_api(self, target: str) -> _wire.Answer:
+        request = f"GET {target.partition('?')[0]}"
+        url = URL(self._settings.base_url + target, encoded=True)
+        try:
+            async with self._sessions()[0].get(
+                url,
+                headers={"PX-API-KEY": self._settings.key.reveal()},
+                allow_redirects=False,
+                ssl=self._settings.ssl,
+                proxy=self._settings.proxy,
+            ) as response:
+                body = await response.read()
+                return _wire.Answer(
+                    request=request, status=response.status, headers=response.headers, body=body
+                )
+        except _TRANSPORT_ERRORS as error:
+            failure = _failure(request, error)
+        raise failure
+
+    async def _follow(self, link: Link, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        url = link
+        for _ in range(MAX_REDIRECTS + 1):
+            reason = self._rules.refusal(url.url)
+            if reason is not None:
+                raise _not_fetched(link, f"its address may not be fetched: {reason}")
+            response = await self._ask_storage(url, headers)
+            location = response.headers.get("Location")
+            if response.status not in _REDIRECTS or location is None:
+                return response
+            response.close()
+            url = attrs.evolve(url, url=redirect_target(url.url, location))
+        raise _not_fetched(link, f"it redirects more than {MAX_REDIRECTS} times")
+
+    async def _ask_storage(self, link: Link, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        try:
+            return await self._sessions()[1].get(
+                # Storage signs the encoded text; send it verbatim.
+                URL(link.url, encoded=True),
+                headers=headers,
+                allow_redirects=False,
+                ssl=self._settings.ssl,
+                proxy=self._settings.proxy,
+            )
+        except _TRANSPORT_ERRORS as error:
+            failure = _unanswered(link, error)
+        raise failure
+
+    def _sessions(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
+        if self._closed:
+            raise ConfigurationError("the client is closed: use it inside its `async with` block")
+        if self._api is None or self._storage is None:
+            self._connector = self._settings.connector or aiohttp.TCPConnector()
+            self._api = self._session(
+                timeout=aiohttp.ClientTimeout(total=self._settings.timeout),
+                headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
+            )
+            self._storage = self._session(
+                # A large artifact may take hours; only silence ends it. Waiting for a free connection is no silence.
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=self._settings.timeout, sock_read=self._settings.stall_timeout
+                ),
+                headers={"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
+                auto_decompress=False,
+                read_bufsize=_READ_SIZE,
+            )
+        return self._api, self._storage
+
+    def _session(self, **options: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=self._connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            requote_redirect_url=False,
+            trust_env=False,
+            trace_configs=list(self._settings.trace_configs),
+            **options,
+        )
+
+
+class StorageAnswer:
+    """The head of a storage host's answer, and its body as it comes."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+
+    @property
+    def headers(self) -> Headers:
+        """The headers, case-insensitive."""
+        return self._response.headers
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        """The body's bytes, in blocks of whatever size has arrived.
+
+        Raises:
+            RequestTimeoutError: The host kept silent for `stall_timeout` seconds.
+            ConnectionFailedError: The body broke off.
+        """
+        while block := await self._read():
+            yield block
+
+    async def beginning(self, size: int) -> bytes:
+        """Up to `size` bytes of a body that tells why there is no artifact."""
+        body = b""
+        try:
+            async for block in self.blocks():
+                body += block
+                if len(body) >= size:
+                    break
+        except ConnectionFailedError:
+            # The status says enough.
+            pass
+        return body[:size]
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._response.content.readany()
+        except _TRANSPORT_ERRORS as error:
+            failure = _failure("the storage host", error)
+        raise failure
+
+
+def _delay(failure: ApiError | ConnectionFailedError, retries: Retries) -> float | None:
+    if isinstance(failure, ConnectionFailedError):
+        return retries.next_delay()
+    return retries.next_delay(failure.retry_after) if failure.status in RETRYABLE_STATUSES else None
+
+
+def _failure(what: str, error: Exception) -> ConnectionFailedError:
+    # Raised outside the handler, so that what aiohttp knows (URLs, headers) does not travel along as context.
+    if isinstance(error, TimeoutError):
+        return RequestTimeoutError(f"{what}: no answer in time")
+    reason = redact(str(error)) or "the connection broke"
+    return ConnectionFailedError(f"{what}: {type(error).__name__}: {reason}")
+
+
+def _unanswered(link: Link, error: Exception) -> DownloadError:
+    kind = StalledError if isinstance(error, TimeoutError) else StorageUnreachableError
+    return kind(str(_failure("the storage host", error)), export_id=link.export_id, artifact=link.artifact)
+
+
+def _not_fetched(link: Link, reason: str) -> StorageError:
+    return StorageError(reason, export_id=link.export_id, artifact=link.artifact)

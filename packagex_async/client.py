@@ -1,0 +1,129 @@
+"""`AsyncPackageX`: the front door."""
+
+from __future__ import annotations
+
+import os
+import ssl as ssl_module
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from packagex_async._disk import Disk
+from packagex_async._http import Http, Settings
+from packagex_async._redact import Secret
+from packagex_async._transfer import Tools
+from packagex_async._urls import check_base_url
+from packagex_async.errors import ConfigurationError
+from packagex_async.exports import AsyncExports
+from packagex_async.retry import RetryPolicy, SystemClock
+
+if TYPE_CHECKING:
+    from aiohttp import BaseConnector, Fingerprint, TraceConfig
+
+ENVIRONMENTS = {
+    "production": "https://api.packagex.io",
+    "sandbox": "https://sandbox--api.packagex.io",
+}
+KEY_VARIABLE = "PX_API_KEY"
+
+
+class AsyncPackageX:
+    """A client of the PackageX API, for use in asyncio.
+
+    Use it as `async with AsyncPackageX() as px:`, or call `aclose` when done. It may be made before the event loop
+    runs; connections are opened at the first request. One client serves any number of tasks.
+
+    Args:
+        api_key: The API key; from the environment variable `PX_API_KEY` unless given.
+        environment: `"production"` or `"sandbox"`; each has keys of its own.
+        base_url: Another base URL instead; https, or http to a loopback host such as the emulator's.
+        retry: When requests are tried again.
+        timeout: Seconds for one API request, and for opening one connection to a storage host.
+        stall_timeout: Seconds an artifact may stand still.
+        connector: An aiohttp connector to use; it is never closed by the client.
+        proxy: The URL of an HTTP proxy for every request. Proxy variables of the environment are not read.
+        ssl: How TLS is checked, as aiohttp takes it: an `SSLContext`, a `Fingerprint`, or `None` for the default.
+        trace_configs: aiohttp trace configurations. They see signed URLs: keep them out of what you record.
+
+    Attributes:
+        exports: The exports of the organization.
+
+    Raises:
+        ConfigurationError: No key, an unknown environment, or a base URL or number that cannot be used.
+    """
+
+    exports: AsyncExports
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        environment: Literal["production", "sandbox"] = "production",
+        base_url: str | None = None,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
+        timeout: float = 60.0,
+        stall_timeout: float = 30.0,
+        connector: BaseConnector | None = None,
+        proxy: str | None = None,
+        ssl: ssl_module.SSLContext | Fingerprint | bool | None = None,
+        trace_configs: Sequence[TraceConfig] = (),
+    ) -> None:
+        settings = Settings(
+            base_url=_base_url(environment, base_url),
+            key=_key(api_key),
+            policy=retry,
+            timeout=_seconds("timeout", timeout),
+            stall_timeout=_seconds("stall_timeout", stall_timeout),
+            connector=connector,
+            proxy=proxy,
+            ssl=True if ssl is None else ssl,
+            trace_configs=trace_configs,
+        )
+        clock = SystemClock()
+        self._base_url = settings.base_url
+        self._http = Http(settings, clock)
+        self._disk = Disk()
+        self.exports = AsyncExports(Tools(http=self._http, disk=self._disk, policy=retry, clock=clock))
+
+    async def aclose(self) -> None:
+        """Close what the client opened: its sessions, its connector, its threads. Idempotent."""
+        await self._http.aclose()
+        self._disk.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"AsyncPackageX(base_url={self._base_url!r})"
+
+
+def _base_url(environment: str, base_url: str | None) -> str:
+    if base_url is not None:
+        return check_base_url(base_url)
+    if environment not in ENVIRONMENTS:
+        raise ConfigurationError(f"environment must be one of {', '.join(ENVIRONMENTS)}, not {environment!r}")
+    return ENVIRONMENTS[environment]
+
+
+def _key(api_key: str | None) -> Secret:
+    given = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key
+    key = given.strip() if isinstance(given, str) else ""
+    if not key:
+        raise ConfigurationError(f"no API key: pass api_key, or set the environment variable {KEY_VARIABLE}")
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigurationError("the API key has characters that no key has: check how it was read")
+    return Secret(key)
+
+
+def _seconds(name: str, value: float) -> float:
+    if not value > 0:
+        raise ConfigurationError(f"{name} must be more than 0 seconds, not {value!r}")
+    return value

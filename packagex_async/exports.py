@@ -1,0 +1,291 @@
+"""`AsyncExports`: the resource, one method for each thing that can be done with exports."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from packagex_async import _wire
+from packagex_async._paging import Step, Walk
+from packagex_async._storage import Link
+from packagex_async._stream import open_stream
+from packagex_async._transfer import Tools
+from packagex_async.downloader import Order, chosen, download_artifacts
+from packagex_async.errors import (
+    ConfigurationError,
+    ExportFailedError,
+    ExportGoneError,
+    ExportNotReadyError,
+    ExportTimedOutError,
+    NotFoundError,
+    StorageError,
+)
+from packagex_async.models import Artifact, Direction, Export, ExportResource, ExportStatus, OrderBy, Page
+from packagex_async.report import DownloadReport, OnProgress, ProgressEvent
+
+_log = logging.getLogger("packagex_async")
+
+Statuses = ExportStatus | str | Iterable[ExportStatus | str]
+
+
+class AsyncExports:
+    """The exports of an organization: list them, retrieve one, bring its artifacts home.
+
+    Reached as `AsyncPackageX.exports`. API: Exports.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    async def retrieve(
+        self, export_id: str, *, include_csv: bool = False, include_json: bool = False
+    ) -> Export:
+        """One export. API: Retrieve Export.
+
+        Args:
+            export_id: Its id, `exp_...`.
+            include_csv: Ask for download URLs. The API's pages disagree on which of the flags brings
+                which URL: set both to get every URL.
+            include_json: See `include_csv`.
+
+        Returns:
+            The export; its URLs are `None` where it does not offer the artifact.
+
+        Raises:
+            ConfigurationError: The id is empty.
+            NotFoundError: There is no such export, or no longer.
+            ApiError: The API refused.
+            ConnectionFailedError: No answer.
+            DecodeError: The answer holds no export.
+        """
+        target = _wire.export_target(export_id, include_csv=include_csv, include_json=include_json)
+        content, answer = await self._tools.http.get(target)
+        return _noticed(_wire.parse_export(content, answer.request))
+
+    def list(
+        self,
+        *,
+        page: int = 1,
+        limit: int = 100,
+        order_by: OrderBy | Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None,
+        direction: Direction | Literal["asc", "desc"] | None = None,
+        resource: ExportResource | str | None = None,
+        statuses: Statuses | None = None,
+        search: str | None = None,
+    ) -> AsyncGenerator[Export, None]:
+        """Every export that matches, each once, page after page. API: List exports.
+
+        An export that is alive throughout the walk is yielded once, whatever is created or deleted
+        meanwhile; when answers tell of deletions, the walk looks back at its end, and what it finds there
+        comes last. Leaving the loop early leaves nothing behind; wrap the generator in
+        `contextlib.aclosing` to have it closed at once.
+
+        Args:
+            page: The first page, from 1.
+            limit: The most exports a page holds; the API may cap it.
+            order_by: The field to order by; `created_at` unless given.
+            direction: `asc` unless given.
+            resource: Only exports of this resource.
+            statuses: Only exports of this status, or of any of several.
+            search: Only exports whose name matches; each term needs 2 characters or more.
+
+        Returns:
+            An async generator of exports.
+
+        Raises:
+            ConfigurationError: At once, for a parameter that the API would refuse.
+            PaginationError: While walking, when the listing repeats itself or does not advance.
+            ApiError: While walking, when the API refuses.
+            ConnectionFailedError: While walking, when there is no answer.
+            DecodeError: While walking, when an answer holds no page of exports.
+        """
+        return _exports_of(
+            self.pages(
+                page=page,
+                limit=limit,
+                order_by=order_by,
+                direction=direction,
+                resource=resource,
+                statuses=statuses,
+                search=search,
+            )
+        )
+
+    def pages(
+        self,
+        *,
+        page: int = 1,
+        limit: int = 100,
+        order_by: OrderBy | Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None,
+        direction: Direction | Literal["asc", "desc"] | None = None,
+        resource: ExportResource | str | None = None,
+        statuses: Statuses | None = None,
+        search: str | None = None,
+    ) -> AsyncGenerator[Page, None]:
+        """The same as `list`, a page at a time; a page's `data` leaves out what an earlier page held.
+
+        Takes and raises what `list` takes and raises.
+
+        Returns:
+            An async generator of pages.
+        """
+        return self._walk(
+            _wire.Listing.of(
+                page=page,
+                limit=limit,
+                order_by=order_by,
+                direction=direction,
+                resource=resource,
+                statuses=statuses,
+                search=search,
+            )
+        )
+
+    async def download(
+        self,
+        export: Export | str,
+        directory: str | os.PathLike[str],
+        *,
+        artifacts: Iterable[Artifact | str] | None = None,
+        concurrency: int = 4,
+        overwrite: bool = False,
+        digest: Literal["sha256"] | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> DownloadReport:
+        """Bring an export's artifacts to disk, side by side.
+
+        They land in `directory` as `{id}.json`, `{id}.csv`, `{id}.error.csv` and `{id}.sanitized.csv`. A file
+        appears there whole and verified, or not at all.
+
+        Args:
+            export: The export, or its id. It is retrieved when it holds no URL of the artifacts asked for.
+            directory: The folder; made when it is not there.
+            artifacts: Which artifacts; all four unless given.
+            concurrency: How many at a time.
+            overwrite: Replace files that are there already. Without it, a file of the artifact's length
+                (and hash, where the storage host declares one) is kept, and any other is left as it is and
+                reported as a `DestinationError`.
+            digest: `"sha256"` to have each file's SHA-256 in the report.
+            on_progress: Called with a `ProgressEvent` at every step, from the event loop: keep it short.
+
+        Returns:
+            What is on disk now. Artifacts that the export does not offer are in its `missing`.
+
+        Raises:
+            DownloadGroupError: At least one artifact failed; the report it carries has the others.
+            ExportStateError: The export is not completed, has failed, or is gone (see its subclasses).
+            ConfigurationError: An option that cannot work.
+            ApiError: The API refused to tell of the export.
+            ConnectionFailedError: The API did not answer.
+            DecodeError: The API's answer holds no export.
+        """
+        if digest not in (None, "sha256"):
+            raise ConfigurationError(f"digest must be 'sha256' or None, not {digest!r}")
+        if concurrency < 1:
+            raise ConfigurationError(f"concurrency must be 1 or more, not {concurrency}")
+        order = Order(
+            directory=Path(directory),
+            artifacts=chosen(artifacts),
+            concurrency=concurrency,
+            overwrite=overwrite,
+            sha256=digest == "sha256",
+            on_progress=on_progress or _unheard,
+        )
+        report = await download_artifacts(await self._offering(export, order.artifacts), order, self._tools)
+        report.raise_for_failures()
+        return report
+
+    @asynccontextmanager
+    async def stream(
+        self, export: Export | str, artifact: Artifact | str
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """One artifact's bytes, without touching the disk: `async with` it, then `async for` the blocks.
+
+        Args:
+            export: The export, or its id. It is retrieved when it holds no URL of the artifact.
+            artifact: Which artifact.
+
+        Returns:
+            An async iterator of blocks of bytes, whose end means that the declared length and hash hold.
+
+        Raises:
+            StorageError: The export does not offer the artifact, or the storage host refuses it.
+            LinkExpiredError: Its link is no longer valid.
+            IncompleteBodyError: The body broke off.
+            StalledError: No bytes came for `stall_timeout` seconds.
+            ChecksumError: The bytes do not have the declared hash.
+            ExportStateError: The export is not completed, has failed, or is gone (see its subclasses).
+            ConfigurationError: No such artifact.
+            ApiError: The API refused to tell of the export.
+            ConnectionFailedError: The API did not answer.
+        """
+        (which,) = chosen([artifact])
+        offering = await self._offering(export, (which,))
+        url = offering.url(which)
+        if url is None:
+            raise StorageError("the export does not offer it", export_id=offering.id, artifact=which)
+        link = Link(export_id=offering.id, artifact=which, url=url)
+        tools = self._tools
+        async with open_stream(link, tools.http, tools.policy, tools.clock) as body:
+            yield body
+
+    async def _walk(self, listing: _wire.Listing) -> AsyncGenerator[Page, None]:
+        walk = Walk(start=listing.page, by_creation=listing.by_creation, reorders=listing.reorders)
+        while (step := walk.step) is not None:
+            page, answer = await self._page(listing, step)
+            fresh = walk.take(step, page, answer.served)
+            if fresh or not step.back:
+                yield attrs.evolve(page, data=tuple(map(_noticed, fresh)))
+
+    async def _page(self, listing: _wire.Listing, step: Step) -> tuple[Page, _wire.Answer]:
+        asked = listing.oldest_first() if step.back else listing
+        content, answer = await self._tools.http.get(asked.target(step.page))
+        return _wire.parse_page(content, answer.request, limit=listing.limit), answer
+
+    async def _offering(self, export: Export | str, artifacts: tuple[Artifact, ...]) -> Export:
+        """The export with its URLs, in a state to be downloaded."""
+        if isinstance(export, str):
+            return _downloadable(await self.retrieve(export, include_csv=True, include_json=True))
+        if any(export.url(artifact) for artifact in artifacts):
+            return _downloadable(export)
+        try:
+            return _downloadable(await self.retrieve(export.id, include_csv=True, include_json=True))
+        except NotFoundError as error:
+            reason = "exports are deleted 24 hours after creation"
+            raise ExportGoneError(f"export {export.id} is gone: {reason}", export_id=export.id) from error
+
+
+async def _exports_of(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[Export, None]:
+    async with aclosing(pages):
+        async for page in pages:
+            for export in page:
+                yield export
+
+
+def _unheard(_: ProgressEvent) -> None:
+    """Nobody asked for progress."""
+
+
+def _noticed(export: Export) -> Export:
+    if export.unread:
+        _log.warning("export %s: could not read %s; see its `extra`", export.id, ", ".join(export.unread))
+    return export
+
+
+def _downloadable(export: Export) -> Export:
+    about = f"export {export.id} is {export.status}"
+    match export.status:
+        case ExportStatus.QUEUED | ExportStatus.PROCESSING:
+            raise ExportNotReadyError(f"{about}: download it when it is completed", export_id=export.id)
+        case ExportStatus.FAILED:
+            raise ExportFailedError(f"{about}: the platform could not prepare it", export_id=export.id)
+        case ExportStatus.TIMED_OUT:
+            raise ExportTimedOutError(f"{about}: the platform gave up preparing it", export_id=export.id)
+        case _:
+            return export
