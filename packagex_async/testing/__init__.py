@@ -1,0 +1,81 @@
+"""A far side to test against: a loopback server that plays the Exports API and its storage, faults included.
+
+```python
+async with Emulator(seed=7) as server, server.client() as px:
+    server.inject(Cut(after=1000))
+    report = await px.exports.download(server.exports[0].id, "exports/")
+```
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from packagex_async.testing.changes import Delete, Insert, Replace
+    from packagex_async.testing.dialect import Dialect
+    from packagex_async.testing.emulator import Emulator
+    from packagex_async.testing.faults import (
+        Cut,
+        Fault,
+        Garbage,
+        LyingLength,
+        Redirect,
+        Refuse,
+        Reset,
+        Stall,
+        Status,
+        TargetedFault,
+        Trickle,
+    )
+    from packagex_async.testing.object_faults import (
+        Encoded,
+        Expired,
+        IgnoreRange,
+        NoHash,
+        NoTag,
+        Transcoded,
+        Undeclared,
+        WrongHash,
+        WrongRange,
+    )
+    from packagex_async.testing.request import RecordedRequest
+    from packagex_async.testing.store import StoredExport
+    from packagex_async.testing.threads import serve_in_thread
+
+__all__ = [
+    "Cut", "Delete", "Dialect", "Emulator", "Encoded", "Expired", "Fault", "Garbage", "IgnoreRange",
+    "Insert", "LyingLength", "NoHash", "NoTag", "RecordedRequest", "Redirect", "Refuse", "Replace",
+    "Reset", "Stall", "Status", "StoredExport", "TargetedFault", "Transcoded", "Trickle", "Undeclared",
+    "WrongHash", "WrongRange", "serve_in_thread",
+]  # fmt: skip
+
+# Each name is fetched when first asked for, so that the pytest plugin costs a test run nothing (PEP 562).
+_HOMES = {
+    "changes": {"Delete", "Insert", "Replace"},
+    "dialect": {"Dialect"},
+    "emulator": {"Emulator"},
+    "faults": {
+        "Cut", "Fault", "Garbage", "LyingLength", "Redirect", "Refuse", "Reset", "Stall", "Status",
+        "TargetedFault", "Trickle",
+    },
+    "object_faults": {
+        "Encoded", "Expired", "IgnoreRange", "NoHash", "NoTag", "Transcoded", "Undeclared", "WrongHash",
+        "WrongRange",
+    },
+    "request": {"RecordedRequest"},
+    "store": {"StoredExport"},
+    "threads": {"serve_in_thread"},
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

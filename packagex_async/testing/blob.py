@@ -1,0 +1,64 @@
+"""One stored object: bytes, and the headers by which storage vouches for them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+from email.utils import formatdate
+from functools import cached_property
+
+import attrs
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Blob:
+    """An object of the storage host.
+
+    Attributes:
+        content: Its bytes.
+        generation: A number that no other content of the store bears.
+        modified: When it was written, in seconds since the epoch.
+    """
+
+    content: bytes = attrs.field(repr=False)
+    generation: int
+    modified: float
+
+    @cached_property
+    def etag(self) -> str:
+        """A strong tag that is, as often in the wild, not the content's MD5."""
+        digest = hashlib.sha256(b"%d:%b" % (self.generation, self.content))
+        return f'"{digest.hexdigest()[:32]}-1"'
+
+    @cached_property
+    def md5(self) -> str:
+        """The MD5 of the content, in base64."""
+        return md5(self.content)
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """What storage says of the object with every answer, whole or in part."""
+        return {
+            "Content-Type": "application/octet-stream",
+            "ETag": self.etag,
+            "Last-Modified": formatdate(self.modified, usegmt=True),
+            "Accept-Ranges": "bytes",
+            "x-goog-generation": str(self.generation),
+            "x-goog-hash": goog_hash(self.content),
+        }
+
+
+def md5(content: bytes) -> str:
+    """The MD5 of `content`, in base64."""
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+
+
+def goog_hash(content: bytes) -> str:
+    """The value of `x-goog-hash` for `content`; the CRC32C is told where google-crc32c is installed."""
+    try:
+        crc32c = importlib.import_module("google_crc32c")
+    except ImportError:
+        return f"md5={md5(content)}"
+    checksum = int(crc32c.value(content)).to_bytes(4, "big")
+    return f"crc32c={base64.b64encode(checksum).decode()},md5={md5(content)}"
