@@ -203,6 +203,7 @@ class Http:
             cookie_jar=aiohttp.DummyCookieJar(),
             requote_redirect_url=False,
             trust_env=False,
+            middlewares=(_once,),
             trace_configs=list(self._settings.trace_configs),
             **options,
         )
@@ -251,6 +252,16 @@ class StorageAnswer:
         raise failure
 
 
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    # aiohttp sends a GET again by itself when these are raised. Trying again is for the retry policy alone.
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
+
+
 def _delay(failure: ApiError | ConnectionFailedError, retries: Retries) -> float | None:
     if isinstance(failure, ConnectionFailedError):
         return retries.next_delay()
@@ -261,8 +272,7 @@ def _failure(what: str, error: Exception) -> ConnectionFailedError:
     # Raised outside the handler, so that what aiohttp knows (URLs, headers) does not travel along as context.
     if isinstance(error, TimeoutError):
         return RequestTimeoutError(f"{what}: no answer in time")
-    reason = redact(str(error)) or "the connection broke"
-    return ConnectionFailedError(f"{what}: {type(error).__name__}: {reason}")
+    return ConnectionFailedError(f"{what}: {redact(str(error)) or type(error).__name__}")
 
 
 def _unanswered(link: Link, error: Exception) -> DownloadError:

@@ -26,6 +26,9 @@ from packagex_async.models import Export, Page
 LIFETIME = timedelta(hours=24)
 """An export is deleted this long after its creation. API: Exports."""
 
+DATING = timedelta(seconds=5)
+"""How long after it was read from the database a page may be dated."""
+
 MAX_BARREN_PAGES = 5
 """Pages in a row that may bring nothing new before the walk is given up."""
 
@@ -58,7 +61,7 @@ class _Traces:
     deleted: bool = False
 
     def observe(self, page: Page, fresh: tuple[Export, ...], served: datetime | None) -> None:
-        self.now = served
+        self.now = served or self.now
         self.began = self.began or served
         self._count(page.pagination.total_count)
         self.deleted |= self.reorders and len(fresh) < len(page)
@@ -76,17 +79,15 @@ class _Traces:
     def _date(self, created: datetime | None) -> None:
         if created is None or self.began is None:
             return
-        self.created += self._meanwhile(created)
+        self.created += self.began < created <= (self.now or self.began)
         expiry = created + LIFETIME
-        if expiry > self.began and (self.next_expiry is None or expiry < self.next_expiry):
+        if expiry > self.began - DATING and (self.next_expiry is None or expiry < self.next_expiry):
             self.next_expiry = expiry
-
-    def _meanwhile(self, moment: datetime) -> bool:
-        return self.began is not None and self.now is not None and self.began < moment <= self.now
 
     def tell_of_deletion(self) -> bool:
         """Whether something may have been deleted since the first page."""
-        if self.deleted or (self.next_expiry is not None and self._meanwhile(self.next_expiry)):
+        expired = self.next_expiry and self.now and self.next_expiry <= self.now
+        if self.deleted or expired:
             return True
         if self.first_total is None or self.total is None:
             return False

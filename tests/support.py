@@ -1,10 +1,22 @@
-"""Fakes of the far side: the machine's clock and dice."""
+"""Fakes of the far side (the machine's clock and dice), and the resource set up over them."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import attrs
+
+from packagex_async import AsyncExports, RetryPolicy
+from packagex_async._disk import Disk
+from packagex_async._http import Http, Settings
+from packagex_async._redact import Secret
+from packagex_async._transfer import Tools
+from packagex_async.testing import Emulator
+
+AT_ONCE = RetryPolicy(wait_initial=0)
+"""The default policy without its waits."""
 
 
 @attrs.define
@@ -34,3 +46,23 @@ class FakeClock:
 
     def jitter(self, most: float) -> float:
         return most * self.dice
+
+
+@asynccontextmanager
+async def exports_on(
+    clock: FakeClock, server: Emulator, *, policy: RetryPolicy | None = None, timeout: float = 60.0
+) -> AsyncIterator[AsyncExports]:
+    """The resource as the client sets it up, with `clock` in place of the machine's."""
+    settings = Settings(
+        base_url=server.base_url,
+        key=Secret(server.api_key),
+        policy=policy or RetryPolicy(),
+        timeout=timeout,
+        stall_timeout=timeout,
+    )
+    http, disk = Http(settings, clock), Disk()
+    try:
+        yield AsyncExports(Tools(http=http, disk=disk, policy=settings.policy, clock=clock))
+    finally:
+        await http.aclose()
+        disk.close()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from packagex_async import ConfigurationError, RetryPolicy
 from packagex_async.retry import Retries, SystemClock
 
-from .fakes import FakeClock
+from .support import FakeClock
 
 
 def waits(policy: RetryPolicy, clock: FakeClock, *, retry_after: float | None = None) -> list[float | None]:

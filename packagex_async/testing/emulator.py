@@ -193,4 +193,4 @@ class Emulator:
         self.requests.append(attrs.evolve(received, status=None if reply.silent else reply.status))
         if self.after_list is not None and received.path == LIST_PATH and reply.status == 200:
             self.after_list(int(received.query.get("page", "1")))
-        return reply.having({"Date": formatdate(self.now(), usegmt=True)})
+        return reply.having({"Date": formatdate(received.at, usegmt=True)})
