@@ -84,6 +84,8 @@ class Disk:
 class Part:
     """A partial file; leaving its block removes it unless it was published.
 
+    The file is made with its first write.
+
     Args:
         disk: The threads to work on.
         target: Where the file goes when it is whole; its folder is made when it is not there.
@@ -101,11 +103,6 @@ class Part:
         self._gathered = 0
 
     async def __aenter__(self) -> Self:
-        try:
-            await self._disk.run(self._path, self._open)
-        except BaseException:
-            await self._disk.run(self._path, self._remove)
-            raise
         return self
 
     async def __aexit__(
@@ -148,25 +145,24 @@ class Part:
         """
         await self._disk.run(self._target, self._replace, overwrite)
 
-    def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = FileIO(self._path, "xb")
+    def _open(self) -> FileIO:
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = FileIO(self._path, "xb")
+        return self._file
 
     def _flush(self) -> None:
+        # Opened no earlier: what came with the answer's head is taken before any thread is waited for.
+        file = self._open()
         blocks, self._blocks, self._gathered = self._blocks, [], 0
         for block in blocks:
             for digest in self._digests.values():
                 digest.update(block)
-            write_all(self._handle(), block)
+            write_all(file, block)
 
     def _close(self) -> None:
         self._flush()
-        self._handle().close()
-
-    def _handle(self) -> FileIO:
-        if self._file is None:
-            raise ValueError("the part is not open")
-        return self._file
+        self._open().close()
 
     def _replace(self, overwrite: bool) -> None:
         if not overwrite and (there := _size(self._target)) is not None and there != self.size:

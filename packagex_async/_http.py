@@ -88,8 +88,8 @@ class Http:
         if self._connector is not None and self._connector is not self._settings.connector:
             await self._connector.close()
 
-    async def get(self, target: str) -> tuple[Any, _wire.Answer]:
-        """The JSON at `target`, a path and query of the API, with the answer it came in.
+    async def get(self, target: str) -> _wire.Answer:
+        """The API's answer for `target`, a path and query.
 
         Raises:
             ApiError: The API refused, and trying again under the policy did not help.
@@ -100,7 +100,8 @@ class Http:
         while True:
             try:
                 answer = await self._ask_api(target)
-                return _wire.read_answer(answer, key=self._settings.key, now=self._clock.time()), answer
+                _wire.check(answer, key=self._settings.key, now=self._clock.time())
+                return answer
             except (ApiError, ConnectionFailedError) as error:
                 failure = error
             delay = _delay(failure, retries)
@@ -118,16 +119,14 @@ class Http:
             StorageUnreachableError: No connection.
             StalledError: No answer in time.
         """
-        response = await self._follow(link, headers or {})
+        answer = await self._follow(link, headers or {})
         try:
-            answer = StorageAnswer(response)
-            if response.status >= 300:
-                wait = _wire.retry_after(response.headers, now=self._clock.time())
-                raise refusal(link, response.status, await answer.beginning(_REFUSAL_SIZE), wait)
+            if answer.status >= 300:
+                wait = _wire.retry_after(answer.headers, now=self._clock.time())
+                raise refusal(link, answer.status, await answer.beginning(_REFUSAL_SIZE), wait)
             yield answer
         finally:
-            # A body that was not read to its end cannot be followed by another answer.
-            response.close()
+            answer.close()
 
     async def _ask_api(self, target: str) -> _wire.Answer:
         request = f"GET {target.partition('?')[0]}"
@@ -141,36 +140,36 @@ class Http:
                 proxy=self._settings.proxy,
             ) as response:
                 body = await response.read()
-                return _wire.Answer(
-                    request=request, status=response.status, headers=response.headers, body=body
-                )
+                return _wire.Answer.of(request, response.status, response.headers, body)
         except _TRANSPORT_ERRORS as error:
             failure = _failure(request, error)
         raise failure
 
-    async def _follow(self, link: Link, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        url = link
+    async def _follow(self, link: Link, headers: Mapping[str, str]) -> StorageAnswer:
+        hop = link
         for _ in range(MAX_REDIRECTS + 1):
-            reason = self._rules.refusal(url.url)
+            reason = self._rules.refusal(hop.url)
             if reason is not None:
                 raise _not_fetched(link, f"its address may not be fetched: {reason}")
-            response = await self._ask_storage(url, headers)
-            location = response.headers.get("Location")
-            if response.status not in _REDIRECTS or location is None:
-                return response
-            response.close()
-            url = attrs.evolve(url, url=redirect_target(url.url, location))
+            answer = await self._ask_storage(hop, headers)
+            onward = answer.redirect(hop)
+            if onward is None:
+                return answer
+            answer.close()
+            hop = onward
         raise _not_fetched(link, f"it redirects more than {MAX_REDIRECTS} times")
 
-    async def _ask_storage(self, link: Link, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def _ask_storage(self, link: Link, headers: Mapping[str, str]) -> StorageAnswer:
         try:
-            return await self._sessions()[1].get(
-                # Storage signs the encoded text; send it verbatim.
-                URL(link.url, encoded=True),
-                headers=headers,
-                allow_redirects=False,
-                ssl=self._settings.ssl,
-                proxy=self._settings.proxy,
+            return StorageAnswer(
+                await self._sessions()[1].get(
+                    # Storage signs the encoded text; send it verbatim.
+                    URL(link.url, encoded=True),
+                    headers=headers,
+                    allow_redirects=False,
+                    ssl=self._settings.ssl,
+                    proxy=self._settings.proxy,
+                )
             )
         except _TRANSPORT_ERRORS as error:
             failure = _unanswered(link, error)
@@ -220,6 +219,17 @@ class StorageAnswer:
     def headers(self) -> Headers:
         """The headers, case-insensitive."""
         return self._response.headers
+
+    def redirect(self, link: Link) -> Link | None:
+        """Where the answer to `link` sends its reader, or `None` when it is the end."""
+        location = self._response.headers.get("Location")
+        if self.status not in _REDIRECTS or location is None:
+            return None
+        return attrs.evolve(link, url=redirect_target(link.url, location))
+
+    def close(self) -> None:
+        """Let the connection go: a body that was not read to its end cannot be followed by another answer."""
+        self._response.close()
 
     async def blocks(self) -> AsyncIterator[bytes]:
         """The body's bytes, in blocks of whatever size has arrived.

@@ -1,10 +1,14 @@
-"""No secret leaves this package as text: signatures are cut from URLs, keys are struck from messages."""
+"""No secret leaves this package as text: not in a message, and not in a traceback that shows its locals."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _QUERY = re.compile(r"(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 _USERINFO = re.compile(r"(https?://)[^\s/\"'<>@]*@", re.IGNORECASE)
@@ -46,3 +50,17 @@ def redact_json(value: Any, clean: Callable[[str], str] = redact) -> Any:
     if isinstance(value, (list, tuple)):
         return [redact_json(item, clean) for item in value]
     return value
+
+
+def discreet(function: Callable[P, T]) -> Callable[P, T]:
+    """`function`, whose errors leave without its frames: some tracebacks show what local variables hold."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            failure = error.with_traceback(None)
+        raise failure
+
+    return call

@@ -84,13 +84,14 @@ class Transfer:
 
     async def _try(self) -> DownloadedFile:
         self._tries.count += 1
+        there = None if self.overwrite else await self.tools.disk.measure(self.target, ())
         async with self.tools.http.fetch(self.link) as answer:
             declared = promised(self.link, answer.status, answer.headers)
             self._total = declared.length
             self._emit(ProgressKind.STARTED)
             algorithms = {declared.algorithm} if declared.algorithm else set()
             algorithms |= {"sha256"} if self.sha256 else set()
-            if not self.overwrite and (there := await self.tools.disk.measure(self.target, algorithms)):
+            if there and (there := await self.tools.disk.measure(self.target, algorithms)):
                 return self._kept(there, declared)
             async with Part(self.tools.disk, self.target, algorithms) as part:
                 return await self._receive(answer, declared, part)

@@ -14,7 +14,7 @@ import attrs
 
 from packagex_async import errors
 from packagex_async._convert import export_from_json, pagination_from_json
-from packagex_async._redact import Secret, redact, redact_json
+from packagex_async._redact import Secret, discreet, redact, redact_json
 from packagex_async.errors import ApiError, ConfigurationError, DecodeError
 from packagex_async.models import Direction, Export, ExportResource, ExportStatus, OrderBy, Page
 
@@ -129,6 +129,17 @@ def _searchable(search: str) -> str:
     return search
 
 
+NOT_JSON = object()
+"""The content of an answer whose body is not JSON."""
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return NOT_JSON
+
+
 @attrs.frozen(kw_only=True)
 class Answer:
     """What came back for one request to the API.
@@ -137,13 +148,18 @@ class Answer:
         request: The method and path that were asked for.
         status: The HTTP status.
         headers: The headers, case-insensitive.
-        body: The body in bytes.
+        content: The JSON of the body, whatever its content type, or `NOT_JSON`.
     """
 
     request: str
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
+    content: Any = attrs.field(repr=False)
+
+    @classmethod
+    def of(cls, request: str, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Read an answer's body."""
+        return cls(request=request, status=status, headers=headers, content=_json(body))
 
     @property
     def served(self) -> datetime | None:
@@ -175,33 +191,22 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     return max(0.0, moment.timestamp() - (served.timestamp() if served else now))
 
 
-def read_answer(answer: Answer, *, key: Secret, now: float) -> Any:
-    """The JSON of an answer that holds what was asked for.
+@discreet
+def check(answer: Answer, *, key: Secret, now: float) -> None:
+    """Make sure that an answer holds what was asked for.
 
     Raises:
         ApiError: The API refused, by its HTTP status or by the status in its envelope.
         DecodeError: The answer is not JSON.
     """
-    content = _json(answer.body)
-    envelope = content if isinstance(content, dict) else {}
+    envelope = answer.content if isinstance(answer.content, dict) else {}
     status = answer.status
     if 200 <= status < 300 and isinstance(envelope.get("status"), int):
         status = max(status, envelope["status"])
     if not 200 <= status < 300:
         raise _api_error(status, envelope, answer, key, now)
-    if content is _NOT_JSON:
-        raise DecodeError(f"{answer.request}: the answer of {len(answer.body)} bytes is not JSON")
-    return content
-
-
-_NOT_JSON = object()
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return _NOT_JSON
+    if answer.content is NOT_JSON:
+        raise DecodeError(f"{answer.request}: the answer is not JSON")
 
 
 _ERRORS: dict[int, type[ApiError]] = {
@@ -240,28 +245,31 @@ def _phrase(status: int) -> str:
         return "no reason given"
 
 
-def parse_export(content: Any, request: str) -> Export:
+@discreet
+def parse_export(answer: Answer) -> Export:
     """The export in an answer, bare or in its envelope.
 
     Raises:
         DecodeError: There is none; says where.
     """
+    content = answer.content
     if isinstance(content, dict) and "id" not in content and "data" in content:
-        return export_from_json(content["data"], f"{request}: data")
-    return export_from_json(content, f"{request}: the answer")
+        return export_from_json(content["data"], f"{answer.request}: data")
+    return export_from_json(content, f"{answer.request}: the answer")
 
 
-def parse_page(content: Any, request: str, *, limit: int) -> Page:
+@discreet
+def parse_page(answer: Answer, *, limit: int) -> Page:
     """The page of exports in an answer, bare or in its envelope.
 
     Raises:
         DecodeError: There is none; says where.
     """
-    envelope = content if isinstance(content, dict) else {"data": content}
+    envelope = answer.content if isinstance(answer.content, dict) else {"data": answer.content}
     items = envelope.get("data")
     if not isinstance(items, list):
-        raise DecodeError(f"{request}: data is not an array of exports")
-    data = tuple(export_from_json(raw, f"{request}: data[{index}]") for index, raw in enumerate(items))
+        raise DecodeError(f"{answer.request}: data is not an array of exports")
+    data = tuple(export_from_json(raw, f"{answer.request}: data[{index}]") for index, raw in enumerate(items))
     return Page(
         data=data,
         pagination=pagination_from_json(envelope.get("pagination"), count=len(data), limit=limit),

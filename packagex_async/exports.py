@@ -12,7 +12,7 @@ from typing import Literal
 import attrs
 
 from packagex_async import _wire
-from packagex_async._paging import Step, Walk
+from packagex_async._paging import Walk
 from packagex_async._storage import Link
 from packagex_async._stream import open_stream
 from packagex_async._transfer import Tools
@@ -65,8 +65,7 @@ class AsyncExports:
             DecodeError: The answer holds no export.
         """
         target = _wire.export_target(export_id, include_csv=include_csv, include_json=include_json)
-        content, answer = await self._tools.http.get(target)
-        return _noticed(_wire.parse_export(content, answer.request))
+        return _noticed(_wire.parse_export(await self._tools.http.get(target)))
 
     def list(
         self,
@@ -238,15 +237,12 @@ class AsyncExports:
     async def _walk(self, listing: _wire.Listing) -> AsyncGenerator[Page, None]:
         walk = Walk(start=listing.page, by_creation=listing.by_creation, reorders=listing.reorders)
         while (step := walk.step) is not None:
-            page, answer = await self._page(listing, step)
+            asked = listing.oldest_first() if step.back else listing
+            answer = await self._tools.http.get(asked.target(step.page))
+            page = _wire.parse_page(answer, limit=listing.limit)
             fresh = walk.take(step, page, answer.served)
             if fresh or not step.back:
                 yield attrs.evolve(page, data=tuple(map(_noticed, fresh)))
-
-    async def _page(self, listing: _wire.Listing, step: Step) -> tuple[Page, _wire.Answer]:
-        asked = listing.oldest_first() if step.back else listing
-        content, answer = await self._tools.http.get(asked.target(step.page))
-        return _wire.parse_page(content, answer.request, limit=listing.limit), answer
 
     async def _offering(self, export: Export | str, artifacts: tuple[Artifact, ...]) -> Export:
         """The export with its URLs, in a state to be downloaded."""

@@ -131,18 +131,20 @@ async def test_what_the_disk_refuses_says_so(disk: Disk, tmp_path: Path) -> None
     """The operating system's own error is the cause, with its number."""
     (tmp_path / "file").touch()
     with pytest.raises(DiskError) as caught:
-        async with Part(disk, tmp_path / "file" / "a.csv", ()):
-            pytest.fail("there is no such folder")
+        async with Part(disk, tmp_path / "file" / "a.csv", ()) as part:
+            await part.finish()
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.cause is caught.value.__cause__
     assert names(tmp_path) == ["file"]
 
 
-async def test_a_part_is_written_only_inside_its_block(disk: Disk, tmp_path: Path) -> None:
-    """There is no file before and none after."""
-    part = Part(disk, tmp_path / "a.csv", ())
-    with pytest.raises(ValueError, match="not open"):
+async def test_a_part_of_nothing_is_an_empty_file(disk: Disk, tmp_path: Path) -> None:
+    """An object without a byte has a file, too."""
+    async with Part(disk, tmp_path / "a.csv", ()) as part:
+        assert names(tmp_path) == []
         await part.finish()
+        await part.publish(overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == b""
 
 
 class Gate:
@@ -169,7 +171,8 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path) -
     await entered(gate)
 
     async def use() -> None:
-        async with Part(disk, tmp_path / "a.csv", ()):
+        async with Part(disk, tmp_path / "a.csv", ()) as part:
+            await part.finish()
             pytest.fail("it was cancelled before")
 
     task = asyncio.create_task(use())

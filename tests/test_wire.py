@@ -30,11 +30,11 @@ from packagex_async._redact import Secret
 from packagex_async._wire import (
     Answer,
     Listing,
+    check,
     export_target,
     http_date,
     parse_export,
     parse_page,
-    read_answer,
     retry_after,
 )
 
@@ -50,11 +50,13 @@ def listing(**given: Any) -> Listing:
 def answer(content: Any, status: int = 200, **headers: str) -> Answer:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(request="GET /v1/exports", status=status, headers=CIMultiDict(named), body=body)
+    return Answer.of("GET /x", status, CIMultiDict(named), body)
 
 
-def read(content: Any, status: int = 200, **headers: str) -> Any:
-    return read_answer(answer(content, status, **headers), key=KEY, now=NOW)
+def read(content: Any, status: int = 200, **headers: str) -> Answer:
+    got = answer(content, status, **headers)
+    check(got, key=KEY, now=NOW)
+    return got
 
 
 def refused(content: Any, status: int = 200, **headers: str) -> ApiError:
@@ -190,7 +192,7 @@ def test_an_error_without_an_envelope_still_says_what_is_known() -> None:
     """HTML, nothing, or a list: the status speaks."""
     for body in (b"<html>Bad gateway</html>", b"", b"[]", b"\xff\xfe", b"[" * 100_000):
         error = refused(body, 502)
-        assert (error.message, error.endpoint, error.errors) == ("Bad Gateway", "GET /v1/exports", ())
+        assert (error.message, error.endpoint, error.errors) == ("Bad Gateway", "GET /x", ())
     assert refused({"errors": "limit"}, 400).errors == ()
     assert refused(b"", 799).message == "no reason given"
     assert "check base_url" in refused(b"", 301).message
@@ -212,21 +214,21 @@ def test_trap_09_what_the_api_echoes_is_struck() -> None:
 
 
 def test_an_answer_that_is_not_json_is_a_decode_error() -> None:
-    """It says how much came, not what."""
-    with pytest.raises(DecodeError, match="GET /v1/exports: the answer of 14 bytes is not JSON"):
+    """It says for what, not what came."""
+    with pytest.raises(DecodeError, match="GET /x: the answer is not JSON$"):
         read(b"<html>CANARY</")
 
 
 def test_json_is_read_under_any_content_type_and_with_a_byte_order_mark() -> None:
     """The body decides."""
-    assert read(b'\xef\xbb\xbf{"id": "exp_1"}', Content_Type="text/html") == {"id": "exp_1"}
+    assert read(b'\xef\xbb\xbf{"id": "exp_1"}', Content_Type="text/html").content == {"id": "exp_1"}
 
 
 def test_an_export_is_read_bare_and_enveloped() -> None:
     """Both of the vendor's readings."""
     export = {"id": "exp_1", "status": "completed"}
-    assert parse_export(read(export), "GET /x") == parse_export(read({"status": 200, "data": export}), "GET /x")
-    assert parse_export(export | {"data": "theirs"}, "GET /x").extra == {"data": "theirs"}
+    assert parse_export(read(export)) == parse_export(read({"status": 200, "data": export}))
+    assert parse_export(read(export | {"data": "theirs"})).extra == {"data": "theirs"}
 
 
 @pytest.mark.parametrize(
@@ -241,16 +243,16 @@ def test_an_export_is_read_bare_and_enveloped() -> None:
 def test_an_answer_without_an_export_says_where_it_is_missing(content: Any, says: str) -> None:
     """A missing id is refused with its place."""
     with pytest.raises(DecodeError, match=says):
-        parse_export(content, "GET /x")
+        parse_export(read(content))
 
 
 def test_a_page_is_read_bare_and_enveloped() -> None:
     """An array alone is a page, too."""
     data = [{"id": "exp_1"}, {"id": "exp_2"}]
-    told = parse_page({"data": data, "pagination": {"has_more": True, "total_count": 9}}, "GET /x", limit=2)
+    told = parse_page(read({"data": data, "pagination": {"has_more": True, "total_count": 9}}), limit=2)
     assert [export.id for export in told] == ["exp_1", "exp_2"]
     assert told.pagination.total_count == 9
-    bare = parse_page(data, "GET /x", limit=10)
+    bare = parse_page(read(data), limit=10)
     assert (bare.data, bare.pagination.has_more) == (told.data, False)
 
 
@@ -258,13 +260,13 @@ def test_a_page_is_read_bare_and_enveloped() -> None:
 def test_an_answer_without_a_page_is_refused(content: Any) -> None:
     """`data` of a list is always an array."""
     with pytest.raises(DecodeError, match="GET /x: data is not an array of exports"):
-        parse_page(content, "GET /x", limit=10)
+        parse_page(read(content), limit=10)
 
 
 def test_one_item_without_an_id_says_which() -> None:
     """The place is its index."""
     with pytest.raises(DecodeError, match=r"GET /x: data\[1\]\.id is missing"):
-        parse_page({"data": [{"id": "a"}, {}]}, "GET /x", limit=10)
+        parse_page(read({"data": [{"id": "a"}, {}]}), limit=10)
 
 
 def test_trap_14_both_forms_of_retry_after_are_read() -> None:

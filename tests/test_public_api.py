@@ -1,0 +1,75 @@
+"""The names, signatures and defaults that callers rely on."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import packagex_async
+from packagex_async import AsyncExports, AsyncPackageX, RetryPolicy
+
+
+def signature(function: object) -> str:
+    """Parameters with their defaults, without annotations."""
+    parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
+    return str(inspect.Signature(bare))
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (
+            AsyncPackageX,
+            "(api_key=None, *, environment='production', base_url=None, "
+            "retry=RetryPolicy(attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0), "
+            "timeout=60.0, stall_timeout=30.0, connector=None, proxy=None, ssl=None, trace_configs=())",
+        ),
+        (
+            AsyncExports.list,
+            "(self, *, page=1, limit=100, order_by=None, direction=None, resource=None, statuses=None, search=None)",
+        ),
+        (
+            AsyncExports.pages,
+            "(self, *, page=1, limit=100, order_by=None, direction=None, resource=None, statuses=None, search=None)",
+        ),
+        (AsyncExports.retrieve, "(self, export_id, *, include_csv=False, include_json=False)"),
+        (
+            AsyncExports.download,
+            "(self, export, directory, *, artifacts=None, concurrency=4, overwrite=False, digest=None, on_progress=None)",
+        ),
+        (AsyncExports.stream, "(self, export, artifact)"),
+        (RetryPolicy, "(*, attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0)"),
+    ],
+)
+def test_signatures_are_the_contract(function: object, expected: str) -> None:
+    """Names, order, keywords and defaults."""
+    assert signature(function) == expected
+
+
+def test_every_public_name_is_there() -> None:
+    """`__all__`, `dir` and what type checkers see agree."""
+    assert dir(packagex_async) == sorted(packagex_async.__all__)
+    for name in packagex_async.__all__:
+        assert getattr(packagex_async, name) is not None
+    source = inspect.getsource(packagex_async)
+    declared = {line.split(" as ")[1] for line in source.splitlines() if line.startswith("    from packagex_async.")}
+    assert declared | {"__version__"} == set(packagex_async.__all__)
+
+
+def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
+    """As of any module."""
+    with pytest.raises(AttributeError, match="has no attribute 'Exports'"):
+        packagex_async.Exports  # noqa: B018
+
+
+def test_an_import_loads_no_more_than_it_needs() -> None:
+    """Not aiohttp before a name is used, and no extra at all."""
+    script = (
+        "import sys, packagex_async; assert 'aiohttp' not in sys.modules; packagex_async.AsyncPackageX('key');"
+        "assert not {'rich', 'cyclopts', 'orjson', 'uvloop', 'google_crc32c', 'pytest'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
