@@ -1,0 +1,29 @@
+"""What the command tells of an export: records without URLs, which are secrets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from packagex_async import Export
+
+_TOLD = ("id", "name", "resource", "status", "count_total", "count_batches", "organization_id")
+HEADINGS = ("id", "resource", "status", "rows", "created", "name")
+
+
+def record(export: Export) -> dict[str, object]:
+    """An export as JSON tells it; times are ISO 8601."""
+    told: dict[str, object] = {name: getattr(export, name) for name in _TOLD}
+    for name in ("created_at", "updated_at"):
+        moment: datetime | None = getattr(export, name)
+        told[name] = moment and moment.isoformat()
+    return told
+
+
+def row(export: Export) -> tuple[object, ...]:
+    """An export as a table tells it, under `HEADINGS`."""
+    created = _clock(export.created_at)
+    return export.id, export.resource, export.status, export.count_total, created, export.name
+
+
+def _clock(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}Z"

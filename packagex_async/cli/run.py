@@ -1,0 +1,55 @@
+"""Where a command starts, and where its errors end."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import CycloptsError, Group, Parameter
+
+from packagex_async import PackageXError
+from packagex_async.cli.app import app
+from packagex_async.cli.connection import Connection
+from packagex_async.cli.exit_codes import ExitCode, exit_code
+from packagex_async.cli.output import abandon_stdout, complain
+
+app.meta.group_parameters = Group("Connection to the API", sort_key=9)
+app.meta.suppress_keyboard_interrupt = False
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command that `arguments` name; return the exit code."""
+    try:
+        result: int | None = app.meta(
+            arguments, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+        return result or ExitCode.OK
+    except CycloptsError as error:
+        complain(f"{error} Try --help.")
+        return ExitCode.USAGE
+    except PackageXError as error:
+        complain(str(error))
+        return exit_code(error)
+    except BrokenPipeError:
+        abandon_stdout()
+        return ExitCode.UNREAD
+    except OSError as error:
+        complain(str(error))
+        abandon_stdout()
+        return ExitCode.ERROR
+
+
+@app.meta.default
+def launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    connection: Annotated[Connection, Parameter(name="*")] = Connection(),  # noqa: B008  # frozen
+) -> int | None:
+    """Take the shared options from wherever they stand, then run the command."""
+    command, bound, unparsed = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    if "connection" in unparsed:
+        bound.arguments["connection"] = connection
+    result = command(*bound.args, **bound.kwargs)
+    # Help and version are printed by functions that are no coroutines.
+    return asyncio.run(result) if inspect.iscoroutine(result) else None
