@@ -1,7 +1,7 @@
 """The async Python SDK for the Exports API of PackageX.
 
-Names are imported when they are first used: the pytest plugin, which pytest loads in every project that has this
-package installed, costs nothing until it is needed.
+Names are imported when they are first used: the pytest plugin, which pytest loads in every project that has
+this package installed, costs nothing until it is needed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A partial file beside its target: written in large blocks, digested on the way, published whole or not at all.
+"""A partial file beside its target: written in large blocks, digested, published whole or not at all.
 
-Disk work runs on threads of its own, so that neither the event loop nor the default executor waits for a disk.
+Disk work runs on threads of its own: neither the event loop nor the default executor waits for a disk.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The edge to the network: two sessions over one connector, JSON calls under the retry policy, byte streams."""
+"""The edge to the network: two sessions over one connector, JSON under the retry policy, byte streams."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 import aiohttp
 import attrs
+from multidict import MultiMapping
 from yarl import URL
 
 from packagex_async import _wire
 from packagex_async._redact import Secret, redact
-from packagex_async._storage import Headers, Link, refusal
+from packagex_async._storage import Link, refusal
 from packagex_async._urls import AddressRules, redirect_target
 from packagex_async._version import __version__
 from packagex_async.errors import (
@@ -110,7 +111,9 @@ class Http:
             await self._clock.sleep(delay)
 
     @asynccontextmanager
-    async def fetch(self, link: Link, headers: Mapping[str, str] | None = None) -> AsyncIterator[StorageAnswer]:
+    async def fetch(
+        self, link: Link, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[StorageAnswer]:
         """The storage host's answer to a GET of `link`, exactly as it is written.
 
         Raises:
@@ -185,7 +188,7 @@ class Http:
                 headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
             )
             self._storage = self._session(
-                # A large artifact may take hours; only silence ends it. Waiting for a free connection is no silence.
+                # A large artifact may take hours; only silence ends it, and a wait for a connection is none.
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=self._settings.timeout, sock_read=self._settings.stall_timeout
                 ),
@@ -216,7 +219,7 @@ class StorageAnswer:
         self.status = response.status
 
     @property
-    def headers(self) -> Headers:
+    def headers(self) -> MultiMapping[str]:
         """The headers, case-insensitive."""
         return self._response.headers
 

@@ -1,16 +1,16 @@
 """Exactly once: which page of a listing to ask for next, and which of its exports are new.
 
 The walk goes forward, page after page, and tells exports apart by id. What is inserted meanwhile makes pages
-repeat exports, which does no harm. What is deleted before the place the walk has reached moves later exports to
-pages it has passed. Every such deletion leaves a trace in the answers themselves; when there is one, the
-walk looks back over the pages once more at its end:
+repeat exports, which does no harm. What is deleted before the place the walk has reached moves later exports
+to pages it has passed. Such a deletion leaves a trace in the answers themselves; when there is one, the walk
+looks back over the pages once more at its end:
 
 - The total count fell, or grew by less than the exports that were seen to be created meanwhile.
 - An export that was listed reached the 24 hours after which it is deleted.
 - An export was listed twice though its listing is ordered by something that changes.
 
-Looking back goes by creation, oldest first, from the last page down to the first. In that order what is inserted
-joins at the end, and what is deleted moves exports only towards pages still to be asked for. Nothing
+Looking back goes by creation, oldest first, from the last page down to the first. In that order what is
+inserted joins at the end, and what is deleted moves exports only towards pages still to be asked for. Nothing
 that stays alive can slip through, and the whole costs at most twice the requests of the plain walk.
 """
 
@@ -149,11 +149,15 @@ class Walk:
         if not page.pagination.has_more:
             return
         if told is not None and page.pagination.page == told:
-            raise PaginationError(f"the listing does not advance: asked for page {number}, got page {told} again")
+            raise PaginationError(
+                f"the listing does not advance: asked for page {number}, got page {told} again"
+            )
         self._barren += 1
         if self._barren > _most_barren(number, page):
             what = "repeat what came before" if page.data else "are empty though has_more is true"
-            raise PaginationError(f"the listing does not advance: {self._barren} pages up to page {number} {what}")
+            raise PaginationError(
+                f"the listing does not advance: {self._barren} pages up to page {number} {what}"
+            )
 
 
 def _most_barren(number: int, page: Page) -> int:

@@ -1,11 +1,11 @@
-"""What a storage host's answer says of an artifact, without any I/O: its length, its hash, or why it is refused."""
+"""What a storage host's answer says of an artifact, without I/O: length, hash, or why it is refused."""
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -23,18 +23,13 @@ from packagex_async.errors import (
 from packagex_async.models import Artifact
 from packagex_async.report import Verified
 
+if TYPE_CHECKING:
+    from multidict import MultiMapping
+
 # Strongest help first: CRC-32C costs next to nothing, MD5 more than the transfer itself.
 _ALGORITHMS = {"crc32c": 4, "md5": 16}
 _EXPIRED = re.compile(rb"expired", re.IGNORECASE)
 _CODE = re.compile(rb"<Code>([A-Za-z]{1,60})</Code>")
-
-
-class Headers(Protocol):
-    """Headers, case-insensitive, where a name may stand more than once."""
-
-    def get(self, name: str, /) -> str | None: ...
-
-    def getall(self, name: str, default: Sequence[str], /) -> Sequence[str]: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -61,9 +56,9 @@ class Declared:
     digest: bytes = b""
 
     @classmethod
-    def of(cls, headers: Headers) -> Declared:
+    def of(cls, headers: MultiMapping[str]) -> Declared:
         """Read the head of an answer that carries the whole object."""
-        length = headers.get("Content-Length") or ""
+        length = headers.get("Content-Length", "")
         hashes = _hashes(headers)
         algorithm = next((name for name in _ALGORITHMS if name in hashes and _digests.available(name)), None)
         return cls(
@@ -73,13 +68,15 @@ class Declared:
         )
 
 
-def _hashes(headers: Headers) -> dict[str, bytes]:
-    # x-goog-hash covers the bytes as stored, which are not the ones that arrive when they were stored gzipped.
+def _hashes(headers: MultiMapping[str]) -> dict[str, bytes]:
+    # x-goog-hash covers the bytes as stored; those that arrive are others when they were stored gzipped.
     if headers.get("x-goog-stored-content-encoding") not in (None, "identity"):
         return {}
-    pairs = [pair.strip().partition("=") for line in headers.getall("x-goog-hash", ()) for pair in line.split(",")]
+    pairs = [
+        pair.strip().partition("=") for line in headers.getall("x-goog-hash", ()) for pair in line.split(",")
+    ]
     told = {name: value for name, _, value in pairs}
-    told.setdefault("md5", headers.get("Content-MD5") or "")
+    told.setdefault("md5", headers.get("Content-MD5", ""))
     decoded = {name: _base64(told.get(name, "")) for name in _ALGORITHMS}
     return {name: value for name, value in decoded.items() if len(value) == _ALGORITHMS[name]}
 
@@ -110,7 +107,7 @@ def refusal(link: Link, status: int, body: bytes, retry_after: float | None) -> 
     )
 
 
-def promised(link: Link, status: int, headers: Headers) -> Declared:
+def promised(link: Link, status: int, headers: MultiMapping[str]) -> Declared:
     """What an answer promises of the whole object.
 
     Raises:

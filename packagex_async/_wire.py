@@ -1,13 +1,13 @@
-"""Requests to the API and its answers, without any I/O: parameters checked, envelopes read, statuses mapped."""
+"""Requests to the API and its answers, without I/O: parameters checked, envelopes read, statuses mapped."""
 
 from __future__ import annotations
 
 import http
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -18,6 +18,9 @@ from packagex_async._redact import Secret, discreet, redact, redact_json
 from packagex_async.errors import ApiError, ConfigurationError, DecodeError
 from packagex_async.models import Direction, Export, ExportResource, ExportStatus, OrderBy, Page
 
+if TYPE_CHECKING:
+    from multidict import MultiMapping
+
 EXPORTS = "/v1/exports"
 
 E = TypeVar("E", OrderBy, Direction)
@@ -25,7 +28,7 @@ E = TypeVar("E", OrderBy, Direction)
 
 def export_target(export_id: str, *, include_csv: bool, include_json: bool) -> str:
     """The path and query that retrieve one export. API: Retrieve Export."""
-    if not isinstance(export_id, str) or not export_id.strip(". "):
+    if not _is_text(export_id) or not export_id.strip(". "):
         raise ConfigurationError(f"export_id must be an export's id, like 'exp_...', not {export_id!r}")
     flags = {"include_csv": include_csv, "include_json": include_json}
     query = urlencode({name: "true" for name, wanted in flags.items() if wanted})
@@ -95,6 +98,11 @@ class Listing:
         return f"{EXPORTS}?{urlencode(told, safe=',', quote_via=quote)}"
 
 
+def _is_text(value: object) -> bool:
+    # What was no Unicode on a command line arrives as lone surrogates, which no URL can carry.
+    return isinstance(value, str) and value == value.encode(errors="ignore").decode()
+
+
 def _positive(name: str, value: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigurationError(f"{name} must be a whole number from 1 up, not {value!r}")
@@ -110,7 +118,7 @@ def _member(name: str, value: str, kind: type[E]) -> E:
 
 
 def _word(name: str, value: str) -> str:
-    if not isinstance(value, str) or not value.strip():
+    if not _is_text(value) or not value.strip():
         raise ConfigurationError(f"{name} must be a word, not {value!r}; leave it out to list everything")
     return str(value)
 
@@ -153,11 +161,11 @@ class Answer:
 
     request: str
     status: int
-    headers: Mapping[str, str] = attrs.field(repr=False)
+    headers: MultiMapping[str] = attrs.field(repr=False)
     content: Any = attrs.field(repr=False)
 
     @classmethod
-    def of(cls, request: str, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    def of(cls, request: str, status: int, headers: MultiMapping[str], body: bytes) -> Answer:
         """Read an answer's body."""
         return cls(request=request, status=status, headers=headers, content=_json(body))
 
@@ -176,7 +184,7 @@ def http_date(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+def retry_after(headers: MultiMapping[str], *, now: float) -> float | None:
     """Seconds the server asks to wait, from either form of `Retry-After`; `now` is the epoch time here.
 
     A date is read against the server's own `Date`, so that a clock that is wrong here does no harm.

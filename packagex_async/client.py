@@ -30,8 +30,8 @@ KEY_VARIABLE = "PX_API_KEY"
 class AsyncPackageX:
     """A client of the PackageX API, for use in asyncio.
 
-    Use it as `async with AsyncPackageX() as px:`, or call `aclose` when done. It may be made before the event loop
-    runs; connections are opened at the first request. One client serves any number of tasks.
+    Use it as `async with AsyncPackageX() as px:`, or call `aclose` when done. It may be made before the event
+    loop runs; connections are opened at the first request. One client serves any number of tasks.
 
     Args:
         api_key: The API key; from the environment variable `PX_API_KEY` unless given.
@@ -42,7 +42,7 @@ class AsyncPackageX:
         stall_timeout: Seconds an artifact may stand still.
         connector: An aiohttp connector to use; it is never closed by the client.
         proxy: The URL of an HTTP proxy for every request. Proxy variables of the environment are not read.
-        ssl: How TLS is checked, as aiohttp takes it: an `SSLContext`, a `Fingerprint`, or `None` for the default.
+        ssl: How TLS is checked, as aiohttp takes it: an `SSLContext`, a `Fingerprint`; `None` is the default.
         trace_configs: aiohttp trace configurations. They see signed URLs: keep them out of what you record.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -33,9 +33,9 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def cancel_after(steps: int, work: Callable[[], Awaitable[object]]) -> bool:
+async def cancel_after(steps: int, work: Awaitable[object]) -> bool:
     """Cancel `work` after the loop has turned `steps` times; whether it was still at it."""
-    task = asyncio.ensure_future(work())
+    task = asyncio.ensure_future(work)
     for _ in range(steps):
         await asyncio.sleep(0)
     task.cancel()
@@ -58,7 +58,7 @@ async def test_a_download_cancelled_at_any_turn_leaves_nothing(
         steps, cancelled = 0, True
         while cancelled:
             folder = tmp_path / str(steps)
-            cancelled = await cancel_after(steps, lambda to=folder: px.exports.download(stored.id, to))
+            cancelled = await cancel_after(steps, px.exports.download(stored.id, folder))
             await settle()
             assert asyncio.all_tasks() == before
             assert open_files(folder) == []

@@ -58,7 +58,10 @@ async def test_a_base_url_goes_before_the_environment(api: aioresponses) -> None
         ({"api_key": 7}, "pass api_key"),
         ({"api_key": "px_CANARY\r\nX-Evil: 1"}, "characters that no key has"),
         ({"api_key": "px_CANARYé"}, "characters that no key has"),
-        ({"api_key": "k", "environment": "staging"}, "environment must be one of production, sandbox, not 'staging'"),
+        (
+            {"api_key": "k", "environment": "staging"},
+            "environment must be one of production, sandbox, not 'staging'",
+        ),
         ({"api_key": "k", "base_url": "http://api.packagex.io"}, "use https://"),
         ({"api_key": "k", "base_url": ""}, "use https://"),
         ({"api_key": "k", "timeout": 0}, "timeout must be more than 0 seconds, not 0"),
@@ -116,7 +119,9 @@ async def test_a_proxy_is_asked_in_place_of_the_host(server: Emulator) -> None:
 
     async def proxy(request: web.BaseRequest) -> web.Response:
         seen.append(request.raw_path)
-        return web.json_response({"id": "exp_1", "status": "completed", "_csv_url": "http://127.0.0.1:9/csv?sig=%2F"})
+        return web.json_response(
+            {"id": "exp_1", "status": "completed", "_csv_url": "http://127.0.0.1:9/csv?sig=%2F"}
+        )
 
     runner = web.ServerRunner(web.Server(proxy))
     await runner.setup()

@@ -151,9 +151,7 @@ def test_an_export_without_an_id_is_refused_with_its_place(bad: dict[str, Any]) 
         export_from_json(bad, "data[3]")
 
 
-@pytest.mark.parametrize(
-    ("bad", "kind"), [(None, "null"), ([], "an array"), ("text", "str"), (3, "int")]
-)
+@pytest.mark.parametrize(("bad", "kind"), [(None, "null"), ([], "an array"), ("text", "str"), (3, "int")])
 def test_an_item_that_is_no_object_is_refused_with_its_place(bad: object, kind: str) -> None:
     """The error says where, and what was there instead."""
     with pytest.raises(DecodeError, match=rf"data\[0\] is not an export but {kind}"):
@@ -169,7 +167,9 @@ def test_pagination_needs_only_has_more() -> None:
         None,
         None,
     )
-    told = pagination_from_json({"has_more": False, "page": 2, "limit": "x", "total_count": 7}, count=1, limit=9)
+    told = pagination_from_json(
+        {"has_more": False, "page": 2, "limit": "x", "total_count": 7}, count=1, limit=9
+    )
     assert (told.has_more, told.page, told.limit, told.total_count) == (False, 2, None, 7)
 
 

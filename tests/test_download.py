@@ -33,6 +33,7 @@ from packagex_async import (
     StorageError,
     StorageUnreachableError,
 )
+from packagex_async.report import ByArtifact
 from packagex_async.testing import (
     Cut,
     Emulator,
@@ -70,7 +71,9 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def failure_of(px: AsyncPackageX, export_id: str, folder: Path, **options: object) -> DownloadGroupError:
+async def failure_of(
+    px: AsyncPackageX, export_id: str, folder: Path, **options: object
+) -> DownloadGroupError:
     with pytest.raises(DownloadGroupError) as caught:
         await px.exports.download(export_id, folder, **options)  # type: ignore[arg-type]
     return caught.value
@@ -147,7 +150,9 @@ async def test_an_export_with_urls_is_not_retrieved_again(
     assert server.requests[2 + 4].query == {"include_csv": "true", "include_json": "true"}
 
 
-async def test_a_sha256_is_computed_when_asked_for(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:
+async def test_a_sha256_is_computed_when_asked_for(
+    server: Emulator, px: AsyncPackageX, tmp_path: Path
+) -> None:
     """For files that were fetched, and for files that were kept."""
     export_id = add(server)
     for _ in range(2):
@@ -168,7 +173,9 @@ async def test_what_was_verified_is_said(server: Emulator, px: AsyncPackageX, tm
         assert file.path.read_bytes() == server.content(export_id, artifact)
 
 
-async def test_a_file_that_is_there_already_is_kept(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:
+async def test_a_file_that_is_there_already_is_kept(
+    server: Emulator, px: AsyncPackageX, tmp_path: Path
+) -> None:
     """When its length, and its hash where one is declared, are the object's; it is not fetched again."""
     export_id = add(server)
     await px.exports.download(export_id, tmp_path)
@@ -297,9 +304,7 @@ async def test_one_attempt_means_never_again(server: Emulator, tmp_path: Path) -
     assert error.report.failures.keys() == ("json", "csv")
 
 
-async def test_trap_02_a_try_that_gets_further_is_no_try_in_vain(
-    server: Emulator, tmp_path: Path
-) -> None:
+async def test_trap_02_a_try_that_gets_further_is_no_try_in_vain(server: Emulator, tmp_path: Path) -> None:
     """Cut later each time, a transfer outlives its attempts."""
     export_id = add(server, 3000)
     for after in range(200, 3000, 200):
@@ -364,7 +369,9 @@ async def test_a_folder_that_cannot_be_written_is_a_destination_error(
     assert names(tmp_path) == [f"{export_id}.csv", "file"]
 
 
-async def test_trap_23_a_disk_that_takes_no_more_says_what_to_do(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:
+async def test_trap_23_a_disk_that_takes_no_more_says_what_to_do(
+    server: Emulator, px: AsyncPackageX, tmp_path: Path
+) -> None:
     """With the path, the number of the operating system, and no partial."""
     export_id = add(server, 200_000)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -431,7 +438,12 @@ async def test_a_stream_never_touches_the_disk(
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
-    [(Cut(10), IncompleteBodyError), (WrongHash(), ChecksumError), (Stall(10), StalledError), (Encoded(), StorageError)],
+    [
+        (Cut(10), IncompleteBodyError),
+        (WrongHash(), ChecksumError),
+        (Stall(10), StalledError),
+        (Encoded(), StorageError),
+    ],
 )
 async def test_trap_01_a_stream_that_is_not_the_artifact_does_not_end_well(
     server: Emulator, fault: TargetedFault, kind: type[DownloadError]
@@ -456,7 +468,9 @@ async def test_asking_for_a_stream_is_tried_again(server: Emulator, px: AsyncPac
 async def test_a_stream_of_what_is_not_offered_says_so(server: Emulator, px: AsyncPackageX) -> None:
     """An artifact the export does not have, and one that no export has."""
     export = server.add_export(rows=1)
-    with pytest.raises(StorageError, match=f"export {export.id}, artifact csv_error: the export does not offer it"):
+    with pytest.raises(
+        StorageError, match=f"export {export.id}, artifact csv_error: the export does not offer it"
+    ):
         async with px.exports.stream(export.id, "csv_error"):
             pytest.fail("there is none")
     with pytest.raises(ConfigurationError, match="not 'xlsx'"):
@@ -467,13 +481,13 @@ async def test_a_stream_of_what_is_not_offered_says_so(server: Emulator, px: Asy
 def test_a_report_reads_well_and_is_asked_by_artifact() -> None:
     """`print(report)` says what happened; outcomes are found by index and by artifact."""
     error = ChecksumError("no match", export_id="exp_1", artifact=Artifact.JSON)
-    report = DownloadReport(export_id="exp_1", failures=type(DownloadReport(export_id="x").failures)([error]))
+    report = DownloadReport(export_id="exp_1", failures=ByArtifact([error]))
     assert not report.ok
     assert report.failures[0] is report.failures["json"] is report.failures[Artifact.JSON]
     assert report.failures[:1] == (error,)
-    assert "json" in report.failures
+    assert "json" in report.failures  # type: ignore[comparison-overlap]
     assert error in report.failures
-    assert "csv" not in report.failures
+    assert "csv" not in report.failures  # type: ignore[comparison-overlap]
     assert report.failures.values() == (error,)
     assert dict(report.failures) == {Artifact.JSON: error}
     with pytest.raises(KeyError, match="csv"):

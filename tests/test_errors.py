@@ -63,7 +63,13 @@ EXAMPLES: list[PackageXError] = [
     PaginationError("again"),
     *(
         kind("state", export_id="exp_1")
-        for kind in (ExportStateError, ExportNotReadyError, ExportFailedError, ExportTimedOutError, ExportGoneError)
+        for kind in (
+            ExportStateError,
+            ExportNotReadyError,
+            ExportFailedError,
+            ExportTimedOutError,
+            ExportGoneError,
+        )
     ),
     *(
         kind("failed", export_id="exp_1", artifact=Artifact.CSV)
@@ -71,7 +77,9 @@ EXAMPLES: list[PackageXError] = [
     ),
     StorageError("503", export_id="exp_1", artifact=Artifact.CSV, status=503, retry_after=2.0),
     StorageUnreachableError("refused", export_id="exp_1", artifact=Artifact.CSV),
-    DestinationError("full", export_id="exp_1", artifact=Artifact.CSV, filename="x/y.csv", errno=errno.ENOSPC),
+    DestinationError(
+        "full", export_id="exp_1", artifact=Artifact.CSV, filename="x/y.csv", errno=errno.ENOSPC
+    ),
     GROUP,
 ]
 
@@ -90,7 +98,9 @@ def test_errors_travel_whole(error: PackageXError, again: Callable[[PackageXErro
 
 def test_every_error_has_one_root_and_an_example_here() -> None:
     """No error of this package escapes `except PackageXError`."""
-    kinds = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__}
+    kinds = {
+        kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__
+    }
     assert kinds - {PackageXError} == {type(error) for error in EXAMPLES}
     assert all(issubclass(kind, PackageXError) for kind in kinds)
 

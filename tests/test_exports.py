@@ -96,14 +96,17 @@ async def test_every_filter_reaches_the_api(server: Emulator, px: AsyncPackageX)
 def test_a_bad_parameter_is_refused_before_any_request() -> None:
     """At the call, not at the first step of the loop."""
     px = AsyncPackageX("px_key")
-    for bad in ({"limit": 0}, {"search": "a"}, {"page": -1}, {"direction": "sideways"}):
+    bads: list[dict[str, Any]] = [{"limit": 0}, {"search": "a"}, {"page": -1}, {"direction": "sideways"}]
+    for bad in bads:
         with pytest.raises(ConfigurationError):
-            px.exports.list(**bad)  # type: ignore[arg-type]
+            px.exports.list(**bad)
         with pytest.raises(ConfigurationError):
-            px.exports.pages(**bad)  # type: ignore[arg-type]
+            px.exports.pages(**bad)
 
 
-async def test_trap_25_expiry_during_the_default_walk_hides_nothing(server: Emulator, px: AsyncPackageX) -> None:
+async def test_trap_25_expiry_during_the_default_walk_hides_nothing(
+    server: Emulator, px: AsyncPackageX
+) -> None:
     """The oldest vanish page by page; all others arrive, each once."""
     expected = fill(server, 9)
     for page in (1, 2, 3):
@@ -144,7 +147,9 @@ async def test_trap_24_one_bad_item_does_not_sink_its_page(
 
 async def test_an_item_without_an_id_says_where(api: aioresponses) -> None:
     """Which page cannot be read, and which of its items is at fault."""
-    api.get(f"{LIST}?page=1&limit=100", payload={"data": [{"id": "a"}, {}], "pagination": {"has_more": False}})
+    api.get(
+        f"{LIST}?page=1&limit=100", payload={"data": [{"id": "a"}, {}], "pagination": {"has_more": False}}
+    )
     async with AsyncPackageX("px_key") as px:
         with pytest.raises(DecodeError, match=r"GET /v1/exports: data\[1\]\.id is missing"):
             await ids(px)
@@ -209,8 +214,8 @@ def test_exactly_once_over_real_sockets(
 ) -> None:
     """Whatever the emulator deletes and inserts between pages, each survivor is yielded once.
 
-    Without a total count, the promise is kept for what the documented life of exports does: they expire oldest
-    first, 24 hours after creation, and new ones are the newest.
+    Without a total count, the promise holds for the documented life of exports: they expire oldest first, 24
+    hours after creation, and new ones are the newest.
     """
     asyncio.run(walk_while_living(count, limit, direction, counted, events))
 
@@ -224,9 +229,7 @@ async def walk_while_living(
     dialect = Dialect(pagination_fields=fields)
     async with Emulator(populate=False, dialect=dialect, now=lambda: now[0]) as server, server.client() as px:
         born = now[0] - 86_400 + 10
-        throughout = {
-            server.add_export(rows=1, created_at=born + 10 * number).id for number in range(count)
-        }
+        throughout = {server.add_export(rows=1, created_at=born + 10 * number).id for number in range(count)}
         schedule = iter(events)
 
         def happen(what: str) -> None:
@@ -268,7 +271,11 @@ async def test_an_export_that_is_not_completed_is_not_downloaded(
     """Whether it comes as an id, or as an export; the error says which and why."""
     stored = server.add_export(status=status, rows=1)
     listed = [export async for export in px.exports.list()]
-    for export in (stored.id, listed[0], Export(id=stored.id, status=ExportStatus(status), csv_url="https://x/y")):
+    for export in (
+        stored.id,
+        listed[0],
+        Export(id=stored.id, status=ExportStatus(status), csv_url="https://x/y"),
+    ):
         with pytest.raises(kind, match=f"export {stored.id} is {status}") as caught:
             await px.exports.download(export, tmp_path / "new")
         assert getattr(caught.value, "export_id", None) == stored.id
@@ -302,7 +309,10 @@ async def test_an_export_that_is_gone_is_told_apart_from_an_unknown_id(
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        ({"artifacts": ["xlsx"]}, "artifacts must be some of json, csv, csv_error, csv_sanitized, not 'xlsx'"),
+        (
+            {"artifacts": ["xlsx"]},
+            "artifacts must be some of json, csv, csv_error, csv_sanitized, not 'xlsx'",
+        ),
         ({"artifacts": []}, "not none"),
         ({"artifacts": "json,csv"}, "artifacts must be some of"),
         ({"artifacts": [None]}, "artifacts must be some of"),
@@ -317,5 +327,3 @@ async def test_an_option_that_cannot_work_is_refused_before_any_request(
     with pytest.raises(ConfigurationError, match=says):
         await px.exports.download("exp_1", tmp_path, **bad)
     assert server.requests == []
-
-

@@ -45,8 +45,12 @@ async def test_a_passing_failure_of_the_api_is_tried_again(server: Emulator, sta
     assert len(server.requests) == 4
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, ApiError), (404, NotFoundError), (501, ServerError), (302, ApiError)])
-async def test_a_lasting_failure_is_raised_at_once(server: Emulator, status: int, kind: type[ApiError]) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, ApiError), (404, NotFoundError), (501, ServerError), (302, ApiError)]
+)
+async def test_a_lasting_failure_is_raised_at_once(
+    server: Emulator, status: int, kind: type[ApiError]
+) -> None:
     """Trying again would not help."""
     server.inject(Status(status, on="api"))
     clock = FakeClock()
@@ -148,7 +152,12 @@ async def test_trap_08_the_key_goes_to_the_api_and_nowhere_else(server: Emulator
     assert to_api.headers["PX-API-KEY"] == server.api_key
     assert to_storage.host == "storage"
     assert server.api_key not in str(dict(to_storage.headers))
-    assert {name.lower() for name in to_storage.headers} == {"host", "accept", "accept-encoding", "user-agent"}
+    assert {name.lower() for name in to_storage.headers} == {
+        "host",
+        "accept",
+        "accept-encoding",
+        "user-agent",
+    }
     assert to_storage.headers["Accept-Encoding"] == "identity"
 
 
@@ -173,7 +182,9 @@ async def test_trap_07_a_presigned_url_reaches_the_wire_byte_for_byte(
     assert "%2F" in server.requests[-1].target
 
 
-async def test_trap_11_redirects_of_storage_are_followed_five_times(server: Emulator, px: AsyncPackageX) -> None:
+async def test_trap_11_redirects_of_storage_are_followed_five_times(
+    server: Emulator, px: AsyncPackageX
+) -> None:
     """Exactly as they are written; the sixth is one too many."""
     export = server.add_export(rows=3)
     retrieved = await px.exports.retrieve(export.id, include_csv=True, include_json=True)
@@ -187,9 +198,12 @@ async def test_trap_11_redirects_of_storage_are_followed_five_times(server: Emul
 
 
 @pytest.mark.parametrize(
-    "location", ["http://storage.example/a", "file:///etc/passwd", "https://user@storage.example/a", "https://a b/"]
+    "location",
+    ["http://storage.example/a", "file:///etc/passwd", "https://user@storage.example/a", "https://a b/"],
 )
-async def test_trap_11_a_redirect_cannot_lead_anywhere(server: Emulator, px: AsyncPackageX, location: str) -> None:
+async def test_trap_11_a_redirect_cannot_lead_anywhere(
+    server: Emulator, px: AsyncPackageX, location: str
+) -> None:
     """No downgrade, no other scheme, no credential."""
     export = server.add_export(rows=3)
     server.inject(Redirect(location))

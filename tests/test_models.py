@@ -77,7 +77,7 @@ def test_trap_24_open_enums_take_unknown_strings() -> None:
     assert pickle.loads(pickle.dumps(paused)) == paused
     assert list(ExportStatus) == ["queued", "processing", "completed", "failed", "timed_out"]
     with pytest.raises(ValueError, match="3 is not a valid ExportResource"):
-        ExportResource(3)
+        ExportResource(3)  # type: ignore[arg-type]
 
 
 def test_a_page_is_read_like_a_sequence() -> None:

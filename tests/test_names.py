@@ -28,10 +28,26 @@ def test_a_plain_id_stands_as_it_is(artifact: Artifact, name: str) -> None:
 
 @pytest.mark.parametrize(
     "export_id",
-    ["../../etc/passwd", "..", ".", "", "CON", "nul", "a\0b", "a/b", "a\\b", "x" * 500, "exp:1", "\ud800", "é", "-rf", "a\n"],
+    [
+        "../../etc/passwd",
+        "..",
+        ".",
+        "",
+        "CON",
+        "nul",
+        "a\0b",
+        "a/b",
+        "a\\b",
+        "x" * 500,
+        "exp:1",
+        "\ud800",
+        "é",
+        "-rf",
+        "a\n",
+    ],
 )
 def test_trap_10_an_id_cannot_name_another_place(export_id: str) -> None:
-    """Separators, devices, controls and lengths that a file system minds are gone, and a hash tells ids apart."""
+    """Separators, devices, controls and lengths that a file system minds are gone; a hash tells ids apart."""
     stem = file_stem(export_id)
     assert re.fullmatch(r"[A-Za-z0-9_-]+~[0-9a-f]{16}", stem)
     assert not stem.startswith("-")

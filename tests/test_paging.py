@@ -162,8 +162,12 @@ def test_a_listing_that_reorders_looks_back_when_an_export_moved() -> None:
 def test_a_walk_from_a_later_page_does_not_look_back() -> None:
     """What lies before the page asked for was not asked for."""
     walk = Walk(start=2)
-    walk.take(Step(2), Page(data=(Export(id="a"),), pagination=Pagination(has_more=True, total_count=9)), None)
-    walk.take(Step(3), Page(data=(Export(id="b"),), pagination=Pagination(has_more=False, total_count=5)), None)
+    walk.take(
+        Step(2), Page(data=(Export(id="a"),), pagination=Pagination(has_more=True, total_count=9)), None
+    )
+    walk.take(
+        Step(3), Page(data=(Export(id="b"),), pagination=Pagination(has_more=False, total_count=5)), None
+    )
     assert walk.step is None
 
 
@@ -229,7 +233,7 @@ def test_an_export_listed_twice_on_one_page_is_yielded_once() -> None:
 
 
 class ExactlyOnce(RuleBasedStateMachine):
-    """Deletes anywhere and inserts between the pages of a walk; at its end, the survivors were yielded once."""
+    """Deletes anywhere and inserts between the pages of a walk; at its end, survivors were yielded once."""
 
     @initialize(limit=st.integers(1, 7), count=st.integers(0, 25), newest_first=st.booleans())
     def begin(self, limit: int, count: int, newest_first: bool) -> None:
@@ -295,7 +299,7 @@ def test_without_a_count_newest_first_misses_nothing_that_does_not_expire(
     schedule = iter(deaths)
 
     def live(_: Step) -> None:
-        for _ in range(min(next(schedule, 0), len(listing.alive))):
+        for _death in range(min(next(schedule, 0), len(listing.alive))):
             listing.delete(0)
         listing.insert()
 

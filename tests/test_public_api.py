@@ -30,16 +30,19 @@ def signature(function: object) -> str:
         ),
         (
             AsyncExports.list,
-            "(self, *, page=1, limit=100, order_by=None, direction=None, resource=None, statuses=None, search=None)",
+            "(self, *, page=1, limit=100, order_by=None, direction=None, resource=None, statuses=None, "
+            "search=None)",
         ),
         (
             AsyncExports.pages,
-            "(self, *, page=1, limit=100, order_by=None, direction=None, resource=None, statuses=None, search=None)",
+            "(self, *, page=1, limit=100, order_by=None, direction=None, resource=None, statuses=None, "
+            "search=None)",
         ),
         (AsyncExports.retrieve, "(self, export_id, *, include_csv=False, include_json=False)"),
         (
             AsyncExports.download,
-            "(self, export, directory, *, artifacts=None, concurrency=4, overwrite=False, digest=None, on_progress=None)",
+            "(self, export, directory, *, artifacts=None, concurrency=4, overwrite=False, digest=None, "
+            "on_progress=None)",
         ),
         (AsyncExports.stream, "(self, export, artifact)"),
         (RetryPolicy, "(*, attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0)"),
@@ -56,7 +59,9 @@ def test_every_public_name_is_there() -> None:
     for name in packagex_async.__all__:
         assert getattr(packagex_async, name) is not None
     source = inspect.getsource(packagex_async)
-    declared = {line.split(" as ")[1] for line in source.splitlines() if line.startswith("    from packagex_async.")}
+    declared = {
+        line.split(" as ")[1] for line in source.splitlines() if line.startswith("    from packagex_async.")
+    }
     assert declared | {"__version__"} == set(packagex_async.__all__)
 
 
@@ -69,7 +74,8 @@ def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
 def test_an_import_loads_no_more_than_it_needs() -> None:
     """Not aiohttp before a name is used, and no extra at all."""
     script = (
-        "import sys, packagex_async; assert 'aiohttp' not in sys.modules; packagex_async.AsyncPackageX('key');"
+        "import sys, packagex_async; assert 'aiohttp' not in sys.modules;"
+        "packagex_async.AsyncPackageX('key');"
         "assert not {'rich', 'cyclopts', 'orjson', 'uvloop', 'google_crc32c', 'pytest'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)

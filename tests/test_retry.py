@@ -66,7 +66,13 @@ def test_no_wait_leaves_its_bounds(attempts: int, initial: float, most: float, f
 
 @pytest.mark.parametrize(
     "bad",
-    [{"attempts": 0}, {"wait_initial": -1}, {"wait_max": -0.1}, {"retry_after_max": -1}, {"wait_max": math.nan}],
+    [
+        {"attempts": 0},
+        {"wait_initial": -1},
+        {"wait_max": -0.1},
+        {"retry_after_max": -1},
+        {"wait_max": math.nan},
+    ],
 )
 def test_a_policy_that_cannot_work_is_refused(bad: dict[str, float]) -> None:
     """The error names the number."""

@@ -97,23 +97,34 @@ async def test_trap_09_no_failure_shows_a_secret(
     stored = emulator.add_export(rows=500)
     emulator.inject(fault, times=None)
     events: list[ProgressEvent] = []
-    async with emulator.client(retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.05, timeout=0.05) as px:
+    async with emulator.client(
+        retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.05, timeout=0.05
+    ) as px:
         with pytest.raises(PackageXError) as caught:
             await px.exports.download(stored.id, tmp_path, on_progress=events.append)
-        looks = [*everything_of(caught.value), repr(px), repr(events), repr([pickle.dumps(event) for event in events])]
+        looks = [
+            *everything_of(caught.value),
+            repr(px),
+            repr(events),
+            repr([pickle.dumps(event) for event in events]),
+        ]
     looks += [log.getvalue(), *(path.name for path in tmp_path.rglob("*"))]
     for look in looks:
         assert not [secret for secret in SECRETS if secret in look]
 
 
-async def test_trap_09_no_success_shows_a_secret(emulator: Emulator, log: io.StringIO, tmp_path: Path) -> None:
+async def test_trap_09_no_success_shows_a_secret(
+    emulator: Emulator, log: io.StringIO, tmp_path: Path
+) -> None:
     """Neither the client, nor an export, nor a report."""
     stored = emulator.add_export(rows=500)
     events: list[ProgressEvent] = []
     async with emulator.client() as px:
         export = await px.exports.retrieve(stored.id, include_csv=True, include_json=True)
         report = await px.exports.download(export, tmp_path, on_progress=events.append)
-        looks = [repr(thing) for thing in (px, px.exports, export, report, events, vars(px), vars(px.exports))]
+        looks = [
+            repr(thing) for thing in (px, px.exports, export, report, events, vars(px), vars(px.exports))
+        ]
     looks += [str(report), repr(pickle.dumps(report)), repr(pickle.dumps(export)), log.getvalue()]
     assert export.csv_url is not None
     assert "X-Px-Signature" in export.csv_url

@@ -18,8 +18,8 @@ from packagex_async import (
     RequestTimeoutError,
     StalledError,
     StorageError,
+    _digests,
 )
-from packagex_async import _digests
 from packagex_async._storage import Declared, Link, broken_off, promised, refusal, verify
 
 BODY = b"a,b\n1,2\n"
@@ -118,7 +118,11 @@ def test_trap_01_bytes_that_do_not_match_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(None, IncompleteBodyError), (ConnectionFailedError("x"), IncompleteBodyError), (RequestTimeoutError("x"), StalledError)],
+    [
+        (None, IncompleteBodyError),
+        (ConnectionFailedError("x"), IncompleteBodyError),
+        (RequestTimeoutError("x"), StalledError),
+    ],
 )
 def test_a_body_that_ends_early_says_why_and_where(
     error: ConnectionFailedError | None, kind: type[DownloadError]
@@ -132,7 +136,12 @@ def test_a_body_that_ends_early_says_why_and_where(
 @pytest.mark.parametrize(
     ("status", "body", "kind", "says"),
     [
-        (403, b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message>", LinkExpiredError, "AccessDenied"),
+        (
+            403,
+            b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message>",
+            LinkExpiredError,
+            "AccessDenied",
+        ),
         (400, b"<Error><Code>ExpiredToken</Code>", LinkExpiredError, "400 (ExpiredToken)"),
         (410, b"", LinkExpiredError, "410"),
         (403, b"<Error><Code>SignatureDoesNotMatch</Code>", StorageError, "403 (SignatureDoesNotMatch)"),

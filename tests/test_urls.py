@@ -15,7 +15,15 @@ SECURE_EMULATOR = AddressRules.beside("https://localhost:8443")
 
 LOOPBACK = ["127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST", "a.localhost", "localhost.", "::1", "0.0.0.0"]
 ODD_LOOPBACK = ["127.1", "0x7f.1", "2130706433", "017700000001", "::ffff:127.0.0.1", "::", "0"]
-ELSEWHERE = ["api.packagex.io", "10.0.0.1", "localhost.example", "128.0.0.1", "2001:db8::1", "notlocalhost", "a\0b"]
+ELSEWHERE = [
+    "api.packagex.io",
+    "10.0.0.1",
+    "localhost.example",
+    "128.0.0.1",
+    "2001:db8::1",
+    "notlocalhost",
+    "a\0b",
+]
 
 
 @pytest.mark.parametrize("host", LOOPBACK + ODD_LOOPBACK)
@@ -60,7 +68,10 @@ def test_trap_11_a_production_client_fetches_none_of_these(url: str) -> None:
 
 def test_what_a_presigned_url_looks_like_is_fetched() -> None:
     """Escapes, ports and odd characters are no obstacle."""
-    assert PRODUCTION.refusal("https://s3.example:8443/a%2Fb/./c?X-Sig=a%2Bb/=&e=%7E~'()*!;:@,$[]{}|\\^`\"<>") is None
+    assert (
+        PRODUCTION.refusal("https://s3.example:8443/a%2Fb/./c?X-Sig=a%2Bb/=&e=%7E~'()*!;:@,$[]{}|\\^`\"<>")
+        is None
+    )
 
 
 def test_loopback_is_allowed_only_beside_a_loopback_api() -> None:
@@ -96,8 +107,17 @@ def test_a_base_url_is_kept_without_its_last_slash(url: str, kept: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://api.packagex.io", "ftp://a.example", "api.packagex.io", "", "https://a.example?key=CANARY",
-     "https://a.example#x", "https://user:CANARY@a.example", "http://a.example?CANARY", "https://a b"],
+    [
+        "http://api.packagex.io",
+        "ftp://a.example",
+        "api.packagex.io",
+        "",
+        "https://a.example?key=CANARY",
+        "https://a.example#x",
+        "https://user:CANARY@a.example",
+        "http://a.example?CANARY",
+        "https://a b",
+    ],
 )
 def test_a_base_url_that_cannot_be_used_says_what_can(url: str) -> None:
     """The hint is there, what may be secret is not."""

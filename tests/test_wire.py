@@ -17,7 +17,6 @@ from packagex_async import (
     BadRequestError,
     ConfigurationError,
     DecodeError,
-    Direction,
     ExportResource,
     ExportStatus,
     NotFoundError,
@@ -44,7 +43,8 @@ KEY = Secret("px_CANARY")
 
 def listing(**given: Any) -> Listing:
     names = ("order_by", "direction", "resource", "statuses", "search")
-    return Listing.of(**{"page": 1, "limit": 100} | dict.fromkeys(names) | given)
+    asked: dict[str, Any] = {"page": 1, "limit": 100, **dict.fromkeys(names)}
+    return Listing.of(**asked | given)
 
 
 def answer(content: Any, status: int = 200, **headers: str) -> Answer:
@@ -81,11 +81,15 @@ def test_every_list_parameter_bears_its_name_in_the_api() -> None:
         "&statuses=completed,failed&search=may%20day"
     )
     assert listing().target(1) == "/v1/exports?page=1&limit=100"
-    assert listing(statuses="queued", search="a&b=c d%").target(1).endswith(
-        "&statuses=queued&search=a%26b%3Dc%20d%25".replace("d%25", "d%25")
+    assert (
+        listing(statuses="queued", search="a&b=c d%")
+        .target(1)
+        .endswith("&statuses=queued&search=a%26b%3Dc%20d%25".replace("d%25", "d%25"))
     )
-    assert listing(resource="drone", statuses=(s for s in ("paused",))).target(1).endswith(
-        "&resource=drone&statuses=paused"
+    assert (
+        listing(resource="drone", statuses=(s for s in ("paused",)))
+        .target(1)
+        .endswith("&resource=drone&statuses=paused")
     )
 
 
@@ -100,6 +104,7 @@ def test_every_list_parameter_bears_its_name_in_the_api() -> None:
         ({"search": "may d"}, "'d' has one"),
         ({"search": " "}, "search must be a word"),
         ({"search": 5}, "search must be a word"),
+        ({"search": "caf\udcff"}, "search must be a word"),
         ({"order_by": "name"}, "order_by must be one of created_at, count_batches, count_total, updated_at"),
         ({"direction": "up"}, "direction must be one of asc, desc, not 'up'"),
         ({"resource": ""}, "resource must be a word"),
@@ -117,7 +122,12 @@ def test_a_parameter_the_api_would_refuse_is_refused_here(bad: dict[str, Any], s
     ("given_order", "by_creation", "reorders", "back"),
     [
         ({}, True, False, {}),
-        ({"order_by": "created_at", "direction": "asc"}, True, False, {"order_by": "created_at", "direction": "asc"}),
+        (
+            {"order_by": "created_at", "direction": "asc"},
+            True,
+            False,
+            {"order_by": "created_at", "direction": "asc"},
+        ),
         ({"direction": "desc"}, False, False, {"direction": "asc"}),
         ({"order_by": "updated_at"}, False, True, {"order_by": "created_at"}),
     ],
@@ -136,11 +146,13 @@ def test_an_export_is_asked_for_by_its_path_and_flags() -> None:
     assert export_target("exp_1", include_csv=True, include_json=True) == (
         "/v1/exports/exp_1?include_csv=true&include_json=true"
     )
-    assert export_target("exp_1", include_csv=False, include_json=True) == "/v1/exports/exp_1?include_json=true"
+    assert (
+        export_target("exp_1", include_csv=False, include_json=True) == "/v1/exports/exp_1?include_json=true"
+    )
     assert export_target("../a b?c", include_csv=False, include_json=False) == "/v1/exports/..%2Fa%20b%3Fc"
 
 
-@pytest.mark.parametrize("bad", ["", " ", ".", "..", None, 7])
+@pytest.mark.parametrize("bad", ["", " ", ".", "..", None, 7, "exp_\udcff"])
 def test_an_id_that_names_no_export_is_refused(bad: Any) -> None:
     """Nothing is sent for it."""
     with pytest.raises(ConfigurationError, match="export_id must be an export's id"):
@@ -215,7 +227,7 @@ def test_trap_09_what_the_api_echoes_is_struck() -> None:
 
 def test_an_answer_that_is_not_json_is_a_decode_error() -> None:
     """It says for what, not what came."""
-    with pytest.raises(DecodeError, match="GET /x: the answer is not JSON$"):
+    with pytest.raises(DecodeError, match=r"GET /x: the answer is not JSON$"):
         read(b"<html>CANARY</")
 
 
@@ -273,7 +285,7 @@ def test_trap_14_both_forms_of_retry_after_are_read() -> None:
     """Seconds, and a date against the server's own clock, or against ours where it tells none."""
 
     def wait(**headers: str) -> float | None:
-        return retry_after(answer(b"", **headers).headers, now=NOW)
+        return retry_after(answer(b"", 200, **headers).headers, now=NOW)
 
     date = formatdate(NOW + 90, usegmt=True)
     assert wait(Retry_After="120") == 120
