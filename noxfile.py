@@ -1,0 +1,104 @@
+"""Every check of this project, each in an environment of its own."""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+from itertools import chain
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.sessions = ["lint", "typing", "tests"]
+nox.options.default_venv_backend = "virtualenv"
+nox.options.download_python = "never"
+# A machine with one Python is enough to work on this project.
+nox.options.error_on_missing_interpreters = False
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+SUPPORTED = nox.project.python_versions(PYPROJECT)
+# The Python that runs nox is always there, so that skipping the missing ones never skips them all.
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = list(dict.fromkeys([*SUPPORTED, RUNNING]))
+
+
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group."""
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+def lower_bounds() -> list[str]:
+    """The oldest version of everything the package declares to work with, as constraints."""
+    project = PYPROJECT["project"]
+    declared = chain(project["dependencies"], *project["optional-dependencies"].values())
+    return [requirement.replace(">=", "==") for requirement in declared]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests on every supported Python that is here, then hold what they covered to 100 %."""
+    session.install("-e", ".[cli,speed]", *group("tests"))
+    env = {"COVERAGE_FILE": f".coverage.{session.python}"}
+    session.run("coverage", "erase", env=env)
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=env)
+    if not session.posargs:
+        session.notify("coverage")
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Combine what the tests covered on each Python, and fail below 100 % of the branches."""
+    session.install("coverage")
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session(python=SUPPORTED[0])
+def tests_lowest(session: nox.Session) -> None:
+    """Run the tests with the oldest dependencies the package declares to work with."""
+    constraints = Path(session.create_tmp(), "constraints.txt")
+    constraints.write_text("\n".join(lower_bounds()))
+    session.install("-e", ".[cli,speed]", *group("tests"), "-c", str(constraints))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types with mypy and pyright, and that the public names are typed completely."""
+    session.install("-e", ".[cli,speed]", *group("typing"))
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "packagex_async", "--ignoreexternal")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the docs; a broken reference is an error."""
+    session.install(".", *group("docs"))
+    session.run("sphinx-build", "-n", "-W", "-q", "docs", "docs/_build")
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build sdist and wheel, and test the wheel with the tests of the unpacked sdist."""
+    dist = Path(session.create_tmp()).resolve()
+    session.install("build")
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
+    session.install(f"{wheel}[cli,speed]", *group("tests"))
+    with tarfile.open(sdist) as archive:
+        archive.extractall(dist, filter="data")
+    session.chdir(dist / sdist.name.removesuffix(".tar.gz"))
+    # `-P` keeps the sources beside the tests from being imported instead of what was installed.
+    session.run("python", "-P", "-c", "import packagex_async; packagex_async.AsyncPackageX('key')")
+    # pytest loads our plugin, and with it the installed package, before it looks at any folder.
+    session.run("pytest", *session.posargs)
