@@ -55,29 +55,60 @@ if TYPE_CHECKING:
     from packagex_async.report import ProgressKind as ProgressKind
     from packagex_async.retry import RetryPolicy as RetryPolicy
 
-_HOMES = {
-    "client": "AsyncPackageX",
-    "errors": """
-        ApiError AuthenticationError BadRequestError ChecksumError ConfigurationError ConnectionFailedError
-        DecodeError DestinationError DownloadError DownloadGroupError ExportFailedError ExportGoneError
-        ExportNotReadyError ExportStateError ExportTimedOutError IncompleteBodyError LinkExpiredError
-        NotFoundError PackageXError PaginationError PermissionDeniedError RateLimitError RequestTimeoutError
-        ServerError StalledError StorageError StorageUnreachableError
-    """,
-    "exports": "AsyncExports",
-    "models": "Artifact Direction Export ExportResource ExportStatus OrderBy Page Pagination",
-    "report": "DownloadReport DownloadedFile ProgressEvent ProgressKind",
-    "retry": "RetryPolicy",
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+__all__ = [
+    "ApiError",
+    "Artifact",
+    "AsyncExports",
+    "AsyncPackageX",
+    "AuthenticationError",
+    "BadRequestError",
+    "ChecksumError",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "DecodeError",
+    "DestinationError",
+    "Direction",
+    "DownloadError",
+    "DownloadGroupError",
+    "DownloadReport",
+    "DownloadedFile",
+    "Export",
+    "ExportFailedError",
+    "ExportGoneError",
+    "ExportNotReadyError",
+    "ExportResource",
+    "ExportStateError",
+    "ExportStatus",
+    "ExportTimedOutError",
+    "IncompleteBodyError",
+    "LinkExpiredError",
+    "NotFoundError",
+    "OrderBy",
+    "PackageXError",
+    "Page",
+    "Pagination",
+    "PaginationError",
+    "PermissionDeniedError",
+    "ProgressEvent",
+    "ProgressKind",
+    "RateLimitError",
+    "RequestTimeoutError",
+    "RetryPolicy",
+    "ServerError",
+    "StalledError",
+    "StorageError",
+    "StorageUnreachableError",
+    "__version__",
+]
 
-__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604  # strings, every one
+_MODULES = ("models", "errors", "retry", "report", "exports", "client")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    homes = (importlib.import_module(f"{__name__}.{module}") for module in _MODULES)
+    value = globals()[name] = next(getattr(home, name) for home in homes if hasattr(home, name))
     return value
 
 

@@ -20,8 +20,8 @@ _NAMES = {field.name: field.name for field in attrs.fields(Export)} | {
     name: f"_{name}" for name in ("json_url", "csv_url", "csv_error_url", "csv_sanitized_url")
 }
 _FIELDS = {key: name for name, key in _NAMES.items() if name not in ("extra", "unread")}
-# No key of a JSON object that comes from an API looks like this one.
-_EXTRA = "\0extra"
+# Where unknown fields wait to be read; a field of this very name would be among them.
+_EXTRA = "<extra>"
 
 
 def _text(value: Any, _: Any = None) -> str:

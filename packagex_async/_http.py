@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl as ssl_module
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -113,7 +113,7 @@ class Http:
     @asynccontextmanager
     async def fetch(
         self, link: Link, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[StorageAnswer]:
+    ) -> AsyncGenerator[StorageAnswer, None]:
         """The storage host's answer to a GET of `link`, exactly as it is written.
 
         Raises:

@@ -16,7 +16,7 @@ from packagex_async.retry import Clock, Retries, RetryPolicy
 @asynccontextmanager
 async def open_stream(
     link: Link, http: Http, policy: RetryPolicy, clock: Clock
-) -> AsyncIterator[AsyncIterator[bytes]]:
+) -> AsyncGenerator[AsyncIterator[bytes], None]:
     """The artifact's bytes; asking for it is tried again under the policy, a body that has begun is not.
 
     Raises:

@@ -86,7 +86,7 @@ class ApiError(PackageXError):
         self.message = message
         self.status = status
         self.code = code
-        self.errors = tuple(errors)
+        self.errors: tuple[Any, ...] = tuple(errors)
         self.endpoint = endpoint
         self.retry_after = retry_after
 

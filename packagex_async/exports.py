@@ -203,7 +203,7 @@ class AsyncExports:
     @asynccontextmanager
     async def stream(
         self, export: Export | str, artifact: Artifact | str
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
+    ) -> AsyncGenerator[AsyncIterator[bytes], None]:
         """One artifact's bytes, without touching the disk: `async with` it, then `async for` the blocks.
 
         Args:

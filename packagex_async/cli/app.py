@@ -26,7 +26,7 @@ Results go to stdout, errors and progress to stderr.
 
 {HELP}"""
 
-app = App(
+app: App = App(
     "packagex-exports",
     help=_ABOUT,
     help_format="plaintext",

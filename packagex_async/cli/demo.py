@@ -58,7 +58,7 @@ class Play:
     """One run against an emulator in which faults strike."""
 
     def __init__(self, server: Emulator) -> None:
-        self.listed = 0
+        self.listed: int = 0
         self._server = server
         self._files: dict[tuple[str, str], DownloadedFile] = {}
         self._reasons: defaultdict[tuple[str, str], list[str]] = defaultdict(list)

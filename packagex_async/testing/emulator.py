@@ -54,7 +54,7 @@ class Emulator:
         self, *, dialect: Dialect | None = None, seed: int = 7, populate: bool = True, limit_cap: int = 100,
         now: Callable[[], float] = time.time, api_key: str | None = None,
     ) -> None:  # fmt: skip
-        self.api_key = api_key or f"px_emulated_{secrets.token_urlsafe(18)}"
+        self.api_key: str = api_key or f"px_emulated_{secrets.token_urlsafe(18)}"
         self.now = now
         self.requests: list[RecordedRequest] = []
         self.after_list: Callable[[int], None] | None = None
