@@ -18,6 +18,8 @@ def test_the_fixture_is_a_running_emulator(
 ) -> None:
     """A plain test, with no async plugin at all, gets a populated server that answers."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    # A configuration of its own, so that none is found in the folders above.
+    pytester.makeini("[pytest]")
     pytester.makepyfile(
         """
         import json
