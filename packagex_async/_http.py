@@ -5,7 +5,8 @@ from __future__ import annotations
 import ssl as ssl_module
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 import aiohttp
 import attrs
@@ -13,7 +14,9 @@ from multidict import MultiMapping
 from yarl import URL
 
 from packagex_async import _wire
+from packagex_async._pace import Pace
 from packagex_async._redact import Secret, redact
+from packagex_async._resolve import Resolver
 from packagex_async._storage import Link, refusal
 from packagex_async._urls import AddressRules, redirect_target
 from packagex_async._version import __version__
@@ -33,6 +36,8 @@ MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _READ_SIZE = 256 * 1024
 _REFUSAL_SIZE = 4096
+_RANGE_NOT_SATISFIABLE = 416
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 _USER_AGENT = f"packagex-async/{__version__}"
 
@@ -78,6 +83,7 @@ class Http:
         self._connector: aiohttp.BaseConnector | None = None
         self._api: aiohttp.ClientSession | None = None
         self._storage: aiohttp.ClientSession | None = None
+        self._resolver = Resolver()
         self._closed = False
 
     async def aclose(self) -> None:
@@ -88,6 +94,7 @@ class Http:
                 await session.close()
         if self._connector is not None and self._connector is not self._settings.connector:
             await self._connector.close()
+        await self._resolver.close()
 
     async def get(self, target: str) -> _wire.Answer:
         """The API's answer for `target`, a path and query.
@@ -112,9 +119,13 @@ class Http:
 
     @asynccontextmanager
     async def fetch(
-        self, link: Link, headers: Mapping[str, str] | None = None
+        self, link: Link, headers: Mapping[str, str] = _NO_HEADERS
     ) -> AsyncGenerator[StorageAnswer, None]:
         """The storage host's answer to a GET of `link`, exactly as it is written.
+
+        Args:
+            link: What to ask for.
+            headers: Headers of the request; with a `Range`, an answer of 416 is handed on, too.
 
         Raises:
             StorageError: The address may not be fetched, redirects too often, or refuses.
@@ -122,14 +133,24 @@ class Http:
             StorageUnreachableError: No connection.
             StalledError: No answer in time.
         """
-        answer = await self._follow(link, headers or {})
+        answer = await self._follow(link, headers)
         try:
-            if answer.status >= 300:
-                wait = _wire.retry_after(answer.headers, now=self._clock.time())
-                raise refusal(link, answer.status, await answer.beginning(_REFUSAL_SIZE), wait)
+            if answer.status >= 300 and not (answer.status == _RANGE_NOT_SATISFIABLE and "Range" in headers):
+                raise await self._refusal(link, answer)
             yield answer
         finally:
             answer.close()
+
+    async def _refusal(self, link: Link, answer: StorageAnswer) -> DownloadError:
+        here = self._clock.time()
+        there = _wire.http_date(answer.headers.get("Date"))
+        return refusal(
+            link,
+            answer.status,
+            await answer.beginning(_REFUSAL_SIZE),
+            now=there.timestamp() if there else here,
+            retry_after=_wire.retry_after(answer.headers, now=here),
+        )
 
     async def _ask_api(self, target: str) -> _wire.Answer:
         request = f"GET {target.partition('?')[0]}"
@@ -172,7 +193,9 @@ class Http:
                     allow_redirects=False,
                     ssl=self._settings.ssl,
                     proxy=self._settings.proxy,
-                )
+                ),
+                Pace(self._settings.stall_timeout),
+                self._clock,
             )
         except _TRANSPORT_ERRORS as error:
             failure = _unanswered(link, error)
@@ -182,7 +205,9 @@ class Http:
         if self._closed:
             raise ConfigurationError("the client is closed: use it inside its `async with` block")
         if self._api is None or self._storage is None:
-            self._connector = self._settings.connector or aiohttp.TCPConnector()
+            self._connector = self._settings.connector or aiohttp.TCPConnector(
+                resolver=cast(aiohttp.abc.AbstractResolver, self._resolver)
+            )
             self._api = self._session(
                 timeout=aiohttp.ClientTimeout(total=self._settings.timeout),
                 headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
@@ -214,8 +239,10 @@ class Http:
 class StorageAnswer:
     """The head of a storage host's answer, and its body as it comes."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, pace: Pace, clock: Clock) -> None:
         self._response = response
+        self._pace = pace
+        self._clock = clock
         self.status = response.status
 
     @property
@@ -238,7 +265,7 @@ class StorageAnswer:
         """The body's bytes, in blocks of whatever size has arrived.
 
         Raises:
-            RequestTimeoutError: The host kept silent for `stall_timeout` seconds.
+            RequestTimeoutError: The host kept silent, or crawled, for `stall_timeout` seconds.
             ConnectionFailedError: The body broke off.
         """
         while block := await self._read():
@@ -258,8 +285,12 @@ class StorageAnswer:
         return body[:size]
 
     async def _read(self) -> bytes:
+        before = self._clock.monotonic()
         try:
-            return await self._response.content.readany()
+            block = await self._response.content.readany()
+            if block and self._pace.stalled(self._clock.monotonic() - before, len(block)):
+                raise TimeoutError
+            return block
         except _TRANSPORT_ERRORS as error:
             failure = _failure("the storage host", error)
         raise failure

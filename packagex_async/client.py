@@ -83,7 +83,15 @@ class AsyncPackageX:
         self._base_url = settings.base_url
         self._http = Http(settings, clock)
         self._disk = Disk()
-        self.exports = AsyncExports(Tools(http=self._http, disk=self._disk, policy=retry, clock=clock))
+        self.exports = AsyncExports(
+            Tools(
+                http=self._http,
+                disk=self._disk,
+                policy=retry,
+                clock=clock,
+                stall_timeout=settings.stall_timeout,
+            )
+        )
 
     async def aclose(self) -> None:
         """Close what the client opened: its sessions, its connector, its threads. Idempotent."""

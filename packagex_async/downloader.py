@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
 
+from packagex_async._links import Links
 from packagex_async._names import artifact_name
 from packagex_async._storage import Link
-from packagex_async._transfer import Tools, Transfer
-from packagex_async.errors import ConfigurationError, DownloadError
+from packagex_async._transfer import Demands, Tools, Transfer
+from packagex_async.errors import ConfigurationError, DestinationError, DownloadError, ExportGoneError
 from packagex_async.models import Artifact, Export
 from packagex_async.report import (
     ByArtifact,
@@ -22,6 +24,11 @@ from packagex_async.report import (
     ProgressKind,
 )
 
+_Outcome = DownloadedFile | DownloadError | ExportGoneError
+
+# Nothing else fits on a disk that has refused one of these.
+_HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
 
 @attrs.frozen(kw_only=True)
 class Order:
@@ -31,16 +38,14 @@ class Order:
         directory: The folder the files go to.
         artifacts: Which artifacts, in the order of `Artifact`.
         concurrency: How many of them at a time.
-        overwrite: Whether to replace files that are there already.
-        sha256: Whether to compute each file's SHA-256.
+        demands: What is demanded of each file.
         on_progress: Is told of every step.
     """
 
     directory: Path
     artifacts: tuple[Artifact, ...]
     concurrency: int
-    overwrite: bool
-    sha256: bool
+    demands: Demands
     on_progress: OnProgress
 
 
@@ -59,44 +64,84 @@ def chosen(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, 
     return tuple(artifact for artifact in Artifact if artifact in names)
 
 
-async def download_artifacts(export: Export, order: Order, tools: Tools) -> DownloadReport:
-    """Bring the ordered artifacts of `export` to disk; one that fails does not stop the others."""
-    links = [
-        Link(export_id=export.id, artifact=artifact, url=url)
-        for artifact in order.artifacts
-        if (url := export.url(artifact))
-    ]
-    places = asyncio.Semaphore(order.concurrency)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_outcome(link, order, tools, places)) for link in links]
-    outcomes = [task.result() for task in tasks]
+async def download_artifacts(export: Export, links: Links, order: Order, tools: Tools) -> DownloadReport:
+    """Bring the ordered artifacts of `export` to disk; one that fails does not stop the others.
+
+    Raises:
+        ExportGoneError: The export was deleted before all of them had arrived.
+    """
+    batch = _Batch(links, order, tools)
+    outcomes = await batch.run()
+    gone = next((outcome for outcome in outcomes if isinstance(outcome, ExportGoneError)), None)
+    if gone is not None:
+        raise gone
     return DownloadReport(
         export_id=export.id,
         files=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadedFile)),
-        missing=tuple(artifact for artifact in order.artifacts if not export.url(artifact)),
+        missing=tuple(artifact for artifact in order.artifacts if links.link(artifact) is None),
         failures=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadError)),
     )
 
 
-async def _outcome(
-    link: Link, order: Order, tools: Tools, places: asyncio.Semaphore
-) -> DownloadedFile | DownloadError:
-    transfer = Transfer(
-        link=link,
-        target=order.directory / artifact_name(link.export_id, link.artifact),
-        tools=tools,
-        overwrite=order.overwrite,
-        sha256=order.sha256,
-        emit=order.on_progress,
-    )
-    async with places:
-        try:
-            return await transfer.run()
-        except DownloadError as error:
-            failure = error
-    order.on_progress(
-        ProgressEvent(
-            kind=ProgressKind.FAILED, export_id=link.export_id, artifact=link.artifact, error=failure
+class _Batch:
+    """The transfers of one export."""
+
+    def __init__(self, links: Links, order: Order, tools: Tools) -> None:
+        self._links = [link for artifact in order.artifacts if (link := links.link(artifact))]
+        self._source = links
+        self._order = order
+        self._tools = tools
+        self._places = asyncio.Semaphore(order.concurrency)
+        self._tasks: list[asyncio.Task[_Outcome]] = []
+        self._hopeless: DestinationError | None = None
+
+    async def run(self) -> list[_Outcome]:
+        """What became of each artifact, in order."""
+        async with asyncio.TaskGroup() as group:
+            self._tasks += [group.create_task(self._outcome(link)) for link in self._links]
+        return [
+            self._stopped(link, self._hopeless) if self._hopeless and task.cancelled() else task.result()
+            for link, task in zip(self._links, self._tasks, strict=True)
+        ]
+
+    async def _outcome(self, link: Link) -> _Outcome:
+        transfer = Transfer(
+            link=link,
+            links=self._source,
+            target=self._order.directory / artifact_name(link.export_id, link.artifact),
+            tools=self._tools,
+            demands=self._order.demands,
+            emit=self._order.on_progress,
         )
-    )
-    return failure
+        async with self._places:
+            try:
+                return await transfer.run()
+            except (DownloadError, ExportGoneError) as error:
+                failure = error
+        if isinstance(failure, DestinationError) and failure.errno in _HOPELESS:
+            self._stop_others(failure)
+        return self._failed(link, failure) if isinstance(failure, DownloadError) else failure
+
+    def _stop_others(self, failure: DestinationError) -> None:
+        self._hopeless = failure
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+
+    def _stopped(self, link: Link, cause: DestinationError) -> DownloadError:
+        stopped = DestinationError(
+            f"stopped, for the disk takes nothing more: {cause.args[0]}",
+            export_id=link.export_id,
+            artifact=link.artifact,
+            filename=cause.filename,
+            errno=cause.errno,
+        )
+        return self._failed(link, stopped)
+
+    def _failed(self, link: Link, failure: DownloadError) -> DownloadError:
+        self._order.on_progress(
+            ProgressEvent(
+                kind=ProgressKind.FAILED, export_id=link.export_id, artifact=link.artifact, error=failure
+            )
+        )
+        return failure

@@ -12,15 +12,14 @@ from typing import Literal
 import attrs
 
 from packagex_async import _wire
+from packagex_async._links import Links, gone
 from packagex_async._paging import Walk
-from packagex_async._storage import Link
 from packagex_async._stream import open_stream
-from packagex_async._transfer import Tools
+from packagex_async._transfer import Demands, Tools
 from packagex_async.downloader import Order, chosen, download_artifacts
 from packagex_async.errors import (
     ConfigurationError,
     ExportFailedError,
-    ExportGoneError,
     ExportNotReadyError,
     ExportTimedOutError,
     NotFoundError,
@@ -156,6 +155,10 @@ class AsyncExports:
         overwrite: bool = False,
         digest: Literal["sha256"] | None = None,
         on_progress: OnProgress | None = None,
+        resume: bool = False,
+        require_verification: bool = False,
+        max_size: int | None = None,
+        durability: Literal["fsync"] | None = None,
     ) -> DownloadReport:
         """Bring an export's artifacts to disk, side by side.
 
@@ -172,6 +175,11 @@ class AsyncExports:
                 reported as a `DestinationError`.
             digest: `"sha256"` to have each file's SHA-256 in the report.
             on_progress: Called with a `ProgressEvent` at every step, from the event loop: keep it short.
+            resume: Leave what an interrupted download has brought, in hidden files beside the target, to the
+                next one that is called with it; without it, nothing unfinished is left.
+            require_verification: Fail an artifact whose storage host declares neither length nor hash.
+            max_size: The most bytes an artifact may have.
+            durability: `"fsync"` to have file and folder on the medium before a file counts as there.
 
         Returns:
             What is on disk now. Artifacts that the export does not offer are in its `missing`.
@@ -184,19 +192,27 @@ class AsyncExports:
             ConnectionFailedError: The API did not answer.
             DecodeError: The API's answer holds no export.
         """
-        if digest not in (None, "sha256"):
-            raise ConfigurationError(f"digest must be 'sha256' or None, not {digest!r}")
-        if concurrency < 1:
-            raise ConfigurationError(f"concurrency must be 1 or more, not {concurrency}")
+        _one_of("digest", digest, "sha256")
+        _one_of("durability", durability, "fsync")
+        _at_least_one("concurrency", concurrency)
+        if max_size is not None:
+            _at_least_one("max_size", max_size)
         order = Order(
             directory=Path(directory),
             artifacts=chosen(artifacts),
             concurrency=concurrency,
-            overwrite=overwrite,
-            sha256=digest == "sha256",
+            demands=Demands(
+                overwrite=overwrite,
+                sha256=digest is not None,
+                durable=durability is not None,
+                verified=require_verification,
+                max_size=max_size,
+                resume=resume,
+            ),
             on_progress=on_progress or _unheard,
         )
-        report = await download_artifacts(await self._offering(export, order.artifacts), order, self._tools)
+        offering = await self._offering(export, order.artifacts)
+        report = await download_artifacts(offering, self._links(offering), order, self._tools)
         report.raise_for_failures()
         return report
 
@@ -226,12 +242,11 @@ class AsyncExports:
         """
         (which,) = chosen([artifact])
         offering = await self._offering(export, (which,))
-        url = offering.url(which)
-        if url is None:
+        links = self._links(offering)
+        link = links.link(which)
+        if link is None:
             raise StorageError("the export does not offer it", export_id=offering.id, artifact=which)
-        link = Link(export_id=offering.id, artifact=which, url=url)
-        tools = self._tools
-        async with open_stream(link, tools.http, tools.policy, tools.clock) as body:
+        async with open_stream(link, links, self._tools.http, self._tools.tries()) as body:
             yield body
 
     async def _walk(self, listing: _wire.Listing) -> AsyncGenerator[Page, None]:
@@ -244,6 +259,9 @@ class AsyncExports:
             if fresh or not step.back:
                 yield attrs.evolve(page, data=tuple(map(_noticed, fresh)))
 
+    def _links(self, export: Export) -> Links:
+        return Links(export, lambda: self.retrieve(export.id, include_csv=True, include_json=True))
+
     async def _offering(self, export: Export | str, artifacts: tuple[Artifact, ...]) -> Export:
         """The export with its URLs, in a state to be downloaded."""
         if isinstance(export, str):
@@ -253,8 +271,7 @@ class AsyncExports:
         try:
             return _downloadable(await self.retrieve(export.id, include_csv=True, include_json=True))
         except NotFoundError as error:
-            reason = "exports are deleted 24 hours after creation"
-            raise ExportGoneError(f"export {export.id} is gone: {reason}", export_id=export.id) from error
+            raise gone(export.id) from error
 
 
 async def _exports_of(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[Export, None]:
@@ -262,6 +279,16 @@ async def _exports_of(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[Expor
         async for page in pages:
             for export in page:
                 yield export
+
+
+def _one_of(name: str, value: str | None, only: str) -> None:
+    if value not in (None, only):
+        raise ConfigurationError(f"{name} must be {only!r} or None, not {value!r}")
+
+
+def _at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise ConfigurationError(f"{name} must be 1 or more, not {value}")
 
 
 def _unheard(_: ProgressEvent) -> None:

@@ -62,7 +62,9 @@ async def exports_on(
     )
     http, disk = Http(settings, clock), Disk()
     try:
-        yield AsyncExports(Tools(http=http, disk=disk, policy=settings.policy, clock=clock))
+        yield AsyncExports(
+            Tools(http=http, disk=disk, policy=settings.policy, clock=clock, stall_timeout=timeout)
+        )
     finally:
         await http.aclose()
         disk.close()

@@ -35,7 +35,8 @@ async def test_what_was_written_is_published_whole(disk: Disk, tmp_path: Path) -
     """Small blocks and large ones, in a folder that was not there."""
     target = tmp_path / "new" / "deep" / "a.csv"
     blocks = [b"x" * 10, b"y" * (BLOCK_SIZE + 1), b"", b"z" * (BLOCK_SIZE - 5)]
-    async with Part(disk, target, ["md5", "sha256"]) as part:
+    async with Part(disk, target) as part:
+        await part.start(algorithms=["md5", "sha256"])
         for block in blocks:
             await part.write(block)
         measured = await part.finish()
@@ -53,7 +54,7 @@ async def test_trap_22_a_part_that_is_not_published_disappears(disk: Disk, tmp_p
     target = tmp_path / "a.csv"
     target.write_text("old")
     with pytest.raises(RuntimeError, match="far side"):
-        async with Part(disk, target, ()) as part:
+        async with Part(disk, target) as part:
             await part.write(b"n" * 2 * BLOCK_SIZE)
             assert len(names(tmp_path)) == 2
             raise RuntimeError("far side")
@@ -64,7 +65,7 @@ async def test_trap_22_a_part_that_is_not_published_disappears(disk: Disk, tmp_p
 async def test_trap_04_two_parts_of_one_target_do_not_meet(disk: Disk, tmp_path: Path) -> None:
     """Each has a partial of its own; the one that is published last stands."""
     target = tmp_path / "a.csv"
-    async with Part(disk, target, ()) as one, Part(disk, target, ()) as other:
+    async with Part(disk, target) as one, Part(disk, target) as other:
         await one.write(b"11")
         await other.write(b"22")
         await one.finish()
@@ -78,7 +79,7 @@ async def test_trap_04_two_parts_of_one_target_do_not_meet(disk: Disk, tmp_path:
 async def test_a_file_that_appeared_meanwhile_is_not_destroyed(disk: Disk, tmp_path: Path) -> None:
     """Unless it is to be overwritten."""
     target = tmp_path / "a.csv"
-    async with Part(disk, target, ()) as part:
+    async with Part(disk, target) as part:
         await part.write(b"new")
         await part.finish()
         target.write_bytes(b"another")
@@ -131,7 +132,7 @@ async def test_what_the_disk_refuses_says_so(disk: Disk, tmp_path: Path) -> None
     """The operating system's own error is the cause, with its number."""
     (tmp_path / "file").touch()
     with pytest.raises(DiskError) as caught:
-        async with Part(disk, tmp_path / "file" / "a.csv", ()) as part:
+        async with Part(disk, tmp_path / "file" / "a.csv") as part:
             await part.finish()
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.cause is caught.value.__cause__
@@ -140,7 +141,7 @@ async def test_what_the_disk_refuses_says_so(disk: Disk, tmp_path: Path) -> None
 
 async def test_a_part_of_nothing_is_an_empty_file(disk: Disk, tmp_path: Path) -> None:
     """An object without a byte has a file, too."""
-    async with Part(disk, tmp_path / "a.csv", ()) as part:
+    async with Part(disk, tmp_path / "a.csv") as part:
         assert names(tmp_path) == []
         await part.finish()
         await part.publish(overwrite=False)
@@ -171,7 +172,7 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path) -
     await entered(gate)
 
     async def use() -> None:
-        async with Part(disk, tmp_path / "a.csv", ()) as part:
+        async with Part(disk, tmp_path / "a.csv") as part:
             await part.finish()
             pytest.fail("it was cancelled before")
 

@@ -224,7 +224,7 @@ async def test_a_redirect_without_a_place_is_refused(server: Emulator, px: Async
 async def test_an_expired_link_is_told_apart_from_a_refusal(server: Emulator, px: AsyncPackageX) -> None:
     """By what the storage host says of it, whole or cut short."""
     export = server.add_export(rows=3)
-    server.inject(Expired())
+    server.inject(Expired(), times=2)
     server.inject(Status(403, body=b"<Code>AccessDenied</Code>" + b" " * 10_000, on="storage"))
     server.inject(Status(403, body=b"", on="storage"))
     for kind in (LinkExpiredError, StorageError, StorageError):

@@ -22,7 +22,6 @@ from packagex_async import (
 from packagex_async.testing import (
     Cut,
     Emulator,
-    Encoded,
     Expired,
     Garbage,
     Redirect,
@@ -43,7 +42,6 @@ FAULTS: list[TargetedFault] = [
     Stall(10),
     Refuse(),
     WrongHash(),
-    Encoded(),
     Expired(),
     Redirect("https://127.0.0.1:1/a?sig=CANARY"),
     Redirect("http://storage.example/a?sig=CANARY"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 
 import pytest
 from multidict import CIMultiDict
@@ -20,7 +21,15 @@ from packagex_async import (
     StorageError,
     _digests,
 )
-from packagex_async._storage import Declared, Link, broken_off, promised, refusal, verify
+from packagex_async._storage import (
+    Declared,
+    Identity,
+    Link,
+    broken_off,
+    promised,
+    refusal,
+    verify,
+)
 
 BODY = b"a,b\n1,2\n"
 MD5 = hashlib.md5(BODY).digest()
@@ -87,33 +96,170 @@ def test_trap_06_an_etag_is_never_a_hash() -> None:
     assert declared(("ETag", f'"{MD5.hex()}"')).algorithm is None
 
 
-def test_only_a_whole_plain_200_promises_the_object() -> None:
-    """Another 2xx, or an encoding nobody asked for, is not the artifact."""
+def test_only_a_whole_200_promises_the_object() -> None:
+    """Another 2xx, or an encoding that cannot be decoded, is not the artifact."""
     assert promised(LINK, 200, CIMultiDict({"Content-Length": "3"})).length == 3
-    assert promised(LINK, 200, CIMultiDict({"Content-Encoding": "identity"})).length is None
+    assert promised(LINK, 200, CIMultiDict({"Content-Encoding": "identity"})).encoding is None
     for status in (201, 204, 206):
         with pytest.raises(StorageError, match=f"answered {status}") as caught:
             promised(LINK, status, CIMultiDict())
         assert caught.value.status == status
-    with pytest.raises(StorageError, match="encoded as 'gzip'"):
-        promised(LINK, 200, CIMultiDict({"Content-Encoding": "gzip"}))
+    with pytest.raises(StorageError, match="encoded as 'br'"):
+        promised(LINK, 200, CIMultiDict({"Content-Encoding": "br"}))
+
+
+def test_trap_05_a_compressed_body_has_a_length_on_the_wire_only() -> None:
+    """The file's is not known, and the transfer cannot go on in its middle."""
+    zipped = declared(
+        ("Content-Length", "8"), ("Content-Encoding", "GZIP"), ("ETag", '"1"'), ("Content-MD5", MD5_TEXT)
+    )
+    assert (zipped.length, zipped.size, zipped.encoding, zipped.resumable) == (8, None, "gzip", False)
+    assert zipped.algorithm == "md5"
+    stored = ("x-goog-stored-content-encoding", "gzip")
+    assert declared(("Content-Encoding", "gzip"), ("Content-MD5", MD5_TEXT), stored).algorithm == "md5"
+    other = ("x-goog-stored-content-encoding", "identity")
+    assert declared(("Content-Encoding", "gzip"), ("Content-MD5", MD5_TEXT), other).algorithm is None
+
+
+LENGTH = ("Content-Length", "8")
+TAG = ("ETag", '"1"')
+HASH = ("Content-MD5", MD5_TEXT)
+
+
+@pytest.mark.parametrize(
+    ("headers", "resumable"),
+    [
+        ([LENGTH, TAG], True),
+        ([LENGTH, ("x-goog-generation", "7"), HASH], True),
+        ([LENGTH, ("Last-Modified", "Wed, 01 May 2024 12:00:00 GMT"), HASH], True),
+        ([LENGTH, ("ETag", 'W/"1"'), HASH], False),
+        ([LENGTH, ("x-goog-generation", "7")], False),
+        ([LENGTH, ("Last-Modified", "Wed, 01 May 2024 12:00:00 GMT")], False),
+        ([LENGTH, HASH], False),
+        ([TAG, HASH], False),
+        ([LENGTH, TAG, ("Content-Encoding", "gzip")], False),
+    ],
+)
+def test_trap_02_only_named_content_is_gone_on_with(headers: list[tuple[str, str]], resumable: bool) -> None:
+    """A strong ETag, or a generation or date with a hash that will check the whole; and always a length."""
+    assert declared(*headers).resumable is resumable
+
+
+def test_a_range_is_asked_for_this_content_only() -> None:
+    """By its strong ETag, where there is one."""
+    assert declared(LENGTH, TAG).range_from(5) == {"Range": "bytes=5-", "If-Range": '"1"'}
+    assert declared(LENGTH, HASH, ("x-goog-generation", "7")).range_from(5) == {"Range": "bytes=5-"}
+
+
+RANGE = ("Content-Range", "bytes 5-7/8")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "continued"),
+    [
+        (206, [RANGE, TAG], True),
+        (206, [("Content-Range", "bytes 5-6/8"), TAG], True),
+        (200, [RANGE, TAG], False),
+        (206, [TAG], False),
+        (206, [RANGE], False),
+        (206, [RANGE, ("ETag", '"2"')], False),
+        (206, [RANGE, ("ETag", 'W/"1"')], False),
+        (206, [("Content-Range", "bytes 4-7/8"), TAG], False),
+        (206, [("Content-Range", "bytes 6-7/8"), TAG], False),
+        (206, [("Content-Range", "bytes 5-7/9"), TAG], False),
+        (206, [("Content-Range", "bytes 5-7/*"), TAG], False),
+        (206, [("Content-Range", "bytes 5-8/8"), TAG], False),
+        (206, [("Content-Range", "bytes 5-4/8"), TAG], False),
+        (206, [("Content-Range", "items 5-7/8"), TAG], False),
+        (206, [RANGE, TAG, ("Content-Encoding", "gzip")], False),
+    ],
+)
+def test_trap_02_only_what_follows_exactly_is_appended(
+    status: int, headers: list[tuple[str, str]], continued: bool
+) -> None:
+    """Status, start, total and identity, all four."""
+    assert declared(LENGTH, TAG).continued_by(status, CIMultiDict(headers), 5) is continued
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "same"),
+    [
+        ([("x-goog-generation", "7")], [("x-goog-generation", "7")], True),
+        ([("x-goog-generation", "7")], [("x-goog-generation", "8")], False),
+        ([("x-goog-generation", "7")], [], False),
+        ([("Last-Modified", "x")], [("Last-Modified", "x")], True),
+        ([], [], False),
+    ],
+)
+def test_content_is_known_by_the_firmest_name(
+    mine: list[tuple[str, str]], theirs: list[tuple[str, str]], same: bool
+) -> None:
+    """And nothing without a name is the same as anything."""
+    assert Identity.of(CIMultiDict(mine)).matches(Identity.of(CIMultiDict(theirs))) is same
+
+
+def test_trap_03_416_is_the_end_only_of_what_is_whole() -> None:
+    """With the total it names, or the one known."""
+    whole = declared(LENGTH, TAG)
+    assert whole.completed_by(416, CIMultiDict({"Content-Range": "bytes */8"}), 8)
+    assert whole.completed_by(416, CIMultiDict(), 8)
+    assert not whole.completed_by(416, CIMultiDict({"Content-Range": "bytes */9"}), 8)
+    assert not whole.completed_by(416, CIMultiDict(), 7)
+    assert not whole.completed_by(200, CIMultiDict(), 8)
+
+
+def test_a_memo_tells_all_but_the_link() -> None:
+    """And one that is none tells nothing."""
+    told = declared(LENGTH, TAG, HASH)
+    memo = json.loads(json.dumps(told.memo()))
+    assert Declared.from_memo(memo) == told
+    assert "CANARY" not in str(memo)
+    nothing: dict[str, object] = {}
+    for broken in (
+        nothing,
+        memo | {"length": None},
+        memo | {"digest": "xyz"},
+        memo | {"identity": {"url": "x"}},
+    ):
+        assert not Declared.from_memo(broken).resumable
+
+
+@pytest.mark.parametrize(
+    ("query", "expires"),
+    [
+        ("X-Amz-Date=20240501T120000Z&X-Amz-Expires=60", 1714564860.0),
+        ("x-goog-expires=60&x-goog-date=20240501T120000Z", 1714564860.0),
+        ("se=2024-05-01T12%3A00%3A00Z&sig=x", 1714564800.0),
+        ("Expires=1714564800&Signature=x", 1714564800.0),
+        ("md5=x&expires=1714564800", 1714564800.0),
+        ("e=1714564800", 1714564800.0),
+        ("X-Amz-Expires=60", None),
+        ("X-Amz-Date=yesterday&X-Amz-Expires=60", None),
+        ("expires=never", None),
+        ("sig=x", None),
+    ],
+)
+def test_the_expiry_in_a_url_is_read(query: str, expires: float | None) -> None:
+    """In every vendor's form."""
+    link = Link(export_id="exp_1", artifact=Artifact.CSV, url=f"https://s.example/a?{query}")
+    assert link.expires == expires
 
 
 def test_what_was_checked_is_said() -> None:
     """`checksum`, `length` or `none`."""
     by_hash = Declared(length=8, algorithm="md5", digest=MD5)
-    assert verify(LINK, by_hash, 8, {"md5": MD5}) == "checksum"
-    assert verify(LINK, Declared(length=8), 8, {}) == "length"
-    assert verify(LINK, Declared(), 8, {}) == "none"
+    assert verify(LINK, by_hash, 8, {b"decoded", MD5}) == "checksum"
+    assert verify(LINK, Declared(length=8), 8, set()) == "length"
+    assert verify(LINK, Declared(), 8, set()) == "none"
 
 
 def test_trap_01_bytes_that_do_not_match_are_refused() -> None:
     """Fewer or more than declared, or others."""
     for size in (7, 9):
         with pytest.raises(IncompleteBodyError, match=f"ended after {size} of 8 bytes"):
-            verify(LINK, Declared(length=8), size, {})
+            verify(LINK, Declared(length=8), size, set())
     with pytest.raises(ChecksumError, match="do not have the md5"):
-        verify(LINK, Declared(length=8, algorithm="md5", digest=MD5), 8, {"md5": b"other"})
+        verify(LINK, Declared(length=8, algorithm="md5", digest=MD5), 8, {b"other"})
 
 
 @pytest.mark.parametrize(
@@ -147,13 +293,22 @@ def test_a_body_that_ends_early_says_why_and_where(
         (403, b"<Error><Code>SignatureDoesNotMatch</Code>", StorageError, "403 (SignatureDoesNotMatch)"),
         (404, b"<Error><Code>NoSuchKey</Code>", StorageError, "404 (NoSuchKey)"),
         (503, b"expired?", StorageError, "503"),
+        (403, b"Signature not valid in the specified time frame", LinkExpiredError, "403"),
+        (400, b"<Code>AuthenticationRequired</Code>", LinkExpiredError, "400 (AuthenticationRequired)"),
     ],
 )
 def test_a_refusal_is_told_apart(status: int, body: bytes, kind: type[DownloadError], says: str) -> None:
     """An expired link is not a refused one; neither shows the link."""
-    failure = refusal(LINK, status, body, 3.0)
+    failure = refusal(LINK, status, body, now=0.0, retry_after=3.0)
     assert type(failure) is kind
     assert says in str(failure)
     assert "CANARY" not in f"{failure!r} {LINK!r}"
     if isinstance(failure, StorageError):
         assert (failure.status, failure.retry_after) == (status, 3.0)
+
+
+def test_a_bare_403_is_an_expiry_once_the_url_has_outlived_itself() -> None:
+    """By the server's clock, and by its own text."""
+    link = Link(export_id="exp_1", artifact=Artifact.CSV, url="https://s.example/a?expires=100")
+    assert isinstance(refusal(link, 403, b"", now=100.0), LinkExpiredError)
+    assert not isinstance(refusal(link, 403, b"", now=99.0), LinkExpiredError)

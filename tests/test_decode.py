@@ -1,0 +1,63 @@
+"""A body that arrives compressed is decoded in a stream, within bounds."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packagex_async import _decode
+from packagex_async._decode import BodyError, Decoder
+
+
+def decoded(body: bytes, step: int = 1000, most: int | None = None) -> bytes:
+    decoder = Decoder(most)
+    pieces = [piece for at in range(0, len(body), step) for piece in decoder.feed(body[at : at + step])]
+    decoder.end()
+    return b"".join(pieces)
+
+
+@given(st.binary(max_size=5000), st.integers(1, 700))
+def test_gzip_and_deflate_come_out_as_they_went_in(content: bytes, step: int) -> None:
+    """However the body is cut into blocks."""
+    assert decoded(gzip.compress(content), step) == content
+    assert decoded(zlib.compress(content), step) == content
+
+
+def test_every_member_of_a_gzip_file_is_decoded() -> None:
+    """Also where a block ends with one."""
+    first, second = gzip.compress(b"one,"), gzip.compress(b"two" * 400_000)
+    assert decoded(first + second, len(first)) == decoded(first + second, 10**9) == b"one," + b"two" * 400_000
+
+
+def test_trap_01_a_compressed_body_that_breaks_off_is_no_whole() -> None:
+    """Its end is part of its format."""
+    with pytest.raises(BodyError, match="breaks off"):
+        decoded(gzip.compress(os.urandom(5000))[:-4])
+
+
+def test_what_is_not_compressed_is_refused() -> None:
+    """The header lied."""
+    with pytest.raises(BodyError, match="not the compressed data it says it is"):
+        decoded(b"a,b\n1,2\n")
+
+
+def test_a_body_that_swells_beyond_measure_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small bomb is no artifact; much data from little is fine up to a size that harms nobody."""
+    bomb = gzip.compress(bytes(20_000_000))
+    assert len(decoded(bomb)) == 20_000_000
+    monkeypatch.setattr(_decode, "FREE_SIZE", 1_000_000)
+    with pytest.raises(BodyError, match="more than 200 times"):
+        decoded(bomb)
+
+
+def test_a_body_that_decodes_to_more_than_asked_for_is_refused() -> None:
+    """At the bound it is fine."""
+    body = gzip.compress(bytes(1000))
+    assert len(decoded(body, most=1000)) == 1000
+    with pytest.raises(BodyError, match="max_size=999"):
+        decoded(body, most=999)
