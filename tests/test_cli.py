@@ -605,7 +605,7 @@ class _Noticed(Stall):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent SIGINT there")
 def test_a_process_that_is_interrupted_ends_at_once(server: Emulator, tmp_path: Path) -> None:
-    """In the middle of a body: code 130, no traceback, and nothing half-written left behind."""
+    """In the middle of a body: code 130, no traceback, no file; and the next run finishes the job."""
     server.inject(stall := _Noticed(after=3))
     arguments = ["download", small(server).id, "--directory", str(tmp_path), "--base-url", server.base_url]
     with subprocess.Popen(
@@ -615,7 +615,9 @@ def test_a_process_that_is_interrupted_ends_at_once(server: Emulator, tmp_path: 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (130, "", "packagex-exports: interrupted\n")
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob("[!.]*"))
+    again = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+    assert again.returncode == 0
     assert not list(tmp_path.glob(".*"))
 
 

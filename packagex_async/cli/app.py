@@ -117,6 +117,8 @@ async def download(
 ) -> int:
     """Download the artifacts of exports, one export after another; a failure does not stop the others.
 
+    What an interrupted run has brought is left beside the files, hidden, and taken up by the next run.
+
     Args:
         export_ids: Their ids.
         directory: The folder the files go to.

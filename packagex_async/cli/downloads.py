@@ -39,6 +39,7 @@ class Wish:
     concurrency: int = 4
     overwrite: bool = False
     digest: Literal["sha256"] | None = None
+    resume: bool = True
 
 
 @attrs.frozen
