@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl as ssl_module
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -40,6 +42,8 @@ _RANGE_NOT_SATISFIABLE = 416
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 _USER_AGENT = f"packagex-async/{__version__}"
+
+_limit: ContextVar[asyncio.Timeout] = ContextVar("_limit")
 
 
 @attrs.frozen(kw_only=True)
@@ -156,15 +160,17 @@ class Http:
         request = f"GET {target.partition('?')[0]}"
         url = URL(self._settings.base_url + target, encoded=True)
         try:
-            async with self._sessions()[0].get(
-                url,
-                headers={"PX-API-KEY": self._settings.key.reveal()},
-                allow_redirects=False,
-                ssl=self._settings.ssl,
-                proxy=self._settings.proxy,
-            ) as response:
-                body = await response.read()
-                return _wire.Answer.of(request, response.status, response.headers, body)
+            async with asyncio.timeout(self._settings.timeout) as limit:
+                _limit.set(limit)
+                async with self._sessions()[0].get(
+                    url,
+                    headers={"PX-API-KEY": self._settings.key.reveal()},
+                    allow_redirects=False,
+                    ssl=self._settings.ssl,
+                    proxy=self._settings.proxy,
+                ) as response:
+                    body = await response.read()
+                    return _wire.Answer.of(request, response.status, response.headers, body)
         except _TRANSPORT_ERRORS as error:
             failure = _failure(request, error)
         raise failure
@@ -209,8 +215,9 @@ class Http:
                 resolver=cast(aiohttp.abc.AbstractResolver, self._resolver)
             )
             self._api = self._session(
-                timeout=aiohttp.ClientTimeout(total=self._settings.timeout),
+                timeout=aiohttp.ClientTimeout(total=None),
                 headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
+                trace_configs=[*self._settings.trace_configs, _patience(self._settings.timeout)],
             )
             self._storage = self._session(
                 # A large artifact may take hours; only silence ends it, and a wait for a connection is none.
@@ -218,6 +225,7 @@ class Http:
                     total=None, sock_connect=self._settings.timeout, sock_read=self._settings.stall_timeout
                 ),
                 headers={"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
+                trace_configs=list(self._settings.trace_configs),
                 auto_decompress=False,
                 read_bufsize=_READ_SIZE,
             )
@@ -231,7 +239,6 @@ class Http:
             requote_redirect_url=False,
             trust_env=False,
             middlewares=(_once,),
-            trace_configs=list(self._settings.trace_configs),
             **options,
         )
 
@@ -294,6 +301,21 @@ class StorageAnswer:
         except _TRANSPORT_ERRORS as error:
             failure = _failure("the storage host", error)
         raise failure
+
+
+def _patience(seconds: float) -> aiohttp.TraceConfig:
+    """Lets no time of `_limit` run while a request waits for a free connection."""
+    trace = aiohttp.TraceConfig()
+
+    async def queued(*_: Any) -> None:
+        _limit.get().reschedule(None)
+
+    async def served(*_: Any) -> None:
+        _limit.get().reschedule(asyncio.get_running_loop().time() + seconds)
+
+    trace.on_connection_queued_start.append(queued)
+    trace.on_connection_queued_end.append(served)
+    return trace
 
 
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

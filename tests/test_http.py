@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from email.utils import formatdate
 
+import aiohttp
 import pytest
 from aioresponses import aioresponses
 
@@ -15,6 +16,7 @@ from packagex_async import (
     ConfigurationError,
     ConnectionFailedError,
     DecodeError,
+    Export,
     LinkExpiredError,
     NotFoundError,
     PackageXError,
@@ -125,6 +127,21 @@ async def test_an_api_that_keeps_silent_is_a_timeout(server: Emulator) -> None:
     async with server.client(retry=ONCE, timeout=0.05) as px:
         with pytest.raises(RequestTimeoutError, match="GET /v1/exports/exp_1: no answer in time"):
             await px.exports.retrieve("exp_1")
+
+
+async def test_waiting_for_a_connection_is_no_silence(server: Emulator) -> None:
+    """A download holds the only connection for longer than an API request may take; the request waits."""
+    export = server.add_export(rows=100)
+    server.inject(Stall(10))
+    linked = Export(id=export.id, csv_url=server.url_for(export.id, "csv"))
+    async with aiohttp.TCPConnector(limit=1) as connector:
+        async with server.client(connector=connector, retry=ONCE, timeout=0.1, stall_timeout=0.4) as px:
+            async with px.exports.stream(linked, "csv") as body:
+                waiting = asyncio.create_task(px.exports.retrieve(export.id))
+                with pytest.raises(StalledError):
+                    [block async for block in body]
+                assert not waiting.done()
+            assert (await waiting).id == export.id
 
 
 async def test_an_api_that_is_not_there_is_a_failed_connection(server: Emulator) -> None:
