@@ -8,9 +8,11 @@ from pathlib import Path
 import attrs
 
 from packagex_async._decode import BodyError, Decoder
-from packagex_async._disk import Disk, DiskError, Measured, Part
+from packagex_async._disk import Disk, DiskError
+from packagex_async._files import Measured
 from packagex_async._http import Http, StorageAnswer
 from packagex_async._links import Links
+from packagex_async._part import Part
 from packagex_async._storage import Declared, Link, broken_off, promised, unusable, verify
 from packagex_async._tries import Tries
 from packagex_async.errors import (

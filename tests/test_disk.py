@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from packagex_async._disk import BLOCK_SIZE, Disk, DiskError, Part, write_all
+from packagex_async._disk import Disk, DiskError
+from packagex_async._files import BLOCK_SIZE, write_all
+from packagex_async._part import Part
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -34,6 +34,6 @@ async def test_no_call_of_a_download_blocks_the_loop(packagex_emulator: Emulator
             async with AsyncPackageX(server.api_key, base_url=base_url, retry=AT_ONCE) as px:
                 async for export in px.exports.list(limit=3):
                     if export.id == stored.id:
-                        await px.exports.download(export, tmp_path, **options)  # type: ignore[arg-type]
+                        await px.exports.download(export, tmp_path, **options)
                 async with px.exports.stream(stored.id, "csv") as body:
                     [block async for block in body]

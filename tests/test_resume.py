@@ -27,7 +27,8 @@ from packagex_async import (
     RetryPolicy,
     StalledError,
     StorageError,
-    _disk,
+    _files,
+    _part,
 )
 from packagex_async.testing import (
     Cut,
@@ -211,7 +212,7 @@ async def test_trap_03_a_partial_that_cannot_be_used_wedges_nothing(
     elif spoil == "algorithm":
         path.write_text(json.dumps(memo | {"algorithm": "blake9"}))
     else:
-        monkeypatch.setattr(_disk, "FileIO", unwilling(FileIO))
+        monkeypatch.setattr(_part, "FileIO", unwilling(FileIO))
     async with server.client(retry=ONCE) as px:
         report = await px.exports.download(export_id, tmp_path, artifacts="csv", resume=True)
     assert report.files["csv"].path.read_bytes() == server.content(export_id, "csv")
@@ -443,7 +444,7 @@ async def test_windows_is_asked_again_when_it_lets_nobody_replace(
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", scanned)
-    monkeypatch.setattr(_disk, "_SHARING_DELAYS", (0, 0, 0))
+    monkeypatch.setattr(_files, "_SHARING_DELAYS", (0, 0, 0))
     assert (await px.exports.download(export_id, tmp_path, artifacts="csv")).ok
     refusals += [5] * 4
     with pytest.raises(DownloadGroupError):

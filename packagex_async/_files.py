@@ -1,0 +1,105 @@
+"""What is done to whole files, in plain blocking calls: measured, hashed, replaced, flushed."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Mapping
+from io import FileIO
+from pathlib import Path
+
+import attrs
+
+from packagex_async import _digests
+from packagex_async._digests import Digest
+
+BLOCK_SIZE = 1024 * 1024
+"""Bytes that are read or written at a time."""
+
+# Windows refuses to replace a file that a scanner or an indexer is just looking at.
+_SHARING_ERRORS = (5, 32)
+_SHARING_DELAYS = (0.01, 0.05, 0.1, 0.2, 0.4)
+
+
+@attrs.frozen
+class Measured:
+    """A file's length in bytes and its digests by algorithm.
+
+    Attributes:
+        size: The length of the file.
+        digests: The digests of the file.
+        arrived: The digests of the bytes as they arrived, where those were encoded otherwise.
+    """
+
+    size: int
+    digests: dict[str, bytes]
+    arrived: dict[str, bytes] = attrs.field(factory=dict)
+
+    def of(self, algorithm: str | None) -> set[bytes]:
+        """The digests by `algorithm`: the file's, and that of the bytes as they arrived."""
+        return {digests[algorithm] for digests in (self.digests, self.arrived) if algorithm in digests}
+
+
+def size_of(path: Path) -> int | None:
+    """The length of the regular file at `path`, or `None` when nothing is there."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise FileExistsError("something that is no regular file is there")
+    return status.st_size
+
+
+def measure(path: Path, algorithms: tuple[str, ...]) -> Measured | None:
+    """The length and digests of the regular file at `path`, or `None` when nothing is there."""
+    size = size_of(path)
+    if size is None:
+        return None
+    digests = {name: _digests.new(name) for name in algorithms}
+    if digests:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_SIZE):
+                update(digests, block)
+    return Measured(size, values(digests))
+
+
+def write_all(file: FileIO, block: bytes) -> None:
+    """Write `block`, however many writes the operating system makes of it."""
+    rest = memoryview(block)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def replace(path: Path, target: Path) -> None:
+    """Replace `target` by `path`, waiting out the moments in which Windows lets nobody."""
+    for delay in _SHARING_DELAYS:
+        try:
+            os.replace(path, target)
+            return
+        except OSError as error:
+            if getattr(error, "winerror", None) not in _SHARING_ERRORS:
+                raise
+        time.sleep(delay)
+    os.replace(path, target)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have what a folder lists on the medium."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def update(digests: Mapping[str, Digest], block: bytes) -> None:
+    """Add `block` to every digest."""
+    for digest in digests.values():
+        digest.update(block)
+
+
+def values(digests: Mapping[str, Digest]) -> dict[str, bytes]:
+    """The values of the digests, by name."""
+    return {name: digest.digest() for name, digest in digests.items()}
