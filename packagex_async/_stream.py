@@ -18,50 +18,95 @@ from packagex_async.errors import ConnectionFailedError, DownloadError
 async def open_stream(
     link: Link, links: Links, http: Http, tries: Tries
 ) -> AsyncGenerator[AsyncIterator[bytes], None]:
-    """The artifact's bytes; asking for it is tried again under the policy, a body that has begun is not.
+    """The artifact's bytes; a body that breaks off is gone on with where it surely is of the same content.
 
     Raises:
         DownloadError: It is refused, breaks off, or is not what the storage host declares.
         ExportGoneError: The export was deleted meanwhile.
     """
-    async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as answers:
+        source = _Source(link, links, http, tries, answers)
+        await source.open()
+        async with aclosing(source.content()) as content:
+            yield content
+
+
+class _Source:
+    """What of the artifact has been handed out, and the answer that what follows comes from."""
+
+    def __init__(self, link: Link, links: Links, http: Http, tries: Tries, answers: AsyncExitStack) -> None:
+        self._link = link
+        self._links = links
+        self._http = http
+        self._tries = tries
+        self._answers = answers
+        self._declared = Declared()
+        self._size = 0
+
+    async def open(self) -> None:
+        """Ask for what follows, trying again under the policy."""
         while True:
-            tries.begin()
+            self._tries.begin()
             try:
-                answer = await stack.enter_async_context(http.fetch(link))
-                break
+                self._answer = await self._ask()
+                return
             except DownloadError as error:
                 failure = error
-            if tries.wants_link(failure):
-                link = await links.fresh(link)
-                continue
-            delay = tries.delay_after(failure)
-            if delay is None:
+            await self._wait_after(failure)
+
+    async def content(self) -> AsyncGenerator[bytes, None]:
+        """The decoded bytes; their end means that the declared length and hash hold."""
+        decoder = Decoder() if self._declared.encoding else None
+        arrived, decoded = (_digests.new(self._declared.algorithm or "md5") for _ in range(2))
+        try:
+            async with aclosing(self._blocks()) as blocks:
+                async for block in blocks:
+                    if self._declared.algorithm:
+                        arrived.update(block)
+                    for piece in decoder.feed(block) if decoder else (block,):
+                        if decoder and self._declared.algorithm:
+                            decoded.update(piece)
+                        yield piece
+            if decoder is not None:
+                decoder.end()
+        except BodyError as error:
+            raise unusable(self._link, str(error)) from None
+        verify(self._link, self._declared, self._size, {arrived.digest(), decoded.digest()})
+
+    async def _blocks(self) -> AsyncGenerator[bytes, None]:
+        while True:
+            try:
+                async for block in self._answer.blocks():
+                    self._size += len(block)
+                    self._tries.reached(self._size)
+                    yield block
+                if self._declared.length in (None, self._size):
+                    return
+                failure = broken_off(self._link, self._declared, self._size)
+            except ConnectionFailedError as error:
+                failure = broken_off(self._link, self._declared, self._size, error)
+            if self._size and not self._declared.resumable:
                 raise failure
-            await tries.retries.clock.sleep(delay)
-        declared = promised(link, answer.status, answer.headers)
-        yield await stack.enter_async_context(aclosing(_checked(link, answer, declared)))
+            await self._wait_after(failure)
+            await self.open()
 
+    async def _ask(self) -> StorageAnswer:
+        await self._answers.aclose()
+        if not self._size:
+            answer = await self._answers.enter_async_context(self._http.fetch(self._link))
+            self._declared = promised(self._link, answer.status, answer.headers)
+            return answer
+        headers = self._declared.range_from(self._size)
+        answer = await self._answers.enter_async_context(self._http.fetch(self._link, headers))
+        if not self._declared.continued_by(answer.status, answer.headers, self._size):
+            raise unusable(self._link, f"it does not follow the {self._size} bytes that were handed out")
+        return answer
 
-async def _checked(link: Link, answer: StorageAnswer, declared: Declared) -> AsyncGenerator[bytes, None]:
-    decoder = Decoder() if declared.encoding else None
-    arrived, decoded = (_digests.new(declared.algorithm or "md5") for _ in range(2))
-    size = 0
-    try:
-        async for block in answer.blocks():
-            size += len(block)
-            if declared.algorithm:
-                arrived.update(block)
-            if decoder is None:
-                yield block
-                continue
-            for piece in decoder.feed(block):
-                decoded.update(piece)
-                yield piece
-        if decoder is not None:
-            decoder.end()
-    except ConnectionFailedError as error:
-        raise broken_off(link, declared, size, error) from None
-    except BodyError as error:
-        raise unusable(link, str(error)) from None
-    verify(link, declared, size, {arrived.digest(), decoded.digest()})
+    async def _wait_after(self, failure: DownloadError) -> None:
+        if self._tries.wants_link(failure):
+            self._link = await self._links.fresh(self._link)
+            return
+        delay = self._tries.delay_after(failure)
+        if delay is None:
+            raise failure
+        await self._tries.retries.clock.sleep(delay)

@@ -222,6 +222,8 @@ class AsyncExports:
     ) -> AsyncGenerator[AsyncIterator[bytes], None]:
         """One artifact's bytes, without touching the disk: `async with` it, then `async for` the blocks.
 
+        A body that breaks off is gone on with where it surely is of the same content.
+
         Args:
             export: The export, or its id. It is retrieved when it holds no URL of the artifact.
             artifact: Which artifact.

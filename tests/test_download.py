@@ -38,10 +38,13 @@ from packagex_async.testing import (
     Cut,
     Emulator,
     Expired,
+    IgnoreRange,
     LyingLength,
     NoHash,
+    RecordedRequest,
     Redirect,
     Refuse,
+    Replace,
     Reset,
     Stall,
     Status,
@@ -50,6 +53,7 @@ from packagex_async.testing import (
     WrongHash,
 )
 from packagex_async.testing.faults import TargetedFault
+from packagex_async.testing.reply import Reply
 
 from .support import AT_ONCE, FakeClock, exports_on
 
@@ -68,6 +72,13 @@ def add(server: Emulator, size: int = 300_000) -> str:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+class CutUntold(Undeclared):
+    """A chunked body that breaks off."""
+
+    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+        return Cut(20_000).answer(super().answer(reply, request), request)
 
 
 async def failure_of(
@@ -440,9 +451,9 @@ async def test_a_stream_never_touches_the_disk(
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        (Cut(10), IncompleteBodyError),
+        (Cut(0), IncompleteBodyError),
         (WrongHash(), ChecksumError),
-        (Stall(10), StalledError),
+        (Stall(0), StalledError),
     ],
 )
 async def test_trap_01_a_stream_that_is_not_the_artifact_does_not_end_well(
@@ -450,11 +461,37 @@ async def test_trap_01_a_stream_that_is_not_the_artifact_does_not_end_well(
 ) -> None:
     """Its end means that length and hash hold; anything else raises."""
     export_id = add(server, 50_000)
-    server.inject(fault)
-    async with server.client(retry=AT_ONCE, stall_timeout=0.1) as px:
+    server.inject(fault, times=None)
+    async with server.client(retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.1) as px:
         with pytest.raises(kind):
             async with px.exports.stream(export_id, "csv") as body:
                 [block async for block in body]
+
+
+@pytest.mark.parametrize("fault", [Cut(20_000), Stall(20_000), Cut(0)])
+async def test_trap_02_a_stream_goes_on_where_it_broke_off(server: Emulator, fault: TargetedFault) -> None:
+    """No byte is missing, none comes twice, and the hash of the whole still holds."""
+    export_id = add(server, 50_000)
+    server.inject(fault)
+    server.inject(Expired())
+    async with server.client(retry=AT_ONCE, stall_timeout=0.1) as px:
+        async with px.exports.stream(export_id, "csv") as body:
+            assert b"".join([block async for block in body]) == server.content(export_id, "csv")
+
+
+@pytest.mark.parametrize(
+    "faults", [[Cut(20_000), Replace(b"other")], [Cut(20_000), IgnoreRange()], [CutUntold()]]
+)
+async def test_trap_02_a_stream_never_goes_on_with_something_else(
+    server: Emulator, px: AsyncPackageX, faults: list[TargetedFault]
+) -> None:
+    """What was handed out cannot be taken back: another object, or no range, ends it."""
+    export_id = add(server, 50_000)
+    for fault in faults:
+        server.inject(fault)
+    with pytest.raises(DownloadError):
+        async with px.exports.stream(export_id, "csv") as body:
+            [block async for block in body]
 
 
 async def test_asking_for_a_stream_is_tried_again(server: Emulator, px: AsyncPackageX) -> None:
