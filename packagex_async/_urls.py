@@ -79,7 +79,11 @@ def is_loopback(host: str) -> bool:
 
 def redirect_target(url: str, location: str) -> str:
     """Where a redirect from `url` leads, as exact as `location` was."""
-    return urljoin(url, location)
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        # It leads nowhere, and is refused as what it is.
+        return location
 
 
 def _is_odd_loopback(host: str) -> bool:

@@ -54,6 +54,7 @@ from packagex_async.testing import (
 )
 from packagex_async.testing.faults import TargetedFault
 from packagex_async.testing.reply import Reply
+from packagex_async.testing.store import Store
 
 from .support import AT_ONCE, FakeClock, exports_on
 
@@ -468,11 +469,21 @@ async def test_trap_01_a_stream_that_is_not_the_artifact_does_not_end_well(
                 [block async for block in body]
 
 
+class LittleAtATime(TargetedFault):
+    """Storage that answers a range with no more than its first thousand bytes."""
+
+    def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
+        start = int(request.headers.get("Range", "bytes=0-").strip("bytes=-"))
+        return request.having({**request.headers, "Range": f"bytes={start}-{start + 999}"})
+
+
 @pytest.mark.parametrize("fault", [Cut(20_000), Stall(20_000), Cut(0)])
 async def test_trap_02_a_stream_goes_on_where_it_broke_off(server: Emulator, fault: TargetedFault) -> None:
     """No byte is missing, none comes twice, and the hash of the whole still holds."""
     export_id = add(server, 50_000)
     server.inject(fault)
+    server.inject(Cut(10_000))
+    server.inject(LittleAtATime())
     server.inject(Expired())
     async with server.client(retry=AT_ONCE, stall_timeout=0.1) as px:
         async with px.exports.stream(export_id, "csv") as body:

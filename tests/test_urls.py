@@ -133,6 +133,7 @@ def test_a_base_url_that_cannot_be_used_says_what_can(url: str) -> None:
         ("/x%2Fy?sig=a%40b", "https://storage.example/x%2Fy?sig=a%40b"),
         ("?sig=%7E", "https://storage.example/a/b?sig=%7E"),
         ("//cdn.example/x", "https://cdn.example/x"),
+        ("http://[::1", "http://[::1"),
     ],
 )
 def test_trap_07_a_redirect_leads_exactly_where_it_says(location: str, target: str) -> None:
