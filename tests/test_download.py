@@ -238,7 +238,7 @@ async def test_a_passing_failure_of_storage_is_tried_again(
     server.inject(fault)
     events: list[ProgressEvent] = []
     clock = FakeClock()
-    async with exports_on(clock, server, timeout=0.2) as exports:
+    async with exports_on(clock, server, timeout=1.0) as exports:
         report = await exports.download(export_id, tmp_path, artifacts="csv", on_progress=events.append)
     assert report.files["csv"].attempts == 2
     assert report.files["csv"].path.read_bytes() == server.content(export_id, "csv")
@@ -289,7 +289,7 @@ async def test_trap_26_a_lasting_failure_spares_the_others(
     server.inject(attrs.evolve(fault, artifact="csv"), times=None)
     policy = RetryPolicy(attempts=3, wait_initial=0)
     events: list[ProgressEvent] = []
-    async with server.client(retry=policy, stall_timeout=0.1) as px:
+    async with server.client(retry=policy, stall_timeout=0.4) as px:
         error = await failure_of(px, export_id, tmp_path, on_progress=events.append)
     (failure,) = error.report.failures
     assert type(failure) is kind
@@ -463,7 +463,7 @@ async def test_trap_01_a_stream_that_is_not_the_artifact_does_not_end_well(
     """Its end means that length and hash hold; anything else raises."""
     export_id = add(server, 50_000)
     server.inject(fault, times=None)
-    async with server.client(retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.1) as px:
+    async with server.client(retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.3) as px:
         with pytest.raises(kind):
             async with px.exports.stream(export_id, "csv") as body:
                 [block async for block in body]
@@ -485,7 +485,7 @@ async def test_trap_02_a_stream_goes_on_where_it_broke_off(server: Emulator, fau
     server.inject(Cut(10_000))
     server.inject(LittleAtATime())
     server.inject(Expired())
-    async with server.client(retry=AT_ONCE, stall_timeout=0.1) as px:
+    async with server.client(retry=AT_ONCE, stall_timeout=0.4) as px:
         async with px.exports.stream(export_id, "csv") as body:
             assert b"".join([block async for block in body]) == server.content(export_id, "csv")
 

@@ -254,7 +254,7 @@ async def test_an_expired_link_is_told_apart_from_a_refusal(server: Emulator, px
 async def test_storage_that_is_not_there_or_silent_is_told_apart(server: Emulator) -> None:
     """After as many tries as the policy allows."""
     export = server.add_export(rows=3)
-    async with server.client(retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.05) as px:
+    async with server.client(retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.3) as px:
         server.inject(Refuse(), times=2)
         with pytest.raises(StorageUnreachableError, match="Server disconnected"):
             async with px.exports.stream(export.id, "csv"):

@@ -96,7 +96,7 @@ async def test_trap_02_what_follows_is_appended_and_nothing_else(
     export_id = add(server)
     for fault in faults:
         server.inject(fault)
-    async with server.client(retry=AT_ONCE, stall_timeout=0.1) as px:
+    async with server.client(retry=AT_ONCE, stall_timeout=0.5) as px:
         report = await px.exports.download(export_id, tmp_path, artifacts="csv")
     file = report.files["csv"]
     assert file.path.read_bytes() == server.content(export_id, "csv")
