@@ -13,6 +13,7 @@ from packagex_async.errors import (
     ExportGoneError,
     LinkExpiredError,
     NotFoundError,
+    PackageXError,
 )
 from packagex_async.models import Artifact, Export
 
@@ -30,6 +31,7 @@ class Links:
         self._retrieve = retrieve
         self._lock = asyncio.Lock()
         self._edition = 0
+        self._refused: PackageXError | None = None
 
     def link(self, artifact: Artifact) -> Link | None:
         """The link to `artifact`, or `None` when the export does not offer it."""
@@ -53,17 +55,18 @@ class Links:
         return link
 
     async def _renew(self, stale: Link) -> None:
-        if stale.edition == self._edition:
-            self._export = await self._retrieved(stale)
-            self._edition += 1
-
-    async def _retrieved(self, stale: Link) -> Export:
-        try:
-            return await self._retrieve()
-        except NotFoundError as error:
-            raise gone(stale.export_id) from error
-        except (ApiError, ConnectionFailedError, DecodeError) as error:
-            raise _expired(stale, f"a fresh one could not be had: {error}") from error
+        if stale.edition != self._edition:
+            return
+        if self._refused is None:
+            try:
+                self._export = await self._retrieve()
+                self._edition += 1
+                return
+            except (ApiError, ConnectionFailedError, DecodeError) as error:
+                self._refused = error
+        if isinstance(self._refused, NotFoundError):
+            raise gone(stale.export_id) from self._refused
+        raise _expired(stale, f"a fresh one could not be had: {self._refused}") from self._refused
 
 
 def gone(export_id: str) -> ExportGoneError:

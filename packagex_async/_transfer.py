@@ -168,10 +168,10 @@ class Transfer:
         async with self.tools.http.fetch(self.link, self._declared.range_from(offset)) as answer:
             if answer.status == 200:
                 return await self._receive_whole(answer, part)
+            self._resumed = True
             if self._declared.completed_by(answer.status, answer.headers, offset):
                 return await self._conclude(part)
             if self._declared.continued_by(answer.status, answer.headers, offset):
-                self._resumed = True
                 return await self._receive(answer, part)
         # Whatever that answer was of, it does not follow what is here.
         return await self._whole(part)

@@ -64,11 +64,15 @@ async def test_trap_13_a_deleted_export_is_told_apart() -> None:
 
 @pytest.mark.parametrize("error", [ServerError("oops", status=500), RequestTimeoutError("late")])
 async def test_a_refresh_that_fails_says_why(error: Exception) -> None:
-    """The link is still the reason, the cause is beside it."""
-    links = Links(OLD, Api(error).retrieve)
-    with pytest.raises(LinkExpiredError, match="a fresh one could not be had") as caught:
-        await links.fresh(stale(links, Artifact.CSV))
-    assert caught.value.__cause__ is error
+    """The link is still the reason, the cause is beside it; and it is not tried for each artifact again."""
+    api = Api(error)
+    links = Links(OLD, api.retrieve)
+    for artifact in (Artifact.CSV, Artifact.JSON):
+        with pytest.raises(LinkExpiredError, match="a fresh one could not be had") as caught:
+            await links.fresh(stale(links, artifact))
+        assert caught.value.__cause__ is error
+        assert caught.value.artifact is artifact
+    assert api.asked == 1
 
 
 async def test_an_artifact_that_is_offered_no_longer_is_final() -> None:

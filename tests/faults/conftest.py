@@ -1,0 +1,53 @@
+"""Every case runs on asyncio's own loop and, where uvloop is there, on uvloop's."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import random
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from packagex_async import Artifact
+from packagex_async.testing import Emulator
+
+from .host import Host, Stored
+from .plays import honest
+from .trial import Pointing, Raw, Trial
+
+SIZE = 100_000
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loops by name."""
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if importlib.util.find_spec("uvloop"):
+        factories["uvloop"] = importlib.import_module("uvloop").new_event_loop
+    return factories
+
+
+@pytest.fixture
+async def trial(tmp_path: Path) -> AsyncIterator[Trial]:
+    """An export of four artifacts on the emulator."""
+    content = {artifact.value: blob(place) for place, artifact in enumerate(Artifact)}
+    # Time stands still there, so that links signed twice are the same.
+    async with Emulator(populate=False, now=lambda: 1_800_000_000.0) as server:
+        export = server.add_export(content=content)
+        wholes = {artifact: [body] for artifact, body in content.items()}
+        yield Trial(server=server, folder=tmp_path, export_id=export.id, wholes=wholes)
+
+
+@pytest.fixture
+async def raw(tmp_path: Path) -> AsyncIterator[Raw]:
+    """An export whose CSV lies on a raw host."""
+    content = blob(0)
+    async with Host(Stored.of(content), honest) as host, Pointing(host) as server:
+        export = server.add_export(content={"csv": content})
+        yield Raw(server=server, folder=tmp_path, export_id=export.id, wholes={"csv": [content]}, host=host)
+
+
+def blob(seed: int) -> bytes:
+    """Bytes that no two seeds share."""
+    return random.Random(seed).randbytes(SIZE + seed)
