@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tarfile
 from itertools import chain
@@ -61,6 +62,25 @@ def tests_lowest(session: nox.Session) -> None:
     constraints.write_text("\n".join(lower_bounds()))
     session.install("-e", ".[cli,speed]", *group("tests"), "-c", str(constraints))
     session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def nginx(session: nox.Session) -> None:
+    """Download from a real nginx, installed by apt where there is none, through connections that break."""
+    # Debian keeps it where the path of an ordinary user does not lead.
+    if not (shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")):
+        session.run("apt-get", "update", external=True)
+        env = {"DEBIAN_FRONTEND": "noninteractive"}
+        session.run("apt-get", "install", "-y", "nginx-light", env=env, external=True)
+    session.install("-e", ".[cli,speed]", *group("tests"))
+    session.run("pytest", "-m", "nginx", "tests/nginx", *session.posargs)
+
+
+@nox.session(default=False)
+def kill_loop(session: nox.Session) -> None:
+    """Kill downloads at random moments and start them again; nothing may be corrupt, nothing stuck."""
+    session.install("-e", ".[speed]")
+    session.run("python", "benchmarks/kill_loop.py", "--check", *(session.posargs or ["--rounds", "20"]))
 
 
 @nox.session

@@ -1,0 +1,152 @@
+"""SIGKILL at random moments: what a download leaves behind is never wrong, and the next run finishes the job.
+
+Each round downloads one export whose processes are killed up to four times, before the first byte, amid the
+bodies, or while a file takes its place; the last one is left alone. After every death each final path must be
+absent or the whole artifact.
+
+    python benchmarks/kill_loop.py --rounds 200 --check
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+from kill_figures import BODY, MIB, PHASES, PUBLISH, START, Figures
+from slow_storage import BadDay, Meter
+from victim import Job, Victim
+
+from packagex_async.testing import Emulator, Expired, serve_in_thread
+
+_NAMES = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}
+_MOST = 6 * MIB
+
+
+class Loop:
+    """The rounds, one after another.
+
+    Args:
+        server: Where the downloads come from.
+        figures: Where the outcome is counted.
+    """
+
+    def __init__(self, server: Emulator, figures: Figures) -> None:
+        self._server = server
+        self._figures = figures
+        self._dice = random.Random(figures.seed)
+        self._meter = Meter()
+
+    def round(self, folder: Path) -> None:
+        """Download one export to `folder`, killed and started again."""
+        content = {name: self._dice.randbytes(self._dice.randint(0, _MOST)) for name in _NAMES}
+        export_id = self._server.add_export(content=content).id
+        self._spoil(export_id)
+        job = Job(self._server.base_url, self._server.api_key, export_id, folder)
+        expected = {folder / f"{export_id}{_NAMES[name]}": body for name, body in content.items()}
+        for _ in range(self._dice.randint(1, 4)):
+            self._strike(job)
+            self._figures.corrupt += _corrupt(expected)
+        finished = self._finish(job)
+        self._figures.corrupt += _corrupt(expected)
+        self._figures.wedged += not (finished and all(path.exists() for path in expected))
+        self._figures.rounds += 1
+        self._figures.needed += sum(map(len, content.values()))
+        self._figures.fetched = self._meter.sent
+        self._figures.leftovers += len(set(folder.iterdir()) - expected.keys())
+        self._server.delete_export(export_id)
+
+    def _spoil(self, export_id: str) -> None:
+        if self._dice.random() < 0.25:
+            self._server.inject(Expired(export_id=export_id, artifact=self._dice.choice(list(_NAMES))))
+        # The server throws dice of its own: what is planned here must not hang on the order of its requests.
+        dice = random.Random(self._dice.random())
+        self._server.inject(BadDay(export_id=export_id, dice=dice, meter=self._meter), times=None)
+
+    def _strike(self, job: Job) -> None:
+        aim, share = self._dice.choice(PHASES), self._dice.random()
+        asked = len(self._server.requests)
+        victim = Victim(job)
+        if aim == START:
+            time.sleep(self._dice.uniform(0, 0.06))
+        else:
+            _follow(victim, share if aim == BODY else 1.0)
+            time.sleep(self._dice.uniform(0, 0.004))
+        stuck = victim.stuck
+        if victim.kill():
+            self._figures.kills[_phase(victim)] += 1
+        self._figures.wedged += stuck or victim.failed
+        self._count_taken_up(asked)
+
+    def _finish(self, job: Job) -> bool:
+        asked = len(self._server.requests)
+        finished = Victim(job).finish()
+        self._count_taken_up(asked)
+        return finished
+
+    def _count_taken_up(self, asked: int) -> None:
+        """Count from where the first bytes of each artifact came, of those asked for since `asked`."""
+        starts: dict[str | None, int] = {}
+        for request in self._server.requests[asked:]:
+            if request.host == "storage" and request.status in (200, 206):
+                start = request.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-")
+                starts.setdefault(request.artifact, int(start))
+        self._figures.taken_up += sum(starts.values())
+
+
+def _follow(victim: Victim, share: float) -> None:
+    """Wait until `share` of some artifact is there, or the download ends."""
+    while (step := victim.step()) is not None:
+        if not step.ended and step.total is not None and step.received >= max(share * step.total, 1):
+            return
+
+
+def _phase(victim: Victim) -> str:
+    under_way = [step for step in victim.steps.values() if step.received and not step.ended]
+    if any(step.publishing for step in under_way):
+        return PUBLISH
+    return BODY if under_way else START
+
+
+def _corrupt(expected: Mapping[Path, bytes]) -> int:
+    return sum(path.exists() and path.read_bytes() != body for path, body in expected.items())
+
+
+def run(rounds: int, seed: int) -> Figures:
+    """Play `rounds` rounds with dice made from `seed`."""
+    figures = Figures(seed)
+    began = time.monotonic()
+    with serve_in_thread(Emulator(populate=False)) as server:
+        loop = Loop(server, figures)
+        for _ in range(rounds):
+            with tempfile.TemporaryDirectory() as folder:
+                loop.round(Path(folder))
+    figures.seconds = time.monotonic() - began
+    return figures
+
+
+def main() -> int:
+    """Run the loop as the command line says; print its figures, and return the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=200, help="how many downloads")
+    parser.add_argument("--seed", type=int, default=7, help="what the dice are made from")
+    parser.add_argument("--json", type=Path, help="a file for the figures")
+    parser.add_argument("--check", action="store_true", help="fail when anything is corrupt or stuck")
+    options = parser.parse_args()
+    figures = run(options.rounds, options.seed)
+    sys.stdout.write(figures.table() + "\n")
+    if options.json is not None:
+        options.json.write_text(json.dumps(attrs.asdict(figures), indent=2) + "\n")
+    return 1 if options.check and not figures.good else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

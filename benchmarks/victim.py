@@ -1,0 +1,126 @@
+"""A download in a process of its own, which tells what it holds, and can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import signal
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Self
+
+import attrs
+
+from packagex_async import AsyncPackageX, ProgressEvent, ProgressKind, RetryPolicy
+
+# A process forked from one that has imported everything is there in milliseconds.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["packagex_async.testing.emulator", "victim"])
+
+_PATIENCE = 60.0
+"""Seconds after which a download is stuck."""
+
+
+@attrs.frozen
+class Job:
+    """What is to be downloaded, from where, and to which folder."""
+
+    base_url: str
+    api_key: str = attrs.field(repr=False)
+    export_id: str
+    folder: Path
+
+
+@attrs.frozen
+class Step:
+    """How much of an artifact is there, and whether it is in its place."""
+
+    artifact: str
+    received: int
+    total: int | None
+    ended: bool
+
+    @property
+    def publishing(self) -> bool:
+        """Whether all of it is here, and not yet in its place."""
+        return self.received == self.total and not self.ended
+
+    @classmethod
+    def of(cls, event: ProgressEvent) -> Self:
+        """What an event tells."""
+        ended = event.kind in (ProgressKind.FINISHED, ProgressKind.KEPT)
+        return cls(str(event.artifact), event.received, event.total, ended)
+
+
+class Victim:
+    """A running download.
+
+    Args:
+        job: What it does.
+
+    Attributes:
+        steps: Its last step with each artifact, as far as it has told.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.steps: dict[str, Step] = {}
+        self._deadline = time.monotonic() + _PATIENCE
+        self._told, theirs = _CONTEXT.Pipe(duplex=False)
+        self._process = _CONTEXT.Process(target=_download, args=(job, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def step(self) -> Step | None:
+        """Its next step; `None` when it has ended, or should have long ago."""
+        try:
+            if not self._told.poll(max(self._deadline - time.monotonic(), 0)):
+                return None
+            step: Step = self._told.recv()
+        except (EOFError, OSError):
+            return None  # it is dead, perhaps in the middle of a word
+        self.steps[step.artifact] = step
+        return step
+
+    def kill(self) -> bool:
+        """SIGKILL it; whether that came before its own end."""
+        self._process.kill()
+        return self._end() == -signal.SIGKILL
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it should have ended long ago."""
+        return time.monotonic() > self._deadline
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended of itself, and not well."""
+        return self._process.exitcode not in (0, -signal.SIGKILL)
+
+    def finish(self) -> bool:
+        """Let it come to its end; whether that was a good one."""
+        while self.step() is not None:
+            pass
+        self._process.join(max(self._deadline - time.monotonic(), 0))
+        self.kill()
+        return self._process.exitcode == 0
+
+    def _end(self) -> int | None:
+        self._process.join()
+        while self.step() is not None:
+            pass
+        self._told.close()
+        return self._process.exitcode
+
+
+def _download(job: Job, steps: Connection) -> None:
+    asyncio.run(_run(job, steps))
+
+
+async def _run(job: Job, steps: Connection) -> None:
+    # Bad luck alone must not look like a download that is stuck.
+    retry = RetryPolicy(attempts=20, wait_initial=0.01, wait_max=0.1)
+    async with AsyncPackageX(job.api_key, base_url=job.base_url, retry=retry) as px:
+        await px.exports.download(
+            job.export_id, job.folder, resume=True, on_progress=lambda event: steps.send(Step.of(event))
+        )
