@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import aiohttp
 import attrs
+from aiohttp.abc import AbstractResolver
 from multidict import MultiMapping
 from yarl import URL
 
@@ -212,7 +213,7 @@ class Http:
             raise ConfigurationError("the client is closed: use it inside its `async with` block")
         if self._api is None or self._storage is None:
             self._connector = self._settings.connector or aiohttp.TCPConnector(
-                resolver=cast(aiohttp.abc.AbstractResolver, self._resolver)
+                resolver=cast(AbstractResolver, self._resolver)
             )
             self._api = self._session(
                 timeout=aiohttp.ClientTimeout(total=None),

@@ -167,7 +167,7 @@ class Part:
         if file is None:
             _keep.forget(path)
             return None
-        self._begin({*algorithms, named} - {None}, memo=memo)
+        self._begin({*algorithms, *([named] if named else [])}, memo=memo)
         self._path, self._file = path, file
         while block := file.read(BLOCK_SIZE):
             update(self._digests, block)
