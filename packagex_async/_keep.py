@@ -90,7 +90,7 @@ def _is_claimed(part: Path) -> bool:
         if owner["machine"] == _machine():
             return bool(_started(owner["pid"]) == owner["started"])
         return time.time() - path.stat().st_mtime < FOREIGN_LIFETIME
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return False
 
 
@@ -99,7 +99,7 @@ def _recall(part: Path) -> Memo | None:
     try:
         memo = json.loads(_beside(part, "json").read_text(encoding="utf-8"))
         # After a power cut a file may hold zeros at its end: only a hash can tell.
-        whole = memo["machine"] == _machine() or memo["algorithm"] is not None
+        whole = memo["algorithm"] is not None or memo["machine"] == _machine()
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return memo if whole and part.is_file() and not part.is_symlink() else None

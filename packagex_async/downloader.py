@@ -78,7 +78,7 @@ async def download_artifacts(export: Export, links: Links, order: Order, tools: 
     return DownloadReport(
         export_id=export.id,
         files=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadedFile)),
-        missing=tuple(artifact for artifact in order.artifacts if links.link(artifact) is None),
+        missing=tuple(artifact for artifact in order.artifacts if not export.url(artifact)),
         failures=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadError)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import attrs
 
@@ -17,6 +18,11 @@ from packagex_async.testing import Emulator
 
 AT_ONCE = RetryPolicy(wait_initial=0)
 """The default policy without its waits."""
+
+
+def names(folder: Path) -> list[str]:
+    """What stands in `folder`, hidden files included."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 @attrs.define

@@ -17,6 +17,8 @@ from packagex_async._disk import Disk, DiskError
 from packagex_async._files import BLOCK_SIZE, write_all
 from packagex_async._part import Part
 
+from .support import names
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -27,10 +29,6 @@ async def disk() -> AsyncIterator[Disk]:
     yield disk
     disk.close()
     disk.close()
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 async def test_what_was_written_is_published_whole(disk: Disk, tmp_path: Path) -> None:

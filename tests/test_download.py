@@ -56,7 +56,7 @@ from packagex_async.testing.faults import TargetedFault
 from packagex_async.testing.reply import Reply
 from packagex_async.testing.store import Store
 
-from .support import AT_ONCE, FakeClock, exports_on
+from .support import AT_ONCE, FakeClock, exports_on, names
 
 NAMES = {
     Artifact.JSON: ".json",
@@ -69,10 +69,6 @@ NAMES = {
 def add(server: Emulator, size: int = 300_000) -> str:
     content = {artifact.value: os.urandom(size + place) for place, artifact in enumerate(Artifact)}
     return server.add_export(content=content).id
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 class CutUntold(Undeclared):

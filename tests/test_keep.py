@@ -12,6 +12,8 @@ import pytest
 
 from packagex_async import _keep
 
+from .support import names
+
 MEMO = {"length": 10, "algorithm": "md5"}
 
 
@@ -23,10 +25,6 @@ def left(folder: Path, token: str = "1", *, memo: bool = True, part: bool = True
     if memo:
         _keep.remember(path, MEMO)
     return path
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def own(part: Path, **changes: object) -> None:
@@ -94,6 +92,13 @@ def test_trap_03_a_claim_that_makes_no_sense_wedges_nothing(tmp_path: Path, text
     """Nobody holds what nobody can have claimed."""
     part = left(tmp_path)
     part.with_name(part.name + ".claim").write_text(text)
+    assert _keep.take_up(tmp_path / "a.csv") is not None
+
+
+def test_trap_03_a_process_number_that_no_machine_has_wedges_nothing(tmp_path: Path) -> None:
+    """It is the number of nobody."""
+    part = left(tmp_path)
+    own(part, pid=10**30)
     assert _keep.take_up(tmp_path / "a.csv") is not None
 
 

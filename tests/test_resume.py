@@ -11,6 +11,7 @@ import threading
 from io import FileIO
 from pathlib import Path
 
+import attrs
 import pytest
 
 from packagex_async import (
@@ -47,7 +48,7 @@ from packagex_async.testing import (
 )
 from packagex_async.testing.faults import TargetedFault
 
-from .support import AT_ONCE
+from .support import AT_ONCE, names
 
 ONCE = RetryPolicy(attempts=1)
 SIZE = 100_000
@@ -55,10 +56,6 @@ SIZE = 100_000
 
 def add(server: Emulator, **content: bytes) -> str:
     return server.add_export(content=content or {"csv": os.urandom(SIZE)}).id
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def ranges(server: Emulator) -> list[str | None]:
@@ -198,7 +195,7 @@ async def test_a_file_that_is_there_needs_no_partial(server: Emulator, tmp_path:
     assert names(tmp_path) == [f"{export_id}.csv"]
 
 
-@pytest.mark.parametrize("spoil", ["memo", "algorithm", "folder"])
+@pytest.mark.parametrize("spoil", ["memo", "version", "algorithm", "folder"])
 async def test_trap_03_a_partial_that_cannot_be_used_wedges_nothing(
     server: Emulator, tmp_path: Path, spoil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +206,8 @@ async def test_trap_03_a_partial_that_cannot_be_used_wedges_nothing(
     memo = json.loads(path.read_text())
     if spoil == "memo":
         path.write_text(json.dumps({"machine": memo["machine"], "algorithm": None}))
+    elif spoil == "version":
+        path.write_text(json.dumps({"machine": memo["machine"]}))
     elif spoil == "algorithm":
         path.write_text(json.dumps(memo | {"algorithm": "blake9"}))
     else:
@@ -272,6 +271,21 @@ async def test_trap_13_an_export_that_is_gone_is_said_to_be(
     with pytest.raises(ExportGoneError):
         async with px.exports.stream(export, "csv"):
             pytest.fail("it is gone")
+
+
+async def test_what_a_renewed_link_no_longer_offers_has_failed_and_is_not_missing(
+    server: Emulator, px: AsyncPackageX, tmp_path: Path
+) -> None:
+    """Missing is what was not offered when the download began; no artifact is both, and none is neither."""
+    export_id = add(server, csv=b"a,b\n", json=b"[]")
+    export = await px.exports.retrieve(export_id, include_csv=True, include_json=True)
+    export = attrs.evolve(export, csv_error_url=server.url_for(export_id, "csv_error"), json_url=None)
+    with pytest.raises(DownloadGroupError) as caught:
+        await px.exports.download(export, tmp_path)
+    report = caught.value.report
+    assert report.files.keys() == (Artifact.CSV,)
+    assert report.failures.keys() == (Artifact.CSV_ERROR,)
+    assert report.missing == (Artifact.JSON, Artifact.CSV_SANITIZED)
 
 
 async def test_a_stream_renews_its_link(server: Emulator, px: AsyncPackageX) -> None:
