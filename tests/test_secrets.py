@@ -37,8 +37,8 @@ KEY = "px_live_CANARYKEY"
 SECRETS = ("CANARY", "X-Px-Signature", "sig=")
 
 FAULTS: list[TargetedFault] = [
-    Cut(10),
-    Reset(10),
+    Cut(0),
+    Reset(0),
     Stall(10),
     Refuse(),
     WrongHash(),
