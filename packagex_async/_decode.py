@@ -35,7 +35,7 @@ class Decoder:
         self._taken = 0
         self._given = 0
 
-    def feed(self, block: bytes) -> Iterator[bytes]:
+    def feed(self, block: bytes | memoryview) -> Iterator[bytes]:
         """What `block` decodes to, in pieces.
 
         Raises:
@@ -58,7 +58,7 @@ class Decoder:
         if not self._stream.eof:
             raise BodyError("its compressed data breaks off")
 
-    def _piece(self, block: bytes) -> bytes:
+    def _piece(self, block: bytes | memoryview) -> bytes:
         try:
             piece = self._stream.decompress(block, _PIECE)
         except zlib.error:

@@ -12,7 +12,7 @@ from typing import Protocol
 class Digest(Protocol):
     """A hash in the making."""
 
-    def update(self, block: bytes, /) -> object: ...
+    def update(self, block: bytes | memoryview, /) -> object: ...
 
     def digest(self) -> bytes: ...
 
@@ -28,6 +28,19 @@ def crc32c() -> Callable[[], Digest] | None:
     return maker if library.implementation == "c" else None
 
 
+class _Crc32c:
+    """The library's CRC-32C, which takes nothing but bytes."""
+
+    def __init__(self, checksum: Digest) -> None:
+        self._checksum = checksum
+
+    def update(self, block: bytes | memoryview, /) -> None:
+        self._checksum.update(bytes(block))
+
+    def digest(self) -> bytes:
+        return self._checksum.digest()
+
+
 def available(algorithm: str) -> bool:
     """Whether hashes of this name can be computed here."""
     return algorithm in ("md5", "sha256") or (algorithm == "crc32c" and crc32c() is not None)
@@ -36,4 +49,4 @@ def available(algorithm: str) -> bool:
 def new(algorithm: str) -> Digest:
     """A hash over nothing yet."""
     maker = crc32c() if algorithm == "crc32c" else None
-    return maker() if maker else hashlib.new(algorithm, usedforsecurity=False)
+    return _Crc32c(maker()) if maker else hashlib.new(algorithm, usedforsecurity=False)

@@ -13,6 +13,7 @@ import attrs
 
 from packagex_async import _digests
 from packagex_async._digests import Digest
+from packagex_async._intake import Block
 
 BLOCK_SIZE = 1024 * 1024
 """Bytes that are read or written at a time."""
@@ -65,7 +66,7 @@ def measure(path: Path, algorithms: tuple[str, ...]) -> Measured | None:
     return Measured(size, values(digests))
 
 
-def write_all(file: FileIO, block: bytes) -> None:
+def write_all(file: FileIO, block: Block) -> None:
     """Write `block`, however many writes the operating system makes of it."""
     rest = memoryview(block)
     while rest:
@@ -94,7 +95,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def update(digests: Mapping[str, Digest], block: bytes) -> None:
+def update(digests: Mapping[str, Digest], block: Block) -> None:
     """Add `block` to every digest."""
     for digest in digests.values():
         digest.update(block)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl as ssl_module
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from multidict import MultiMapping
 from yarl import URL
 
 from packagex_async import _wire
+from packagex_async._intake import Block, Intake
 from packagex_async._pace import Pace
 from packagex_async._redact import Secret, redact
 from packagex_async._resolve import Resolver
@@ -39,6 +40,8 @@ MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _READ_SIZE = 256 * 1024
 _REFUSAL_SIZE = 4096
+_WORTH_A_CONNECTION = 16 * 1024 * 1024
+"""Bytes of a body from which it does not matter that its connection cannot be used again."""
 _RANGE_NOT_SATISFIABLE = 416
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
@@ -201,7 +204,7 @@ class Http:
                     ssl=self._settings.ssl,
                     proxy=self._settings.proxy,
                 ),
-                Pace(self._settings.stall_timeout),
+                self._settings.stall_timeout,
                 self._clock,
             )
         except _TRANSPORT_ERRORS as error:
@@ -247,10 +250,12 @@ class Http:
 class StorageAnswer:
     """The head of a storage host's answer, and its body as it comes."""
 
-    def __init__(self, response: aiohttp.ClientResponse, pace: Pace, clock: Clock) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, patience: float, clock: Clock) -> None:
         self._response = response
-        self._pace = pace
+        self._patience = patience
+        self._pace = Pace(patience)
         self._clock = clock
+        self._body: Callable[[], Awaitable[Block]] | None = None
         self.status = response.status
 
     @property
@@ -269,8 +274,8 @@ class StorageAnswer:
         """Let the connection go: a body that was not read to its end cannot be followed by another answer."""
         self._response.close()
 
-    async def blocks(self) -> AsyncIterator[bytes]:
-        """The body's bytes, in blocks of whatever size has arrived.
+    async def blocks(self) -> AsyncIterator[Block]:
+        """The body's bytes, in blocks of whatever size has arrived, each valid until the next is asked for.
 
         Raises:
             RequestTimeoutError: The host kept silent, or crawled, for `stall_timeout` seconds.
@@ -284,7 +289,7 @@ class StorageAnswer:
         body = b""
         try:
             async for block in self.blocks():
-                body += block
+                body += bytes(block)
                 if len(body) >= size:
                     break
         except ConnectionFailedError:
@@ -292,16 +297,35 @@ class StorageAnswer:
             pass
         return body[:size]
 
-    async def _read(self) -> bytes:
+    async def _read(self) -> Block:
         before = self._clock.monotonic()
         try:
-            block = await self._response.content.readany()
+            self._body = self._body or _body(self._response, self._patience)
+            block = await self._body()
             if block and self._pace.stalled(self._clock.monotonic() - before, len(block)):
                 raise TimeoutError
             return block
         except _TRANSPORT_ERRORS as error:
             failure = _failure("the storage host", error)
         raise failure
+
+
+def _body(response: aiohttp.ClientResponse, patience: float) -> Callable[[], Awaitable[Block]]:
+    """What reads the body block by block: a large one past aiohttp, where its length is known."""
+    content, connection = response.content, response.connection
+    length = response.content_length
+    if connection is None or connection.transport is None or "Transfer-Encoding" in response.headers:
+        return content.readany
+    if length is None or length < _WORTH_A_CONNECTION:
+        return content.readany
+    first = b""
+    # Whatever aiohttp has read has to be taken before another reads on; taking some may let it hand on more.
+    while block := content.read_nowait():
+        first += block
+    if connection.protocol is None or content.is_eof():
+        return content.readany
+    connection.protocol.pause_reading()
+    return Intake(connection.transport, first, length - len(first), patience).read
 
 
 def _patience(seconds: float) -> aiohttp.TraceConfig:

@@ -8,7 +8,9 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from packagex_async import _digests
 from packagex_async._decode import BodyError, Decoder
 from packagex_async._http import Http, StorageAnswer
+from packagex_async._intake import Block
 from packagex_async._links import Links
+from packagex_async._spans import Span
 from packagex_async._storage import Declared, Link, broken_off, promised, unusable, verify
 from packagex_async._tries import Tries
 from packagex_async.errors import ConnectionFailedError, DownloadError
@@ -66,14 +68,14 @@ class _Source:
                     for piece in decoder.feed(block) if decoder else (block,):
                         if decoder and self._declared.algorithm:
                             decoded.update(piece)
-                        yield piece
+                        yield bytes(piece)
             if decoder is not None:
                 decoder.end()
         except BodyError as error:
             raise unusable(self._link, str(error)) from None
         verify(self._link, self._declared, self._size, {arrived.digest(), decoded.digest()})
 
-    async def _blocks(self) -> AsyncGenerator[bytes, None]:
+    async def _blocks(self) -> AsyncGenerator[Block, None]:
         while True:
             try:
                 async for block in self._answer.blocks():
@@ -96,7 +98,7 @@ class _Source:
             answer = await self._answers.enter_async_context(self._http.fetch(self._link))
             self._declared = promised(self._link, answer.status, answer.headers)
             return answer
-        headers = self._declared.range_from(self._size)
+        headers = self._declared.range_of(Span(self._size, self._declared.length or 0))
         answer = await self._answers.enter_async_context(self._http.fetch(self._link, headers))
         if not self._declared.continued_by(answer.status, answer.headers, self._size):
             raise unusable(self._link, f"it does not follow the {self._size} bytes that were handed out")

@@ -1,0 +1,133 @@
+"""A large body straight from its socket into two buffers, past the parser that has read the answer's head.
+
+aiohttp hands a body on in pieces, each a new object that is copied once more. Here the connection gets
+another protocol, which lends its own buffers: the socket fills one while the other is written to disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+
+Block = bytes | memoryview
+"""Some bytes of a body."""
+
+BUFFER_SIZE = 1024 * 1024
+"""Bytes of each of the two buffers."""
+
+LINGER = 0.1
+"""Seconds that a buffer which has begun to fill gets to be full; then its reader takes what is there."""
+
+_NOTHING = memoryview(b"")
+
+
+class Intake(asyncio.BufferedProtocol):
+    """Reads a body of known length in blocks, each of which stays valid until the next one is asked for.
+
+    Args:
+        transport: Where the body comes from. Nobody else reads from it again; it has to be closed after use.
+        first: The beginning of the body, which had been read before.
+        length: How many bytes follow that.
+        patience: Seconds that the other side may keep silent.
+    """
+
+    def __init__(self, transport: asyncio.Transport, first: bytes, length: int, patience: float) -> None:
+        self._transport = transport
+        self._heir = transport.get_protocol()
+        self._left = length
+        self._patience = patience
+        self._failure: Exception | None = None
+        self._ready = deque([(memoryview(first), _NOTHING)] if first else [])
+        self._free = [memoryview(bytearray(BUFFER_SIZE))]
+        self._buffer = memoryview(bytearray(BUFFER_SIZE))
+        self._filled = self._taken = 0
+        self._lent = _NOTHING
+        self._waiter: asyncio.Future[None] | None = None
+        self._wants_all = False
+        transport.set_protocol(self)
+        transport.resume_reading()
+
+    async def read(self) -> memoryview:
+        """The next block, empty at the end of the body.
+
+        Raises:
+            TimeoutError: The other side kept silent for too long.
+            OSError: It broke off before the end.
+        """
+        self._take_back()
+        if not self._ready and not self._ended:
+            if self._filled == self._taken:
+                await self._wait(self._patience, wants_all=False)
+            with suppress(TimeoutError):
+                await self._wait(LINGER, wants_all=True)
+        if self._ready:
+            block, self._lent = self._ready.popleft()
+            return block
+        if self._filled > self._taken:
+            block = self._buffer[self._taken : self._filled]
+            self._taken = self._filled
+            return block
+        if self._left and self._failure:
+            raise self._failure
+        return _NOTHING
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer[self._filled : self._filled + self._left]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._filled += nbytes
+        self._left -= nbytes
+        if self._filled == len(self._buffer) or not self._left:
+            self._ready.append((self._buffer[self._taken : self._filled], self._buffer))
+            self._next_buffer()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._break_off(ConnectionResetError("the connection was closed amid the body"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._break_off(exc or ConnectionResetError("the connection was closed amid the body"))
+        # Whose connection it was has to know, or its owner would wait for it to close.
+        self._heir.connection_lost(exc)
+
+    @property
+    def _ended(self) -> bool:
+        return not self._left or self._failure is not None
+
+    def _next_buffer(self) -> None:
+        self._filled = self._taken = 0
+        self._buffer = self._free.pop() if self._free and self._left else _NOTHING
+        if not self._buffer:
+            self._transport.pause_reading()
+
+    def _take_back(self) -> None:
+        if not self._lent:
+            return
+        self._free.append(self._lent)
+        self._lent = _NOTHING
+        if not self._buffer and self._left:
+            self._next_buffer()
+            self._transport.resume_reading()
+
+    def _break_off(self, failure: Exception) -> None:
+        self._failure = self._failure or failure
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._ready or self._ended or not self._wants_all:
+            self._waiter.set_result(None)
+
+    async def _wait(self, seconds: float, *, wants_all: bool) -> None:
+        """Wait until a buffer is full, or at least begun, or no more will come."""
+        if self._ready or self._ended:
+            return
+        self._wants_all = wants_all
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._waiter
+        finally:
+            self._waiter = None
