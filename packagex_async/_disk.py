@@ -43,7 +43,7 @@ class Disk:
         """
         call = aiofiles.os.wrap(function)
         try:
-            return await _outlive(call(*args, executor=self._pool, **kwargs))
+            return await outlive(call(*args, executor=self._pool, **kwargs))
         except OSError as error:
             failure = DiskError(error, path)
         raise failure from failure.cause
@@ -61,7 +61,7 @@ class Disk:
         self._pool.shutdown(wait=False)
 
 
-async def _outlive(work: Awaitable[T]) -> T:
+async def outlive(work: Awaitable[T]) -> T:
     """The result of thread work, waited for even when cancelled: a thread is outlived, never interrupted."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None

@@ -1,8 +1,9 @@
 """What a partial file leaves for the next run: a memo of what it is the beginning of, and whose it is now.
 
-Beside `.name.token.part` stand `.part.json`, the memo, and `.part.claim`, which names the process at work on
-it and is created exclusively. Should two processes ever take up one partial all the same, they do no harm:
-both write the same bytes to the same places, for a partial is only continued and never cut.
+Beside `.name.token.part` stand `.part.json`, the memo (and `.part.draft` while it is written), and
+`.part.claim`, which names the process at work on it and is created exclusively. Should two processes ever
+take up one partial all the same, they do no harm: both write the same bytes to the same places, for a partial
+is only continued and never cut.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def claim(part: Path) -> bool:
 def remember(part: Path, memo: Memo) -> None:
     """Write down what `part` is the beginning of."""
     text = json.dumps(memo | {"machine": _machine()})
-    _beside(part, "json").write_text(text, encoding="utf-8")
+    draft = _beside(part, "draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(_beside(part, "json"))
 
 
 def release(part: Path) -> None:
@@ -46,7 +49,7 @@ def release(part: Path) -> None:
 
 def forget(part: Path) -> None:
     """Remove `part` and all that stands beside it."""
-    for path in (part, _beside(part, "json"), _beside(part, "claim")):
+    for path in (part, *(_beside(part, what) for what in ("draft", "json", "claim"))):
         # What belongs to somebody else stays, and is in nobody's way.
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from packagex_async import _digests, _keep
 from packagex_async._decode import Decoder
@@ -25,13 +26,20 @@ from packagex_async._files import (
     values,
     write_all,
 )
+from packagex_async._intake import Block
 from packagex_async._keep import Memo
+from packagex_async._spans import Bounds, Coverage
+
+T = TypeVar("T")
+
+_WORTH_A_WRITE = 256 * 1024
 
 
 class Part:
     """A partial file; leaving its block removes it unless it was published.
 
-    The file is made with its first write, under a name that no other part has.
+    The file is made with its first write, under a name that no other part has. Its bytes may come in any
+    order, from several connections; where a later run may go on with it, gaps are written down beforehand.
 
     Args:
         disk: The threads to work on.
@@ -39,13 +47,14 @@ class Part:
         durable: Whether to have it on the medium, and not just in memory, before it takes its place.
 
     Attributes:
-        received: How many bytes were written to it since its start.
+        received: How many bytes it has been given.
     """
 
     def __init__(self, disk: Disk, target: Path, *, durable: bool = False) -> None:
         self._disk = disk
         self._target = target
         self._durable = durable
+        self._turn = asyncio.Lock()
         self._begin()
 
     async def __aenter__(self) -> Self:
@@ -93,38 +102,40 @@ class Part:
             await self._disk.run(self._path, self._remove)
         self._begin(algorithms, length, decoder, memo)
 
-    async def write(self, block: bytes) -> None:
-        """Append `block`.
+    def gaps(self) -> list[Bounds]:
+        """What is missing of a partial that was taken up."""
+        return self._written.gaps(self._length or 0)
+
+    async def write(self, block: Block, position: int) -> None:
+        """Put `block` where it belongs; it may be changed afterwards.
 
         Raises:
             DiskError: The disk is full, or refuses otherwise.
             BodyError: It cannot be decoded.
         """
-        self._blocks.append(block)
-        self._gathered += len(block)
+        large = len(block) >= _WORTH_A_WRITE
+        self._gathered.append((position, block if large else bytes(block)))
+        self._gathered_size += len(block)
         self.received += len(block)
-        if self._gathered >= BLOCK_SIZE:
-            await self._disk.run(self._path, self._flush)
+        if large or self._gathered_size >= BLOCK_SIZE:
+            async with self._turn:
+                await self._disk.run(self._path, self._flush)
 
-    async def finish(self) -> Measured:
-        """Write what is gathered and close the file; return what it holds.
-
-        Raises:
-            DiskError: The disk is full, or refuses otherwise.
-            BodyError: What was written does not decode to a whole.
-        """
-        return await self._disk.run(self._path, self._close)
-
-    async def publish(self, *, overwrite: bool) -> None:
-        """Put the finished file in the target's place, in one step.
+    async def publish(self, check: Callable[[Measured], T], *, overwrite: bool) -> tuple[Measured, T]:
+        """Write what is gathered, close the file, and put it in the target's place in one step if it is good.
 
         Args:
+            check: Is asked, on another thread, and raises what is wrong with the file.
             overwrite: Replace a file of another length, too.
 
+        Returns:
+            What the file holds, and what `check` found.
+
         Raises:
-            DiskError: The disk refuses, or such a file has appeared and is to be kept.
+            DiskError: The disk is full, or refuses otherwise, or a file has appeared that is to be kept.
+            BodyError: What was written does not decode to a whole.
         """
-        await self._disk.run(self._target, self._replace, overwrite)
+        return await self._disk.run(self._target, self._publish, check, overwrite)
 
     def _begin(
         self,
@@ -139,10 +150,11 @@ class Part:
         self._length = length
         self._decoder = decoder
         self._digests = {name: _digests.new(name) for name in algorithms}
+        self._digested = 0
         self._arrived = {name: _digests.new(name) for name in algorithms} if decoder else {}
-        self._blocks: list[bytes] = []
-        self._gathered = 0
-        self._size = 0
+        self._written = Coverage()
+        self._gathered: list[tuple[int, Block]] = []
+        self._gathered_size = 0
         self.received = 0
 
     def _open(self) -> FileIO:
@@ -163,41 +175,78 @@ class Part:
             return None
         path, memo = found
         named = memo["algorithm"]
-        file = _continued(path) if named is None or _digests.available(named) else None
-        if file is None:
+        written = _written(memo, path) if named is None or _digests.available(named) else None
+        file = _continued(path) if written else None
+        if file is None or written is None:
             _keep.forget(path)
             return None
-        self._begin({*algorithms, *([named] if named else [])}, memo=memo)
+        self._begin({*algorithms, *([named] if named else [])}, memo.get("length"), memo=memo)
         self._path, self._file = path, file
-        while block := file.read(BLOCK_SIZE):
-            update(self._digests, block)
-            self._size += len(block)
-        self.received = self._size
+        self._written = written
+        self.received = written.size
         return memo
 
     def _flush(self) -> None:
         # Opened no earlier: what came with the answer's head is taken before any thread is waited for.
         file = self._open()
-        blocks, self._blocks, self._gathered = self._blocks, [], 0
-        for block in blocks:
-            update(self._arrived, block)
-            for piece in self._decoder.feed(block) if self._decoder else (block,):
-                update(self._digests, piece)
-                write_all(file, piece)
-                self._size += len(piece)
+        gathered, self._gathered, self._gathered_size = self._gathered, [], 0
+        self._foresee_gaps(gathered)
+        for position, block in gathered:
+            if self._decoder is None:
+                self._put(file, block, position)
+            else:
+                self._put_decoded(file, self._decoder, block)
 
-    def _close(self) -> Measured:
+    def _put(self, file: FileIO, block: Block, position: int) -> None:
+        file.seek(position)
+        write_all(file, block)
+        self._written.add(position, position + len(block))
+        if position == self._digested:
+            update(self._digests, block)
+            self._digested += len(block)
+
+    def _put_decoded(self, file: FileIO, decoder: Decoder, block: Block) -> None:
+        update(self._arrived, block)
+        for piece in decoder.feed(block):
+            self._put(file, piece, self._digested)
+
+    def _foresee_gaps(self, gathered: list[tuple[int, Block]]) -> None:
+        # A later run believes the file's length, unless it was told of gaps before there were any.
+        if self._memo is None:
+            return
+        beginning = self._written.beginning
+        for position, block in gathered:
+            if position != beginning:
+                _keep.remember(self._path, self._memo | {"gaps": self.gaps()})
+                return
+            beginning += len(block)
+
+    def _publish(self, check: Callable[[Measured], T], overwrite: bool) -> tuple[Measured, T]:
         self._flush()
         if self._decoder is not None:
             self._decoder.end()
         file = self._open()
         if self._durable:
             os.fsync(file.fileno())
+        self._digest_rest()
+        measured = Measured(self._written.size, values(self._digests), values(self._arrived))
+        found = check(measured)
         file.close()
-        return Measured(self._size, values(self._digests), values(self._arrived))
+        self._replace(measured.size, overwrite)
+        return measured, found
 
-    def _replace(self, overwrite: bool) -> None:
-        if not overwrite and (there := size_of(self._target)) is not None and there != self._size:
+    def _digest_rest(self) -> None:
+        """Read what came out of order, or in an earlier run."""
+        if not self._digests or self._digested == self._written.size:
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._digested)
+            while block := file.read(BLOCK_SIZE):
+                update(self._digests, block)
+                self._digested += len(block)
+
+    def _replace(self, size: int, overwrite: bool) -> None:
+        if not overwrite and (there := size_of(self._target)) is not None and there != size:
             raise FileExistsError(f"another file of {there} bytes has appeared there")
         replace(self._path, self._target)
         if self._durable:
@@ -226,3 +275,14 @@ def _continued(path: Path) -> FileIO | None:
         return FileIO(path, "r+b")
     except OSError:
         return None
+
+
+def _written(memo: Memo, path: Path) -> Coverage | None:
+    """What of the partial at `path` was written by the run that has left `memo`, if that makes sense."""
+    size = path.stat().st_size
+    try:
+        gaps = [(int(start), int(end)) for start, end in memo.get("gaps", [(size, size)])]
+        written = Coverage.without(gaps, int(memo["length"]) if "gaps" in memo else size)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return written if written.end <= size else None

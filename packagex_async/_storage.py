@@ -13,6 +13,7 @@ import attrs
 
 from packagex_async import _digests
 from packagex_async._decode import ENCODINGS
+from packagex_async._spans import Span
 from packagex_async.errors import (
     ChecksumError,
     ConnectionFailedError,
@@ -105,6 +106,7 @@ class Declared:
         algorithm: The hash to check them by, when one is told that can be computed here.
         digest: Its value.
         identity: What names the content.
+        ranges: Whether the storage host may honour ranges; it has not denied it.
     """
 
     length: int | None = None
@@ -112,6 +114,7 @@ class Declared:
     algorithm: str | None = None
     digest: bytes = b""
     identity: Identity = Identity()
+    ranges: bool = True
 
     @classmethod
     def of(cls, headers: MultiMapping[str]) -> Declared:
@@ -126,6 +129,7 @@ class Declared:
             algorithm=algorithm,
             digest=hashes[algorithm] if algorithm else b"",
             identity=Identity.of(headers),
+            ranges=headers.get("Accept-Ranges", "").strip().lower() != "none",
         )
 
     @property
@@ -140,6 +144,12 @@ class Declared:
             return False
         named = self.identity.generation or self.identity.modified
         return bool(self.identity.etag or (named and self.algorithm))
+
+    @property
+    def divisible(self) -> bool:
+        """Whether several connections may bring it: its content must be named beyond doubt."""
+        named = self.identity.etag or self.identity.generation
+        return bool(self.ranges and named and self.resumable)
 
     def memo(self) -> dict[str, Any]:
         """What a later run must know to go on with the transfer, as JSON: no URL, no signature."""
@@ -158,10 +168,11 @@ class Declared:
         except (KeyError, TypeError, ValueError):
             return cls()
 
-    def range_from(self, offset: int) -> dict[str, str]:
-        """The headers that ask for the bytes from `offset` on, of this content only."""
+    def range_of(self, span: Span) -> dict[str, str]:
+        """The headers that ask for the bytes of `span`, of this content only."""
         condition = {"If-Range": self.identity.etag} if self.identity.etag else {}
-        return {"Range": f"bytes={offset}-", **condition}
+        last = "" if span.end == self.length or not span.left else span.end - 1
+        return {"Range": f"bytes={span.position}-{last}", **condition}
 
     def continued_by(self, status: int, headers: MultiMapping[str], offset: int) -> bool:
         """Whether an answer's body is just what follows the first `offset` bytes of this content."""
@@ -170,7 +181,8 @@ class Declared:
             return False
         start, end, total = map(int, span.groups())
         same = self.identity.matches(Identity.of(headers))
-        return same and start == offset and start <= end < total and total == self.length
+        consistent = headers.get("Content-Length", str(end + 1 - start)) == str(end + 1 - start)
+        return same and consistent and start == offset and start <= end < total and total == self.length
 
     def completed_by(self, status: int, headers: MultiMapping[str], offset: int) -> bool:
         """Whether an answer says that nothing follows the first `offset` bytes of this content."""

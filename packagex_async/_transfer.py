@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import errno
+import sys
 from pathlib import Path
 
 import attrs
 
+from packagex_async._crew import Crew
 from packagex_async._decode import BodyError, Decoder
 from packagex_async._disk import Disk, DiskError
 from packagex_async._files import Measured
+from packagex_async._gain import LARGE
 from packagex_async._http import Http, StorageAnswer
+from packagex_async._intake import Block
 from packagex_async._links import Links
 from packagex_async._part import Part
+from packagex_async._spans import Span, Work
 from packagex_async._storage import Declared, Link, broken_off, promised, unusable, verify
 from packagex_async._tries import Tries
 from packagex_async.errors import (
@@ -21,6 +26,7 @@ from packagex_async.errors import (
     DestinationError,
     DownloadError,
     ExportGoneError,
+    StorageError,
 )
 from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
 from packagex_async.retry import Clock, Retries, RetryPolicy
@@ -64,6 +70,7 @@ class Demands:
         verified: Refuse what nothing declared can verify.
         max_size: The most bytes it may have.
         resume: Leave what an interrupted transfer has brought to the next run, and take up what one has left.
+        segments: The most connections that may bring it side by side.
     """
 
     overwrite: bool = False
@@ -72,6 +79,7 @@ class Demands:
     verified: bool = False
     max_size: int | None = None
     resume: bool = False
+    segments: int = 1
 
 
 @attrs.define(kw_only=True)
@@ -93,12 +101,16 @@ class Transfer:
     tools: Tools
     demands: Demands
     emit: OnProgress
+    _part: Part = attrs.field(init=False)
+    _crew: Crew = attrs.field(init=False)
     _tries: Tries = attrs.field(init=False)
     _declared: Declared = attrs.field(init=False, factory=Declared)
     _resumed: bool = attrs.field(init=False, default=False)
     _occupied: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
+        self._part = Part(self.tools.disk, self.target, durable=self.demands.durable)
+        self._crew = Crew(self._bring, self.demands.segments, self.tools.clock)
         self._tries = self.tools.tries()
 
     async def run(self) -> DownloadedFile:
@@ -112,12 +124,12 @@ class Transfer:
         try:
             if not self.demands.overwrite:
                 self._occupied = await self.tools.disk.measure(self.target, ()) is not None
-            async with Part(self.tools.disk, self.target, durable=self.demands.durable) as part:
+            async with self._part, self._crew:
                 if self.demands.resume:
-                    await self._take_up(part)
+                    await self._take_up()
                 if self._occupied:
-                    await part.start()
-                file = await self._persist(part)
+                    await self._part.start()
+                file = await self._persist()
         except DiskError as error:
             raise self._refused(error) from error.cause
         file = attrs.evolve(
@@ -129,58 +141,97 @@ class Transfer:
         self._emit(ProgressKind.KEPT if file.kept else ProgressKind.FINISHED, received=file.size)
         return file
 
-    async def _take_up(self, part: Part) -> None:
-        memo = await part.take_up({"sha256"} if self.demands.sha256 else ())
+    async def _take_up(self) -> None:
+        memo = await self._part.take_up({"sha256"} if self.demands.sha256 else ())
         if memo is not None:
             self._declared = Declared.from_memo(memo)
-            self._tries.reached(part.received)
+            received = self._part.received
+            # A partial that lacks nothing is asked about all the same: it may be of another object.
+            self._divide(Work(self._part.gaps() or [(received, received)]))
+            self._tries.reached(received)
 
-    async def _persist(self, part: Part) -> DownloadedFile:
+    def _divide(self, work: Work) -> None:
+        self._crew.begin(work, alone=not self._declared.divisible or (self._declared.length or 0) < LARGE)
+
+    async def _persist(self) -> DownloadedFile:
         while True:
             try:
-                return await self._try(part)
+                return await self._try()
             except DownloadError as error:
                 failure = error
-            delay = await self._delay_after(failure, part)
+            delay = await self._delay_after(failure)
             if delay is None:
                 raise failure
-            self._emit(ProgressKind.RETRYING, received=part.received, delay=delay, error=failure)
+            self._emit(ProgressKind.RETRYING, received=self._part.received, delay=delay, error=failure)
             await self.tools.clock.sleep(delay)
 
-    async def _delay_after(self, failure: DownloadError, part: Part) -> float | None:
+    async def _delay_after(self, failure: DownloadError) -> float | None:
         if isinstance(failure, ChecksumError):
             # Nothing of these bytes can be trusted, nor followed.
-            await part.start()
+            self._crew.distrust()
+            await self._part.start()
         if self._tries.wants_link(failure):
             try:
                 self.link = await self.links.fresh(self.link)
             except ExportGoneError:
-                await part.start()
+                await self._crew.dismiss()
+                await self._part.start()
                 raise
+            self._crew.encourage()
             return 0.0
         return self._tries.delay_after(failure)
 
-    async def _try(self, part: Part) -> DownloadedFile:
+    async def _try(self) -> DownloadedFile:
         self._tries.begin()
-        offset = part.received
-        if not (offset and self._declared.resumable):
-            return await self._whole(part)
-        async with self.tools.http.fetch(self.link, self._declared.range_from(offset)) as answer:
-            if answer.status == 200:
-                return await self._receive_whole(answer, part)
+        if self._part.received and self._declared.resumable:
             self._resumed = True
-            if self._declared.completed_by(answer.status, answer.headers, offset):
-                return await self._conclude(part)
-            if self._declared.continued_by(answer.status, answer.headers, offset):
-                return await self._receive(answer, part)
-        # Whatever that answer was of, it does not follow what is here.
-        return await self._whole(part)
+            kept = await self._rest()
+        else:
+            kept = await self._whole()
+        return kept or await self._conclude()
 
-    async def _whole(self, part: Part) -> DownloadedFile:
+    async def _whole(self) -> DownloadedFile | None:
+        """Ask for everything; return the file that was there if it is to be kept."""
         async with self.tools.http.fetch(self.link) as answer:
-            return await self._receive_whole(answer, part)
+            kept = await self._receive_whole(answer)
+        return kept or await self._rest()
 
-    async def _receive_whole(self, answer: StorageAnswer, part: Part) -> DownloadedFile:
+    async def _rest(self) -> DownloadedFile | None:
+        """Ask for what is missing, and for everything where an answer does not follow what is here."""
+        while span := await self._crew.next_span():
+            try:
+                async with self.tools.http.fetch(self.link, self._declared.range_of(span)) as answer:
+                    if answer.status == 200:
+                        kept = await self._receive_whole(answer)
+                    elif self._ends_with(answer, span) or await self._receive_span(answer, span):
+                        kept = None
+                    else:
+                        break
+            finally:
+                self._crew.work.release(span)
+            if kept:
+                return kept
+        else:
+            return None
+        self._crew.distrust()
+        return await self._whole()
+
+    async def _bring(self, span: Span) -> bool:
+        async with self.tools.http.fetch(self.link, self._declared.range_of(span)) as answer:
+            return await self._receive_span(answer, span)
+
+    def _ends_with(self, answer: StorageAnswer, span: Span) -> bool:
+        return self._declared.completed_by(answer.status, answer.headers, span.position)
+
+    async def _receive_span(self, answer: StorageAnswer, span: Span) -> bool:
+        if not self._declared.continued_by(answer.status, answer.headers, span.position):
+            return False
+        self._crew.proved()
+        await self._receive(answer, span)
+        return True
+
+    async def _receive_whole(self, answer: StorageAnswer) -> DownloadedFile | None:
+        await self._crew.dismiss()
         self._declared = declared = promised(self.link, answer.status, answer.headers)
         self._resumed = False
         self._emit(ProgressKind.STARTED)
@@ -191,8 +242,15 @@ class Transfer:
             return self._kept(there)
         decoder = Decoder(self.demands.max_size) if declared.encoding else None
         memo = declared.memo() if self.demands.resume and declared.resumable else None
-        await part.start(algorithms=algorithms, length=declared.size, decoder=decoder, memo=memo)
-        return await self._receive(answer, part)
+        await self._part.start(algorithms=algorithms, length=declared.size, decoder=decoder, memo=memo)
+        work = Work(())
+        span = work.hold(Span(0, sys.maxsize if declared.length is None else declared.length))
+        self._divide(work)
+        try:
+            await self._receive(answer, span)
+        finally:
+            work.release(span)
+        return None
 
     def _meets_demands(self, size: int | None) -> None:
         most = self.demands.max_size
@@ -201,26 +259,44 @@ class Transfer:
         if self.demands.verified and self._declared.length is None and self._declared.algorithm is None:
             raise unusable(self.link, "it declares neither length nor hash, and require_verification is set")
 
-    async def _receive(self, answer: StorageAnswer, part: Part) -> DownloadedFile:
+    async def _receive(self, answer: StorageAnswer, span: Span) -> None:
         try:
             async for block in answer.blocks():
-                await part.write(block)
-                self._meets_demands(None if self._declared.encoding else part.received)
-                self._tries.reached(part.received)
-                self._emit(ProgressKind.ADVANCED, received=part.received)
-            return await self._conclude(part)
+                await self._write(block[: span.left], span)
+                if not span.left:
+                    return
         except ConnectionFailedError as error:
-            raise broken_off(self.link, self._declared, part.received, error) from None
+            raise broken_off(self.link, self._declared, self._part.received, error) from None
         except BodyError as error:
-            raise unusable(self.link, str(error)) from None
+            raise self._unusable(error) from None
+        if self._declared.length is None:
+            span.end = span.position
+        elif span.left:
+            raise broken_off(self.link, self._declared, self._part.received)
 
-    async def _conclude(self, part: Part) -> DownloadedFile:
-        if self._declared.length not in (None, part.received):
-            raise broken_off(self.link, self._declared, part.received)
-        measured = await part.finish()
-        verified = verify(self.link, self._declared, part.received, measured.of(self._declared.algorithm))
-        await part.publish(overwrite=self.demands.overwrite)
+    async def _write(self, block: Block, span: Span) -> None:
+        # Taken note of before any wait: another connection may take over the rest meanwhile.
+        position = span.position
+        span.position += len(block)
+        await self._part.write(block, position)
+        received = self._part.received
+        self._meets_demands(None if self._declared.encoding else received)
+        self._tries.reached(received)
+        self._emit(ProgressKind.ADVANCED, received=received)
+        self._crew.advanced(received)
+
+    async def _conclude(self) -> DownloadedFile:
+        try:
+            measured, verified = await self._part.publish(self._verify, overwrite=self.demands.overwrite)
+        except BodyError as error:
+            raise self._unusable(error) from None
         return self._file(measured, verified)
+
+    def _verify(self, measured: Measured) -> Verified:
+        return verify(self.link, self._declared, self._part.received, measured.of(self._declared.algorithm))
+
+    def _unusable(self, error: BodyError) -> StorageError:
+        return unusable(self.link, str(error))
 
     def _kept(self, there: Measured) -> DownloadedFile:
         declared = self._declared

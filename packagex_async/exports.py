@@ -30,6 +30,9 @@ from packagex_async.report import DownloadReport, OnProgress, ProgressEvent
 
 _log = logging.getLogger("packagex_async")
 
+MAX_SEGMENTS = 8
+"""Connections that may bring one artifact."""
+
 Statuses = ExportStatus | str | Iterable[ExportStatus | str]
 
 
@@ -159,6 +162,7 @@ class AsyncExports:
         require_verification: bool = False,
         max_size: int | None = None,
         durability: Literal["fsync"] | None = None,
+        segments: int = MAX_SEGMENTS,
     ) -> DownloadReport:
         """Bring an export's artifacts to disk, side by side.
 
@@ -180,6 +184,9 @@ class AsyncExports:
             require_verification: Fail an artifact whose storage host declares neither length nor hash.
             max_size: The most bytes an artifact may have.
             durability: `"fsync"` to have file and folder on the medium before a file counts as there.
+            segments: The most connections that bring one large artifact (16 MiB or more), 1 to 8. More than
+                one are used only while that is faster, and only where the storage host names the content
+                and honours ranges; 1 turns it off.
 
         Returns:
             What is on disk now. Artifacts that the export does not offer are in its `missing`.
@@ -197,6 +204,9 @@ class AsyncExports:
         _at_least_one("concurrency", concurrency)
         if max_size is not None:
             _at_least_one("max_size", max_size)
+        _at_least_one("segments", segments)
+        if segments > MAX_SEGMENTS:
+            raise ConfigurationError(f"segments must be {MAX_SEGMENTS} at most, not {segments}")
         order = Order(
             directory=Path(directory),
             artifacts=chosen(artifacts),
@@ -208,6 +218,7 @@ class AsyncExports:
                 verified=require_verification,
                 max_size=max_size,
                 resume=resume,
+                segments=segments,
             ),
             on_progress=on_progress or _unheard,
         )

@@ -21,6 +21,7 @@ from packagex_async import (
     StorageError,
     _digests,
 )
+from packagex_async._spans import Span
 from packagex_async._storage import (
     Declared,
     Identity,
@@ -147,8 +148,8 @@ def test_trap_02_only_named_content_is_gone_on_with(headers: list[tuple[str, str
 
 def test_a_range_is_asked_for_this_content_only() -> None:
     """By its strong ETag, where there is one."""
-    assert declared(LENGTH, TAG).range_from(5) == {"Range": "bytes=5-", "If-Range": '"1"'}
-    assert declared(LENGTH, HASH, ("x-goog-generation", "7")).range_from(5) == {"Range": "bytes=5-"}
+    assert declared(LENGTH, TAG).range_of(Span(5, 8)) == {"Range": "bytes=5-", "If-Range": '"1"'}
+    assert declared(LENGTH, HASH, ("x-goog-generation", "7")).range_of(Span(5, 8)) == {"Range": "bytes=5-"}
 
 
 RANGE = ("Content-Range", "bytes 5-7/8")

@@ -78,7 +78,7 @@ async def test_while_the_file_is_published(raw: Raw, durability: Any) -> None:
             raw.path().write_bytes(b"old")
             outcomes.add(await _cancelled_late(px, raw, turns, durability))
             turns += 1 + turns // 10
-    assert outcomes == {b"old", raw.content}
+    assert outcomes <= {b"old", raw.content}
 
 
 async def test_by_a_timeout_of_the_callers(raw: Raw) -> None:

@@ -1,0 +1,110 @@
+"""The connections that bring one artifact: a first one, and others beside it for as long as they help."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+from packagex_async._disk import outlive
+from packagex_async._gain import Gain
+from packagex_async._spans import Span, Work
+from packagex_async.errors import DownloadError
+from packagex_async.retry import Clock
+
+_PROGRESS = 64 * 1024
+
+
+class Crew:
+    """Hands out spans to the first connection, and runs the others.
+
+    The second connection is on trial: only when it has proved that the storage host honours ranges do others
+    follow. One that fails without having brought anything leaves its span to the rest and is not replaced.
+
+    Args:
+        bring: Brings a span, and returns whether the answer was what follows there.
+        most: The most connections there may be.
+        clock: Tells the time.
+    """
+
+    def __init__(self, bring: Callable[[Span], Awaitable[bool]], most: int, clock: Clock) -> None:
+        self._bring = bring
+        self._most = most
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.begin(Work(()), alone=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.dismiss()
+
+    def begin(self, work: Work, *, alone: bool) -> None:
+        """Start on `work`; `alone` keeps it to the first connection."""
+        self.work = work
+        self._gain = Gain(1 if alone else self._most)
+        self._proven = False
+        self.encourage()
+
+    def distrust(self) -> None:
+        """Keep to the first connection from now on: something that came did not fit."""
+        self._most = 1
+
+    def encourage(self) -> None:
+        """Forget who has failed: there is a fresh link."""
+        self._failed = 0
+
+    async def dismiss(self) -> None:
+        """End all connections but the first."""
+        if self._tasks:
+            self._cancel()
+            await outlive(asyncio.wait(self._tasks))
+            self._tasks.clear()
+
+    async def next_span(self) -> Span | None:
+        """What the first connection is to bring next, or `None` when everything is here.
+
+        Raises:
+            DiskError: Another connection could not write.
+        """
+        while (span := self.work.claim()) is None and self._tasks:
+            done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if not task.cancelled():
+                    task.result()
+        return span
+
+    def advanced(self, received: int) -> None:
+        """Take note that `received` bytes are here, and see to it that the right number are at work."""
+        if self._gain.most == 1:
+            return
+        busy = sum(not task.done() for task in self._tasks)
+        wanted = self._gain.connections(
+            self._clock.monotonic(), received, self.work.left, working=1 + busy * self._proven
+        )
+        if wanted == 1:
+            self._cancel()
+        elif busy < (wanted - 1 if self._proven else 1) - self._failed and self.work.divisible:
+            self._tasks.add(asyncio.create_task(self._work_on()))
+
+    def proved(self) -> None:
+        """Take note that an answer was of the very bytes that were asked for."""
+        self._proven = True
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _work_on(self) -> None:
+        while span := self.work.claim():
+            start = span.position
+            try:
+                followed = await self._bring(span)
+            except DownloadError:
+                followed = span.position - start >= _PROGRESS
+            finally:
+                self.work.release(span)
+            if not followed:
+                self._failed += 1
+                return
