@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 
@@ -51,6 +51,11 @@ def size_of(path: Path) -> int | None:
     if not stat.S_ISREG(status.st_mode):
         raise FileExistsError("something that is no regular file is there")
     return status.st_size
+
+
+def present(paths: Sequence[Path]) -> frozenset[Path]:
+    """Those of `paths` at which there is anything."""
+    return frozenset(path for path in paths if os.path.lexists(path))
 
 
 def measure(path: Path, algorithms: tuple[str, ...]) -> Measured | None:

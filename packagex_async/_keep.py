@@ -1,20 +1,24 @@
 """What a partial file leaves for the next run: a memo of what it is the beginning of, and whose it is now.
 
-Beside `.name.token.part` stand `.part.json`, the memo (and `.part.draft` while it is written), and
-`.part.claim`, which names the process at work on it and is created exclusively. Should two processes ever
-take up one partial all the same, they do no harm: both write the same bytes to the same places, for a partial
-is only continued and never cut.
+The name of a partial, `.name.token.part`, tells which process made it. One that may be gone on with has two
+files beside it: `.part.json`, the memo (`.part.draft` while it is written), and `.part.claim`, which names
+the process at work on it and is created exclusively. Should two processes ever take up one partial all the
+same, they do no harm: both write the same bytes to the same places; a partial is only continued, never cut.
 """
 
 from __future__ import annotations
 
 import contextlib
-import glob
+import hashlib
+import itertools
 import json
 import os
 import platform
+import re
+import threading
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,32 @@ Memo = dict[str, Any]
 
 FOREIGN_LIFETIME = 24 * 3600.0
 """Seconds after which a claim of another machine is void; by then the export itself is gone."""
+
+
+_TRACE = re.compile(r"(\.(.+)\.[^.]+\.part)(?:\.(?:draft|json|claim))?")
+_TOKEN = re.compile(r".*\.([0-9a-f]{8})-([0-9]+)-([0-9a-z]+)-[0-9]+\.part")
+
+_numbers = itertools.count(1)
+
+
+class Leftovers:
+    """The partials that stand in folders, each of which is looked through once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[str, set[Path]]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, target: Path) -> list[Path]:
+        """The partials of `target`, told once."""
+        with self._lock:
+            if target.parent not in self._folders:
+                self._folders[target.parent] = _partials(target.parent)
+            return sorted(self._folders[target.parent].pop(target.name, ()))
+
+
+def new_part(target: Path) -> Path:
+    """A name for a partial of `target` that no other has."""
+    return target.with_name(f".{target.name}.{_own_tag(os.getpid())}-{next(_numbers)}.part")
 
 
 def claim(part: Path) -> bool:
@@ -55,10 +85,12 @@ def forget(part: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def take_up(target: Path) -> tuple[Path, Memo] | None:
+def take_up(target: Path, leftovers: Leftovers) -> tuple[Path, Memo] | None:
     """Claim a partial of `target` that a run has left, and remove all others that nobody is at work on."""
     found = None
-    for part in _left_behind(target):
+    for part in leftovers.of(target):
+        if _is_claimed(part):
+            continue
         memo = _recall(part)
         if found is None and memo is not None and _free(part):
             found = part, memo
@@ -67,13 +99,14 @@ def take_up(target: Path) -> tuple[Path, Memo] | None:
     return found
 
 
-def _left_behind(target: Path) -> Iterator[Path]:
-    """The partials of `target` that have a memo or a claim, and no living owner."""
-    pattern = str(target.parent / f".{glob.escape(target.name)}.*.part.")
-    traces = sorted({*glob.glob(pattern + "json"), *glob.glob(pattern + "claim")})
-    for part in sorted({Path(trace.rpartition(".")[0]) for trace in traces}):
-        if not _is_claimed(part):
-            yield part
+def _partials(folder: Path) -> dict[str, set[Path]]:
+    """The partials in `folder` by the names of their targets, even where only a memo or claim is left."""
+    found: dict[str, set[Path]] = defaultdict(set)
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            if trace := _TRACE.fullmatch(name):
+                found[trace[2]].add(folder / trace[1])
+    return found
 
 
 def _free(part: Path) -> bool:
@@ -92,9 +125,29 @@ def _is_claimed(part: Path) -> bool:
         owner = json.loads(path.read_text(encoding="utf-8"))
         if owner["machine"] == _machine():
             return bool(_started(owner["pid"]) == owner["started"])
-        return time.time() - path.stat().st_mtime < FOREIGN_LIFETIME
+        return _is_recent(path)
+    except FileNotFoundError:
+        # What has a memo was left on purpose.
+        return not _beside(part, "json").exists() and _is_being_made(part)
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return False
+
+
+def _is_being_made(part: Path) -> bool:
+    """Whether the process in the name of `part` may still live; where it has another name, it is not ours."""
+    if not part.exists():
+        return False
+    token = _TOKEN.fullmatch(part.name)
+    if token is None:
+        return True
+    machine, pid, started = token.groups()
+    if machine != _tag(_machine()):
+        return _is_recent(part)
+    return _started(int(pid)) == started
+
+
+def _is_recent(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime < FOREIGN_LIFETIME
 
 
 def _recall(part: Path) -> Memo | None:
@@ -113,12 +166,23 @@ def _owner() -> str:
     return json.dumps({"machine": _machine(), "pid": pid, "started": _started(pid)})
 
 
+@cache
 def _machine() -> str:
     """What tells this boot of this machine from others."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:
         return platform.node()
+
+
+@cache
+def _own_tag(pid: int) -> str:
+    return f"{_tag(_machine())}-{pid}-{_started(pid)}"
+
+
+@cache
+def _tag(machine: str) -> str:
+    return hashlib.sha256(machine.encode()).hexdigest()[:8]
 
 
 def _started(pid: int) -> str | None:

@@ -15,6 +15,7 @@ from packagex_async._files import Measured
 from packagex_async._gain import LARGE
 from packagex_async._http import Http, StorageAnswer
 from packagex_async._intake import Block
+from packagex_async._keep import Leftovers
 from packagex_async._links import Links
 from packagex_async._part import Part
 from packagex_async._spans import Span, Work
@@ -69,7 +70,8 @@ class Demands:
         durable: Have it on the medium before it takes its place.
         verified: Refuse what nothing declared can verify.
         max_size: The most bytes it may have.
-        resume: Leave what an interrupted transfer has brought to the next run, and take up what one has left.
+        leftovers: Where an interrupted transfer may have left what it had brought. Where this is given, it is
+            taken up, and left to the next run likewise.
         segments: The most connections that may bring it side by side.
     """
 
@@ -78,7 +80,7 @@ class Demands:
     durable: bool = False
     verified: bool = False
     max_size: int | None = None
-    resume: bool = False
+    leftovers: Leftovers | None = None
     segments: int = 1
 
 
@@ -92,6 +94,7 @@ class Transfer:
         target: Where it goes.
         tools: What to work with.
         demands: What its caller demands.
+        occupied: Whether a file is there already that is not to be replaced unseen.
         emit: Is told of every step.
     """
 
@@ -100,13 +103,13 @@ class Transfer:
     target: Path
     tools: Tools
     demands: Demands
+    occupied: bool
     emit: OnProgress
     _part: Part = attrs.field(init=False)
     _crew: Crew = attrs.field(init=False)
     _tries: Tries = attrs.field(init=False)
     _declared: Declared = attrs.field(init=False, factory=Declared)
     _resumed: bool = attrs.field(init=False, default=False)
-    _occupied: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self._part = Part(self.tools.disk, self.target, durable=self.demands.durable)
@@ -122,12 +125,10 @@ class Transfer:
         """
         began = self.tools.clock.monotonic()
         try:
-            if not self.demands.overwrite:
-                self._occupied = await self.tools.disk.measure(self.target, ()) is not None
             async with self._part, self._crew:
-                if self.demands.resume:
-                    await self._take_up()
-                if self._occupied:
+                if self.demands.leftovers is not None:
+                    await self._take_up(self.demands.leftovers)
+                if self.occupied:
                     await self._part.start()
                 file = await self._persist()
         except DiskError as error:
@@ -141,8 +142,8 @@ class Transfer:
         self._emit(ProgressKind.KEPT if file.kept else ProgressKind.FINISHED, received=file.size)
         return file
 
-    async def _take_up(self) -> None:
-        memo = await self._part.take_up({"sha256"} if self.demands.sha256 else ())
+    async def _take_up(self, leftovers: Leftovers) -> None:
+        memo = await self._part.take_up(leftovers, {"sha256"} if self.demands.sha256 else ())
         if memo is not None:
             self._declared = Declared.from_memo(memo)
             received = self._part.received
@@ -238,10 +239,10 @@ class Transfer:
         self._meets_demands(declared.size)
         algorithms = {name for name in (declared.algorithm, self.demands.sha256 and "sha256") if name}
         # Asked for only where something is there: a wait here may cost the bytes that came with the head.
-        if self._occupied and (there := await self.tools.disk.measure(self.target, algorithms)):
+        if self.occupied and (there := await self.tools.disk.measure(self.target, algorithms)):
             return self._kept(there)
         decoder = Decoder(self.demands.max_size) if declared.encoding else None
-        memo = declared.memo() if self.demands.resume and declared.resumable else None
+        memo = declared.memo() if self.demands.leftovers and declared.resumable else None
         await self._part.start(algorithms=algorithms, length=declared.size, decoder=decoder, memo=memo)
         work = Work(())
         span = work.hold(Span(0, sys.maxsize if declared.length is None else declared.length))

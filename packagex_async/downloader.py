@@ -9,6 +9,7 @@ from pathlib import Path
 
 import attrs
 
+from packagex_async._files import present
 from packagex_async._links import Links
 from packagex_async._names import artifact_name
 from packagex_async._storage import Link
@@ -93,10 +94,12 @@ class _Batch:
         self._tools = tools
         self._places = asyncio.Semaphore(order.concurrency)
         self._tasks: list[asyncio.Task[_Outcome]] = []
+        self._occupied: frozenset[Path] = frozenset()
         self._hopeless: DestinationError | None = None
 
     async def run(self) -> list[_Outcome]:
         """What became of each artifact, in order."""
+        await self._look_for_files()
         async with asyncio.TaskGroup() as group:
             self._tasks += [group.create_task(self._outcome(link)) for link in self._links]
         return [
@@ -104,11 +107,21 @@ class _Batch:
             for link, task in zip(self._links, self._tasks, strict=True)
         ]
 
+    async def _look_for_files(self) -> None:
+        if not self._order.demands.overwrite:
+            targets = [self._target(link) for link in self._links]
+            self._occupied = await self._tools.disk.run(self._order.directory, present, targets)
+
+    def _target(self, link: Link) -> Path:
+        return self._order.directory / artifact_name(link.export_id, link.artifact)
+
     async def _outcome(self, link: Link) -> _Outcome:
+        target = self._target(link)
         transfer = Transfer(
             link=link,
             links=self._source,
-            target=self._order.directory / artifact_name(link.export_id, link.artifact),
+            target=target,
+            occupied=target in self._occupied,
             tools=self._tools,
             demands=self._order.demands,
             emit=self._order.on_progress,

@@ -12,6 +12,7 @@ from typing import Literal
 import attrs
 
 from packagex_async import _wire
+from packagex_async._keep import Leftovers
 from packagex_async._links import Links, gone
 from packagex_async._paging import Walk
 from packagex_async._stream import open_stream
@@ -217,7 +218,7 @@ class AsyncExports:
                 durable=durability is not None,
                 verified=require_verification,
                 max_size=max_size,
-                resume=resume,
+                leftovers=Leftovers() if resume else None,
                 segments=segments,
             ),
             on_progress=on_progress or _unheard,

@@ -27,6 +27,11 @@ def left(folder: Path, token: str = "1", *, memo: bool = True, part: bool = True
     return path
 
 
+def take_up(target: Path) -> tuple[Path, _keep.Memo] | None:
+    """As a run does that comes later."""
+    return _keep.take_up(target, _keep.Leftovers())
+
+
 def own(part: Path, **changes: object) -> None:
     """A claim as another process would have left it."""
     _keep.claim(part)
@@ -37,14 +42,14 @@ def own(part: Path, **changes: object) -> None:
 def test_what_a_run_has_left_is_taken_up(tmp_path: Path) -> None:
     """With its memo, claimed; and no second time."""
     part = left(tmp_path)
-    found = _keep.take_up(tmp_path / "a.csv")
+    found = take_up(tmp_path / "a.csv")
     assert found is not None
     assert found[0] == part
     assert MEMO.items() <= found[1].items()
-    assert _keep.take_up(tmp_path / "a.csv") is None
+    assert take_up(tmp_path / "a.csv") is None
     assert part.exists()
     _keep.release(part)
-    assert _keep.take_up(tmp_path / "a.csv") is not None
+    assert take_up(tmp_path / "a.csv") is not None
     _keep.forget(part)
     assert names(tmp_path) == []
 
@@ -64,7 +69,7 @@ def test_a_dead_owner_holds_nothing(tmp_path: Path) -> None:
     for owner in ({"pid": int(child.stdout)}, {"started": "1"}):
         part = left(tmp_path)
         own(part, **owner)
-        assert _keep.take_up(tmp_path / "a.csv") is not None
+        assert take_up(tmp_path / "a.csv") is not None
         _keep.forget(part)
 
 
@@ -72,10 +77,10 @@ def test_a_claim_of_another_machine_holds_for_a_day(tmp_path: Path) -> None:
     """Whether its process lives cannot be known; after a day the export is gone anyway."""
     part = left(tmp_path)
     own(part, machine="another")
-    assert _keep.take_up(tmp_path / "a.csv") is None
+    assert take_up(tmp_path / "a.csv") is None
     long_ago = part.stat().st_mtime - _keep.FOREIGN_LIFETIME - 1
     os.utime(part.with_name(part.name + ".claim"), (long_ago, long_ago))
-    assert _keep.take_up(tmp_path / "a.csv") is not None
+    assert take_up(tmp_path / "a.csv") is not None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"length": 1}', "\udcff"])
@@ -83,7 +88,7 @@ def test_trap_03_a_memo_that_makes_no_sense_wedges_nothing(tmp_path: Path, text:
     """It is removed with its partial."""
     part = left(tmp_path)
     part.with_name(part.name + ".json").write_bytes(text.encode(errors="surrogateescape"))
-    assert _keep.take_up(tmp_path / "a.csv") is None
+    assert take_up(tmp_path / "a.csv") is None
     assert names(tmp_path) == []
 
 
@@ -92,14 +97,14 @@ def test_trap_03_a_claim_that_makes_no_sense_wedges_nothing(tmp_path: Path, text
     """Nobody holds what nobody can have claimed."""
     part = left(tmp_path)
     part.with_name(part.name + ".claim").write_text(text)
-    assert _keep.take_up(tmp_path / "a.csv") is not None
+    assert take_up(tmp_path / "a.csv") is not None
 
 
 def test_trap_03_a_process_number_that_no_machine_has_wedges_nothing(tmp_path: Path) -> None:
     """It is the number of nobody."""
     part = left(tmp_path)
     own(part, pid=10**30)
-    assert _keep.take_up(tmp_path / "a.csv") is not None
+    assert take_up(tmp_path / "a.csv") is not None
 
 
 def test_remains_are_swept_away(tmp_path: Path) -> None:
@@ -108,7 +113,7 @@ def test_remains_are_swept_away(tmp_path: Path) -> None:
     own(left(tmp_path, "2", memo=False), pid=0, started="never")
     left(tmp_path, "3")
     left(tmp_path, "4")
-    found = _keep.take_up(tmp_path / "a.csv")
+    found = take_up(tmp_path / "a.csv")
     assert found is not None
     assert names(tmp_path) == [f".a.csv.3.part{end}" for end in ("", ".claim", ".json")]
 
@@ -122,8 +127,44 @@ def test_what_belongs_to_others_is_left_alone(tmp_path: Path) -> None:
     before = names(tmp_path)
     (tmp_path / ".a.csv.2.part.json").unlink()
     before.remove(".a.csv.2.part.json")
-    assert _keep.take_up(tmp_path / "a.csv") is None
+    assert take_up(tmp_path / "a.csv") is None
     assert names(tmp_path) == before
+
+
+def test_a_partial_that_was_never_to_be_left_goes_with_its_process(tmp_path: Path) -> None:
+    """It has neither memo nor claim: its name tells whose it is."""
+    mine = _keep.new_part(tmp_path / "a.csv")
+    machine, pid, started, _ = mine.name.removeprefix(".a.csv.").split("-")
+    tokens = {
+        "theirs": f"{machine}-{pid}-{int(started) + 1}-1",
+        "dead": f"{machine}-999999999-{started}-1",
+        "elsewhere": f"00000000-{pid}-{started}-1",
+        "long ago": f"00000001-{pid}-{started}-1",
+    }
+    parts = {whose: tmp_path / f".a.csv.{token}.part" for whose, token in tokens.items()} | {"mine": mine}
+    for part in parts.values():
+        part.touch()
+    os.utime(parts["long ago"], (0, 0))
+    assert take_up(tmp_path / "a.csv") is None
+    assert names(tmp_path) == sorted([mine.name, parts["elsewhere"].name])
+
+
+def test_what_was_being_written_down_is_swept_away(tmp_path: Path) -> None:
+    """A draft of a memo whose partial is no longer there."""
+    (tmp_path / ".a.csv.1.part.draft").touch()
+    assert take_up(tmp_path / "a.csv") is None
+    assert names(tmp_path) == []
+
+
+def test_a_folder_is_looked_through_once(tmp_path: Path) -> None:
+    """However many files come into it; one that is not there has nothing in it."""
+    leftovers = _keep.Leftovers()
+    part = left(tmp_path)
+    assert leftovers.of(tmp_path / "b.csv") == []
+    left(tmp_path, "2")
+    assert leftovers.of(tmp_path / "a.csv") == [part]
+    assert leftovers.of(tmp_path / "a.csv") == []
+    assert leftovers.of(tmp_path / "new" / "a.csv") == []
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
@@ -131,7 +172,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     part = left(tmp_path, part=False)
     part.symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere").write_text("theirs")
-    assert _keep.take_up(tmp_path / "a.csv") is None
+    assert take_up(tmp_path / "a.csv") is None
     assert names(tmp_path) == ["elsewhere"]
 
 
@@ -139,7 +180,7 @@ def test_what_cannot_be_removed_or_claimed_is_in_nobodys_way(tmp_path: Path) -> 
     """A folder where a file should be."""
     part = left(tmp_path)
     part.with_name(part.name + ".claim").mkdir()
-    assert _keep.take_up(tmp_path / "a.csv") is None
+    assert take_up(tmp_path / "a.csv") is None
     assert names(tmp_path) == [".a.csv.1.part.claim"]
 
 
@@ -151,7 +192,7 @@ def test_after_a_reboot_only_a_hash_makes_a_partial_usable(
         part = left(tmp_path)
         _keep.remember(part, MEMO | {"algorithm": algorithm})
         monkeypatch.setattr(_keep, "_machine", lambda: "rebooted")
-        assert (_keep.take_up(tmp_path / "a.csv") is not None) == usable
+        assert (take_up(tmp_path / "a.csv") is not None) == usable
         _keep.forget(part)
         monkeypatch.undo()
 
@@ -170,11 +211,11 @@ def test_a_machine_without_proc_is_known_by_name_and_process_number(
     monkeypatch.setattr(Path, "read_text", no_proc)
     part = left(tmp_path)
     assert _keep.claim(part)
-    assert _keep.take_up(tmp_path / "a.csv") is None
+    assert take_up(tmp_path / "a.csv") is None
     own(part, pid=2**22 + 1)
     part.with_name(part.name + ".claim").unlink()
     own(part, pid=2**22 + 1)
-    assert _keep.take_up(tmp_path / "a.csv") is not None
+    assert take_up(tmp_path / "a.csv") is not None
     monkeypatch.setattr(os, "name", "nt")
     assert _keep._answers(2**22 + 1) == "unknown"
     monkeypatch.undo()

@@ -29,7 +29,7 @@ from packagex_async import (
     StalledError,
     StorageError,
     _files,
-    _part,
+    _partial,
 )
 from packagex_async.testing import (
     Cut,
@@ -52,6 +52,8 @@ from .support import AT_ONCE, names
 
 ONCE = RetryPolicy(attempts=1)
 SIZE = 100_000
+LARGE = 2 * 1024 * 1024
+"""Bytes that are not gathered to their end before the first of them is written."""
 
 
 def add(server: Emulator, **content: bytes) -> str:
@@ -211,7 +213,7 @@ async def test_trap_03_a_partial_that_cannot_be_used_wedges_nothing(
     elif spoil == "algorithm":
         path.write_text(json.dumps(memo | {"algorithm": "blake9"}))
     else:
-        monkeypatch.setattr(_part, "FileIO", unwilling(FileIO))
+        monkeypatch.setattr(_partial, "FileIO", unwilling(FileIO))
     async with server.client(retry=ONCE) as px:
         report = await px.exports.download(export_id, tmp_path, artifacts="csv", resume=True)
     assert report.files["csv"].path.read_bytes() == server.content(export_id, "csv")
@@ -404,7 +406,7 @@ async def test_trap_23_a_full_disk_stops_the_others(
     server: Emulator, px: AsyncPackageX, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is no room for one; the others are not even tried, and every one says so."""
-    export_id = add(server, **{artifact.value: os.urandom(SIZE) for artifact in Artifact})
+    export_id = add(server, **{artifact.value: os.urandom(LARGE) for artifact in Artifact})
     full = shutil._ntuple_diskusage(10, 9, 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     server.inject(Stall(10, artifact="csv"), times=None)
@@ -425,11 +427,11 @@ async def test_a_run_that_may_not_publish_leaves_its_partial_to_the_next(
     server: Emulator, px: AsyncPackageX, tmp_path: Path
 ) -> None:
     """Another file has appeared; with `overwrite` the next run has nothing to fetch."""
-    export_id = add(server)
+    export_id = add(server, csv=os.urandom(LARGE))
     target = tmp_path / f"{export_id}.csv"
 
     def intrude(event: ProgressEvent) -> None:
-        if event.received == SIZE:
+        if event.received == LARGE:
             target.write_text("theirs")
 
     with pytest.raises(DownloadGroupError) as caught:
@@ -438,7 +440,7 @@ async def test_a_run_that_may_not_publish_leaves_its_partial_to_the_next(
     assert target.read_text() == "theirs"
     report = await px.exports.download(export_id, tmp_path, artifacts="csv", resume=True, overwrite=True)
     assert report.files["csv"].path.read_bytes() == server.content(export_id, "csv")
-    assert ranges(server) == [None, f"bytes={SIZE}-"]
+    assert ranges(server) == [None, f"bytes={LARGE}-"]
     assert names(tmp_path) == [target.name]
 
 
