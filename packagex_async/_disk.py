@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,11 +30,13 @@ class Disk:
     """The threads that work on files.
 
     Args:
-        threads: How many.
+        threads: How many there are for long work. Short work has one of its own: there several would spend
+            more time on taking turns than on the disk.
     """
 
     def __init__(self, threads: int = 4) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="packagex-disk")
+        self._short = ThreadPoolExecutor(1, thread_name_prefix="packagex-disk-short")
 
     async def run(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function`, which works on `path`, in a thread, to its end even when cancelled.
@@ -41,12 +44,15 @@ class Disk:
         Raises:
             DiskError: It raised an `OSError`.
         """
-        call = aiofiles.os.wrap(function)
-        try:
-            return await outlive(call(*args, executor=self._pool, **kwargs))
-        except OSError as error:
-            failure = DiskError(error, path)
-        raise failure from failure.cause
+        return await _run(self._pool, path, functools.partial(function, *args, **kwargs))
+
+    async def run_short(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for work that is over in a moment: a small file, a look at a name.
+
+        Raises:
+            DiskError: It raised an `OSError`.
+        """
+        return await _run(self._short, path, functools.partial(function, *args, **kwargs))
 
     async def measure(self, path: Path, algorithms: Iterable[str]) -> Measured | None:
         """The length and digests of the regular file at `path`, or `None` when nothing is there.
@@ -59,6 +65,15 @@ class Disk:
     def close(self) -> None:
         """Let the threads go; idempotent."""
         self._pool.shutdown(wait=False)
+        self._short.shutdown(wait=False)
+
+
+async def _run(pool: ThreadPoolExecutor, path: Path, work: Callable[[], T]) -> T:
+    try:
+        return await outlive(aiofiles.os.wrap(work)(executor=pool))
+    except OSError as error:
+        failure = DiskError(error, path)
+    raise failure from failure.cause
 
 
 async def outlive(work: Awaitable[T]) -> T:

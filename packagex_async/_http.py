@@ -17,7 +17,7 @@ from multidict import MultiMapping
 from yarl import URL
 
 from packagex_async import _wire
-from packagex_async._intake import Block, Intake
+from packagex_async._intake import BUFFER_SIZE, PART_BUFFER_SIZE, Block, Intake
 from packagex_async._pace import Pace
 from packagex_async._redact import Secret, redact
 from packagex_async._resolve import Resolver
@@ -312,20 +312,23 @@ class StorageAnswer:
 
 def _body(response: aiohttp.ClientResponse, patience: float) -> Callable[[], Awaitable[Block]]:
     """What reads the body block by block: a large one past aiohttp, where its length is known."""
-    content, connection = response.content, response.connection
-    length = response.content_length
-    if connection is None or connection.transport is None or "Transfer-Encoding" in response.headers:
-        return content.readany
-    if length is None or length < _WORTH_A_CONNECTION:
+    content, connection, length = response.content, response.connection, response.content_length
+    if (
+        length is None
+        or length < _WORTH_A_CONNECTION
+        or "Transfer-Encoding" in response.headers
+        or connection is None
+        or connection.protocol is None
+        or connection.transport is None
+    ):
         return content.readany
     first = b""
-    # Whatever aiohttp has read has to be taken before another reads on; taking some may let it hand on more.
+    # What aiohttp has read has to be taken before another reads on; taking some may make it hand on more.
     while block := content.read_nowait():
         first += block
-    if connection.protocol is None or content.is_eof():
-        return content.readany
     connection.protocol.pause_reading()
-    return Intake(connection.transport, first, length - len(first), patience).read
+    size = BUFFER_SIZE if response.status == 200 else PART_BUFFER_SIZE
+    return Intake(connection.transport, first, length - len(first), patience, size=size).read
 
 
 def _patience(seconds: float) -> aiohttp.TraceConfig:

@@ -16,6 +16,9 @@ Block = bytes | memoryview
 BUFFER_SIZE = 1024 * 1024
 """Bytes of each of the two buffers."""
 
+PART_BUFFER_SIZE = 256 * 1024
+"""The same where the body is one of several parts, which come side by side because each is slow."""
+
 LINGER = 0.1
 """Seconds that a buffer which has begun to fill gets to be full; then its reader takes what is there."""
 
@@ -30,17 +33,26 @@ class Intake(asyncio.BufferedProtocol):
         first: The beginning of the body, which had been read before.
         length: How many bytes follow that.
         patience: Seconds that the other side may keep silent.
+        size: Bytes of each buffer.
     """
 
-    def __init__(self, transport: asyncio.Transport, first: bytes, length: int, patience: float) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        first: bytes,
+        length: int,
+        patience: float,
+        *,
+        size: int = BUFFER_SIZE,
+    ) -> None:
         self._transport = transport
         self._heir = transport.get_protocol()
         self._left = length
         self._patience = patience
         self._failure: Exception | None = None
         self._ready = deque([(memoryview(first), _NOTHING)] if first else [])
-        self._free = [memoryview(bytearray(BUFFER_SIZE))]
-        self._buffer = memoryview(bytearray(BUFFER_SIZE))
+        self._free = [memoryview(bytearray(size))]
+        self._buffer = memoryview(bytearray(size))
         self._filled = self._taken = 0
         self._lent = _NOTHING
         self._waiter: asyncio.Future[None] | None = None

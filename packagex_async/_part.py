@@ -130,7 +130,8 @@ class Part:
             DiskError: The disk is full, or refuses otherwise, or a file has appeared that is to be kept.
             BodyError: What was written does not decode to a whole.
         """
-        return await self._disk.run(
+        run = self._disk.run if self._partial.exists else self._disk.run_short
+        return await run(
             self._target,
             self._partial.publish,
             self._taken(),

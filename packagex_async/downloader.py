@@ -110,7 +110,7 @@ class _Batch:
     async def _look_for_files(self) -> None:
         if not self._order.demands.overwrite:
             targets = [self._target(link) for link in self._links]
-            self._occupied = await self._tools.disk.run(self._order.directory, present, targets)
+            self._occupied = await self._tools.disk.run_short(self._order.directory, present, targets)
 
     def _target(self, link: Link) -> Path:
         return self._order.directory / artifact_name(link.export_id, link.artifact)
