@@ -2,41 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from enum import StrEnum
+from itertools import islice
+from typing import Any, TypeVar
 
 import attrs
 import cattrs
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs.gen import make_dict_structure_fn_from_attrs, override
 
 from packagex_async.errors import DecodeError
 from packagex_async.models import Export, ExportResource, ExportStatus, Pagination
 
+E = TypeVar("E", bound=StrEnum)
+
 # Epoch milliseconds pass this in 1973, epoch seconds in the year 5138.
 _MILLISECONDS_FROM = 100_000_000_000
 
-_NAMES = {field.name: field.name for field in attrs.fields(Export)} | {
-    name: f"_{name}" for name in ("json_url", "csv_url", "csv_error_url", "csv_sanitized_url")
+_KEYS = {
+    field.name: f"_{field.name}" if field.name.endswith("_url") else field.name
+    for field in attrs.fields(attrs.resolve_types(Export))
+    if field.name not in ("extra", "unread")
 }
-_FIELDS = {key: name for name, key in _NAMES.items() if name not in ("extra", "unread")}
 # Where unknown fields wait to be read; a field of this very name would be among them.
 _EXTRA = "<extra>"
 
+_UNTOLD: dict[str, Any] = dict.fromkeys(_KEYS.values())
+"""An export of which the API tells nothing, which is as much as null."""
 
-def _text(value: Any, _: Any = None) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a string")
-    return value
-
-
-def _whole_number(value: Any, _: Any = None) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or int(value) != float(value):
-        raise TypeError("not a whole number")
-    return int(value)
+_Unreadable = (TypeError, ValueError, OverflowError, OSError)
 
 
-def _moment(value: Any, _: Any = None) -> datetime:
+# The hooks run for every field of every export: each begins with what it mostly meets.
+
+
+def _id(value: Any, _: Any) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise TypeError("not an id")
+
+
+def _text(value: Any, _: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError("not a string")
+
+
+def _whole_number(value: Any, _: Any = None) -> int | None:
+    if value is None or type(value) is int:
+        return value
+    if isinstance(value, (float, str)) and int(value) == float(value):
+        return int(value)
+    raise TypeError("not a whole number")
+
+
+def _moment(value: Any, _: Any) -> datetime | None:
+    if type(value) is int and 0 <= value < _MILLISECONDS_FROM:
+        return datetime.fromtimestamp(value, UTC)
+    return None if value is None else _moment_told_otherwise(value)
+
+
+def _moment_told_otherwise(value: Any) -> datetime:
     if isinstance(value, bool):
         raise TypeError("not a time")
     try:
@@ -47,41 +74,56 @@ def _moment(value: Any, _: Any = None) -> datetime:
     return datetime.fromtimestamp(epoch / 1000 if abs(epoch) >= _MILLISECONDS_FROM else epoch, UTC)
 
 
+def _member(enum: type[E]) -> Callable[[Any, Any], E | None]:
+    known: dict[Any, E | None] = {None: None, **{member.value: member for member in enum}}
+
+    def member(value: Any, _: Any) -> E | None:
+        return known[value] if value in known else enum(value)
+
+    return member
+
+
 def _make_converter() -> cattrs.Converter:
-    converter = cattrs.Converter(detailed_validation=False)
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(int, _whole_number)
-    converter.register_structure_hook(datetime, _moment)
-    for enum in (ExportStatus, ExportResource):
-        converter.register_structure_hook(enum, lambda value, cls: cls(_text(value)))
-    overrides = {name: override(rename=key) for name, key in _NAMES.items() if name != key}
-    overrides["extra"] = override(rename=_EXTRA, struct_hook=lambda value, _: value)
-    overrides["unread"] = override(omit=True)
-    structure = make_dict_structure_fn(Export, converter, **overrides)  # type: ignore[arg-type]  # by field name
+    converter = cattrs.Converter(detailed_validation=False, prefer_attrib_converters=True)
+    converter.register_structure_hook(str, _id)
+    converter.register_structure_hook(str | None, _text)
+    converter.register_structure_hook(int | None, _whole_number)
+    converter.register_structure_hook(datetime | None, _moment)
+    converter.register_structure_hook(ExportStatus | None, _member(ExportStatus))
+    converter.register_structure_hook(ExportResource | None, _member(ExportResource))
+    keys = _KEYS | {"extra": _EXTRA}
+    # No default for any field: the code that cattrs writes is faster where it need not ask what is there.
+    fields = [field.evolve(default=attrs.NOTHING) for field in attrs.fields(Export) if field.name in keys]
+    overrides = {name: override(rename=key) for name, key in keys.items()}
+    whole = make_dict_structure_fn_from_attrs(
+        fields, Export, converter, **overrides  # type: ignore[arg-type]  # by field name
+    )  # fmt: skip
+
+    def structure(raw: dict[str, Any], kind: type[Export]) -> Export:
+        told = _UNTOLD | raw
+        # What is unknown has joined at the end.
+        told[_EXTRA] = dict(islice(told.items(), len(_UNTOLD), None)) if len(told) > len(_UNTOLD) else {}
+        return whole(told, kind)
+
     converter.register_structure_hook(Export, structure)
     return converter
 
 
-_converter = _make_converter()
+_structure: Callable[[Any, type[Export]], Export] = _make_converter().get_structure_hook(Export)
 
 
-_Unreadable = (TypeError, ValueError, OverflowError, OSError)
-
-
-def export_from_json(raw: Any, where: str) -> Export:
+def export_from_json(raw: Any, where: str, index: int | None = None) -> Export:
     """An export as the API describes it; what cannot be read of it stands in `extra`, named by `unread`.
 
     Raises:
-        DecodeError: It is not an object, or has no id; names `where` in the answer it stands.
+        DecodeError: It is not an object, or has no id; names `where` in the answer it stands, and at which
+            `index` when that is an array.
     """
-    if not isinstance(raw, dict):
-        raise DecodeError(f"{where} is not an export but {_kind(raw)}")
-    if not isinstance(raw.get("id"), str) or not raw["id"]:
-        raise DecodeError(f"{where}.id is missing or not a string: an export cannot be told without it")
     try:
-        return _structure(raw, raw.keys() - _FIELDS.keys())
+        return _structure(raw, Export)
     except _Unreadable:
-        return _salvage(raw)
+        pass  # And no context of a later error: its frames hold links.
+    return _salvage(raw, where if index is None else f"{where}[{index}]")
 
 
 def pagination_from_json(raw: Any, *, count: int, limit: int) -> Pagination:
@@ -102,22 +144,20 @@ def pagination_from_json(raw: Any, *, count: int, limit: int) -> Pagination:
     )
 
 
-def _structure(raw: dict[str, Any], into_extra: Set[str]) -> Export:
-    if into_extra:
-        extra = {key: value for key, value in raw.items() if key in into_extra}
-        raw = {key: value for key, value in raw.items() if key not in into_extra} | {_EXTRA: extra}
-    return _converter.structure(raw, Export)
-
-
-def _salvage(raw: dict[str, Any]) -> Export:
-    unread = tuple(key for key in _FIELDS if key in raw and not _readable(key, raw[key]))
-    export = _structure(raw, (raw.keys() - _FIELDS.keys()) | set(unread))
-    return attrs.evolve(export, unread=unread)
+def _salvage(raw: Any, where: str) -> Export:
+    if not isinstance(raw, dict):
+        raise DecodeError(f"{where} is not an export but {_kind(raw)}")
+    if not isinstance(raw.get("id"), str) or not raw["id"]:
+        raise DecodeError(f"{where}.id is missing or not a string: an export cannot be told without it")
+    unread = tuple(key for key in _UNTOLD if key in raw and not _readable(key, raw[key]))
+    export = _structure({key: value for key, value in raw.items() if key not in unread}, Export)
+    extra = {key: value for key, value in raw.items() if key in unread or key not in _UNTOLD}
+    return attrs.evolve(export, extra=extra, unread=unread)
 
 
 def _readable(key: str, value: Any) -> bool:
     try:
-        _converter.structure({"id": "any", key: value}, Export)
+        _structure({"id": "any", key: value}, Export)
     except _Unreadable:
         return False
     return True

@@ -76,12 +76,17 @@ class Artifact(enum.StrEnum):
     CSV_SANITIZED = "csv_sanitized"
 
 
+_NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
+
+
 def _read_only(extra: Mapping[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(dict(extra))
+    return MappingProxyType(dict(extra)) if extra else _NO_EXTRA
 
 
 def _offered(url: str | None) -> str | None:
-    return url or None
+    if url is None or isinstance(url, str):
+        return url or None
+    raise TypeError("a URL is a string, or None")
 
 
 def _keys_only(extra: Mapping[str, Any]) -> str:
@@ -129,7 +134,9 @@ class Export:
     csv_url: str | None = attrs.field(default=None, converter=_offered, repr=False)
     csv_error_url: str | None = attrs.field(default=None, converter=_offered, repr=False)
     csv_sanitized_url: str | None = attrs.field(default=None, converter=_offered, repr=False)
-    extra: Mapping[str, Any] = attrs.field(factory=dict, converter=_read_only, repr=_keys_only, hash=False)
+    extra: Mapping[str, Any] = attrs.field(
+        default=_NO_EXTRA, converter=_read_only, repr=_keys_only, hash=False
+    )
     unread: tuple[str, ...] = ()
 
     def url(self, artifact: Artifact | str) -> str | None:

@@ -100,6 +100,36 @@ def test_trap_24_unknown_values_and_fields_are_kept() -> None:
     assert export.unread == ()
 
 
+def test_unknown_fields_keep_their_order_and_their_names() -> None:
+    """Whatever they are called, and with an unread one among them."""
+    export = read(zip="Z", **{"<extra>": 1}, created_at="yesterday", json_url="theirs", unread="theirs")
+    assert list(export.extra) == ["zip", "<extra>", "created_at", "json_url", "unread"]
+    assert (export.extra["<extra>"], export.unread, export.json_url) == (1, ("created_at",), None)
+    whole = export_from_json(WHOLE | {"<extra>": 1, "zip": "Z"}, "data")
+    assert (whole.id, list(whole.extra), whole.unread) == ("exp_1", ["<extra>", "zip"], ())
+
+
+def test_what_the_api_sent_is_left_as_it_was() -> None:
+    """Reading an export a second time finds the same."""
+    raw = dict(WHOLE) | {"zip": "Z", "count_total": "many"}
+    before = dict(raw)
+    assert export_from_json(raw, "data") == export_from_json(raw, "data")
+    assert raw == before
+
+
+@pytest.mark.parametrize("count", [0, -3, 2**63, 2**64 + 1, 10**400])
+def test_a_count_is_read_to_its_last_digit(count: int) -> None:
+    """However large it is."""
+    assert read(count_total=count).count_total == count
+
+
+def test_trap_09_what_sank_an_item_is_no_context_of_its_error() -> None:
+    """The frames of that failure hold links."""
+    with pytest.raises(DecodeError) as caught:
+        export_from_json(WHOLE | {"id": None}, "data")
+    assert caught.value.__context__ is None
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -116,6 +146,9 @@ def test_trap_24_unknown_values_and_fields_are_kept() -> None:
         ("status", ["completed"]),
         ("resource", 1),
         ("_json_url", {"href": "https://storage.example"}),
+        ("_json_url", False),
+        ("_csv_url", 0),
+        ("_csv_error_url", []),
     ],
 )
 def test_trap_24_a_field_that_cannot_be_read_is_kept_as_it_came(field: str, value: object) -> None:
@@ -147,8 +180,8 @@ def test_no_item_with_an_id_is_lost(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize("bad", [{}, {"id": None}, {"id": ""}, {"id": 7}])
 def test_an_export_without_an_id_is_refused_with_its_place(bad: dict[str, Any]) -> None:
     """The error says where in the answer the id is missing."""
-    with pytest.raises(DecodeError, match=r"data\[3\]\.id is missing"):
-        export_from_json(bad, "data[3]")
+    with pytest.raises(DecodeError, match=r"^data\[3\]\.id is missing"):
+        export_from_json(bad, "data", 3)
 
 
 @pytest.mark.parametrize(("bad", "kind"), [(None, "null"), ([], "an array"), ("text", "str"), (3, "int")])

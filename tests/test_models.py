@@ -53,6 +53,24 @@ def test_a_copy_is_the_record_itself() -> None:
     assert copy.deepcopy([EXPORT])[0] is EXPORT
 
 
+def test_a_url_is_a_string_or_not_there() -> None:
+    """An empty one is not offered; something else is refused, without being shown."""
+    assert Export(id="exp_2", csv_url="").csv_url is None
+    with pytest.raises(TypeError, match=r"^a URL is a string, or None$"):
+        Export(id="exp_2", csv_url=[URL])  # type: ignore[arg-type]
+
+
+def test_extra_is_a_copy_that_nobody_else_holds() -> None:
+    """What it was made from may change afterwards."""
+    given = {"size": 3}
+    export = Export(id="exp_2", extra=given)
+    given["size"] = 4
+    assert export.extra == {"size": 3}
+    with pytest.raises(TypeError):
+        Export(id="exp_2").extra["size"] = 4  # type: ignore[index]
+    assert Export(id="exp_3").extra == {}
+
+
 def test_exports_are_hashable_and_equal_by_value() -> None:
     """They can stand in sets."""
     assert len({Export(id="a"), Export(id="a"), Export(id="b")}) == 2
