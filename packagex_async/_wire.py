@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
-from packagex_async import errors
+from packagex_async import _json, errors
 from packagex_async._convert import export_from_json, pagination_from_json
 from packagex_async._redact import Secret, discreet, redact, redact_json
 from packagex_async.errors import ApiError, ConfigurationError, DecodeError
@@ -141,9 +140,9 @@ NOT_JSON = object()
 """The content of an answer whose body is not JSON."""
 
 
-def _json(body: bytes) -> Any:
+def _content(body: bytes) -> Any:
     try:
-        return json.loads(body.decode("utf-8-sig"))
+        return _json.loads(body)
     except (ValueError, RecursionError):
         return NOT_JSON
 
@@ -167,7 +166,7 @@ class Answer:
     @classmethod
     def of(cls, request: str, status: int, headers: MultiMapping[str], body: bytes) -> Answer:
         """Read an answer's body."""
-        return cls(request=request, status=status, headers=headers, content=_json(body))
+        return cls(request=request, status=status, headers=headers, content=_content(body))
 
     @property
     def served(self) -> datetime | None:
@@ -277,7 +276,8 @@ def parse_page(answer: Answer, *, limit: int) -> Page:
     items = envelope.get("data")
     if not isinstance(items, list):
         raise DecodeError(f"{answer.request}: data is not an array of exports")
-    data = tuple(export_from_json(raw, f"{answer.request}: data[{index}]") for index, raw in enumerate(items))
+    where = f"{answer.request}: data"
+    data = tuple(export_from_json(raw, where, index) for index, raw in enumerate(items))
     return Page(
         data=data,
         pagination=pagination_from_json(envelope.get("pagination"), count=len(data), limit=limit),

@@ -1,0 +1,49 @@
+"""JSON text to Python values: by orjson where it is installed, and with the same outcome where it is not."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+_EXACT = frozenset({str, int, bool, type(None)})
+_WIDE = 2.0**63
+"""From here on a float may be what orjson makes of an integer that needs more than 64 bits."""
+
+
+@cache
+def orjson() -> Callable[[bytes], Any] | None:
+    """What reads JSON fast, or `None` without the extra `speed`."""
+    try:
+        library = importlib.import_module("orjson")
+    except ImportError:
+        return None
+    loads: Callable[[bytes], Any] = library.loads
+    return loads
+
+
+def loads(body: bytes) -> Any:
+    """The value that `body` is the JSON of, as the standard library reads it.
+
+    Raises:
+        ValueError: It is not JSON in UTF-8.
+        RecursionError: It is nested too deeply.
+    """
+    fast = orjson()
+    if fast is not None:
+        try:
+            value = fast(body)
+            if not _may_be_rounded(value):
+                return value
+        except (ValueError, RecursionError):
+            pass  # It is the stricter of the two: the standard library has the last word.
+    return json.loads(body.decode("utf-8-sig"))
+
+
+def _may_be_rounded(value: Any) -> bool:
+    if isinstance(value, float):
+        return abs(value) >= _WIDE
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not _EXACT.issuperset(map(type, inner)) and any(map(_may_be_rounded, inner))

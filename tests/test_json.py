@@ -1,0 +1,128 @@
+"""JSON is read the same with orjson and without it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from packagex_async import _json
+from packagex_async._wire import Answer, parse_page
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    _json.orjson.cache_clear()
+    yield
+    _json.orjson.cache_clear()
+
+
+@pytest.fixture(params=["with orjson", "without orjson"])
+def _either_install(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "without orjson":
+        monkeypatch.setitem(sys.modules, "orjson", None)
+
+
+def outcome(body: bytes) -> tuple[str, str]:
+    """What reading `body` comes to, and what the standard library makes of it."""
+    return _told(lambda: _json.loads(body)), _told(lambda: json.loads(body.decode("utf-8-sig")))
+
+
+def _told(read: Any) -> str:
+    try:
+        return repr(read())
+    except (ValueError, RecursionError) as error:
+        return "not JSON" if isinstance(error, ValueError) else "too deep"
+
+
+BODIES = {
+    "duplicate keys": b'{"a": 1, "b": 2, "a": 3}',
+    "not a number": b"[NaN, Infinity, -Infinity]",
+    "larger than a float": b"[1e400, -1e400]",
+    "63 bits": b"[9223372036854775807, -9223372036854775808]",
+    "64 bits": b"[18446744073709551615]",
+    "65 bits": b'{"data": [{"id": "exp_1", "serial": [18446744073709551617]}]}',
+    "negative, 65 bits": b"-9223372036854775809",
+    "more digits than Python reads": b"1" * 5000,
+    "fractions": b"[0.1, 1e16, 1E-400, 5e-324, 123456789.123456789, 1e19, -0, -0.0]",
+    "lone surrogate": b'"\\ud800"',
+    "lone surrogate as a key": b'{"\\udfff": 1}',
+    "surrogate pair": b'"\\ud83d\\ude00"',
+    "escaped null": b'"\\u0000"',
+    "null byte": b'"\x00"',
+    "tab in a string": b'"\t"',
+    "delete in a string": b'"\x7f"',
+    "byte order mark": b'\xef\xbb\xbf{"id": "exp_1"}',
+    "two byte order marks": b"\xef\xbb\xbf\xef\xbb\xbf{}",
+    "UTF-16": '{"id": "exp_1"}'.encode("utf-16"),
+    "invalid UTF-8": b'"\xff"',
+    "surrogate in UTF-8": b'"\xed\xa0\x80"',
+    "overlong UTF-8": b'"\xc0\xaf"',
+    "nothing": b"",
+    "blank": b" ",
+    "space around": b"\r\n\t {} \n",
+    "other space around": b"\x0b{}",
+    "something behind": b"{} {}",
+    "a comma too many": b"[1,]",
+    "a leading zero": b"01",
+    "a plus": b"+1",
+    "half a number": b"[1., .5]",
+    "a comment": b"{} // done",
+    "single quotes": b"{'a': 1}",
+    "nested": b"[" * 200 + b"]" * 200,
+    "nested too deep to look through": b"[" * 600 + b"1" + b"]" * 600,
+    "nested too deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.usefixtures("_either_install")
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_odd_json_is_read_as_the_standard_library_reads_it(body: bytes) -> None:
+    """To the last digit, whichever reads it; and what it refuses is refused."""
+    ours, standard = outcome(body)
+    assert ours == standard
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.integers(2**62, 2**66) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON, st.booleans())
+def test_any_value_is_read_as_the_standard_library_reads_it(value: Any, ascii_only: bool) -> None:
+    """Numbers of every width, text of every script."""
+    ours, standard = outcome(json.dumps(value, ensure_ascii=ascii_only).encode(errors="surrogatepass"))
+    assert ours == standard
+
+
+@given(JSON, st.data())
+def test_broken_text_is_read_as_the_standard_library_reads_it(value: Any, data: st.DataObject) -> None:
+    """One byte another, or the end missing."""
+    body = bytearray(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    ours, standard = outcome(bytes(body[: data.draw(st.integers(0, len(body)))]))
+    assert ours == standard
+
+
+@pytest.mark.usefixtures("_either_install")
+def test_a_number_of_any_width_reaches_the_models_whole() -> None:
+    """Known field or not, no digit is lost."""
+    body = b'[{"id": "exp_1", "count_total": 18446744073709551617, "serial": {"no": 36893488147419103233}}]'
+    (export,) = parse_page(Answer.of("GET /x", 200, CIMultiDict(), body), limit=10)
+    assert export.count_total == 2**64 + 1
+    assert export.extra == {"serial": {"no": 2**65 + 1}}
+
+
+def test_orjson_is_asked_first_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its answer stands."""
+    monkeypatch.setitem(sys.modules, "orjson", SimpleNamespace(loads=lambda body: [len(body)]))
+    assert _json.loads(b"{}") == [2]
