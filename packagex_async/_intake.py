@@ -16,7 +16,7 @@ Block = bytes | memoryview
 BUFFER_SIZE = 1024 * 1024
 """Bytes of each of the two buffers."""
 
-PART_BUFFER_SIZE = 256 * 1024
+PART_BUFFER_SIZE = 128 * 1024
 """The same where the body is one of several parts, which come side by side because each is slow."""
 
 LINGER = 0.1
@@ -51,6 +51,8 @@ class Intake(asyncio.BufferedProtocol):
         self._patience = patience
         self._failure: Exception | None = None
         self._ready = deque([(memoryview(first), _NOTHING)] if first else [])
+        self._size = size
+        self._surplus = memoryview(bytearray(1))
         self._free = [memoryview(bytearray(size))]
         self._buffer = memoryview(bytearray(size))
         self._filled = self._taken = 0
@@ -85,9 +87,17 @@ class Intake(asyncio.BufferedProtocol):
         return _NOTHING
 
     def get_buffer(self, sizehint: int) -> memoryview:
+        if not self._left:
+            return self._surplus
+        if not self._buffer:
+            # The connection's previous answer, whose end was read only now, has let it go on.
+            self._transport.pause_reading()
+            self._buffer = memoryview(bytearray(self._size))
         return self._buffer[self._filled : self._filled + self._left]
 
     def buffer_updated(self, nbytes: int) -> None:
+        if not self._left:
+            return
         self._filled += nbytes
         self._left -= nbytes
         if self._filled == len(self._buffer) or not self._left:
@@ -118,8 +128,9 @@ class Intake(asyncio.BufferedProtocol):
             return
         self._free.append(self._lent)
         self._lent = _NOTHING
-        if not self._buffer and self._left:
+        if not self._buffer:
             self._next_buffer()
+        if self._left:
             self._transport.resume_reading()
 
     def _break_off(self, failure: Exception) -> None:

@@ -18,7 +18,7 @@ from packagex_async._spans import Bounds
 
 T = TypeVar("T")
 
-_WORTH_A_WRITE = 256 * 1024
+_WORTH_A_WRITE = 128 * 1024
 
 
 class Part:
