@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 
+from packagex_async import _log
 from packagex_async._decode import BodyError, Decoder
 from packagex_async._disk import Disk, DiskError
 from packagex_async._files import Measured
@@ -144,6 +145,7 @@ class Transfer:
             delay = await self._delay_after(failure, part)
             if delay is None:
                 raise failure
+            _log.trying_again(failure, delay)
             self._emit(ProgressKind.RETRYING, received=part.received, delay=delay, error=failure)
             await self.tools.clock.sleep(delay)
 
