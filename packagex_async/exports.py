@@ -219,7 +219,7 @@ class AsyncExports:
             csv_field_options: How the CSV is written; a plain mapping is sent as it is.
 
         Returns:
-            The export, queued: `wait` for it.
+            The export, queued; `wait` for it.
 
         Raises:
             ConfigurationError: Something that the API would refuse; nothing was sent.
