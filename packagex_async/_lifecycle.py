@@ -40,6 +40,7 @@ async def create(http: Http, body: bytes) -> Export:
         export = _wire.parse_export(answer)
     except DecodeError as error:
         raise UnconfirmedError.after(error) from error
+    _log.unread(export)
     _log.created(export)
     return export
 
@@ -83,8 +84,9 @@ class Vigil:
                 return export
             if (reason := failure(export)) is not None:
                 raise reason
-            if outlived(export, answer.served) or not self._waiting.left:
-                raise self._over(outlived=outlived(export, answer.served))
+            past = outlived(export, answer.served)
+            if past or not self._waiting.left:
+                raise self._over(past=past)
             await self._tools.clock.sleep(self._waiting.next_interval())
 
     async def _look(self) -> _wire.Answer:
@@ -108,9 +110,9 @@ class Vigil:
             _log.changed(export)
             self._on_change(export)
 
-    def _over(self, *, outlived: bool = False) -> ExportStateError:
+    def _over(self, *, past: bool = False) -> ExportStateError:
         about = f"export {self._id} is still {self._status or 'without a status'}"
-        if outlived or self._timeout is None:
+        if past or self._timeout is None:
             return ExportGoneError(f"{about}, and its 24 hours are over", export_id=self._id)
         return WaitTimeoutError(
             f"{about} after {self._timeout:g} seconds: wait for it again, or for longer",

@@ -289,6 +289,12 @@ async def test_a_wait_has_an_end(server: Emulator, exports: AsyncExports, clock:
     assert server.requests[-1].at == clock.now
 
 
+async def test_a_wait_may_be_for_ever(exports: AsyncExports) -> None:
+    """Infinity is a time, too; the 24 hours of the export end it."""
+    created = await exports.create("contact")
+    assert (await exports.wait(created, timeout=math.inf)).id == created.id
+
+
 async def test_a_request_does_not_outlast_the_wait(server: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """An API that keeps silent for longer than the wait ends with it."""
     monkeypatch.setattr(_lifecycle, "LAST_LOOK", 0.01)

@@ -61,7 +61,7 @@ class Emulator:
         self.now = now
         self.requests: list[RecordedRequest] = []
         self.after_list: Callable[[int], None] | None = None
-        self.life = life or Life()
+        self.life: Life = life or Life()
         self._store = Store(seed=seed, now=now)
         self._signer = Signer()
         self._script = Script()
