@@ -192,7 +192,8 @@ async def test_trap_15_a_create_that_may_have_been_done_is_not_sent_twice(
     server: Emulator, fault: Fault, kind: type[PackageXError]
 ) -> None:
     """The error says that the export may be there, and it is: once. This holds on a used connection, too."""
-    async with server.client(retry=AT_ONCE, timeout=0.2) as px:
+    patience = 0.5 if isinstance(fault, Stall) else 60
+    async with server.client(retry=AT_ONCE, timeout=patience) as px:
         for count in (1, 2):
             server.inject(fault)
             with pytest.raises(
