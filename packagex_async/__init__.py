@@ -13,6 +13,7 @@ from packagex_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from packagex_async.client import AsyncPackageX as AsyncPackageX
+    from packagex_async.creation import CsvFieldOptions as CsvFieldOptions
     from packagex_async.errors import ApiError as ApiError
     from packagex_async.errors import AuthenticationError as AuthenticationError
     from packagex_async.errors import BadRequestError as BadRequestError
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from packagex_async.errors import StalledError as StalledError
     from packagex_async.errors import StorageError as StorageError
     from packagex_async.errors import StorageUnreachableError as StorageUnreachableError
+    from packagex_async.errors import UnconfirmedError as UnconfirmedError
+    from packagex_async.errors import WaitTimeoutError as WaitTimeoutError
     from packagex_async.exports import AsyncExports as AsyncExports
     from packagex_async.models import Artifact as Artifact
     from packagex_async.models import Direction as Direction
@@ -65,6 +68,7 @@ __all__ = [
     "ChecksumError",
     "ConfigurationError",
     "ConnectionFailedError",
+    "CsvFieldOptions",
     "DecodeError",
     "DestinationError",
     "Direction",
@@ -98,10 +102,12 @@ __all__ = [
     "StalledError",
     "StorageError",
     "StorageUnreachableError",
+    "UnconfirmedError",
+    "WaitTimeoutError",
     "__version__",
 ]
 
-_MODULES = ("models", "errors", "retry", "report", "exports", "client")
+_MODULES = ("models", "errors", "creation", "retry", "report", "exports", "client")
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver
 from multidict import MultiMapping
 from yarl import URL
 
-from packagex_async import _wire
+from packagex_async import _log, _wire
 from packagex_async._intake import BUFFER_SIZE, PART_BUFFER_SIZE, Block, Intake
 from packagex_async._pace import Pace
 from packagex_async._redact import Secret, redact
@@ -28,11 +28,13 @@ from packagex_async.errors import (
     ApiError,
     ConfigurationError,
     ConnectionFailedError,
+    DecodeError,
     DownloadError,
     RequestTimeoutError,
     StalledError,
     StorageError,
     StorageUnreachableError,
+    UnconfirmedError,
 )
 from packagex_async.retry import RETRYABLE_STATUSES, Clock, Retries, RetryPolicy
 
@@ -44,10 +46,25 @@ _WORTH_A_CONNECTION = 16 * 1024 * 1024
 """Bytes of a body from which it does not matter that its connection cannot be used again."""
 _RANGE_NOT_SATISFIABLE = 416
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_JSON = {"Content-Type": "application/json"}
 _TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 _USER_AGENT = f"packagex-async/{__version__}"
 
-_limit: ContextVar[asyncio.Timeout] = ContextVar("_limit")
+
+@attrs.define
+class _Exchange:
+    """One request to the API under way.
+
+    Attributes:
+        limit: The time it has.
+        connected: Whether it has had a connection, and may have been sent.
+    """
+
+    limit: asyncio.Timeout
+    connected: bool = False
+
+
+_under_way: ContextVar[_Exchange] = ContextVar("_under_way")
 
 
 @attrs.frozen(kw_only=True)
@@ -112,17 +129,36 @@ class Http:
             ConnectionFailedError: No answer, likewise.
             DecodeError: The answer is not JSON.
         """
+        return await self._settled(_wire.Request("GET", target))
+
+    async def post(self, target: str, body: bytes) -> _wire.Answer:
+        """The API's answer to `body`, JSON for `target`; sent again only where it surely was not done.
+
+        That is where there was no connection, or where it was refused with a 429.
+
+        Raises:
+            UnconfirmedError: It may have been done: the connection broke, a 5xx, or the answer is not JSON.
+            ApiError: The API refused.
+            ConnectionFailedError: There was no connection, and trying again under the policy did not help.
+        """
+        return await self._settled(_wire.Request("POST", target, body))
+
+    async def _settled(self, request: _wire.Request) -> _wire.Answer:
         retries = Retries(self._settings.policy, self._clock)
         while True:
+            exchange = _Exchange(asyncio.timeout(self._settings.timeout))
             try:
-                answer = await self._ask_api(target)
+                answer = await self._ask_api(request, exchange)
                 _wire.check(answer, key=self._settings.key, now=self._clock.time())
                 return answer
-            except (ApiError, ConnectionFailedError) as error:
+            except (ApiError, ConnectionFailedError, DecodeError) as error:
                 failure = error
+            if request.may_be_done(failure, connected=exchange.connected):
+                raise UnconfirmedError.after(failure) from failure
             delay = _delay(failure, retries)
             if delay is None:
                 raise failure
+            _log.trying_again(failure, delay)
             await self._clock.sleep(delay)
 
     @asynccontextmanager
@@ -160,24 +196,31 @@ class Http:
             retry_after=_wire.retry_after(answer.headers, now=here),
         )
 
-    async def _ask_api(self, target: str) -> _wire.Answer:
-        request = f"GET {target.partition('?')[0]}"
-        url = URL(self._settings.base_url + target, encoded=True)
+    async def _ask_api(self, request: _wire.Request, exchange: _Exchange) -> _wire.Answer:
+        url = URL(self._settings.base_url + request.target, encoded=True)
+        began = self._clock.monotonic()
         try:
-            async with asyncio.timeout(self._settings.timeout) as limit:
-                _limit.set(limit)
-                async with self._sessions()[0].get(
+            async with exchange.limit:
+                _under_way.set(exchange)
+                async with self._sessions()[0].request(
+                    request.method,
                     url,
-                    headers={"PX-API-KEY": self._settings.key.reveal()},
+                    data=request.body,
+                    headers={"PX-API-KEY": self._settings.key.reveal(), **(_JSON if request.body else {})},
                     allow_redirects=False,
                     ssl=self._settings.ssl,
                     proxy=self._settings.proxy,
                 ) as response:
                     body = await response.read()
-                    return _wire.Answer.of(request, response.status, response.headers, body)
+                    self._answered(request.method, request.path, response.status, began)
+                    return _wire.Answer.of(str(request), response.status, response.headers, body)
         except _TRANSPORT_ERRORS as error:
-            failure = _failure(request, error)
+            failure = _failure(str(request), error)
+            self._answered(request.method, request.path, type(failure).__name__, began)
         raise failure
+
+    def _answered(self, method: str, address: str, outcome: object, began: float) -> None:
+        _log.answered(method, address, outcome, self._clock.monotonic() - began)
 
     async def _follow(self, link: Link, headers: Mapping[str, str]) -> StorageAnswer:
         hop = link
@@ -194,21 +237,21 @@ class Http:
         raise _not_fetched(link, f"it redirects more than {MAX_REDIRECTS} times")
 
     async def _ask_storage(self, link: Link, headers: Mapping[str, str]) -> StorageAnswer:
+        began = self._clock.monotonic()
         try:
-            return StorageAnswer(
-                await self._sessions()[1].get(
-                    # Storage signs the encoded text; send it verbatim.
-                    URL(link.url, encoded=True),
-                    headers=headers,
-                    allow_redirects=False,
-                    ssl=self._settings.ssl,
-                    proxy=self._settings.proxy,
-                ),
-                self._settings.stall_timeout,
-                self._clock,
+            response = await self._sessions()[1].get(
+                # Storage signs the encoded text; send it verbatim.
+                URL(link.url, encoded=True),
+                headers=headers,
+                allow_redirects=False,
+                ssl=self._settings.ssl,
+                proxy=self._settings.proxy,
             )
+            self._answered("GET", link.url, response.status, began)
+            return StorageAnswer(response, self._settings.stall_timeout, self._clock)
         except _TRANSPORT_ERRORS as error:
             failure = _unanswered(link, error)
+            self._answered("GET", link.url, type(failure).__name__, began)
         raise failure
 
     def _sessions(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
@@ -221,7 +264,7 @@ class Http:
             self._api = self._session(
                 timeout=aiohttp.ClientTimeout(total=None),
                 headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
-                trace_configs=[*self._settings.trace_configs, _patience(self._settings.timeout)],
+                trace_configs=[*self._settings.trace_configs, _watch(self._settings.timeout)],
             )
             self._storage = self._session(
                 # A large artifact may take hours; only silence ends it, and a wait for a connection is none.
@@ -331,18 +374,23 @@ def _body(response: aiohttp.ClientResponse, patience: float) -> Callable[[], Awa
     return Intake(connection.transport, first, length - len(first), patience, size=size).read
 
 
-def _patience(seconds: float) -> aiohttp.TraceConfig:
-    """Lets no time of `_limit` run while a request waits for a free connection."""
+def _watch(seconds: float) -> aiohttp.TraceConfig:
+    """Keeps the exchange under way: no time runs while it waits for a free connection."""
     trace = aiohttp.TraceConfig()
 
     async def queued(*_: Any) -> None:
-        _limit.get().reschedule(None)
+        _under_way.get().limit.reschedule(None)
 
     async def served(*_: Any) -> None:
-        _limit.get().reschedule(asyncio.get_running_loop().time() + seconds)
+        _under_way.get().limit.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    async def connected(*_: Any) -> None:
+        _under_way.get().connected = True
 
     trace.on_connection_queued_start.append(queued)
     trace.on_connection_queued_end.append(served)
+    trace.on_connection_create_end.append(connected)
+    trace.on_connection_reuseconn.append(connected)
     return trace
 
 
@@ -356,10 +404,12 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
         raise aiohttp.ClientConnectionError(str(error)) from error
 
 
-def _delay(failure: ApiError | ConnectionFailedError, retries: Retries) -> float | None:
+def _delay(failure: ApiError | ConnectionFailedError | DecodeError, retries: Retries) -> float | None:
     if isinstance(failure, ConnectionFailedError):
         return retries.next_delay()
-    return retries.next_delay(failure.retry_after) if failure.status in RETRYABLE_STATUSES else None
+    if isinstance(failure, ApiError) and failure.status in RETRYABLE_STATUSES:
+        return retries.next_delay(failure.retry_after)
+    return None
 
 
 def _failure(what: str, error: Exception) -> ConnectionFailedError:

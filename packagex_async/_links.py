@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from packagex_async import _log
 from packagex_async._storage import Link
 from packagex_async.errors import (
     ApiError,
@@ -61,6 +62,7 @@ class Links:
             try:
                 self._export = await self._retrieve()
                 self._edition += 1
+                _log.renewed(stale.export_id)
                 return
             except (ApiError, ConnectionFailedError, DecodeError) as error:
                 self._refused = error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
-from packagex_async import _digests
+from packagex_async import _digests, _log
 from packagex_async._decode import BodyError, Decoder
 from packagex_async._http import Http, StorageAnswer
 from packagex_async._intake import Block
@@ -111,4 +111,5 @@ class _Source:
         delay = self._tries.delay_after(failure)
         if delay is None:
             raise failure
+        _log.trying_again(failure, delay)
         await self._tries.retries.clock.sleep(delay)

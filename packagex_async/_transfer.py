@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 
+from packagex_async import _log
 from packagex_async._crew import Crew
 from packagex_async._decode import BodyError, Decoder
 from packagex_async._disk import Disk, DiskError
@@ -163,6 +164,7 @@ class Transfer:
             delay = await self._delay_after(failure)
             if delay is None:
                 raise failure
+            _log.trying_again(failure, delay)
             self._emit(ProgressKind.RETRYING, received=self._part.received, delay=delay, error=failure)
             await self.tools.clock.sleep(delay)
 

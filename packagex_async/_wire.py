@@ -21,8 +21,44 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
 EXPORTS = "/v1/exports"
+_REQUEST_TIMEOUT = 408
 
 E = TypeVar("E", OrderBy, Direction)
+
+
+@attrs.frozen
+class Request:
+    """One request to the API.
+
+    Attributes:
+        method: `GET`, or `POST` to create an export.
+        target: Its path and query.
+        body: Its JSON.
+    """
+
+    method: str
+    target: str
+    body: bytes | None = attrs.field(default=None, repr=False)
+
+    @property
+    def path(self) -> str:
+        """The target before its query."""
+        return self.target.partition("?")[0]
+
+    def may_be_done(self, failure: errors.PackageXError, *, connected: bool) -> bool:
+        """Whether it may have changed something though it ended in `failure`: a GET changes nothing.
+
+        Without a connection nothing was sent, and what a 4xx refuses is not done. The API promises nothing
+        about the rest; a 408 may come from a gateway that had passed the request on.
+        """
+        if self.method == "GET" or not connected:
+            return False
+        if isinstance(failure, ApiError):
+            return failure.status >= 500 or failure.status == _REQUEST_TIMEOUT
+        return True
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
 
 
 def export_target(export_id: str, *, include_csv: bool, include_json: bool) -> str:

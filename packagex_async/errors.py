@@ -13,11 +13,15 @@
     │  └ ServerError                5xx
     ├ ConnectionFailedError
     │  └ RequestTimeoutError        (also TimeoutError)
+    ├ UnconfirmedError              whether an export was created is not known
     ├ DecodeError                   the answer is not what the API promises; says where
     ├ PaginationError               a page that repeats or does not advance
     ├ ExportStateError              .export_id
-    │  ├ ExportNotReadyError        ├ ExportFailedError
-    │  └ ExportTimedOutError        └ ExportGoneError
+    │  ├ ExportNotReadyError
+    │  │  └ WaitTimeoutError        (also TimeoutError) .status
+    │  ├ ExportFailedError
+    │  ├ ExportTimedOutError
+    │  └ ExportGoneError
     ├ DownloadError                 .export_id .artifact
     │  ├ LinkExpiredError           ├ StorageError .status .retry_after
     │  │                            │  └ StorageUnreachableError (also ConnectionFailedError)
@@ -131,6 +135,21 @@ class RequestTimeoutError(ConnectionFailedError, TimeoutError):
     """No answer within the time allowed."""
 
 
+class UnconfirmedError(PackageXError):
+    """A request to create an export may have been carried out, and there is no word of it.
+
+    What went wrong (no answer, a 5xx, an answer that makes no sense) is its `__cause__`.
+    """
+
+    @classmethod
+    def after(cls, failure: PackageXError) -> Self:
+        """The error for a request that ended in `failure`."""
+        return cls(
+            f"{failure}; the export may have been created all the same: look for it, "
+            "as with list(resource=..., direction='desc'), before creating it again"
+        )
+
+
 class DecodeError(PackageXError):
     """The answer is not what the API promises; the message says where."""
 
@@ -153,6 +172,18 @@ class ExportStateError(PackageXError):
 
 class ExportNotReadyError(ExportStateError):
     """The export is still queued or processing."""
+
+
+class WaitTimeoutError(ExportNotReadyError, TimeoutError):
+    """The export did not get ready within the time it was waited for; it can be waited for again.
+
+    Attributes:
+        status: Where it stood at the last look, or `None` when it was never told.
+    """
+
+    def __init__(self, message: str, *, export_id: str, status: str | None) -> None:
+        super().__init__(message, export_id=export_id)
+        self.status = status
 
 
 class ExportFailedError(ExportStateError):

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
-from packagex_async import _wire
+from packagex_async import _log, _wire
 from packagex_async._keep import Leftovers
+from packagex_async._lifecycle import OnChange, Vigil, create
 from packagex_async._links import Links, gone
 from packagex_async._paging import Walk
 from packagex_async._stream import open_stream
 from packagex_async._transfer import Demands, Tools
+from packagex_async._waiting import failure
+from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.downloader import Order, chosen, download_artifacts
-from packagex_async.errors import (
-    ConfigurationError,
-    ExportFailedError,
-    ExportNotReadyError,
-    ExportTimedOutError,
-    NotFoundError,
-    StorageError,
-)
+from packagex_async.errors import ConfigurationError, ExportNotReadyError, NotFoundError, StorageError
 from packagex_async.models import Artifact, Direction, Export, ExportResource, ExportStatus, OrderBy, Page
 from packagex_async.report import DownloadReport, OnProgress, ProgressEvent
-
-_log = logging.getLogger("packagex_async")
 
 MAX_SEGMENTS = 8
 """Connections that may bring one artifact."""
@@ -200,33 +193,151 @@ class AsyncExports:
             ConnectionFailedError: The API did not answer.
             DecodeError: The API's answer holds no export.
         """
-        _one_of("digest", digest, "sha256")
-        _one_of("durability", durability, "fsync")
-        _at_least_one("concurrency", concurrency)
-        if max_size is not None:
-            _at_least_one("max_size", max_size)
-        _at_least_one("segments", segments)
-        if segments > MAX_SEGMENTS:
-            raise ConfigurationError(f"segments must be {MAX_SEGMENTS} at most, not {segments}")
-        order = Order(
-            directory=Path(directory),
-            artifacts=chosen(artifacts),
+        order = _order(
+            directory,
+            artifacts=artifacts,
             concurrency=concurrency,
-            demands=Demands(
-                overwrite=overwrite,
-                sha256=digest is not None,
-                durable=durability is not None,
-                verified=require_verification,
-                max_size=max_size,
-                leftovers=Leftovers() if resume else None,
-                segments=segments,
-            ),
-            on_progress=on_progress or _unheard,
+            overwrite=overwrite,
+            digest=digest,
+            on_progress=on_progress,
+            resume=resume,
+            require_verification=require_verification,
+            max_size=max_size,
+            durability=durability,
+            segments=segments,
         )
-        offering = await self._offering(export, order.artifacts)
-        report = await download_artifacts(offering, self._links(offering), order, self._tools)
-        report.raise_for_failures()
-        return report
+        return await self._bring(export, order)
+
+    async def create(
+        self,
+        resource: ExportResource | str,
+        *,
+        options: Mapping[str, Any] | None = None,
+        csv_field_options: CsvFieldOptions | Mapping[str, Any] | None = None,
+    ) -> Export:
+        """Have an export made. API: Create Export.
+
+        It is asked for once. Trying again under the policy is for what surely was not done: there was no
+        connection, or the API refused with a 429. The API knows no idempotency key, so after anything else
+        a second request could make a second export.
+
+        Args:
+            resource: What to export.
+            options: Which of it, by the filters of that resource's own list API, such as `limit` (a number,
+                or `"all"`), `order_by`, `direction`, and `created_at` like `"gte:2024-01-01"`.
+            csv_field_options: How the CSV is written; a plain mapping is sent as it is.
+
+        Returns:
+            The export, queued; `wait` for it.
+
+        Raises:
+            ConfigurationError: Something that the API would refuse; nothing was sent.
+            UnconfirmedError: The export may have been created, and there is no word of it: no answer, a 5xx,
+                or one that makes no sense.
+            ApiError: The API refused. What it does not accept is in the `errors` of a `BadRequestError`.
+            ConnectionFailedError: There was no connection, and nothing was created.
+        """
+        return await create(self._tools.http, creation_body(resource, options, csv_field_options))
+
+    async def wait(
+        self, export: Export | str, *, timeout: float | None = None, on_change: OnChange | None = None
+    ) -> Export:
+        """Wait until an export is completed, looking at it in growing, jittered intervals of 1 to 30 seconds.
+
+        A status that is unknown today is waited on. Leaving early, as by cancellation, leaves nothing behind.
+
+        Args:
+            export: The export, or its id.
+            timeout: Seconds to wait, to which a last look may add one; unless given, until the export's 24
+                hours are over.
+            on_change: Called with the export whenever its status is another than the one last known, from the
+                event loop: keep it short.
+
+        Returns:
+            The export, completed, with its URLs.
+
+        Raises:
+            WaitTimeoutError: It was not completed within `timeout` seconds; this is a `TimeoutError`.
+            ExportFailedError: The platform could not prepare it.
+            ExportTimedOutError: The platform gave up preparing it.
+            ExportGoneError: It was there and is no longer, or its 24 hours are over.
+            NotFoundError: There is no export of that id.
+            ConfigurationError: No id, or no time to wait.
+            ApiError: The API refused, and trying again under the policy did not help.
+            ConnectionFailedError: No answer, likewise.
+            DecodeError: The answer holds no export.
+        """
+        _seconds("timeout", timeout)
+        vigil = Vigil(export, timeout=timeout, on_change=on_change or _unheard, tools=self._tools)
+        return await vigil.completed()
+
+    async def export_and_download(
+        self,
+        resource: ExportResource | str,
+        directory: str | os.PathLike[str],
+        *,
+        options: Mapping[str, Any] | None = None,
+        csv_field_options: CsvFieldOptions | Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        on_change: OnChange | None = None,
+        artifacts: Iterable[Artifact | str] | None = None,
+        concurrency: int = 4,
+        overwrite: bool = False,
+        digest: Literal["sha256"] | None = None,
+        on_progress: OnProgress | None = None,
+        resume: bool = False,
+        require_verification: bool = False,
+        max_size: int | None = None,
+        durability: Literal["fsync"] | None = None,
+        segments: int = MAX_SEGMENTS,
+    ) -> DownloadReport:
+        """`create`, `wait` and `download` in one call.
+
+        What fails after the export was created leaves it where it is: `wait` for it or `download` it by its
+        id, which `on_change` is told first, and the log, too.
+
+        Args:
+            resource: As `create` takes it, with `options` and `csv_field_options`.
+            directory: As `download` takes it, with everything from `artifacts` on.
+            options: See `create`.
+            csv_field_options: See `create`.
+            timeout: Seconds to wait, as `wait` takes it; creating and downloading do not count.
+            on_change: Called with the export once it is created, and whenever its status changes.
+            artifacts: See `download`.
+            concurrency: See `download`.
+            overwrite: See `download`.
+            digest: See `download`.
+            on_progress: See `download`.
+            resume: See `download`.
+            require_verification: See `download`.
+            max_size: See `download`.
+            durability: See `download`.
+            segments: See `download`.
+
+        Returns:
+            What is on disk now.
+
+        Raises:
+            ConfigurationError: An option that cannot work; nothing was created.
+            PackageXError: What `create`, `wait` and `download` raise.
+        """
+        _seconds("timeout", timeout)
+        order = _order(
+            directory,
+            artifacts=artifacts,
+            concurrency=concurrency,
+            overwrite=overwrite,
+            digest=digest,
+            on_progress=on_progress,
+            resume=resume,
+            require_verification=require_verification,
+            max_size=max_size,
+            durability=durability,
+            segments=segments,
+        )
+        export = await self.create(resource, options=options, csv_field_options=csv_field_options)
+        (on_change or _unheard)(export)
+        return await self._bring(await self.wait(export, timeout=timeout, on_change=on_change), order)
 
     @asynccontextmanager
     async def stream(
@@ -273,6 +384,13 @@ class AsyncExports:
             if fresh or not step.back:
                 yield attrs.evolve(page, data=tuple(map(_noticed, fresh)))
 
+    async def _bring(self, export: Export | str, order: Order) -> DownloadReport:
+        offering = await self._offering(export, order.artifacts)
+        report = await download_artifacts(offering, self._links(offering), order, self._tools)
+        _log.downloaded(report)
+        report.raise_for_failures()
+        return report
+
     def _links(self, export: Export) -> Links:
         return Links(export, lambda: self.retrieve(export.id, include_csv=True, include_json=True))
 
@@ -295,6 +413,45 @@ async def _exports_of(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[Expor
                 yield export
 
 
+def _order(
+    directory: str | os.PathLike[str],
+    *,
+    artifacts: Iterable[Artifact | str] | None,
+    concurrency: int,
+    overwrite: bool,
+    digest: Literal["sha256"] | None,
+    on_progress: OnProgress | None,
+    resume: bool,
+    require_verification: bool,
+    max_size: int | None,
+    durability: Literal["fsync"] | None,
+    segments: int,
+) -> Order:
+    _one_of("digest", digest, "sha256")
+    _one_of("durability", durability, "fsync")
+    _at_least_one("concurrency", concurrency)
+    if max_size is not None:
+        _at_least_one("max_size", max_size)
+    _at_least_one("segments", segments)
+    if segments > MAX_SEGMENTS:
+        raise ConfigurationError(f"segments must be {MAX_SEGMENTS} at most, not {segments}")
+    return Order(
+        directory=Path(directory),
+        artifacts=chosen(artifacts),
+        concurrency=concurrency,
+        demands=Demands(
+            overwrite=overwrite,
+            sha256=digest is not None,
+            durable=durability is not None,
+            verified=require_verification,
+            max_size=max_size,
+            leftovers=Leftovers() if resume else None,
+            segments=segments,
+        ),
+        on_progress=on_progress or _unheard,
+    )
+
+
 def _one_of(name: str, value: str | None, only: str) -> None:
     if value not in (None, only):
         raise ConfigurationError(f"{name} must be {only!r} or None, not {value!r}")
@@ -305,24 +462,24 @@ def _at_least_one(name: str, value: int) -> None:
         raise ConfigurationError(f"{name} must be 1 or more, not {value}")
 
 
-def _unheard(_: ProgressEvent) -> None:
-    """Nobody asked for progress."""
+def _seconds(name: str, value: float | None) -> None:
+    if value is not None and not (isinstance(value, (int, float)) and value > 0):
+        raise ConfigurationError(f"{name} must be more than 0 seconds, or None, not {value!r}")
+
+
+def _unheard(_: ProgressEvent | Export) -> None:
+    """Nobody asked to be told."""
 
 
 def _noticed(export: Export) -> Export:
-    if export.unread:
-        _log.warning("export %s: could not read %s; see its `extra`", export.id, ", ".join(export.unread))
+    _log.unread(export)
     return export
 
 
 def _downloadable(export: Export) -> Export:
-    about = f"export {export.id} is {export.status}"
-    match export.status:
-        case ExportStatus.QUEUED | ExportStatus.PROCESSING:
-            raise ExportNotReadyError(f"{about}: download it when it is completed", export_id=export.id)
-        case ExportStatus.FAILED:
-            raise ExportFailedError(f"{about}: the platform could not prepare it", export_id=export.id)
-        case ExportStatus.TIMED_OUT:
-            raise ExportTimedOutError(f"{about}: the platform gave up preparing it", export_id=export.id)
-        case _:
-            return export
+    if export.status in (ExportStatus.QUEUED, ExportStatus.PROCESSING):
+        about = f"export {export.id} is {export.status}"
+        raise ExportNotReadyError(f"{about}: download it when it is completed", export_id=export.id)
+    if (reason := failure(export)) is not None:
+        raise reason
+    return export

@@ -52,10 +52,11 @@ class SystemClock:
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How often a GET is tried again, and how long to wait before it.
+    """How often a request is tried again, and how long to wait before it.
 
     Waits grow exponentially with full jitter: before try n+1 a random time between 0 and
-    `wait_initial * 2**(n-1)`, at most `wait_max`. A `Retry-After` is waited out on top of that.
+    `wait_initial * 2**(n-1)`, at most `wait_max`. A `Retry-After` is waited out on top of that. What creates
+    an export is tried again only where it surely was not done.
 
     Args:
         attempts: Tries in a row that bring nothing new before the error is raised; 1 means never again.

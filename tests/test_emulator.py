@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import logging
+import math
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -32,6 +33,7 @@ from packagex_async.testing import (
     Garbage,
     IgnoreRange,
     Insert,
+    Life,
     LyingLength,
     NoHash,
     NoTag,
@@ -77,12 +79,14 @@ class Answer:
         return json.loads(self.body)
 
 
-async def fetch(url: str, method: str = "GET", /, **headers: str) -> Answer:
+async def fetch(url: str, method: str = "GET", body: bytes | None = None, /, **headers: str) -> Answer:
     """One request for exactly `url`, with no header that was not asked for."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
     async with (
         aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
-        session.request(method, URL(url, encoded=True), headers=named, allow_redirects=False) as response,
+        session.request(
+            method, URL(url, encoded=True), headers=named, data=body, allow_redirects=False
+        ) as response,
     ):
         return Answer(response.status, response.headers, await response.read())
 
@@ -90,6 +94,13 @@ async def fetch(url: str, method: str = "GET", /, **headers: str) -> Answer:
 async def ask(server: Emulator, path: str = "/v1/exports", method: str = "GET") -> Answer:
     """One request to the API with its key."""
     return await fetch(server.base_url + path, method, PX_API_KEY=server.api_key)
+
+
+async def create(server: Emulator, body: bytes | None = None) -> Answer:
+    """One POST, of `WISH` unless given."""
+    wish = json.dumps(WISH).encode() if body is None else body
+    address = server.base_url + "/v1/exports"
+    return await fetch(address, "POST", wish, PX_API_KEY=server.api_key, Content_Type="application/json")
 
 
 def ids(answer: Answer) -> list[str]:
@@ -194,7 +205,8 @@ async def test_what_the_api_does_not_have(server: Emulator) -> None:
     assert (await ask(server, "/v1/exports/exp_unknown")).status == 404
     assert (await ask(server, "/v1/contacts")).status == 404
     assert (await ask(server, "/v1/exports/")).status == 404
-    assert (await ask(server, method="POST")).status == 405
+    assert (await ask(server, method="DELETE")).status == 405
+    assert (await ask(server, f"/v1/exports/{export.id}", method="POST")).status == 405
     assert (await ask(server, method="HEAD")).body == b""
     answer = await ask(server, f"/v1/exports/{export.id}?include_csv=maybe")
     assert (answer.status, answer.json["errors"]) == (400, ["include_csv"])
@@ -300,6 +312,117 @@ async def test_an_id_may_be_anything(server: Emulator) -> None:
     export = server.add_export(export_id="../a%2Fb ü", content={"json": b"[]"})
     assert (await fetch(server.url_for(export.id, "json"))).body == b"[]"
     assert (await ask(server, "/v1/exports/..%2Fa%252Fb%20%C3%BC")).json["data"]["id"] == export.id
+
+
+# The life of an export that a POST creates.
+
+WISH: dict[str, Any] = {"resource": "shipment", "options": {"limit": 30}}
+
+
+async def test_a_created_export_lives(server: Emulator, clock: Clock) -> None:
+    """Queued, processing, completed with its artifacts, and gone after a day, each by the clock."""
+    server.life = Life(queued=2, processing=5, rows=50, error_rows=1)
+    answer = await create(server)
+    created = answer.json["data"]
+    assert (answer.status, created["status"], created["resource"]) == (201, "queued", "shipment")
+    assert (created["created_at"], created["count_total"]) == (int(NOON), 30)
+    assert server.created == (created["id"],)
+    path = f"/v1/exports/{created['id']}?include_csv=true&include_json=true"
+    for later, status, since in ((2, "processing", 2), (4.5, "processing", 2), (0.5, "completed", 7)):
+        clock.seconds += later
+        told = (await ask(server, path)).json["data"]
+        assert (told["status"], told["updated_at"]) == (status, int(NOON) + since)
+        assert ("_csv_url" in told) == (status == "completed")
+    assert (await fetch(told["_csv_url"])).body == server.content(created["id"], "csv")
+    assert "_csv_error_url" in told
+    clock.seconds = NOON + DAY
+    assert (await ask(server, path)).status == 404
+    assert server.created == (created["id"],)
+
+
+async def test_a_life_may_end_otherwise_or_never(server: Emulator, clock: Clock) -> None:
+    """With any status, and each export keeps the life that it was created to."""
+    server.life = Life(processing=math.inf, rows=1)
+    await create(server)
+    server.life = Life(outcome="failed", rows=1)
+    await create(server)
+    clock.seconds += DAY - 1
+    assert [export.status for export in server.exports] == ["processing", "failed"]
+    server.update_export(server.created[0], name="renamed")
+    clock.seconds += 0.5
+    assert server.exports[0].updated_at == NOON + DAY - 1
+    server.update_export(server.created[0], status="timed_out")
+    assert server.exports[0].status == "timed_out"
+
+
+async def test_a_bare_creation(clock: Clock) -> None:
+    """The dialect that has no envelope has none here either."""
+    async with Emulator(populate=False, now=clock, dialect=Dialect(enveloped=False)) as server:
+        assert (await create(server)).json["id"] == server.created[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b"{", ["body"]),
+        (b"[]", ["body"]),
+        (b"{}", ["resource"]),
+        (b'{"resource": "people", "options": 1}', ["resource", "options"]),
+        (b'{"resource": "item", "options": {"limit": 0}}', ["options.limit"]),
+        (b'{"resource": "item", "options": {"limit": true}}', ["options.limit"]),
+        (b'{"resource": "item", "csv_field_options": []}', ["csv_field_options"]),
+        (
+            b'{"resource": "item", "csv_field_options": {"timezone": 1, "datetime_format": 2, "columns": 3}}',
+            [f"csv_field_options.{name}" for name in ("timezone", "datetime_format", "columns")],
+        ),
+    ],
+)
+async def test_a_bad_wish_creates_nothing(server: Emulator, body: bytes, names: list[str]) -> None:
+    """It is a 400 that names what makes no sense."""
+    answer = await create(server, body)
+    assert (answer.status, answer.json["errors"], server.created) == (400, names, ())
+
+
+@pytest.mark.parametrize(
+    ("fault", "count"),
+    [
+        (Status(429, retry_after="3", on="api"), 0),
+        (Status(503, on="api", method="POST"), 0),
+        (Status(503, on="api", done=True), 1),
+        (Garbage(), 0),
+        (Redirect(on="api"), 0),
+        (Trickle(64, 0.0, on="api"), 1),
+        (Status(503, on="api", method="GET"), 1),
+    ],
+)
+async def test_what_is_refused_is_not_carried_out(server: Emulator, fault: Fault, count: int) -> None:
+    """Unless the fault says that it was."""
+    server.inject(fault)
+    await create(server)
+    assert len(server.created) == count
+    assert json.loads(server.requests[0].body) == WISH
+
+
+@pytest.mark.parametrize("fault", [Refuse(on="api"), Reset(0, on="api")])
+async def test_a_connection_may_break_when_the_wish_was_heard(server: Emulator, fault: Fault) -> None:
+    """The export is there all the same."""
+    server.inject(fault)
+    with pytest.raises(aiohttp.ClientError):
+        await create(server)
+    assert ids(await ask(server)) == list(server.created)
+    assert len(server.created) == 1
+
+
+async def test_a_creation_is_no_listing(server: Emulator) -> None:
+    """What is scripted for a page waits for one."""
+    server.add_export(rows=1, export_id="exp_old")
+    server.inject(Delete("exp_old"))
+    pages: list[int] = []
+    server.after_list = pages.append
+    await create(server)
+    assert (pages, len(server.exports)) == ([], 2)
+    await ask(server)
+    assert (pages, [export.id for export in server.exports]) == ([1], list(server.created))
 
 
 # The data.

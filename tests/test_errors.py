@@ -40,6 +40,8 @@ from packagex_async import (
     StalledError,
     StorageError,
     StorageUnreachableError,
+    UnconfirmedError,
+    WaitTimeoutError,
     errors,
 )
 from packagex_async.report import ByArtifact
@@ -59,6 +61,7 @@ EXAMPLES: list[PackageXError] = [
     ServerError("oops", status=500),
     ConnectionFailedError("gone"),
     RequestTimeoutError("late"),
+    UnconfirmedError.after(RequestTimeoutError("late")),
     DecodeError("not JSON"),
     PaginationError("again"),
     *(
@@ -71,6 +74,7 @@ EXAMPLES: list[PackageXError] = [
             ExportGoneError,
         )
     ),
+    WaitTimeoutError("state", export_id="exp_1", status="queued"),
     *(
         kind("failed", export_id="exp_1", artifact=Artifact.CSV)
         for kind in (DownloadError, LinkExpiredError, IncompleteBodyError, ChecksumError, StalledError)

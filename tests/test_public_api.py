@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import packagex_async
-from packagex_async import AsyncExports, AsyncPackageX, RetryPolicy
+from packagex_async import AsyncExports, AsyncPackageX, CsvFieldOptions, RetryPolicy
 
 
 def signature(function: object) -> str:
@@ -45,6 +45,15 @@ def signature(function: object) -> str:
             "on_progress=None, resume=False, require_verification=False, max_size=None, durability=None)",
         ),
         (AsyncExports.stream, "(self, export, artifact)"),
+        (AsyncExports.create, "(self, resource, *, options=None, csv_field_options=None)"),
+        (AsyncExports.wait, "(self, export, *, timeout=None, on_change=None)"),
+        (
+            AsyncExports.export_and_download,
+            "(self, resource, directory, *, options=None, csv_field_options=None, timeout=None, "
+            "on_change=None, artifacts=None, concurrency=4, overwrite=False, digest=None, on_progress=None, "
+            "resume=False, require_verification=False, max_size=None, durability=None)",
+        ),
+        (CsvFieldOptions, "(*, timezone=None, datetime_format=None, columns=None)"),
         (RetryPolicy, "(*, attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0)"),
     ],
 )

@@ -111,6 +111,21 @@ async def test_trap_09_no_failure_shows_a_secret(
         assert not [secret for secret in SECRETS if secret in look]
 
 
+@pytest.mark.parametrize(
+    "fault", [fault for fault in FAULTS if fault.on == "api"], ids=lambda fault: type(fault).__name__
+)
+async def test_trap_09_no_failed_creation_shows_a_secret(
+    emulator: Emulator, log: io.StringIO, fault: TargetedFault
+) -> None:
+    """Neither what went wrong, nor that it may have been done all the same."""
+    emulator.inject(fault, times=None)
+    async with emulator.client(retry=RetryPolicy(attempts=2, wait_initial=0), timeout=0.05) as px:
+        with pytest.raises(PackageXError) as caught:
+            await px.exports.create("contact", options={"limit": 1})
+    for look in (*everything_of(caught.value), log.getvalue()):
+        assert not [secret for secret in SECRETS if secret in look]
+
+
 async def test_trap_09_no_success_shows_a_secret(
     emulator: Emulator, log: io.StringIO, tmp_path: Path
 ) -> None:

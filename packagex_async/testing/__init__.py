@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         TargetedFault,
         Trickle,
     )
+    from packagex_async.testing.life import Life
     from packagex_async.testing.object_faults import (
         Encoded,
         Expired,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cut", "Delete", "Dialect", "Emulator", "Encoded", "Expired", "Fault", "Garbage", "IgnoreRange",
-    "Insert", "LyingLength", "NoHash", "NoTag", "RecordedRequest", "Redirect", "Refuse", "Replace",
+    "Insert", "Life", "LyingLength", "NoHash", "NoTag", "RecordedRequest", "Redirect", "Refuse", "Replace",
     "Reset", "Stall", "Status", "StoredExport", "TargetedFault", "Transcoded", "Trickle", "Undeclared",
     "WrongHash", "WrongRange", "serve_in_thread",
 ]  # fmt: skip
@@ -60,6 +61,7 @@ _HOMES = {
         "Cut", "Fault", "Garbage", "LyingLength", "Redirect", "Refuse", "Reset", "Stall", "Status",
         "TargetedFault", "Trickle",
     },
+    "life": {"Life"},
     "object_faults": {
         "Encoded", "Expired", "IgnoreRange", "NoHash", "NoTag", "Transcoded", "Undeclared", "WrongHash",
         "WrongRange",

@@ -11,12 +11,19 @@ from urllib.parse import unquote
 import attrs
 
 from packagex_async.testing.dialect import ARTIFACTS, Dialect
+from packagex_async.testing.life import Life
 from packagex_async.testing.listing import BadParametersError, Listing
 from packagex_async.testing.reply import Reply
 from packagex_async.testing.request import Host, RecordedRequest
 from packagex_async.testing.store import Store, StoredExport
+from packagex_async.testing.wish import Wish
 
 LIST_PATH = "/v1/exports"
+
+
+def is_listing(request: RecordedRequest) -> bool:
+    """Whether `request` asks for a page of exports."""
+    return request.host == "api" and request.method == "GET" and request.path == LIST_PATH
 
 
 @attrs.frozen(kw_only=True)
@@ -24,6 +31,7 @@ class Api:
     """Answers the requests of the API port from what `store` holds."""
 
     store: Store
+    life: Callable[[], Life]
     dialect: Dialect
     limit_cap: int
     api_key: str = attrs.field(repr=False)
@@ -42,10 +50,16 @@ class Api:
             return self._error(request, 401, "The API key is missing or invalid.", "authentication.invalid")
         if request.path != LIST_PATH and request.export_id is None:
             return self._error(request, 404, "There is no such endpoint.", "endpoint.not_found")
-        if request.method != "GET":
-            return self._error(request, 405, "This method is not allowed.", "method.not_allowed")
         try:
-            return self._list(request) if request.export_id is None else self._retrieve(request)
+            match request.method, request.export_id:
+                case "GET", None:
+                    return self._list(request)
+                case "GET", _:
+                    return self._retrieve(request)
+                case "POST", None:
+                    return self._create(request)
+                case _:
+                    return self._error(request, 405, "This method is not allowed.", "method.not_allowed")
         except BadParametersError as bad:
             return self._error(request, 400, "Some parameters are invalid.", "request.invalid", bad.names)
 
@@ -78,6 +92,14 @@ class Api:
         if not self.dialect.enveloped:
             return self._reply(200, told)
         return self._reply(200, self._envelope(request, 200, "Export retrieved successfully.", data=told))
+
+    def _create(self, request: RecordedRequest) -> Reply:
+        wish = Wish.read(request.body)
+        export = self.store.create(wish.resource, self.life(), most=wish.limit)
+        told = self._told(export, frozenset())
+        if not self.dialect.enveloped:
+            return self._reply(201, told)
+        return self._reply(201, self._envelope(request, 201, "Export created successfully.", data=told))
 
     def _told(self, export: StoredExport, artifacts: frozenset[str]) -> dict[str, Any]:
         offered = export.artifacts if export.status == "completed" else ()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import attrs
 
-from packagex_async.testing.api import LIST_PATH
+from packagex_async.testing.api import is_listing
 from packagex_async.testing.faults import Fault, TargetedFault
 from packagex_async.testing.request import RecordedRequest
 from packagex_async.testing.store import Store
 
 
 def _is_page(request: RecordedRequest, page: int) -> bool:
-    return request.host == "api" and request.path == LIST_PATH and request.query.get("page", "1") == str(page)
+    return is_listing(request) and request.query.get("page", "1") == str(page)
 
 
 @attrs.frozen

@@ -14,9 +14,10 @@ import attrs
 from aiohttp import web
 from multidict import CIMultiDict
 
-from packagex_async.testing.api import LIST_PATH, Api
+from packagex_async.testing.api import Api, is_listing
 from packagex_async.testing.dialect import Dialect
 from packagex_async.testing.faults import Fault, Script
+from packagex_async.testing.life import Life
 from packagex_async.testing.population import populate as fill
 from packagex_async.testing.reply import Reply
 from packagex_async.testing.request import RecordedRequest
@@ -42,9 +43,11 @@ class Emulator:
         now: The clock of both servers, in seconds since the epoch: it dates answers and exports, lets links
             expire and deletes exports after 24 hours.
         api_key: The key it accepts; a random one by default.
+        life: What becomes of the exports that a POST creates.
 
     Attributes:
         api_key: The key it accepts.
+        life: What becomes of the exports that a POST creates from now on.
         now: The clock.
         requests: Every request received so far, in order.
         after_list: Called with the page number once a page of a listing is settled, before it is sent.
@@ -52,17 +55,19 @@ class Emulator:
 
     def __init__(
         self, *, dialect: Dialect | None = None, seed: int = 7, populate: bool = True, limit_cap: int = 100,
-        now: Callable[[], float] = time.time, api_key: str | None = None,
+        now: Callable[[], float] = time.time, api_key: str | None = None, life: Life | None = None,
     ) -> None:  # fmt: skip
         self.api_key: str = api_key or f"px_emulated_{secrets.token_urlsafe(18)}"
         self.now = now
         self.requests: list[RecordedRequest] = []
         self.after_list: Callable[[int], None] | None = None
+        self.life: Life = life or Life()
         self._store = Store(seed=seed, now=now)
         self._signer = Signer()
         self._script = Script()
         api = Api(
             store=self._store,
+            life=lambda: self.life,
             dialect=dialect or Dialect(),
             limit_cap=limit_cap,
             api_key=self.api_key,
@@ -102,6 +107,11 @@ class Emulator:
     def exports(self) -> tuple[StoredExport, ...]:
         """The exports that live at this moment, in creation order."""
         return self._store.alive()
+
+    @property
+    def created(self) -> tuple[str, ...]:
+        """The ids of all exports that a POST has created, whatever became of them."""
+        return tuple(self._store.created)
 
     def client(self, **options: Any) -> AsyncPackageX:
         """A client of this server; `options` are those of `AsyncPackageX`."""
@@ -175,7 +185,7 @@ class Emulator:
         """
         self._script.add(fault, times)
 
-    def _answer(self, port: Api | Storage, request: web.BaseRequest) -> Reply:
+    def _answer(self, port: Api | Storage, request: web.BaseRequest, body: bytes) -> Reply:
         target = request.raw_path
         export_id, artifact = port.locate(target.partition("?")[0])
         received = RecordedRequest(
@@ -186,11 +196,14 @@ class Emulator:
             at=self.now(),
             export_id=export_id,
             artifact=artifact,
+            body=body,
         )
         fault = self._script.take(received)
-        reply = fault.answer(port.answer(fault.hear(received, self._store)), received)
+        heard = fault.hear(received, self._store)
+        honest = port.answer(heard) if fault.lets_through() else Reply.of(200)
+        reply = fault.answer(honest, received)
         fault.leave(self._store)
         self.requests.append(attrs.evolve(received, status=None if reply.silent else reply.status))
-        if self.after_list is not None and received.path == LIST_PATH and reply.status == 200:
+        if self.after_list is not None and is_listing(received) and reply.status == 200:
             self.after_list(int(received.query.get("page", "1")))
         return reply.having({"Date": formatdate(received.at, usegmt=True)})

@@ -21,6 +21,10 @@ class Fault:
         """The request as the server (mis)understands it; `store` may change first."""
         return request
 
+    def lets_through(self) -> bool:
+        """Whether the request is carried out; only one that creates an export tells the difference."""
+        return True
+
     def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
         """The answer that leaves in place of the honest `reply`."""
         return reply
@@ -37,17 +41,20 @@ class TargetedFault(Fault):
         on: The port whose requests it strikes.
         export_id: The export whose requests it strikes, or `None` for any.
         artifact: The artifact whose requests it strikes, or `None` for any.
+        method: The HTTP method of the requests it strikes, or `None` for any.
     """
 
     on: Host = "storage"
     export_id: str | None = None
     artifact: str | None = None
+    method: str | None = None
 
     def strikes(self, request: RecordedRequest) -> bool:
         return (
             self.on == request.host
             and self.export_id in (None, request.export_id)
             and self.artifact in (None, request.artifact)
+            and self.method in (None, request.method)
         )
 
 
@@ -74,12 +81,19 @@ class Script:
 
 @attrs.frozen
 class Status(TargetedFault):
-    """Another status than the honest one; `body` is sent as it is, `retry_after` becomes Retry-After."""
+    """Another status than the honest one; `body` is sent as it is, `retry_after` becomes Retry-After.
+
+    No export is created by what it answers, unless `done` says that the request was carried out all the same.
+    """
 
     status: int
     retry_after: str | None = None
     body: bytes | None = attrs.field(default=None, repr=False)
     on: Host = attrs.field(kw_only=True)
+    done: bool = attrs.field(default=False, kw_only=True)
+
+    def lets_through(self) -> bool:
+        return self.done
 
     def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
         told = Reply.of(self.status, self.body or b"", {"Content-Type": "text/plain"})
@@ -88,10 +102,13 @@ class Status(TargetedFault):
 
 @attrs.frozen
 class Garbage(TargetedFault):
-    """A 200 whose body is not what the port promises, as a proxy's page is not."""
+    """A 200 whose body is not what the port promises, as a proxy's page is not; nothing is carried out."""
 
     body: bytes = attrs.field(default=b"<html><body>Welcome to the airport!</body></html>", repr=False)
     on: Host = attrs.field(default="api", kw_only=True)
+
+    def lets_through(self) -> bool:
+        return False
 
     def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
         return Reply.of(200, self.body, {"Content-Type": "text/html"})
@@ -103,13 +120,16 @@ class Redirect(TargetedFault):
 
     location: str | None = attrs.field(default=None, repr=False)
 
+    def lets_through(self) -> bool:
+        return False
+
     def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
         return Reply.of(302, headers={"Location": self.location or request.target})
 
 
 @attrs.frozen
 class Refuse(TargetedFault):
-    """The connection is closed before any answer."""
+    """The connection is closed before any answer; the request was heard, and is carried out."""
 
     def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
         return attrs.evolve(reply, silent=True, ending=Ending.CLOSE)

@@ -28,6 +28,7 @@ class RecordedRequest:
         at: When it came, in seconds since the epoch, by the emulator's clock.
         export_id: The export it is about, or `None` when it names none.
         artifact: The artifact it is about (storage only), or `None`.
+        body: Its body.
         status: The status it was answered with, or `None` when the connection was closed without an answer.
     """
 
@@ -38,6 +39,7 @@ class RecordedRequest:
     at: float = attrs.field(repr=False)
     export_id: str | None = None
     artifact: str | None = None
+    body: bytes = attrs.field(default=b"", repr=False)
     status: int | None = None
 
     @property

@@ -13,7 +13,7 @@ from packagex_async.testing.request import Host
 
 _SHUTDOWN_SECONDS = 0.2
 
-Answer = Callable[[web.BaseRequest], Reply]
+Answer = Callable[[web.BaseRequest, bytes], Reply]
 
 
 class Servers:
@@ -52,5 +52,6 @@ class Servers:
             await self._runners.pop().cleanup()
 
     async def _serve(self, answer: Answer, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.read()
         # The answer is settled whole before it leaves, so that the next request meets all its consequences.
-        return await deliver(request, answer(request), self._closing)
+        return await deliver(request, answer(request, body), self._closing)

@@ -13,6 +13,7 @@ import attrs
 from packagex_async.testing.blob import Blob
 from packagex_async.testing.data import generate
 from packagex_async.testing.dialect import ARTIFACTS
+from packagex_async.testing.life import Life
 
 LIFETIME = 24 * 60 * 60.0
 _ALPHABET = string.ascii_letters + string.digits
@@ -58,6 +59,8 @@ class Store:
     def __init__(self, *, seed: int, now: Callable[[], float]) -> None:
         self._now = now
         self._seed = seed
+        self.created: list[str] = []
+        self._lives: dict[str, Life] = {}
         self._random = random.Random(seed)  # believable data, no secret
         self._exports: dict[str, StoredExport] = {}
         self._blobs: dict[tuple[str, str], Blob] = {}
@@ -66,7 +69,8 @@ class Store:
     def alive(self) -> tuple[StoredExport, ...]:
         """The exports not yet deleted, in creation order."""
         oldest = self._now() - LIFETIME
-        alive = [export for export in tuple(self._exports.values()) if export.created_at > oldest]
+        held = tuple(self._exports.values())
+        alive = [self._aged(export) for export in held if export.created_at > oldest]
         return tuple(sorted(alive, key=lambda export: export.created_at))
 
     def find(self, export_id: str | None) -> StoredExport | None:
@@ -101,8 +105,24 @@ class Store:
             self._write(export.id, artifact, body, created)
         return export
 
+    def create(self, resource: str, life: Life, *, most: int | None) -> StoredExport:
+        """Begin the life of an export of at most so many rows."""
+        rows = life.rows if most is None else min(life.rows, most)
+        export = self.add(
+            resource=resource,
+            status="queued",
+            rows=rows,
+            error_rows=life.error_rows,
+            sanitized_rows=life.sanitized_rows,
+        )
+        self._lives[export.id] = life
+        self.created.append(export.id)
+        return self._aged(export)
+
     def update(self, export_id: str, **changes: Any) -> StoredExport:
-        """Change fields of an export; `KeyError` when there is none."""
+        """Change fields of an export; `KeyError` when there is none. A status that is set stays as it is."""
+        if "status" in changes:
+            self._lives.pop(export_id, None)
         export = attrs.evolve(self._exports[export_id], **{"updated_at": self._now(), **changes})
         self._exports[export_id] = export
         return export
@@ -126,6 +146,14 @@ class Store:
         """Put other bytes behind an artifact; where there is none, nothing is put."""
         if export_id is not None and artifact is not None and self.blob(export_id, artifact) is not None:
             self._write(export_id, artifact, content, self._now())
+
+    def _aged(self, export: StoredExport) -> StoredExport:
+        if export.id not in self._lives:
+            return export
+        status, since = self._lives[export.id].stage(self._now() - export.created_at)
+        return attrs.evolve(
+            export, status=status, updated_at=max(export.updated_at, export.created_at + since)
+        )
 
     def _generated(self, export: StoredExport, artifact: str) -> bytes:
         rows = {"csv_error": export.error_rows, "csv_sanitized": export.sanitized_rows}

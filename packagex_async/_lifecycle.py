@@ -1,0 +1,121 @@
+"""The life of an export before it can be downloaded: asked for once, then looked at until it is final."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from packagex_async import _log, _wire
+from packagex_async._http import Http
+from packagex_async._links import gone
+from packagex_async._transfer import Tools
+from packagex_async._waiting import Waiting, failure, outlived
+from packagex_async.errors import (
+    DecodeError,
+    ExportGoneError,
+    ExportStateError,
+    NotFoundError,
+    RequestTimeoutError,
+    UnconfirmedError,
+    WaitTimeoutError,
+)
+from packagex_async.models import Export, ExportStatus
+
+OnChange = Callable[[Export], object]
+
+LAST_LOOK = 1.0
+"""Seconds for a look at the very end of a wait, when none are left."""
+
+
+async def create(http: Http, body: bytes) -> Export:
+    """Ask for an export, and never twice where the first may have been heard.
+
+    Raises:
+        UnconfirmedError: It may have been created.
+        ApiError: The API refused.
+        ConnectionFailedError: It was not asked for.
+    """
+    answer = await http.post(_wire.EXPORTS, body)
+    try:
+        export = _wire.parse_export(answer)
+    except DecodeError as error:
+        raise UnconfirmedError.after(error) from error
+    _log.unread(export)
+    _log.created(export)
+    return export
+
+
+class Vigil:
+    """The looks at one export until it is completed.
+
+    Args:
+        export: The export, or its id.
+        timeout: Seconds to wait; `None` for as long as it lives.
+        on_change: Is told of every new status.
+        tools: What to look with.
+    """
+
+    def __init__(
+        self, export: Export | str, *, timeout: float | None, on_change: OnChange, tools: Tools
+    ) -> None:
+        # Who holds an export knows that it was there; an id may be of none.
+        self._was_there = not isinstance(export, str)
+        self._id, self._status = (export, None) if isinstance(export, str) else (export.id, export.status)
+        self._target = _wire.export_target(self._id, include_csv=True, include_json=True)
+        self._timeout = timeout
+        self._waiting = Waiting(tools.clock, timeout)
+        self._on_change = on_change
+        self._tools = tools
+
+    async def completed(self) -> Export:
+        """The export, once it is completed.
+
+        Raises:
+            ExportStateError: It will never be, or was not in time.
+            ApiError: The API refused to tell of it.
+            ConnectionFailedError: The API did not answer.
+            DecodeError: The API's answer holds no export.
+        """
+        while True:
+            answer = await self._look()
+            export = _wire.parse_export(answer)
+            self._take_note(export)
+            if export.status is ExportStatus.COMPLETED:
+                return export
+            if (reason := failure(export)) is not None:
+                raise reason
+            past = outlived(export, answer.served)
+            if past or not self._waiting.left:
+                raise self._over(past=past)
+            await self._tools.clock.sleep(self._waiting.next_interval())
+
+    async def _look(self) -> _wire.Answer:
+        try:
+            async with asyncio.timeout(max(self._waiting.left, LAST_LOOK)):
+                return await self._tools.http.get(self._target)
+        except NotFoundError as error:
+            if self._was_there:
+                raise gone(self._id) from error
+            raise
+        except RequestTimeoutError:
+            raise
+        except TimeoutError:
+            raise self._over() from None
+
+    def _take_note(self, export: Export) -> None:
+        self._was_there = True
+        if export.status != self._status:
+            self._status = export.status
+            _log.unread(export)
+            _log.changed(export)
+            self._on_change(export)
+
+    def _over(self, *, past: bool = False) -> ExportStateError:
+        about = f"export {self._id} is still {self._status or 'without a status'}"
+        if past or self._timeout is None:
+            return ExportGoneError(f"{about}, and its 24 hours are over", export_id=self._id)
+        return WaitTimeoutError(
+            f"{about} after {self._timeout:g} seconds: wait for it again, or for longer",
+            export_id=self._id,
+            status=self._status,
+        )

@@ -1,0 +1,59 @@
+"""What is said while the package works: one logger, and every line it ever writes.
+
+DEBUG tells of every answer, INFO of what has been brought about (an export created, its status changed, a
+download finished), WARNING of what was met and dealt with. Nothing is said at ERROR: errors are raised.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from packagex_async._redact import redact
+
+if TYPE_CHECKING:
+    from packagex_async.errors import PackageXError
+    from packagex_async.models import Export
+    from packagex_async.report import DownloadReport
+
+_log = logging.getLogger("packagex_async")
+# A library is silent until its user asks to hear it.
+_log.addHandler(logging.NullHandler())
+
+
+def answered(method: str, address: str, outcome: object, seconds: float) -> None:
+    """The head of an answer is here, or why there is none; of the address no query is told."""
+    if _log.isEnabledFor(logging.DEBUG):
+        _log.debug("%s %s: %s in %.3f s", method, redact(address), outcome, seconds)
+
+
+def created(export: Export) -> None:
+    """An export was created."""
+    _log.info("export %s: created, %s, of %s", export.id, export.status, export.resource)
+
+
+def changed(export: Export) -> None:
+    """An export that is waited for has another status."""
+    _log.info("export %s: %s", export.id, export.status)
+
+
+def downloaded(report: DownloadReport) -> None:
+    """A download is over."""
+    counts = len(report.files), len(report.missing), len(report.failures)
+    _log.info("export %s: %d files on disk, %d not offered, %d failed", report.export_id, *counts)
+
+
+def trying_again(failure: PackageXError, delay: float) -> None:
+    """Something failed, and is tried again."""
+    _log.warning("%s; trying again in %.1f s", failure, delay)
+
+
+def renewed(export_id: str) -> None:
+    """An export's links had expired."""
+    _log.warning("export %s: its links had expired, and were renewed", export_id)
+
+
+def unread(export: Export) -> None:
+    """An answer may have fields that could not be read."""
+    if export.unread:
+        _log.warning("export %s: could not read %s; see its `extra`", export.id, ", ".join(export.unread))

@@ -1,0 +1,68 @@
+"""How an export is waited for: when to look again, and what a look means; arithmetic on a clock handed in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from packagex_async._paging import LIFETIME
+from packagex_async.errors import ExportFailedError, ExportStateError, ExportTimedOutError
+from packagex_async.models import Export, ExportStatus
+from packagex_async.retry import Clock
+
+INTERVAL = 1.0
+"""Seconds, the longest wait before the second look."""
+
+GROWTH = 1.5
+"""By how much each wait may be longer than the one before."""
+
+INTERVAL_MAX = 30.0
+"""Seconds, the longest wait of all."""
+
+
+@attrs.define
+class Waiting:
+    """The time spent waiting for one export, and what is left of it.
+
+    Args:
+        clock: Where time and chance come from.
+        timeout: Seconds to wait; `None` for as long as an export lives.
+    """
+
+    clock: Clock
+    timeout: float | None
+    _looks: int = attrs.field(init=False, default=0)
+    _began: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._began = self.clock.monotonic()
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, not below 0."""
+        limit = LIFETIME.total_seconds() if self.timeout is None else self.timeout
+        return max(0.0, self._began + limit - self.clock.monotonic())
+
+    def next_interval(self) -> float:
+        """Seconds until the next look: between half of a growing interval and all of it, within the time."""
+        longest = min(INTERVAL_MAX, INTERVAL * GROWTH ** min(self._looks, 64))
+        self._looks += 1
+        return min(self.left, longest / 2 + self.clock.jitter(longest / 2))
+
+
+def outlived(export: Export, served: datetime | None) -> bool:
+    """Whether `export` is past its 24 hours by the clock of the server, which `served` the answer then."""
+    return bool(export.created_at and served and served - export.created_at >= LIFETIME)
+
+
+def failure(export: Export) -> ExportStateError | None:
+    """The error for an export that will never be completed."""
+    about = f"export {export.id} is {export.status}"
+    match export.status:
+        case ExportStatus.FAILED:
+            return ExportFailedError(f"{about}: the platform could not prepare it", export_id=export.id)
+        case ExportStatus.TIMED_OUT:
+            return ExportTimedOutError(f"{about}: the platform gave up preparing it", export_id=export.id)
+        case _:
+            return None

@@ -1,0 +1,99 @@
+"""What it takes to create an export."""
+
+from __future__ import annotations
+
+import json
+import math
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from packagex_async import ConfigurationError, CsvFieldOptions, ExportResource
+from packagex_async.creation import creation_body
+
+
+def body(resource: Any = "contact", options: Any = None, csv_field_options: Any = None) -> Any:
+    return json.loads(creation_body(resource, options, csv_field_options))
+
+
+def test_the_body_is_what_the_vendor_shows() -> None:
+    """Field by field."""
+    csv = CsvFieldOptions(
+        timezone="America/New_York", datetime_format="MM/dd/yyyy hh:mm:ss a", columns=["id", "status"]
+    )
+    assert body(ExportResource.SHIPMENT, {"limit": 1000, "created_at": "gte:2024-01-01"}, csv) == {
+        "resource": "shipment",
+        "options": {"limit": 1000, "created_at": "gte:2024-01-01"},
+        "csv_field_options": {
+            "timezone": "America/New_York",
+            "datetime_format": "MM/dd/yyyy hh:mm:ss a",
+            "columns": {"id": True, "status": True},
+        },
+    }
+
+
+def test_what_is_not_given_is_not_sent() -> None:
+    """Neither the options, nor a field of them."""
+    assert body() == {"resource": "contact"}
+    assert body(csv_field_options=CsvFieldOptions(timezone="UTC")) == {
+        "resource": "contact",
+        "csv_field_options": {"timezone": "UTC"},
+    }
+
+
+def test_a_plain_mapping_is_sent_as_it_is() -> None:
+    """Tomorrow's resources, options and fields included."""
+    options = MappingProxyType({"limit": "all", "group_id": "grp_ü"})
+    fields = {"columns": {"groups": "flattened"}}
+    assert body("pallet", options, fields) == {
+        "resource": "pallet",
+        "options": {"limit": "all", "group_id": "grp_ü"},
+        "csv_field_options": fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ({"resource": ""}, "resource must be what is exported, like 'contact', not ''"),
+        ({"resource": None}, "resource must be"),
+        ({"options": "all"}, "options must be a mapping of names to values, not 'all'"),
+        ({"options": {1: "x"}}, "options must be a mapping"),
+        ({"options": {"limit": 0}}, "limit must be a whole number from 1 up or 'all', not 0"),
+        ({"options": {"limit": True}}, "limit must be"),
+        ({"options": {"limit": "10"}}, "limit must be"),
+        ({"options": {"ids": {"a"}}}, "must be plain JSON values: .* set"),
+        ({"options": {"weight": math.nan}}, "must be plain JSON values"),
+        ({"options": {"name": "\ud800"}}, "must be plain JSON values"),
+        ({"csv_field_options": ["id"]}, "csv_field_options must be a mapping"),
+    ],
+)
+def test_what_the_api_would_refuse_is_refused_here(bad: dict[str, Any], says: str) -> None:
+    """The error says what and why."""
+    with pytest.raises(ConfigurationError, match=says):
+        body(**bad)
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ({"timezone": 5}, "timezone must be a text, not 5"),
+        ({"datetime_format": " "}, "datetime_format must be a text"),
+        ({"columns": "id"}, "columns must be the names of one column or more, not 'id'"),
+        ({"columns": []}, "columns must be"),
+        ({"columns": 3}, "columns must be"),
+        ({"columns": ["id", None]}, "columns must be"),
+    ],
+)
+def test_csv_options_that_make_no_sense_are_refused(bad: dict[str, Any], says: str) -> None:
+    """When they are made."""
+    with pytest.raises(ConfigurationError, match=says):
+        CsvFieldOptions(**bad)
+
+
+def test_csv_options_are_equal_and_hashable() -> None:
+    """Columns keep their order."""
+    first, second = (CsvFieldOptions(columns=names) for names in (["b", "a"], ("b", "a")))
+    assert first == second
+    assert len({first, second, CsvFieldOptions(columns=["a", "b"])}) == 2
