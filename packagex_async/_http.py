@@ -101,15 +101,19 @@ class Http:
             await self._connector.close()
         await self._resolver.close()
 
-    async def get(self, target: str) -> _wire.Answer:
+    async def get(self, target: str, retries: Retries | None = None) -> _wire.Answer:
         """The API's answer for `target`, a path and query.
+
+        Args:
+            target: What to ask for.
+            retries: Counts the tries, for a caller that wants to know of them.
 
         Raises:
             ApiError: The API refused, and trying again under the policy did not help.
             ConnectionFailedError: No answer, likewise.
             DecodeError: The answer is not JSON.
         """
-        retries = Retries(self._settings.policy, self._clock)
+        retries = retries or Retries(self._settings.policy, self._clock)
         while True:
             try:
                 answer = await self._ask_api(target)
