@@ -121,15 +121,19 @@ class Http:
             await self._connector.close()
         await self._resolver.close()
 
-    async def get(self, target: str) -> _wire.Answer:
+    async def get(self, target: str, retries: Retries | None = None) -> _wire.Answer:
         """The API's answer for `target`, a path and query.
+
+        Args:
+            target: What to ask for.
+            retries: Counts the tries, for a caller that wants to know of them.
 
         Raises:
             ApiError: The API refused, and trying again under the policy did not help.
             ConnectionFailedError: No answer, likewise.
             DecodeError: The answer is not JSON.
         """
-        return await self._settled(_wire.Request("GET", target))
+        return await self._settled(_wire.Request("GET", target), retries)
 
     async def post(self, target: str, body: bytes) -> _wire.Answer:
         """The API's answer to `body`, JSON for `target`; sent again only where it surely was not done.
@@ -143,8 +147,8 @@ class Http:
         """
         return await self._settled(_wire.Request("POST", target, body))
 
-    async def _settled(self, request: _wire.Request) -> _wire.Answer:
-        retries = Retries(self._settings.policy, self._clock)
+    async def _settled(self, request: _wire.Request, retries: Retries | None = None) -> _wire.Answer:
+        retries = retries or Retries(self._settings.policy, self._clock)
         while True:
             exchange = _Exchange(asyncio.timeout(self._settings.timeout))
             try:

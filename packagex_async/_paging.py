@@ -5,13 +5,20 @@ repeat exports, which does no harm. What is deleted before the place the walk ha
 to pages it has passed. Such a deletion leaves a trace in the answers themselves; when there is one, the walk
 looks back over the pages once more at its end:
 
-- The total count fell, or grew by less than the exports that were seen to be created meanwhile.
+- The total count fell, or grew by less than the exports that were seen to be created meanwhile and the
+  places on the pages that repeated an export.
 - An export that was listed reached the 24 hours after which it is deleted.
 - An export was listed twice though its listing is ordered by something that changes.
 
 Looking back goes by creation, oldest first, from the last page down to the first. In that order what is
 inserted joins at the end, and what is deleted moves exports only towards pages still to be asked for. Nothing
 that stays alive can slip through, and the whole costs at most twice the requests of the plain walk.
+
+Pages asked ahead are pictures of different moments, in any order, so that insertions, too, can move an export
+past the walk. It is noticed all the same, by counting: full pages hold as many places as the last total count
+says. Take away the places that repeat an export, and the exports created since page 1 was answered: what
+is left were there then. When they are fewer than page 1's total count, one of those is gone or was missed.
+That is the first trace, put the other way round, and all it asks of the order is that page 1 came first.
 """
 
 from __future__ import annotations
@@ -57,13 +64,16 @@ class _Traces:
     first_total: int | None = None
     total: int | None = None
     created: int = 0
+    repeated: int = 0
     next_expiry: datetime | None = None
     deleted: bool = False
 
     def observe(self, page: Page, fresh: tuple[Export, ...], served: datetime | None) -> None:
-        self.now = served or self.now
+        # Of two pages asked for side by side, the first may be served last.
+        self.now = max(filter(None, (self.now, served)), default=None)
         self.began = self.began or served
         self._count(page.pagination.total_count)
+        self.repeated += len(page) - len(fresh)
         self.deleted |= self.reorders and len(fresh) < len(page)
         for export in fresh:
             self._date(export.created_at)
@@ -91,7 +101,7 @@ class _Traces:
             return True
         if self.first_total is None or self.total is None:
             return False
-        return self.total < self.first_total + self.created
+        return self.total < self.first_total + self.created + self.repeated
 
 
 @attrs.define
@@ -112,6 +122,7 @@ class Walk:
     _seen: set[str] = attrs.field(init=False, factory=set)
     _told_page: int | None = attrs.field(init=False, default=None)
     _barren: int = attrs.field(init=False, default=0)
+    _last_page: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
         self.step = Step(self.start)
@@ -128,8 +139,19 @@ class Walk:
         if not step.back:
             self._traces.observe(page, fresh, served)
             self._check_advance(step.page, page, fresh)
+            self._last_page = _last_page(page)
         self.step = self._next(step, page)
         return fresh
+
+    def following(self, most: int) -> tuple[Step, ...]:
+        """Up to `most` steps behind `step`: those sure to follow by the latest page's total count.
+
+        None in a walk that does not look back, or is doing so: it rests on the order of the answers.
+        """
+        if self.step is None or self.step.back or self.start > 1:
+            return ()
+        after = self.step.page + 1
+        return tuple(Step(number) for number in range(after, min(after + most, self._last_page + 1)))
 
     def _next(self, step: Step, page: Page) -> Step | None:
         if step.back:
@@ -158,6 +180,11 @@ class Walk:
             raise PaginationError(
                 f"the listing does not advance: {self._barren} pages up to page {number} {what}"
             )
+
+
+def _last_page(page: Page) -> int:
+    total = page.pagination.total_count
+    return -(-total // len(page)) if total and page.data else 0
 
 
 def _most_barren(number: int, page: Page) -> int:

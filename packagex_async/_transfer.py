@@ -56,9 +56,13 @@ class Tools:
     clock: Clock
     stall_timeout: float
 
+    def retries(self) -> Retries:
+        """The tries of an operation that begins."""
+        return Retries(self.policy, self.clock)
+
     def tries(self) -> Tries:
         """The tries of a transfer that begins."""
-        return Tries(Retries(self.policy, self.clock), self.stall_timeout)
+        return Tries(self.retries(), self.stall_timeout)
 
 
 @attrs.frozen(kw_only=True)

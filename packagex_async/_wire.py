@@ -100,8 +100,8 @@ class Listing:
             ConfigurationError: One that the API would refuse or misread; says which and why.
         """
         return cls(
-            page=_positive("page", page),
-            limit=_positive("limit", limit),
+            page=whole_number("page", page, least=1),
+            limit=whole_number("limit", limit, least=1),
             order_by=None if order_by is None else _member("order_by", order_by, OrderBy),
             direction=None if direction is None else _member("direction", direction, Direction),
             resource=None if resource is None else _word("resource", resource),
@@ -138,9 +138,14 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and value == value.encode(errors="ignore").decode()
 
 
-def _positive(name: str, value: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigurationError(f"{name} must be a whole number from 1 up, not {value!r}")
+def whole_number(name: str, value: int, *, least: int) -> int:
+    """The parameter `name` as it was given.
+
+    Raises:
+        ConfigurationError: It is no whole number, or less than `least`.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigurationError(f"{name} must be a whole number from {least} up, not {value!r}")
     return value
 
 

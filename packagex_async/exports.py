@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 
 from packagex_async import _log, _wire
+from packagex_async._ahead import Ahead, Answered
 from packagex_async._keep import Leftovers
 from packagex_async._lifecycle import OnChange, Vigil, create
 from packagex_async._links import Links, gone
-from packagex_async._paging import Walk
+from packagex_async._paging import Step, Walk
 from packagex_async._stream import open_stream
 from packagex_async._transfer import Demands, Tools
 from packagex_async._waiting import failure
@@ -23,6 +25,7 @@ from packagex_async.downloader import Order, chosen, download_artifacts
 from packagex_async.errors import ConfigurationError, ExportNotReadyError, NotFoundError, StorageError
 from packagex_async.models import Artifact, Direction, Export, ExportResource, ExportStatus, OrderBy, Page
 from packagex_async.report import DownloadReport, OnProgress, ProgressEvent
+from packagex_async.retry import Retries
 
 MAX_SEGMENTS = 8
 """Connections that may bring one artifact."""
@@ -73,13 +76,16 @@ class AsyncExports:
         resource: ExportResource | str | None = None,
         statuses: Statuses | None = None,
         search: str | None = None,
+        prefetch: int = 16,
     ) -> AsyncGenerator[Export, None]:
         """Every export that matches, each once, page after page. API: List exports.
 
         An export that is alive throughout the walk is yielded once, whatever is created or deleted
         meanwhile; when answers tell of deletions, the walk looks back at its end, and what it finds there
-        comes last. Leaving the loop early leaves nothing behind; wrap the generator in
-        `contextlib.aclosing` to have it closed at once.
+        comes last. Nothing is asked for before the first step of the loop; from the second page on, further
+        pages are asked for while the consumer is at work, the more the longer the listing keeps still.
+        Leaving the loop early leaves nothing behind; wrap the generator in `contextlib.aclosing` to have it
+        closed at once.
 
         Args:
             page: The first page, from 1.
@@ -89,6 +95,8 @@ class AsyncExports:
             resource: Only exports of this resource.
             statuses: Only exports of this status, or of any of several.
             search: Only exports whose name matches; each term needs 2 characters or more.
+            prefetch: The most pages asked for ahead of the one the consumer is at, and held in memory; 0 asks
+                for one page after another.
 
         Returns:
             An async generator of exports.
@@ -109,6 +117,7 @@ class AsyncExports:
                 resource=resource,
                 statuses=statuses,
                 search=search,
+                prefetch=prefetch,
             )
         )
 
@@ -122,6 +131,7 @@ class AsyncExports:
         resource: ExportResource | str | None = None,
         statuses: Statuses | None = None,
         search: str | None = None,
+        prefetch: int = 16,
     ) -> AsyncGenerator[Page, None]:
         """The same as `list`, a page at a time; a page's `data` leaves out what an earlier page held.
 
@@ -139,7 +149,8 @@ class AsyncExports:
                 resource=resource,
                 statuses=statuses,
                 search=search,
-            )
+            ),
+            _wire.whole_number("prefetch", prefetch, least=0),
         )
 
     async def download(
@@ -374,15 +385,19 @@ class AsyncExports:
         async with open_stream(link, links, self._tools.http, self._tools.tries()) as body:
             yield body
 
-    async def _walk(self, listing: _wire.Listing) -> AsyncGenerator[Page, None]:
+    async def _walk(self, listing: _wire.Listing, prefetch: int) -> AsyncGenerator[Page, None]:
         walk = Walk(start=listing.page, by_creation=listing.by_creation, reorders=listing.reorders)
-        while (step := walk.step) is not None:
-            asked = listing.oldest_first() if step.back else listing
-            answer = await self._tools.http.get(asked.target(step.page))
-            page = _wire.parse_page(answer, limit=listing.limit)
-            fresh = walk.take(step, page, answer.served)
-            if fresh or not step.back:
-                yield attrs.evolve(page, data=tuple(map(_noticed, fresh)))
+        async with Ahead(walk, partial(self._page, listing), self._tools.retries, prefetch) as ahead:
+            while (step := walk.step) is not None:
+                answer = await ahead.answer(step)
+                fresh = walk.take(step, answer.page, answer.served)
+                if fresh or not step.back:
+                    yield attrs.evolve(answer.page, data=tuple(map(_noticed, fresh)))
+
+    async def _page(self, listing: _wire.Listing, step: Step, retries: Retries) -> Answered:
+        asked = listing.oldest_first() if step.back else listing
+        answer = await self._tools.http.get(asked.target(step.page), retries)
+        return Answered(_wire.parse_page(answer, limit=listing.limit), answer.served)
 
     async def _bring(self, export: Export | str, order: Order) -> DownloadReport:
         offering = await self._offering(export, order.artifacts)

@@ -207,21 +207,22 @@ async def test_trap_28_leaving_a_loop_early_leaves_nothing_behind(packagex_emula
     limit=st.integers(1, 5),
     direction=st.sampled_from(["asc", "desc"]),
     counted=st.booleans(),
+    prefetch=st.sampled_from([0, 2, 16]),
     events=st.lists(st.lists(st.sampled_from(["expire", "insert", "delete"]), max_size=3), max_size=12),
 )
 def test_exactly_once_over_real_sockets(
-    count: int, limit: int, direction: str, counted: bool, events: list[list[str]]
+    count: int, limit: int, direction: str, counted: bool, prefetch: int, events: list[list[str]]
 ) -> None:
     """Whatever the emulator deletes and inserts between pages, each survivor is yielded once.
 
     Without a total count, the promise holds for the documented life of exports: they expire oldest first, 24
     hours after creation, and new ones are the newest.
     """
-    asyncio.run(walk_while_living(count, limit, direction, counted, events))
+    asyncio.run(walk_while_living(count, limit, direction, counted, prefetch, events))
 
 
 async def walk_while_living(
-    count: int, limit: int, direction: str, counted: bool, events: list[list[str]]
+    count: int, limit: int, direction: str, counted: bool, prefetch: int, events: list[list[str]]
 ) -> None:
     moments = itertools.count(1_700_000_000)
     now = [float(next(moments))]
@@ -248,7 +249,7 @@ async def walk_while_living(
 
         server.after_list = live
         try:
-            listed = await ids(px, limit=limit, direction=direction)
+            listed = await ids(px, limit=limit, direction=direction, prefetch=prefetch)
         except PaginationError:
             assert not counted
             return

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,72 +15,7 @@ from packagex_async import Export, Page, PaginationError
 from packagex_async._paging import LIFETIME, MAX_BARREN_PAGES, MAX_BELIEVED_REPEATS, Step, Walk
 from packagex_async.models import Pagination
 
-START = datetime(2024, 5, 1, 12, tzinfo=UTC)
-
-
-@attrs.define
-class Listing:
-    """The far side: exports in order of creation, served a page at a time."""
-
-    limit: int
-    newest_first: bool = False
-    counts: bool = True
-    dates: bool = True
-    now: datetime = START
-    alive: list[Export] = attrs.field(factory=list)
-    born: int = 0
-    requests: int = 0
-
-    def insert(self) -> None:
-        self.now += timedelta(seconds=1)
-        self.born += 1
-        self.alive.append(Export(id=f"exp_{self.born}", created_at=self.now))
-
-    def fill(self, count: int) -> None:
-        for _ in range(count):
-            self.insert()
-        self.now += timedelta(seconds=1)
-
-    def delete(self, index: int) -> Export:
-        self.now += timedelta(seconds=1)
-        return self.alive.pop(index)
-
-    def expire(self) -> list[Export]:
-        """Let the time pass until the oldest has reached its 24 hours; what has reached them is deleted."""
-        oldest = self.alive[0].created_at
-        assert oldest is not None
-        self.now = max(self.now + timedelta(seconds=1), oldest + LIFETIME)
-        return self.sweep()
-
-    def sweep(self) -> list[Export]:
-        due = self.now - LIFETIME
-        gone = [export for export in self.alive if export.created_at and export.created_at <= due]
-        del self.alive[: len(gone)]
-        return gone
-
-    def page(self, step: Step) -> Page:
-        self.requests += 1
-        newest_first = self.newest_first and not step.back
-        listed = self.alive[::-1] if newest_first else self.alive
-        end = step.page * self.limit
-        total = len(listed) if self.counts else None
-        return Page(
-            data=tuple(listed[end - self.limit : end]),
-            pagination=Pagination(has_more=end < len(listed), page=step.page, total_count=total),
-        )
-
-    @property
-    def served(self) -> datetime | None:
-        return self.now if self.dates else None
-
-    def walk(self, meanwhile: Callable[[Step], None] = lambda _: None) -> list[str]:
-        walk = Walk(by_creation=not self.newest_first)
-        yielded = []
-        while (step := walk.step) is not None:
-            page = self.page(step)
-            yielded += [export.id for export in walk.take(step, page, self.served)]
-            meanwhile(step)
-        return yielded
+from .listing import START, Listing
 
 
 def expire_oldest(listing: Listing) -> Callable[[Step], None]:
@@ -126,6 +60,17 @@ def test_an_insertion_that_hides_a_deletion_from_the_count_is_noticed() -> None:
             listing.insert()
 
     assert survivors <= set(listing.walk(swap))
+
+
+def test_a_repetition_that_the_count_does_not_account_for_is_noticed() -> None:
+    """Pages of different moments: as many places as there are exports, and one of them shown twice."""
+    first, second, third = (Export(id=f"exp_{number}") for number in (1, 2, 3))
+    for repeats in (False, True):
+        walk = Walk()
+        for number, export in ((1, first), (2, second), (3, first if repeats else third)):
+            page = Page(data=(export,), pagination=Pagination(has_more=number < 3, total_count=3))
+            walk.take(Step(number), page, None)
+        assert walk.step == (Step(2, back=True) if repeats else None)
 
 
 def test_without_a_count_an_expiry_is_known_by_its_date() -> None:

@@ -31,12 +31,12 @@ def signature(function: object) -> str:
         (
             AsyncExports.list,
             "(self, *, page=1, limit=100, order_by=None, direction=None, resource=None, statuses=None, "
-            "search=None)",
+            "search=None, prefetch=16)",
         ),
         (
             AsyncExports.pages,
             "(self, *, page=1, limit=100, order_by=None, direction=None, resource=None, statuses=None, "
-            "search=None)",
+            "search=None, prefetch=16)",
         ),
         (AsyncExports.retrieve, "(self, export_id, *, include_csv=False, include_json=False)"),
         (
