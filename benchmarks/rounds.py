@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -70,9 +71,7 @@ def _run(contender: Contender, scratch: Path, *, check: bool) -> Run:
     sys.stderr.write(f"{contender.name}: {run.wall:.2f} s\n")
     if check:
         _compare(contender, folder)
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
     # Nobody's run shall wait for the disk to take in what the one before it wrote.
     os.sync()
     return run
