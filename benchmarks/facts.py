@@ -32,13 +32,13 @@ _NUMBER = re.compile(r"\d+(\.\d+)+")
 def machine(folder: Path) -> Mapping[str, str | int]:
     """Cores, memory, kernel, Python, and the kind of disk that `folder` is on."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    kind = ["stat", "--file-system", "--format=%T", str(folder)]
+    kind = subprocess.run(["df", "--output=fstype", str(folder)], check=True, capture_output=True, text=True)
     return {
         "cores": os.cpu_count() or 0,
         "memory GiB": round(pages / 1024**3),
         "kernel": platform.release(),
         "Python": platform.python_version(),
-        "file system": subprocess.run(kind, check=True, capture_output=True, text=True).stdout.strip(),
+        "file system": kind.stdout.split()[-1],
         "day": f"{datetime.now(UTC):%Y-%m-%d}",
     }
 

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 Bars = Mapping[str, Sequence[float]]
 """The times of each contender, as ratios to one of them."""
 
-_WIDTH, _LEFT, _RIGHT = 720, 150, 130
+_WIDTH, _LEFT, _RIGHT = 720, 150, 150
 _BAR, _STEP, _HEAD = 14, 20, 46
 _OURS, _THEIRS, _INK = "#2a6f97", "#c9c9c9", "#222"
 
@@ -49,5 +49,5 @@ def _bar(name: str, values: Sequence[float], y: int, scale: float) -> Iterator[s
     yield f'<rect x="{_LEFT}" y="{y}" width="{middle * scale:.1f}" height="{_BAR}" fill="{color}"/>'
     ends = f'x1="{_LEFT + low * scale:.1f}" x2="{_LEFT + high * scale:.1f}"'
     yield f'<line {ends} y1="{line}" y2="{line}" stroke="{_INK}"/>'
-    figure = f"{middle:.2f} ({low:.2f}\N{EN DASH}{high:.2f})"
+    figure = f"{middle:.3g} ({low:.3g}\N{EN DASH}{high:.3g})"
     yield f'<text x="{_LEFT + high * scale + 6:.1f}" y="{text}">{figure}</text>'

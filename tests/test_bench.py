@@ -67,4 +67,4 @@ def test_the_plot_shows_everybody_fastest_first() -> None:
     shown = [text.text for text in plot.iter("{http://www.w3.org/2000/svg}text")]
     names = [text for text in shown if text in ("ours", "slow & steady", "curl")]
     assert names == ["ours", "slow & steady", "curl"]
-    assert "0.45 (0.40\N{EN DASH}0.50)" in shown
+    assert "0.45 (0.4\N{EN DASH}0.5)" in shown
