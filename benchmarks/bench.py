@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -81,6 +82,8 @@ def write(outcomes: Mapping[str, Outcome], facts: Mapping[str, object], folder: 
 
 def main() -> int:
     """Run what the command line asks for; print the table, and return the exit status."""
+    # Whichever way it is interrupted, what it has started is taken down.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _options()
     names = options.only or list(WORKLOADS)
     results = options.results
