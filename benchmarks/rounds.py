@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from runs import Cost, Run, measured
 
 Runs = Mapping[str, Sequence[Run]]
 """The runs of each contender, round by round."""
+
+Tidy = Callable[[Path], object]
+"""What is done to the folder of a run when it has been measured."""
 
 _BLOCK = 1024 * 1024
 
@@ -38,10 +41,10 @@ class Contender:
         return self.rounds is None or 1 <= number <= self.rounds
 
 
-def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path) -> Runs:
+def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tidy: Tidy) -> Runs:
     """Let everybody run in turn, once to warm up and then `rounds` times.
 
-    What each of them brings the first time is compared byte for byte.
+    What each of them brings the first time is compared byte for byte; `tidy` clears it away.
 
     Raises:
         SystemExit: Somebody failed, or brought something else.
@@ -52,7 +55,7 @@ def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path) -> 
         for contender in contenders:
             if not contender.runs_in(number):
                 continue
-            run = _run(contender, scratch, check=contender.name not in checked)
+            run = _run(contender, scratch, tidy, check=contender.name not in checked)
             checked.add(contender.name)
             if number:
                 runs[contender.name].append(run)
@@ -64,14 +67,24 @@ def ratios(runs: Runs, one: str, other: str, cost: Cost) -> list[float]:
     return [cost(a) / cost(b) for a, b in zip(runs[one], runs[other], strict=False)]
 
 
-def _run(contender: Contender, scratch: Path, *, check: bool) -> Run:
-    folder = scratch / "target"
-    folder.mkdir()
+def empty(folder: Path) -> None:
+    """Give back the blocks of a folder's files, and leave the files.
+
+    Before ext4 without a journal makes a file, it looks at those that were deleted within the last minutes:
+    whoever makes many pays for all that were removed before it.
+    """
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.truncate(path, 0)
+
+
+def _run(contender: Contender, scratch: Path, tidy: Tidy, *, check: bool) -> Run:
+    folder = Path(tempfile.mkdtemp(dir=scratch))
     run = measured(contender.command(folder), scratch)
     sys.stderr.write(f"{contender.name}: {run.wall:.2f} s\n")
     if check:
         _compare(contender, folder)
-    shutil.rmtree(folder)
+    tidy(folder)
     # Nobody's run shall wait for the disk to take in what the one before it wrote.
     os.sync()
     return run

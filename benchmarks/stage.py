@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -11,7 +12,7 @@ import attrs
 from errands import Errand
 from job import File, Job
 from objects import GIB, MIB, Objects
-from rounds import Contender, Runs, interleaved
+from rounds import Contender, Runs, Tidy, interleaved
 from runs import Cost
 from table import Row
 
@@ -70,9 +71,9 @@ class Stage:
         """These files, to be fetched by so many at once."""
         return Errand(name, Job(self.origin, workers, files), self.objects.folder, self.scratch)
 
-    def play(self, *contenders: Contender) -> Runs:
-        """Everybody in turn, for as many rounds as count."""
-        return interleaved(contenders, self.scale.rounds, self.scratch)
+    def play(self, *contenders: Contender, tidy: Tidy = shutil.rmtree) -> Runs:
+        """Everybody in turn, for as many rounds as count; what they bring is removed unless `tidy` says else."""
+        return interleaved(contenders, self.scale.rounds, self.scratch, tidy)
 
 
 @attrs.frozen
