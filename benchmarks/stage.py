@@ -72,7 +72,7 @@ class Stage:
         return Errand(name, Job(self.origin, workers, files), self.objects.folder, self.scratch)
 
     def play(self, *contenders: Contender, tidy: Tidy = shutil.rmtree) -> Runs:
-        """Everybody in turn, for as many rounds as count; what they bring is removed unless `tidy` says else."""
+        """Everybody in turn, for as many rounds as count; what they bring is removed, or what `tidy` does."""
         return interleaved(contenders, self.scale.rounds, self.scratch, tidy)
 
 
