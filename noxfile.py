@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tarfile
@@ -36,6 +37,16 @@ def lower_bounds() -> list[str]:
     return [requirement.replace(">=", "==") for requirement in declared]
 
 
+def provide(session: nox.Session, programs: dict[str, str]) -> None:
+    """Have apt install the packages of those programs that are not here."""
+    # Debian keeps servers where the path of an ordinary user does not lead.
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    if missing := [package for name, package in programs.items() if not shutil.which(name, path=path)]:
+        session.run("apt-get", "update", external=True)
+        env = {"DEBIAN_FRONTEND": "noninteractive"}
+        session.run("apt-get", "install", "-y", *missing, env=env, external=True)
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests on every supported Python that is here, then hold what they covered to 100 %."""
@@ -67,11 +78,7 @@ def tests_lowest(session: nox.Session) -> None:
 @nox.session(default=False)
 def nginx(session: nox.Session) -> None:
     """Download from a real nginx, installed by apt where there is none, through connections that break."""
-    # Debian keeps it where the path of an ordinary user does not lead.
-    if not (shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")):
-        session.run("apt-get", "update", external=True)
-        env = {"DEBIAN_FRONTEND": "noninteractive"}
-        session.run("apt-get", "install", "-y", "nginx-light", env=env, external=True)
+    provide(session, {"nginx": "nginx-light"})
     session.install("-e", ".[cli,speed]", *group("tests"))
     session.run("pytest", "-m", "nginx", "tests/nginx", *session.posargs)
 
@@ -81,6 +88,15 @@ def kill_loop(session: nox.Session) -> None:
     """Kill downloads at random moments and start them again; nothing may be corrupt, nothing stuck."""
     session.install("-e", ".[speed]")
     session.run("python", "benchmarks/kill_loop.py", "--check", *(session.posargs or ["--rounds", "20"]))
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure how fast we are, against curl and others that are installed where they are missing."""
+    provide(session, {"nginx": "nginx-light", "curl": "curl", "aria2c": "aria2", "time": "time"})
+    session.install("-e", ".[speed]", *group("bench"))
+    # Whoever interrupts it gets back the disk, and leaves no server behind.
+    session.run("python", "benchmarks/bench.py", *session.posargs, interrupt_timeout=20)
 
 
 @nox.session

@@ -1,0 +1,94 @@
+"""What is served: files of chance, in the shape of exports."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from google_crc32c import Checksum
+from job import File
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+"""Bytes."""
+
+ARTIFACTS = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}
+"""The artifacts, and the names they have on disk after the export's id. API: Retrieve Exports."""
+
+_HASHES: Mapping[str, Callable[[], Any]] = {"crc32c": Checksum, "md5": hashlib.md5}
+
+PAGE = 100
+"""Exports on a page of the listing."""
+
+
+class Objects:
+    """The far side's disk.
+
+    Args:
+        root: The folder that nginx serves.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.folder = root / "objects"
+        """Where the files are."""
+        self.folder.mkdir()
+        (root / "pages").mkdir()
+
+    def put(self, name: str, size: int, *, sparse: bool = False) -> str:
+        """Serve `size` bytes of chance, or of nothing where it is `sparse`, as `name`, unless it is there."""
+        path = self.folder / name
+        if not path.exists():
+            with path.open("wb") as file:
+                for start in range(0, 0 if sparse else size, MIB):
+                    file.write(os.urandom(min(MIB, size - start)))
+                file.truncate(size)
+        return name
+
+    def export(self, origin: str, export_id: str, sizes: list[int]) -> list[File]:
+        """Serve an export with an artifact of each of these sizes."""
+        names = list(zip(ARTIFACTS, sizes, strict=False))
+        return [self.file(origin, export_id, artifact, size) for artifact, size in names]
+
+    def file(self, origin: str, export_id: str, artifact: str, size: int, *, sparse: bool = False) -> File:
+        """Serve one artifact of an export."""
+        name = f"{export_id}{ARTIFACTS[artifact]}"
+        url = f"{origin}/objects/{self.put(name, size, sparse=sparse)}"
+        return File(export_id, artifact, name, url)
+
+    def with_hash(self, file: File, algorithm: str) -> File:
+        """The same file, of which the server declares its hash."""
+        digest = _HASHES[algorithm]()
+        with (self.folder / file.name).open("rb") as content:
+            while block := content.read(MIB):
+                digest.update(block)
+        declared = base64.b64encode(digest.digest()).decode()
+        return file._replace(url=f"{file.url}?hash={algorithm}={declared}")
+
+    def listing(self, files: list[File]) -> None:
+        """Let the API's listing tell of these files' exports, page by page. API: List exports."""
+        told: dict[str, dict[str, Any]] = {}
+        for file in files:
+            export = told.setdefault(file.export_id, _export(file.export_id))
+            export[f"_{file.artifact}_url"] = file.url
+        exports = list(told.values())
+        for number, start in enumerate(range(0, len(exports), PAGE), 1):
+            has_more = start + PAGE < len(exports)
+            pagination = {"page": number, "limit": PAGE, "has_more": has_more, "total_count": len(exports)}
+            page = {"status": 200, "data": exports[start : start + PAGE], "pagination": pagination}
+            (self._root / "pages" / f"{number}.json").write_text(json.dumps(page), encoding="utf-8")
+
+
+def _export(export_id: str) -> dict[str, Any]:
+    return {
+        "id": export_id,
+        "object": "export",
+        "resource": "contact",
+        "status": "completed",
+        "created_at": int(time.time()),
+    }

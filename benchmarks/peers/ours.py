@@ -1,0 +1,63 @@
+"""Us, as anybody would use us; `bulk`, `sha256` and `uvloop` say how."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+from job import Job, given, timed
+
+from packagex_async import AsyncPackageX, Export
+
+
+def exports(job: Job) -> Iterator[Export]:
+    """The exports as the API would tell of them."""
+    for export_id, files in groupby(job.files, lambda file: file.export_id):
+        urls = {f"{file.artifact}_url": file.url for file in files}
+        yield Export(id=export_id, status="completed", **urls)  # type: ignore[arg-type]
+
+
+async def fetch(
+    px: AsyncPackageX,
+    todo: Iterable[Export],
+    folder: Path,
+    concurrency: int,
+    digest: Literal["sha256"] | None,
+) -> None:
+    """Download one export after another, each with `concurrency` artifacts at once."""
+    for export in todo:
+        await px.exports.download(export, folder, concurrency=concurrency, digest=digest)
+
+
+async def main(job: Job, folder: Path, options: list[str]) -> None:
+    """Do the job with one client."""
+    digest: Literal["sha256"] | None = "sha256" if "sha256" in options else None
+    async with AsyncPackageX("key", base_url=job.base_url) as px:
+        # Until there is a way to ask for all of them, they are asked for one by one.
+        bulk = getattr(px.exports, "download_all", None)
+        if "bulk" in options and bulk:
+            async for report in bulk(folder, concurrency=job.workers):
+                report.raise_for_failures()
+            return
+        todo = exports(job)
+        # One export has its artifacts side by side; of many, there is one worker for each connection.
+        alone = len({file.export_id for file in job.files}) == 1
+        workers, concurrency = (1, job.workers) if alone else (job.workers, 1)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(fetch(px, todo, folder, concurrency, digest))
+
+
+if __name__ == "__main__":
+    job, folder, options = given()
+    run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
+    if "uvloop" in options:
+        # Who does without it shall not pay for its import.
+        import uvloop
+
+        run = uvloop.run
+    with timed():
+        run(main(job, folder, options))

@@ -1,0 +1,106 @@
+"""Rounds: every contender in turn, again and again, so that what drifts drifts for all of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+from runs import Cost, Run, measured
+
+Runs = Mapping[str, Sequence[Run]]
+"""The runs of each contender, round by round."""
+
+Tidy = Callable[[Path], object]
+"""What is done to the folder of a run when it has been measured."""
+
+_BLOCK = 1024 * 1024
+
+
+@attrs.frozen
+class Contender:
+    """Somebody who does a job.
+
+    Attributes:
+        name: What the table calls it.
+        command: The command line that leaves the files in a folder.
+        files: What has to be there in the end, by name, and what it must be the same as.
+        rounds: How often at most, without a warm-up, for one that takes its time.
+    """
+
+    name: str
+    command: Callable[[Path], Sequence[str]]
+    files: Mapping[str, Path]
+    rounds: int | None = None
+
+    def runs_in(self, number: int) -> bool:
+        """Whether it takes part in a round; round 0 is the warm-up."""
+        return self.rounds is None or 1 <= number <= self.rounds
+
+
+def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tidy: Tidy) -> Runs:
+    """Let everybody run in turn, once to warm up and then `rounds` times.
+
+    What each of them brings the first time is compared byte for byte; `tidy` clears it away.
+
+    Raises:
+        SystemExit: Somebody failed, or brought something else.
+    """
+    runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
+    checked: set[str] = set()
+    for number in range(rounds + 1):
+        for contender in contenders:
+            if not contender.runs_in(number):
+                continue
+            run = _run(contender, scratch, tidy, check=contender.name not in checked)
+            checked.add(contender.name)
+            if number:
+                runs[contender.name].append(run)
+    return runs
+
+
+def ratios(runs: Runs, one: str, other: str, cost: Cost) -> list[float]:
+    """How much `one` cost for each unit that `other` did, round by round."""
+    return [cost(a) / cost(b) for a, b in zip(runs[one], runs[other], strict=False)]
+
+
+def empty(folder: Path) -> None:
+    """Give back the blocks of a folder's files, and leave the files.
+
+    Before ext4 without a journal makes a file, it looks at those that were deleted within the last minutes:
+    whoever makes many pays for all that were removed before it.
+    """
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.truncate(path, 0)
+
+
+def _run(contender: Contender, scratch: Path, tidy: Tidy, *, check: bool) -> Run:
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    run = measured(contender.command(folder), scratch)
+    sys.stderr.write(f"{contender.name}: {run.wall:.2f} s\n")
+    if check:
+        _compare(contender, folder)
+    tidy(folder)
+    # Nobody's run shall wait for the disk to take in what the one before it wrote.
+    os.sync()
+    return run
+
+
+def _compare(contender: Contender, folder: Path) -> None:
+    for name, original in contender.files.items():
+        path = folder / name
+        if not path.exists() or not _same(path, original):
+            raise SystemExit(f"{contender.name}: {name} is not what was served")
+
+
+def _same(one: Path, other: Path) -> bool:
+    # The library's own comparison is as thorough, and takes 8 KiB at a time.
+    with one.open("rb") as a, other.open("rb") as b:
+        while block := a.read(_BLOCK):
+            if block != b.read(_BLOCK):
+                return False
+        return not b.read(1)

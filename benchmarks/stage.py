@@ -1,0 +1,99 @@
+"""What every workload is given, and what it gives back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import attrs
+from errands import Errand
+from job import File, Job
+from objects import GIB, MIB, Objects
+from rounds import Contender, Runs, Tidy, interleaved
+from runs import Cost
+from table import Row
+
+WALL: Cost = attrgetter("wall")
+TRANSFER: Cost = attrgetter("transfer")
+CPU: Cost = attrgetter("cpu")
+
+
+@attrs.frozen(kw_only=True)
+class Scale:
+    """How much of everything.
+
+    Attributes:
+        rounds: Rounds that count.
+        large: Bytes of the one artifact of W1 and W8.
+        quarter: Bytes of each of the four of W2.
+        exports: Exports of W3, with four artifacts each.
+        far: Bytes of the artifact of W4.
+        huge: Bytes of the one in W5 that no memory should hold.
+    """
+
+    rounds: int = 5
+    large: int = GIB
+    quarter: int = 256 * MIB
+    exports: int = 500
+    far: int = 128 * MIB
+    huge: int = 10 * GIB
+
+
+QUICK = Scale(rounds=1, large=64 * MIB, quarter=16 * MIB, exports=50, far=32 * MIB, huge=256 * MIB)
+"""Enough to see that all of it works; the figures mean nothing."""
+
+
+@attrs.frozen
+class Stage:
+    """Where a workload is played.
+
+    Attributes:
+        scale: How much of everything.
+        port: Where nginx listens.
+        objects: What it serves.
+        scratch: A folder for notes, and for what the contenders bring.
+    """
+
+    scale: Scale
+    port: int
+    objects: Objects
+    scratch: Path
+
+    @property
+    def origin(self) -> str:
+        """Scheme, address and port of nginx."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def errand(self, name: str, files: list[File], workers: int) -> Errand:
+        """These files, to be fetched by so many at once."""
+        return Errand(name, Job(self.origin, workers, files), self.objects.folder, self.scratch)
+
+    def play(self, *contenders: Contender, tidy: Tidy = shutil.rmtree) -> Runs:
+        """Everybody in turn, for as many rounds as count; what they bring is removed, or what `tidy` does."""
+        return interleaved(contenders, self.scale.rounds, self.scratch, tidy)
+
+
+@attrs.frozen
+class Outcome:
+    """What a workload has shown.
+
+    Attributes:
+        rows: Its rows of the table.
+        raw: Every figure by contender, for the JSON.
+        bars: The times of the contenders as ratios to the first of them, for the plot.
+    """
+
+    rows: Sequence[Row]
+    raw: Mapping[str, Sequence[Any]]
+    bars: Mapping[str, Sequence[float]] = attrs.field(factory=dict)
+
+
+Workload = Callable[[Stage], Outcome]
+
+
+def raw(runs: Runs) -> dict[str, list[Any]]:
+    """All figures of all runs, as JSON can hold them."""
+    return {name: [attrs.asdict(run) for run in each] for name, each in runs.items()}

@@ -1,0 +1,70 @@
+"""The benchmark's own arithmetic: what it tells of its figures is true."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+from plot import svg
+from rounds import Contender, ratios
+from runs import Run
+from table import Row, markdown
+
+
+def run(wall: float) -> Run:
+    """A run that took so many seconds."""
+    return Run(wall=wall, transfer=wall, cpu=wall, peak=0)
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    """What is slow in a round is slow for everybody; a round that one of them sat out does not count."""
+    runs = {"ours": [run(1), run(4), run(9)], "curl": [run(2), run(8)]}
+    assert ratios(runs, "ours", "curl", lambda run: run.wall) == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("values", "missed"),
+    [((0.1, 0.2, 9.0), False), ((0.5,), False), ((0.1, 0.6, 0.7), True), ((), True)],
+)
+def test_a_promise_is_kept_by_the_median(values: tuple[float, ...], missed: bool) -> None:
+    """One lucky round does not keep it, one unlucky does not break it, and nothing measured keeps nothing."""
+    assert Row("W1", "time vs curl", values, must=0.5).missed is missed
+
+
+def test_what_was_not_promised_cannot_be_missed() -> None:
+    """Some rows are there to be read."""
+    assert not Row("W1", "on uvloop", (99.0,)).missed
+
+
+def test_the_table_tells_bounds_and_spread() -> None:
+    """Whoever reads it sees the median, the least and the greatest, and where a promise is not kept."""
+    rows = [
+        Row("W5", "memory", (3.0, 1.0, 2.0), must=24, moonshot=12, unit=" MiB"),
+        Row("W6", "time", (0.3,), must=0.2),
+        Row("W7", "time", ()),
+    ]
+    assert markdown(rows, ["A note."]).splitlines()[2:] == [
+        "| W5 | memory | ≤ 24 MiB | ≤ 12 MiB | 2 (1\N{EN DASH}3) MiB |",
+        "| W6 | time | ≤ 0.2 |  | 0.3 (0.3\N{EN DASH}0.3) **missed** |",
+        "| W7 | time |  |  | not measured |",
+        "",
+        "- A note.",
+    ]
+
+
+@pytest.mark.parametrize(("rounds", "taken"), [(None, [0, 1, 2, 3]), (2, [1, 2])])
+def test_who_takes_long_runs_seldom_and_without_a_warm_up(rounds: int | None, taken: list[int]) -> None:
+    """Its rounds are the first that count, so that each has a counterpart."""
+    contender = Contender("curl", lambda folder: [], {}, rounds)
+    assert [number for number in range(4) if contender.runs_in(number)] == taken
+
+
+def test_the_plot_shows_everybody_fastest_first() -> None:
+    """It is an SVG that any reader of XML understands, whatever a contender is called."""
+    plot = ElementTree.fromstring(
+        svg({"W1": {"slow & steady": [2.0], "ours": [0.4, 0.5]}, "W2": {"curl": [1.0]}})
+    )
+    shown = [text.text for text in plot.iter("{http://www.w3.org/2000/svg}text")]
+    names = [text for text in shown if text in ("ours", "slow & steady", "curl")]
+    assert names == ["ours", "slow & steady", "curl"]
+    assert "0.45 (0.4\N{EN DASH}0.5)" in shown
