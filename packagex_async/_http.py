@@ -323,9 +323,21 @@ def _body(response: aiohttp.ClientResponse, patience: float) -> Callable[[], Awa
     while block := content.read_nowait():
         first += block
     if connection.protocol is None or content.is_eof():
-        return content.readany
+        return _Behind(first, content.readany).read
     connection.protocol.pause_reading()
     return Intake(connection.transport, first, length - len(first), patience).read
+
+
+@attrs.define
+class _Behind:
+    """Reads what `rest` reads, behind what was taken before."""
+
+    _taken: bytes
+    _rest: Callable[[], Awaitable[bytes]]
+
+    async def read(self) -> bytes:
+        taken, self._taken = self._taken, b""
+        return taken or await self._rest()
 
 
 def _patience(seconds: float) -> aiohttp.TraceConfig:
