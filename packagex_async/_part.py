@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable
 from io import FileIO
+from operator import index
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -119,7 +120,9 @@ class Part:
         self.received += len(block)
         if large or self._gathered_size >= BLOCK_SIZE:
             async with self._turn:
-                await self._disk.run(self._path, self._flush)
+                # Another connection may have had it written while this one waited for its turn.
+                if self._gathered:
+                    await self._disk.run(self._path, self._flush, self._handed_over())
 
     async def publish(self, check: Callable[[Measured], T], *, overwrite: bool) -> tuple[Measured, T]:
         """Write what is gathered, close the file, and put it in the target's place in one step if it is good.
@@ -186,10 +189,14 @@ class Part:
         self.received = written.size
         return memo
 
-    def _flush(self) -> None:
+    def _handed_over(self) -> list[tuple[int, Block]]:
+        # Never on a thread while blocks may still come: one that came just then would be lost.
+        gathered, self._gathered, self._gathered_size = self._gathered, [], 0
+        return gathered
+
+    def _flush(self, gathered: list[tuple[int, Block]]) -> None:
         # Opened no earlier: what came with the answer's head is taken before any thread is waited for.
         file = self._open()
-        gathered, self._gathered, self._gathered_size = self._gathered, [], 0
         self._foresee_gaps(gathered)
         for position, block in gathered:
             if self._decoder is None:
@@ -221,8 +228,12 @@ class Part:
                 return
             beginning += len(block)
 
+    def _tell_gaps(self) -> None:
+        if self._memo is not None and self._written.size != self._written.beginning:
+            _keep.remember(self._path, self._memo | {"gaps": self.gaps()})
+
     def _publish(self, check: Callable[[Measured], T], overwrite: bool) -> tuple[Measured, T]:
-        self._flush()
+        self._flush(self._handed_over())
         if self._decoder is not None:
             self._decoder.end()
         file = self._open()
@@ -264,7 +275,8 @@ class Part:
         file = self._open()
         try:
             if not file.closed:
-                self._flush()
+                self._flush(self._handed_over())
+                self._tell_gaps()
         finally:
             file.close()
             _keep.release(self._path)
@@ -281,8 +293,9 @@ def _written(memo: Memo, path: Path) -> Coverage | None:
     """What of the partial at `path` was written by the run that has left `memo`, if that makes sense."""
     size = path.stat().st_size
     try:
-        gaps = [(int(start), int(end)) for start, end in memo.get("gaps", [(size, size)])]
-        written = Coverage.without(gaps, int(memo["length"]) if "gaps" in memo else size)
+        length = index(memo["length"])
+        gaps = [(index(start), index(end)) for start, end in memo.get("gaps", [(size, length)])]
+        written = Coverage.without(gaps, length)
     except (KeyError, TypeError, ValueError):
         return None
-    return written if written.end <= size else None
+    return written if written.end <= size <= length else None
