@@ -218,19 +218,23 @@ class Part:
             self._put(file, piece, self._digested)
 
     def _foresee_gaps(self, gathered: list[tuple[int, Block]]) -> None:
-        # A later run believes the file's length, unless it was told of gaps before there were any.
-        if self._memo is None:
-            return
+        # A later run believes the file's length, unless it was told of gaps before there were any. Once told
+        # of them it believes nothing else: it has to be told of what is written since, too.
+        if self._memo is not None and ("gaps" in self._memo or not self._follows(gathered)):
+            self._tell_gaps(self._memo)
+
+    def _follows(self, gathered: list[tuple[int, Block]]) -> bool:
+        """Whether the blocks follow what is written without a gap."""
         beginning = self._written.beginning
         for position, block in gathered:
             if position != beginning:
-                _keep.remember(self._path, self._memo | {"gaps": self.gaps()})
-                return
+                return False
             beginning += len(block)
+        return True
 
-    def _tell_gaps(self) -> None:
-        if self._memo is not None and self._written.size != self._written.beginning:
-            _keep.remember(self._path, self._memo | {"gaps": self.gaps()})
+    def _tell_gaps(self, memo: Memo) -> None:
+        self._memo = memo | {"gaps": self.gaps()}
+        _keep.remember(self._path, self._memo)
 
     def _publish(self, check: Callable[[Measured], T], overwrite: bool) -> tuple[Measured, T]:
         self._flush(self._handed_over())
@@ -276,7 +280,8 @@ class Part:
         try:
             if not file.closed:
                 self._flush(self._handed_over())
-                self._tell_gaps()
+                if self._memo is not None and "gaps" in self._memo:
+                    self._tell_gaps(self._memo)
         finally:
             file.close()
             _keep.release(self._path)
