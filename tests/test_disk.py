@@ -226,8 +226,12 @@ async def entered(gate: Gate) -> None:
     await asyncio.to_thread(gate.entered.wait, 30)
 
 
-async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path) -> None:
-    """The thread is outlived, the handle closed, the partial removed, however often it is cancelled."""
+@pytest.mark.parametrize("publishing", [False, True])
+async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path, publishing: bool) -> None:
+    """The thread is outlived, the handle closed, the partial removed, however often it is cancelled.
+
+    What was on its way to its place is there, whole.
+    """
     disk = Disk(threads=1)
     gate = Gate()
     busy = asyncio.create_task(disk.run(tmp_path, gate))
@@ -235,7 +239,9 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path) -
 
     async def use() -> None:
         async with Part(disk, tmp_path / "a.csv") as part:
-            await part.publish(size, overwrite=False)
+            if publishing:
+                await part.publish(size, overwrite=False)
+            await part.write(bytes(BLOCK_SIZE), 0)
             pytest.fail("it was cancelled before")
 
     task = asyncio.create_task(use())
@@ -247,7 +253,7 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path) -
     with pytest.raises(asyncio.CancelledError):
         await task
     await busy
-    assert names(tmp_path) == []
+    assert names(tmp_path) == (["a.csv"] if publishing else [])
     disk.close()
 
 
