@@ -49,7 +49,7 @@ class Crew:
 
     def distrust(self) -> None:
         """Keep to the first connection from now on: something that came did not fit."""
-        self._most = 1
+        self._most = self._gain.most = 1
 
     def encourage(self) -> None:
         """Forget who has failed: there is a fresh link."""
@@ -60,7 +60,8 @@ class Crew:
         if self._tasks:
             self._cancel()
             await outlive(asyncio.wait(self._tasks))
-            self._tasks.clear()
+            # What they may have failed with is of no account any more.
+            self._failures()
 
     async def next_span(self) -> Span | None:
         """What the first connection is to bring next, or `None` when everything is here.
@@ -69,17 +70,20 @@ class Crew:
             DiskError: Another connection could not write.
         """
         while (span := self.work.claim()) is None and self._tasks:
-            done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                if not task.cancelled():
-                    task.result()
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            self._settle()
         return span
 
     def advanced(self, received: int) -> None:
-        """Take note that `received` bytes are here, and see to it that the right number are at work."""
+        """Take note that `received` bytes are here, and see to it that the right number are at work.
+
+        Raises:
+            DiskError: Another connection could not write.
+        """
+        self._settle()
         if self._gain.most == 1:
             return
-        busy = sum(not task.done() for task in self._tasks)
+        busy = len(self._tasks)
         wanted = self._gain.connections(
             self._clock.monotonic(), received, self.work.left, working=1 + busy * self._proven
         )
@@ -91,6 +95,17 @@ class Crew:
     def proved(self) -> None:
         """Take note that an answer was of the very bytes that were asked for."""
         self._proven = True
+
+    def _settle(self) -> None:
+        for failure in self._failures():
+            raise failure
+
+    def _failures(self) -> list[BaseException]:
+        """What the connections that have ended failed with; they are no longer counted."""
+        ended = {task for task in self._tasks if task.done()}
+        self._tasks -= ended
+        failures = [task.exception() for task in ended if not task.cancelled()]
+        return [failure for failure in failures if failure is not None]
 
     def _cancel(self) -> None:
         for task in self._tasks:

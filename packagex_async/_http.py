@@ -362,7 +362,7 @@ def _body(response: aiohttp.ClientResponse, patience: float) -> Callable[[], Awa
     content, connection, length = response.content, response.connection, response.content_length
     if (
         length is None
-        or length < _WORTH_A_CONNECTION
+        or length - content.total_bytes < _WORTH_A_CONNECTION
         or "Transfer-Encoding" in response.headers
         or connection is None
         or connection.protocol is None

@@ -114,7 +114,9 @@ class Part:
         self.received += len(block)
         if large or self._gathered_size >= BLOCK_SIZE:
             async with self._turn:
-                await self._disk.run(self._target, self._partial.write, self._taken())
+                # Another connection may have had it written while this one waited for its turn.
+                if self._gathered:
+                    await self._disk.run(self._target, self._partial.write, self._taken())
 
     async def publish(self, check: Callable[[Measured], T], *, overwrite: bool) -> tuple[Measured, T]:
         """Write what is gathered, close the file, and put it in the target's place in one step if it is good.

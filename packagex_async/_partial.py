@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from io import FileIO
+from operator import index
 from pathlib import Path
 from typing import TypeVar
 
@@ -141,6 +142,7 @@ class Partial:
         try:
             if self._file is None or not self._file.closed:
                 self.write(blocks)
+                self._tell_gaps()
         finally:
             if self._file is not None:
                 self._file.close()
@@ -192,6 +194,10 @@ class Partial:
                 return
             beginning += len(block)
 
+    def _tell_gaps(self) -> None:
+        if self.memo is not None and self.written.size != self.written.beginning:
+            _keep.remember(self.path, self.memo | {"gaps": self.gaps()})
+
     def _digest_rest(self) -> None:
         """Read what came out of order, or in an earlier run."""
         if not self._digests or self._digested == self.written.size:
@@ -231,8 +237,9 @@ def _written(memo: Memo, path: Path) -> Coverage | None:
     """What of the partial at `path` was written by the run that has left `memo`, if that makes sense."""
     size = path.stat().st_size
     try:
-        gaps = [(int(start), int(end)) for start, end in memo.get("gaps", [(size, size)])]
-        written = Coverage.without(gaps, int(memo["length"]) if "gaps" in memo else size)
+        length = index(memo["length"])
+        gaps = [(index(start), index(end)) for start, end in memo.get("gaps", [(size, length)])]
+        written = Coverage.without(gaps, length)
     except (KeyError, TypeError, ValueError):
         return None
-    return written if written.end <= size else None
+    return written if written.end <= size <= length else None

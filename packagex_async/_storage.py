@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
+from operator import index
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -63,6 +64,11 @@ class Link:
             return None
 
 
+def _name() -> Any:
+    # A memo is read from a disk, where it may have become anything.
+    return attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.instance_of(str)))
+
+
 @attrs.frozen(kw_only=True)
 class Identity:
     """What names the content behind a link, so that two answers can be known to carry the same.
@@ -73,9 +79,9 @@ class Identity:
         modified: The `Last-Modified` text.
     """
 
-    etag: str | None = None
-    generation: str | None = None
-    modified: str | None = None
+    etag: str | None = _name()
+    generation: str | None = _name()
+    modified: str | None = _name()
 
     @classmethod
     def of(cls, headers: MultiMapping[str]) -> Identity:
@@ -160,7 +166,7 @@ class Declared:
         """What `memo` told of; nothing when it is not a memo of this version."""
         try:
             return cls(
-                length=int(memo["length"]),
+                length=index(memo["length"]),
                 algorithm=memo["algorithm"],
                 digest=bytes.fromhex(memo["digest"]),
                 identity=Identity(**memo["identity"]),

@@ -300,7 +300,9 @@ class Transfer:
         return self._file(measured, verified)
 
     def _verify(self, measured: Measured) -> Verified:
-        return verify(self.link, self._declared, self._part.received, measured.of(self._declared.algorithm))
+        declared = self._declared
+        size = measured.size if declared.encoding is None else self._part.received
+        return verify(self.link, declared, size, measured.of(declared.algorithm))
 
     def _unusable(self, error: BodyError) -> StorageError:
         return unusable(self.link, str(error))

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import os
+import random
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from packagex_async import _part
 from packagex_async._disk import Disk, DiskError
-from packagex_async._files import BLOCK_SIZE, write_all
+from packagex_async._files import BLOCK_SIZE, Measured, write_all
 from packagex_async._part import Part
 
 from .support import names
@@ -31,21 +33,30 @@ async def disk() -> AsyncIterator[Disk]:
     disk.close()
 
 
+async def bring(part: Part, *blocks: bytes) -> None:
+    """Write `blocks` one behind the other."""
+    for block in blocks:
+        await part.write(block, part.received)
+
+
+def size(measured: Measured) -> int:
+    """A check that is content with everything."""
+    return measured.size
+
+
 async def test_what_was_written_is_published_whole(disk: Disk, tmp_path: Path) -> None:
     """Small blocks and large ones, in a folder that was not there."""
     target = tmp_path / "new" / "deep" / "a.csv"
     blocks = [b"x" * 10, b"y" * (BLOCK_SIZE + 1), b"", b"z" * (BLOCK_SIZE - 5)]
     async with Part(disk, target) as part:
         await part.start(algorithms=["md5", "sha256"])
-        for block in blocks:
-            await part.write(block)
-        measured = await part.finish()
+        await bring(part, *blocks)
         assert not target.exists()
-        await part.publish(overwrite=False)
+        measured, found = await part.publish(size, overwrite=False)
     whole = b"".join(blocks)
     assert target.read_bytes() == whole
     assert names(target.parent) == ["a.csv"]
-    assert measured.size == len(whole)
+    assert measured.size == found == len(whole)
     assert measured.digests == {"md5": hashlib.md5(whole).digest(), "sha256": hashlib.sha256(whole).digest()}
 
 
@@ -55,7 +66,7 @@ async def test_trap_22_a_part_that_is_not_published_disappears(disk: Disk, tmp_p
     target.write_text("old")
     with pytest.raises(RuntimeError, match="far side"):
         async with Part(disk, target) as part:
-            await part.write(b"n" * 2 * BLOCK_SIZE)
+            await bring(part, b"n" * 2 * BLOCK_SIZE)
             assert len(names(tmp_path)) == 2
             raise RuntimeError("far side")
     assert names(tmp_path) == ["a.csv"]
@@ -66,12 +77,10 @@ async def test_trap_04_two_parts_of_one_target_do_not_meet(disk: Disk, tmp_path:
     """Each has a partial of its own; the one that is published last stands."""
     target = tmp_path / "a.csv"
     async with Part(disk, target) as one, Part(disk, target) as other:
-        await one.write(b"11")
-        await other.write(b"22")
-        await one.finish()
-        await other.finish()
-        await one.publish(overwrite=False)
-        await other.publish(overwrite=False)
+        await bring(one, b"11")
+        await bring(other, b"22")
+        await one.publish(size, overwrite=False)
+        await other.publish(size, overwrite=False)
     assert target.read_bytes() == b"22"
     assert names(tmp_path) == ["a.csv"]
 
@@ -80,14 +89,68 @@ async def test_a_file_that_appeared_meanwhile_is_not_destroyed(disk: Disk, tmp_p
     """Unless it is to be overwritten."""
     target = tmp_path / "a.csv"
     async with Part(disk, target) as part:
-        await part.write(b"new")
-        await part.finish()
+        await bring(part, b"new")
         target.write_bytes(b"another")
         with pytest.raises(DiskError, match="another file of 7 bytes has appeared there"):
-            await part.publish(overwrite=False)
+            await part.publish(size, overwrite=False)
         assert target.read_bytes() == b"another"
-        await part.publish(overwrite=True)
+        await part.publish(size, overwrite=True)
     assert target.read_bytes() == b"new"
+
+
+async def test_what_a_check_condemns_is_not_published(disk: Disk, tmp_path: Path) -> None:
+    """What it raises is raised, nothing is left, and a new start has nothing of the old bytes."""
+
+    def condemn(_: Measured) -> None:
+        raise ValueError("wrong bytes")
+
+    async with Part(disk, tmp_path / "a.csv") as part:
+        await bring(part, b"wrong")
+        with pytest.raises(ValueError, match="wrong bytes"):
+            await part.publish(condemn, overwrite=False)
+        await part.start()
+        assert names(tmp_path) == []
+        await bring(part, b"right")
+        await part.publish(size, overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == b"right"
+
+
+@pytest.mark.parametrize("large", [_part._WORTH_A_WRITE - 1, _part._WORTH_A_WRITE, 3 * BLOCK_SIZE])
+async def test_a_buffer_may_be_used_again_once_it_was_written(disk: Disk, tmp_path: Path, large: int) -> None:
+    """Whether it went to the disk at once or was gathered."""
+    buffer = bytearray(large)
+    blocks = [os.urandom(large) for _ in range(3)]
+    async with Part(disk, tmp_path / "a.csv") as part:
+        for place, block in enumerate(blocks):
+            buffer[:] = block
+            await part.write(memoryview(buffer), place * large)
+            buffer[:] = bytes(large)
+        await part.publish(size, overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == b"".join(blocks)
+
+
+@pytest.mark.parametrize("length", [100, 300_000])
+async def test_blocks_come_in_any_order(disk: Disk, tmp_path: Path, length: int) -> None:
+    """From several connections at once: the file and its digests are those of the whole."""
+    whole = os.urandom(16 * length)
+    places = random.Random(length).sample(range(16), 16)
+    async with Part(disk, tmp_path / "a.csv") as part:
+        await part.start(algorithms=["md5"], length=len(whole))
+        async with asyncio.TaskGroup() as group:
+            for start in (place * length for place in places):
+                group.create_task(part.write(whole[start : start + length], start))
+        measured, _ = await part.publish(size, overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == whole
+    assert measured.digests == {"md5": hashlib.md5(whole).digest()}
+
+
+async def test_only_what_is_written_counts(disk: Disk, tmp_path: Path) -> None:
+    """A file with a hole is as long as its bytes are many, for whoever checks it."""
+    async with Part(disk, tmp_path / "a.csv") as part:
+        await part.write(b"beginning", 0)
+        await part.write(b"end", 100)
+        measured, _ = await part.publish(size, overwrite=False)
+    assert measured.size == len(b"beginningend")
 
 
 class NarrowFile(io.FileIO):
@@ -133,7 +196,7 @@ async def test_what_the_disk_refuses_says_so(disk: Disk, tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(DiskError) as caught:
         async with Part(disk, tmp_path / "file" / "a.csv") as part:
-            await part.finish()
+            await part.publish(size, overwrite=False)
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.cause is caught.value.__cause__
     assert names(tmp_path) == ["file"]
@@ -143,8 +206,7 @@ async def test_a_part_of_nothing_is_an_empty_file(disk: Disk, tmp_path: Path) ->
     """An object without a byte has a file, too."""
     async with Part(disk, tmp_path / "a.csv") as part:
         assert names(tmp_path) == []
-        await part.finish()
-        await part.publish(overwrite=False)
+        await part.publish(size, overwrite=False)
     assert (tmp_path / "a.csv").read_bytes() == b""
 
 
@@ -164,8 +226,12 @@ async def entered(gate: Gate) -> None:
     await asyncio.to_thread(gate.entered.wait, 30)
 
 
-async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path) -> None:
-    """The thread is outlived, the handle closed, the partial removed, however often it is cancelled."""
+@pytest.mark.parametrize("publishing", [False, True])
+async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path, publishing: bool) -> None:
+    """The thread is outlived, the handle closed, the partial removed, however often it is cancelled.
+
+    What was on its way to its place is there, whole.
+    """
     disk = Disk(threads=1)
     gate = Gate()
     busy = asyncio.create_task(disk.run(tmp_path, gate))
@@ -173,7 +239,9 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path) -
 
     async def use() -> None:
         async with Part(disk, tmp_path / "a.csv") as part:
-            await part.finish()
+            if publishing:
+                await part.publish(size, overwrite=False)
+            await part.write(bytes(BLOCK_SIZE), 0)
             pytest.fail("it was cancelled before")
 
     task = asyncio.create_task(use())
@@ -185,7 +253,7 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path) -
     with pytest.raises(asyncio.CancelledError):
         await task
     await busy
-    assert names(tmp_path) == []
+    assert names(tmp_path) == (["a.csv"] if publishing else [])
     disk.close()
 
 

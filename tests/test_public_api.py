@@ -42,7 +42,8 @@ def signature(function: object) -> str:
         (
             AsyncExports.download,
             "(self, export, directory, *, artifacts=None, concurrency=4, overwrite=False, digest=None, "
-            "on_progress=None, resume=False, require_verification=False, max_size=None, durability=None)",
+            "on_progress=None, resume=False, require_verification=False, max_size=None, durability=None, "
+            "segments=8)",
         ),
         (AsyncExports.stream, "(self, export, artifact)"),
         (AsyncExports.create, "(self, resource, *, options=None, csv_field_options=None)"),

@@ -1,0 +1,72 @@
+"""Whether more connections bring an artifact any faster."""
+
+from __future__ import annotations
+
+from packagex_async._gain import FAST, GAIN, PROBE, SETTLING, WORTH, Gain
+
+MIB = 1024 * 1024
+LEFT = 1000 * MIB
+
+
+def watched(gain: Gain, rate: float, seconds: float, *, working: int = 1, left: int = LEFT) -> int:
+    """What `gain` tells after it has watched bytes come at `rate` for `seconds`."""
+    gain.connections(0.0, 0, left, working=working)
+    return gain.connections(seconds, int(rate * seconds), left, working=working)
+
+
+def test_the_first_connection_is_watched_for_a_while() -> None:
+    """Nothing is known before."""
+    assert watched(Gain(8), 4 * MIB, PROBE / 2) == 1
+    assert watched(Gain(8), 4 * MIB, PROBE) == 8
+
+
+def test_one_connection_that_is_as_fast_as_the_loop_stays_alone() -> None:
+    """Another could bring nothing more."""
+    assert watched(Gain(8), 1.01 * FAST, PROBE) == 1
+    assert watched(Gain(8), 1.01 * FAST, 100 * PROBE) == 1
+
+
+def test_what_is_nearly_done_is_left_to_the_one_that_does_it() -> None:
+    """The others would come too late."""
+    rate = 4 * MIB
+    assert watched(Gain(8), rate, PROBE, left=int(0.99 * rate * WORTH)) == 1
+    assert watched(Gain(8), rate, PROBE, left=int(1.01 * rate * WORTH)) == 8
+
+
+def test_one_that_turns_slow_is_helped_after_all() -> None:
+    """What it has brought since the beginning counts, and each look is a new one."""
+    gain = Gain(8)
+    assert watched(gain, 1.01 * FAST, PROBE) == 1
+    assert gain.connections(2 * PROBE, int(1.01 * FAST * PROBE), LEFT, working=1) == 8
+
+
+def test_several_that_are_faster_together_stay() -> None:
+    """They are judged once, when they have settled."""
+    gain = Gain(8)
+    assert watched(gain, 4 * MIB, PROBE) == 8
+    assert watched(gain, 1.01 * GAIN * 4 * MIB, SETTLING, working=3) == 8
+    assert watched(gain, 0, 100 * SETTLING, working=3) == 8
+
+
+def test_several_that_are_no_faster_give_way_to_one() -> None:
+    """For good."""
+    gain = Gain(8)
+    assert watched(gain, 4 * MIB, PROBE) == 8
+    assert watched(gain, 0.99 * GAIN * 4 * MIB, SETTLING, working=3) == 1
+    assert watched(gain, 1, 100 * SETTLING, working=1) == 1
+
+
+def test_they_are_not_judged_before_they_have_settled() -> None:
+    """Each one more begins the watch anew; one alone, whose help has not come yet, is not judged at all."""
+    gain = Gain(8)
+    assert watched(gain, 4 * MIB, PROBE) == 8
+    assert watched(gain, 0, 100 * SETTLING, working=1) == 8
+    for working in range(2, 8):
+        assert watched(gain, 0, SETTLING * 0.99, working=working) == 8
+    assert watched(gain, 0, SETTLING, working=8) == 1
+
+
+def test_no_more_than_are_allowed() -> None:
+    """One stays one."""
+    assert watched(Gain(1), 1, PROBE) == 1
+    assert watched(Gain(3), 1, PROBE) == 3

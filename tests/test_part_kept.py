@@ -1,0 +1,232 @@
+"""What a part leaves to a later run may have gaps, and a run that dies at any moment leaves the truth."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packagex_async import _keep, _part
+from packagex_async._disk import Disk, DiskError
+from packagex_async._files import Measured
+from packagex_async._keep import Memo
+from packagex_async._part import Part
+from packagex_async._spans import Bounds
+
+from .support import names
+
+LENGTH = 100_000
+WHOLE = random.Random("kept").randbytes(LENGTH)
+MEMO: Memo = {"length": LENGTH, "algorithm": None}
+
+
+@pytest.fixture
+async def disk() -> AsyncIterator[Disk]:
+    disk = Disk(threads=2)
+    yield disk
+    disk.close()
+
+
+@pytest.fixture(autouse=True)
+def _write_each_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is so small that it waits for others."""
+    monkeypatch.setattr(_part, "_WORTH_A_WRITE", 1)
+
+
+async def begun(part: Part, *spans: Bounds, memo: Memo = MEMO) -> None:
+    """Start a file that a later run may go on with, and write `spans` of it."""
+    await part.start(algorithms=["md5"], length=LENGTH, memo=memo)
+    for start, end in spans:
+        await part.write(WHOLE[start:end], start)
+
+
+async def left(disk: Disk, folder: Path, *spans: Bounds) -> None:
+    """A run that ends by itself, with `spans` written."""
+    async with Part(disk, folder / "a.csv") as part:
+        await begun(part, *spans)
+
+
+async def gone_on(disk: Disk, folder: Path) -> list[Bounds]:
+    """The next run: it brings what it finds missing, and the file is the whole; what was missing."""
+    target = folder / "a.csv"
+    async with Part(disk, target) as part:
+        memo = await part.take_up(["md5"])
+        if memo is None:
+            await begun(part)
+        gaps = part.gaps()
+        for start, end in reversed(gaps):
+            await part.write(WHOLE[start:end], start)
+        measured, _ = await part.publish(_check, overwrite=False)
+    assert measured.digests == {"md5": hashlib.md5(WHOLE).digest()}
+    assert target.read_bytes() == WHOLE
+    assert names(folder) == ["a.csv"]
+    target.unlink()
+    return gaps
+
+
+def _check(measured: Measured) -> None:
+    assert measured.size == LENGTH
+
+
+def memo_of(folder: Path) -> dict[str, Any]:
+    (path,) = folder.glob(".*.part.json")
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def change_memo(folder: Path, **changes: object) -> None:
+    (path,) = folder.glob(".*.part.json")
+    path.write_text(json.dumps(memo_of(folder) | changes))
+
+
+@pytest.mark.parametrize(
+    ("spans", "missing"),
+    [
+        ([(0, 100)], [(100, LENGTH)]),
+        ([(50, 100)], [(0, 50), (100, LENGTH)]),
+        ([(0, 10), (50, 60), (10, 20)], [(20, 50), (60, LENGTH)]),
+        ([(99_000, LENGTH), (0, 99_000)], []),
+        ([(0, 60), (90_000, LENGTH)], [(60, 90_000)]),
+    ],
+)
+async def test_the_next_run_lacks_only_what_is_missing(
+    disk: Disk, tmp_path: Path, spans: list[Bounds], missing: list[Bounds]
+) -> None:
+    """With or without gaps; the digest is that of the whole, though half of it was read from disk."""
+    await left(disk, tmp_path, *spans)
+    assert await gone_on(disk, tmp_path) == missing
+
+
+async def test_a_run_after_a_run_after_a_run(disk: Disk, tmp_path: Path) -> None:
+    """Each fills a part of what the one before has left, from either end."""
+    await left(disk, tmp_path, (40_000, 50_000))
+    for start, end in ((90_000, LENGTH), (0, 10_000), (20_000, 30_000)):
+        async with Part(disk, tmp_path / "a.csv") as part:
+            assert await part.take_up([]) is not None
+            await part.write(WHOLE[start:end], start)
+    assert await gone_on(disk, tmp_path) == [(10_000, 20_000), (30_000, 40_000), (50_000, 90_000)]
+
+
+async def test_gaps_are_told_before_there_are_any(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memo stands before the first byte that is out of order, and is held current from then on."""
+    told: list[object] = []
+    write_all = _part.write_all
+
+    def look(file: Any, block: Any) -> None:
+        told.append(memo_of(tmp_path).get("gaps"))
+        write_all(file, block)
+
+    monkeypatch.setattr(_part, "write_all", look)
+    await left(disk, tmp_path, (0, 10), (10, 20), (50, 60), (20, 30), (70, 80))
+    assert told == [None, None, [[20, LENGTH]], [[20, 50], [60, LENGTH]], [[30, 50], [60, LENGTH]]]
+    assert memo_of(tmp_path)["gaps"] == [[30, 50], [60, 70], [80, LENGTH]]
+
+
+@pytest.mark.parametrize("order", range(4))
+async def test_killed_between_any_two_steps(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: int
+) -> None:
+    """Whatever state of the folder a dead process leaves, the next run makes the whole of it."""
+    states: list[Path] = []
+    running = tmp_path / "running"
+
+    def snap(function: Callable[..., Any]) -> Callable[..., Any]:
+        def stepped(*args: Any, **kwargs: Any) -> Any:
+            for act in (lambda: None, lambda: function(*args, **kwargs)):
+                result = act()
+                states.append(shutil.copytree(running, tmp_path / f"state{len(states)}", symlinks=True))
+            return result
+
+        return stepped
+
+    starts = random.Random(order).sample(range(0, LENGTH, 20_000), 5)
+    with monkeypatch.context() as watched:
+        watched.setattr(_part, "write_all", snap(_part.write_all))
+        watched.setattr(_part, "replace", snap(_part.replace))
+        watched.setattr(Path, "replace", snap(Path.replace))
+        watched.setattr(_keep, "claim", snap(_keep.claim))
+        async with Part(disk, running / "a.csv") as part:
+            await begun(part, *[(start, start + 20_000) for start in starts])
+            await part.publish(_check, overwrite=False)
+    assert len(states) > 12
+    for folder in states:
+        _bury_the_owner(folder)
+        (folder / "a.csv").unlink(missing_ok=True)
+        await gone_on(disk, folder)
+
+
+def _bury_the_owner(folder: Path) -> None:
+    for claim in folder.glob(".*.claim"):
+        claim.write_text(json.dumps(json.loads(claim.read_text()) | {"started": "long ago"}))
+
+
+@pytest.mark.parametrize(
+    "gaps",
+    [
+        None, 5, "ab", {}, {"0": 1}, [5], [[1]], [[1, 2, 3]], [["a", "b"]], [["10", "20"]], [[None, 7]],
+        [[0.5, 9.5]], [[float("inf"), 5]], [[float("nan"), 5]], [[-5, 5]], [[9, 3]], [[50, 60], [10, 20]],
+        [[0, LENGTH + 1]], [[LENGTH + 5, LENGTH + 9]], [[10**30, 10**31]], [[10, 30], [20, 40]], [[[], []]],
+    ],
+)  # fmt: skip
+async def test_trap_03_gaps_of_no_sense_are_never_trusted(disk: Disk, tmp_path: Path, gaps: object) -> None:
+    """All is fetched anew, and nothing of the old partial is left."""
+    await left(disk, tmp_path, (0, 60_000))
+    change_memo(tmp_path, gaps=gaps)
+    assert await gone_on(disk, tmp_path) == [(0, LENGTH)]
+
+
+@pytest.mark.parametrize("length", [None, "100000", 99.5, float("inf"), -1, 50_000, [LENGTH]])
+async def test_trap_03_a_length_of_no_sense_is_never_trusted(
+    disk: Disk, tmp_path: Path, length: object
+) -> None:
+    """Nor one that is less than what is there."""
+    await left(disk, tmp_path, (0, 60_000))
+    change_memo(tmp_path, length=length)
+    assert await gone_on(disk, tmp_path) == [(0, LENGTH)]
+
+
+async def test_trap_03_a_file_shorter_than_its_memo_tells_is_never_trusted(
+    disk: Disk, tmp_path: Path
+) -> None:
+    """What is not there was not written."""
+    await left(disk, tmp_path, (50_000, 60_000))
+    (part,) = tmp_path.glob(".*.part")
+    os.truncate(part, 59_999)
+    assert await gone_on(disk, tmp_path) == [(0, LENGTH)]
+
+
+async def test_trap_03_a_file_longer_than_the_whole_is_never_trusted(disk: Disk, tmp_path: Path) -> None:
+    """It would be published with bytes behind its end."""
+    await left(disk, tmp_path, (50_000, 60_000))
+    (part,) = tmp_path.glob(".*.part")
+    os.truncate(part, LENGTH + 1)
+    assert await gone_on(disk, tmp_path) == [(0, LENGTH)]
+
+
+async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a write that failed nothing is believed, however much came of it."""
+    await left(disk, tmp_path, (0, 10), (50, 60))
+    write_all = _part.write_all
+
+    def refuse(file: Any, block: Any) -> None:
+        write_all(file, bytes(len(block)))
+        raise OSError("full")
+
+    async with Part(disk, tmp_path / "a.csv") as part:
+        assert await part.take_up([]) is not None
+        with monkeypatch.context() as full:
+            full.setattr(_part, "write_all", refuse)
+            with pytest.raises(DiskError):
+                await part.write(WHOLE[60:90], 60)
+    assert await gone_on(disk, tmp_path) == [(10, 50), (60, LENGTH)]

@@ -1,0 +1,133 @@
+"""Which bytes are here and which are still to come: never one twice, never one lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from packagex_async._spans import LEAST_SPAN, Bounds, Coverage, Span, Work
+
+LENGTH = 10 * LEAST_SPAN
+cuts = st.lists(st.integers(0, LENGTH), max_size=8).map(sorted)
+
+
+def pairs(bounds: list[int]) -> list[Bounds]:
+    """Spans that do not meet, from sorted bounds."""
+    return [(start, end) for start, end in zip(bounds[::2], bounds[1::2], strict=False) if start < end]
+
+
+class Connections(RuleBasedStateMachine):
+    """Connections that claim spans, bring some of each, and let go of them, in any order."""
+
+    @initialize(bounds=cuts)
+    def begin(self, bounds: list[int]) -> None:
+        gaps = pairs(bounds)
+        self.work = Work(gaps)
+        self.missing = sum(end - start for start, end in gaps)
+        self.brought = Coverage.without(gaps, LENGTH)
+        self.held: list[Span] = []
+
+    @rule()
+    def claim(self) -> None:
+        if span := self.work.claim():
+            self.held.append(span)
+
+    @precondition(lambda self: self.held)
+    @rule(which=st.randoms(use_true_random=False), size=st.integers(1, 3 * LEAST_SPAN))
+    def bring(self, which: object, size: int) -> None:
+        span = self.held[which.randrange(len(self.held))]  # type: ignore[attr-defined]
+        start, end = span.position, min(span.position + size, span.end)
+        before = self.brought.size
+        self.brought.add(start, end)
+        assert self.brought.size == before + end - start, "a byte was brought twice"
+        span.position = end
+        self.missing -= end - start
+
+    @precondition(lambda self: self.held)
+    @rule(which=st.randoms(use_true_random=False))
+    def release(self, which: object) -> None:
+        span = self.held.pop(which.randrange(len(self.held)))  # type: ignore[attr-defined]
+        self.work.release(span)
+        self.work.release(span)
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        assert self.work.left == self.missing == LENGTH - self.brought.size
+
+    def teardown(self) -> None:
+        """One connection alone can bring whatever the others have left."""
+        while self.held:
+            self.work.release(self.held.pop())
+        while span := self.work.claim():
+            self.brought.add(span.position, span.end)
+            span.position = span.end
+            self.work.release(span)
+        assert (self.brought.size, self.work.left) == (LENGTH, 0)
+
+
+TestConnections = Connections.TestCase
+TestConnections.settings = settings(max_examples=200)
+
+
+def test_a_span_is_halved_where_both_halves_are_worth_a_request() -> None:
+    """The largest one first; what nobody brings comes before that."""
+    work = Work([(0, 2 * LEAST_SPAN), (3 * LEAST_SPAN, 9 * LEAST_SPAN)])
+    one, two = work.claim(), work.claim()
+    assert one is not None
+    assert two is not None
+    assert (one.end, two.position) == (2 * LEAST_SPAN, 3 * LEAST_SPAN)
+    half = work.claim()
+    assert half is not None
+    assert (two.end, half.position, half.end) == (6 * LEAST_SPAN, 6 * LEAST_SPAN, 9 * LEAST_SPAN)
+    work.release(half)
+    assert work.claim() == half
+    assert work.divisible
+
+
+def test_what_is_too_little_is_not_divided() -> None:
+    """A request costs more than it."""
+    work = Work([(0, 2 * LEAST_SPAN - 1)])
+    assert work.divisible
+    assert work.claim() is not None
+    assert not work.divisible
+    assert work.claim() is None
+
+
+def test_a_span_of_other_work_is_not_taken_back() -> None:
+    """Its bytes are of another object."""
+    work = Work(())
+    work.release(Span(0, 5))
+    assert (work.left, work.claim()) == (0, None)
+
+
+small = st.integers(0, 60)
+
+
+@given(st.lists(st.tuples(small, small).map(sorted).map(tuple)), small)
+def test_coverage_is_a_set_of_bytes(added: list[Bounds], length: int) -> None:
+    """However spans meet, touch or repeat."""
+    covered, model = Coverage(), set[int]()
+    for start, end in added:
+        covered.add(start, end)
+        model |= set(range(start, end))
+    assert covered.size == len(model)
+    assert covered.end == max(model, default=-1) + 1
+    assert covered.beginning == next(byte for byte in range(100) if byte not in model)
+    whole = max(length, covered.end)
+    gaps = covered.gaps(whole)
+    assert set().union(*(range(start, end) for start, end in gaps)) == set(range(whole)) - model
+    assert Coverage.without(gaps, whole) == covered
+
+
+@given(st.lists(st.tuples(small, small)), small)
+def test_gaps_that_are_none_are_refused(gaps: list[Bounds], length: int) -> None:
+    """Reversed, out of order, or beyond the end; what is accepted is what is said."""
+    bounds = [bound for gap in gaps for bound in gap]
+    if bounds == sorted(bounds) and max(bounds, default=0) <= length:
+        missing = set().union(*(range(start, end) for start, end in gaps))
+        assert Coverage.without(gaps, length).size == length - len(missing)
+    else:
+        with pytest.raises(ValueError, match="no gaps of a file"):
+            Coverage.without(gaps, length)
