@@ -142,7 +142,8 @@ class Partial:
         try:
             if self._file is None or not self._file.closed:
                 self.write(blocks)
-                self._tell_gaps()
+                if self.memo is not None and "gaps" in self.memo:
+                    self._tell_gaps(self.memo)
         finally:
             if self._file is not None:
                 self._file.close()
@@ -184,19 +185,23 @@ class Partial:
             self._digested = self._at
 
     def _foresee_gaps(self, blocks: list[Placed]) -> None:
-        # A later run believes the file's length, unless it was told of gaps before there were any.
-        if self.memo is None:
-            return
+        # A later run believes the file's length, unless it was told of gaps before there were any. Once told
+        # of them it believes nothing else: it has to be told of what is written since, too.
+        if self.memo is not None and ("gaps" in self.memo or not self._follows(blocks)):
+            self._tell_gaps(self.memo)
+
+    def _follows(self, blocks: list[Placed]) -> bool:
+        """Whether the blocks follow what is written without a gap."""
         beginning = self.written.beginning
         for position, block in blocks:
             if position != beginning:
-                _keep.remember(self.path, self.memo | {"gaps": self.gaps()})
-                return
+                return False
             beginning += len(block)
+        return True
 
-    def _tell_gaps(self) -> None:
-        if self.memo is not None and self.written.size != self.written.beginning:
-            _keep.remember(self.path, self.memo | {"gaps": self.gaps()})
+    def _tell_gaps(self, memo: Memo) -> None:
+        self.memo = memo | {"gaps": self.gaps()}
+        _keep.remember(self.path, self.memo)
 
     def _digest_rest(self) -> None:
         """Read what came out of order, or in an earlier run."""

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from packagex_async import _keep, _part
+from packagex_async import _files, _keep, _part, _partial
 from packagex_async._disk import Disk, DiskError
 from packagex_async._files import Measured
-from packagex_async._keep import Memo
+from packagex_async._keep import Leftovers, Memo
 from packagex_async._part import Part
 from packagex_async._spans import Bounds
 
@@ -57,7 +57,7 @@ async def gone_on(disk: Disk, folder: Path) -> list[Bounds]:
     """The next run: it brings what it finds missing, and the file is the whole; what was missing."""
     target = folder / "a.csv"
     async with Part(disk, target) as part:
-        memo = await part.take_up(["md5"])
+        memo = await part.take_up(Leftovers(), ["md5"])
         if memo is None:
             await begun(part)
         gaps = part.gaps()
@@ -109,7 +109,7 @@ async def test_a_run_after_a_run_after_a_run(disk: Disk, tmp_path: Path) -> None
     await left(disk, tmp_path, (40_000, 50_000))
     for start, end in ((90_000, LENGTH), (0, 10_000), (20_000, 30_000)):
         async with Part(disk, tmp_path / "a.csv") as part:
-            assert await part.take_up([]) is not None
+            assert await part.take_up(Leftovers(), []) is not None
             await part.write(WHOLE[start:end], start)
     assert await gone_on(disk, tmp_path) == [(10_000, 20_000), (30_000, 40_000), (50_000, 90_000)]
 
@@ -119,13 +119,13 @@ async def test_gaps_are_told_before_there_are_any(
 ) -> None:
     """The memo stands before the first byte that is out of order, and is held current from then on."""
     told: list[object] = []
-    write_all = _part.write_all
+    write_all = _files.write_all
 
     def look(file: Any, block: Any) -> None:
         told.append(memo_of(tmp_path).get("gaps"))
         write_all(file, block)
 
-    monkeypatch.setattr(_part, "write_all", look)
+    monkeypatch.setattr(_partial, "write_all", look)
     await left(disk, tmp_path, (0, 10), (10, 20), (50, 60), (20, 30), (70, 80))
     assert told == [None, None, [[20, LENGTH]], [[20, 50], [60, LENGTH]], [[30, 50], [60, LENGTH]]]
     assert memo_of(tmp_path)["gaps"] == [[30, 50], [60, 70], [80, LENGTH]]
@@ -150,8 +150,8 @@ async def test_killed_between_any_two_steps(
 
     starts = random.Random(order).sample(range(0, LENGTH, 20_000), 5)
     with monkeypatch.context() as watched:
-        watched.setattr(_part, "write_all", snap(_part.write_all))
-        watched.setattr(_part, "replace", snap(_part.replace))
+        watched.setattr(_partial, "write_all", snap(_files.write_all))
+        watched.setattr(_partial, "replace", snap(_files.replace))
         watched.setattr(Path, "replace", snap(Path.replace))
         watched.setattr(_keep, "claim", snap(_keep.claim))
         async with Part(disk, running / "a.csv") as part:
@@ -217,16 +217,16 @@ async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
 ) -> None:
     """Of a write that failed nothing is believed, however much came of it."""
     await left(disk, tmp_path, (0, 10), (50, 60))
-    write_all = _part.write_all
+    write_all = _files.write_all
 
     def refuse(file: Any, block: Any) -> None:
         write_all(file, bytes(len(block)))
         raise OSError("full")
 
     async with Part(disk, tmp_path / "a.csv") as part:
-        assert await part.take_up([]) is not None
+        assert await part.take_up(Leftovers(), []) is not None
         with monkeypatch.context() as full:
-            full.setattr(_part, "write_all", refuse)
+            full.setattr(_partial, "write_all", refuse)
             with pytest.raises(DiskError):
                 await part.write(WHOLE[60:90], 60)
     assert await gone_on(disk, tmp_path) == [(10, 50), (60, LENGTH)]

@@ -52,7 +52,8 @@ def signature(function: object) -> str:
             AsyncExports.export_and_download,
             "(self, resource, directory, *, options=None, csv_field_options=None, timeout=None, "
             "on_change=None, artifacts=None, concurrency=4, overwrite=False, digest=None, on_progress=None, "
-            "resume=False, require_verification=False, max_size=None, durability=None)",
+            "resume=False, require_verification=False, max_size=None, durability=None, "
+            "segments=8)",
         ),
         (CsvFieldOptions, "(*, timezone=None, datetime_format=None, columns=None)"),
         (RetryPolicy, "(*, attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0)"),
