@@ -117,15 +117,25 @@ def _spread(values: Iterable[float]) -> dict[str, float]:
     return {"median": statistics.median(told), "min": told[0], "max": told[-1]}
 
 
-def _play(contenders: Mapping[str, Contender], unknown: int, rounds: int) -> dict[str, Any]:
-    bodies = pages(unknown)
+def times(rounds: int, unknown: int) -> list[dict[str, float]]:
+    """The seconds of processor time that each contender took, round by round, after one that does not count.
+
+    Args:
+        rounds: How many rounds count.
+        unknown: How many fields of each export the models do not know.
+    """
+    contenders, bodies = _contenders(), pages(unknown)
     for contender in contenders.values():
         contender.seconds(bodies)
-    times = [{name: each.seconds(bodies) for name, each in contenders.items()} for _ in range(rounds)]
+    return [{name: each.seconds(bodies) for name, each in contenders.items()} for _ in range(rounds)]
+
+
+def _play(unknown: int, rounds: int) -> dict[str, Any]:
+    played = times(rounds, unknown)
     return {
-        "seconds": {name: _spread(told[name] for told in times) for name in contenders},
+        "seconds": {name: _spread(told[name] for told in played) for name in played[0]},
         "ratios": {
-            f"{ours} / {peer}": _spread(told[ours] / told[peer] for told in times)
+            f"{ours} / {peer}": _spread(told[ours] / told[peer] for told in played)
             for ours in OURS
             for peer in PEERS
         },
@@ -139,8 +149,7 @@ def measure(rounds: int) -> dict[str, Any]:
         For each variant, the seconds of processor time that each contender took, and the ratios of ours to
         its peers' in the same round: median, min and max.
     """
-    contenders = _contenders()
-    return {variant: _play(contenders, unknown, rounds) for variant, unknown in VARIANTS.items()}
+    return {variant: _play(unknown, rounds) for variant, unknown in VARIANTS.items()}
 
 
 def table(figures: Mapping[str, Any]) -> str:

@@ -135,6 +135,16 @@ async def _seconds(base_url: str, prefetch: int) -> float:
     return took
 
 
+def times(rounds: int) -> list[dict[int, float]]:
+    """The seconds that the listing takes with each value of `prefetch`, round by round, after a warm-up."""
+    with _far_side() as base_url:
+        asyncio.run(_seconds(base_url, WINDOWS[0]))
+        return [
+            {prefetch: asyncio.run(_seconds(base_url, prefetch)) for prefetch in (PLAIN, *WINDOWS)}
+            for _ in range(rounds)
+        ]
+
+
 def measure(rounds: int) -> dict[str, Any]:
     """Time the listing with every window, interleaved, after a warm-up.
 
@@ -142,13 +152,9 @@ def measure(rounds: int) -> dict[str, Any]:
         For each value of `prefetch`, as a string: the `seconds` of each round, their `median`, `min` and
         `max`, and the `ratio` of its median to that of page after page.
     """
-    times: dict[int, list[float]] = {prefetch: [] for prefetch in (PLAIN, *WINDOWS)}
-    with _far_side() as base_url:
-        asyncio.run(_seconds(base_url, WINDOWS[0]))
-        for _ in range(rounds):
-            for prefetch, seconds in times.items():
-                seconds.append(asyncio.run(_seconds(base_url, prefetch)))
-    plain = median(times[PLAIN])
+    played = times(rounds)
+    by_window = {prefetch: [told[prefetch] for told in played] for prefetch in (PLAIN, *WINDOWS)}
+    plain = median(by_window[PLAIN])
     return {
         str(prefetch): {
             "seconds": seconds,
@@ -157,7 +163,7 @@ def measure(rounds: int) -> dict[str, Any]:
             "max": max(seconds),
             "ratio": median(seconds) / plain,
         }
-        for prefetch, seconds in times.items()
+        for prefetch, seconds in by_window.items()
     }
 
 
