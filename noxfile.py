@@ -94,7 +94,7 @@ def kill_loop(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure how fast we are, against curl and others that are installed where they are missing."""
     provide(session, {"nginx": "nginx-light", "curl": "curl", "aria2c": "aria2", "time": "time"})
-    session.install("-e", ".[speed]", *group("bench"))
+    session.install(".[speed]", *group("bench"))
     # Whoever interrupts it gets back the disk, and leaves no server behind.
     session.run("python", "benchmarks/bench.py", *session.posargs, interrupt_timeout=20)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
 import attrs
-import cattrs
-from cattrs.gen import make_dict_structure_fn_from_attrs, override
 
 from packagex_async.errors import DecodeError
 from packagex_async.models import Export, ExportResource, ExportStatus, Pagination
@@ -83,7 +82,12 @@ def _member(enum: type[E]) -> Callable[[Any, Any], E | None]:
     return member
 
 
-def _make_converter() -> cattrs.Converter:
+@cache
+def _converter() -> Callable[[Any, type[Export]], Export]:
+    # Imported with the first answer: it would be a third of what importing this package costs.
+    import cattrs
+    from cattrs.gen import make_dict_structure_fn_from_attrs, override
+
     converter = cattrs.Converter(detailed_validation=False, prefer_attrib_converters=True)
     converter.register_structure_hook(str, _id)
     converter.register_structure_hook(str | None, _text)
@@ -106,10 +110,8 @@ def _make_converter() -> cattrs.Converter:
         return whole(told, kind)
 
     converter.register_structure_hook(Export, structure)
-    return converter
-
-
-_structure: Callable[[Any, type[Export]], Export] = _make_converter().get_structure_hook(Export)
+    hook: Callable[[Any, type[Export]], Export] = converter.get_structure_hook(Export)
+    return hook
 
 
 def export_from_json(raw: Any, where: str, index: int | None = None) -> Export:
@@ -120,7 +122,7 @@ def export_from_json(raw: Any, where: str, index: int | None = None) -> Export:
             `index` when that is an array.
     """
     try:
-        return _structure(raw, Export)
+        return _converter()(raw, Export)
     except _Unreadable:
         pass  # And no context of a later error: its frames hold links.
     return _salvage(raw, where if index is None else f"{where}[{index}]")
@@ -150,14 +152,14 @@ def _salvage(raw: Any, where: str) -> Export:
     if not isinstance(raw.get("id"), str) or not raw["id"]:
         raise DecodeError(f"{where}.id is missing or not a string: an export cannot be told without it")
     unread = tuple(key for key in _UNTOLD if key in raw and not _readable(key, raw[key]))
-    export = _structure({key: value for key, value in raw.items() if key not in unread}, Export)
+    export = _converter()({key: value for key, value in raw.items() if key not in unread}, Export)
     extra = {key: value for key, value in raw.items() if key in unread or key not in _UNTOLD}
     return attrs.evolve(export, extra=extra, unread=unread)
 
 
 def _readable(key: str, value: Any) -> bool:
     try:
-        _structure({"id": "any", key: value}, Export)
+        _converter()({"id": "any", key: value}, Export)
     except _Unreadable:
         return False
     return True
