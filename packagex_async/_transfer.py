@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 
+from packagex_async._budget import Budget
 from packagex_async._decode import BodyError, Decoder
 from packagex_async._disk import Disk, DiskError
 from packagex_async._files import Measured
@@ -47,6 +48,7 @@ class Tools:
     policy: RetryPolicy
     clock: Clock
     stall_timeout: float
+    budget: Budget
 
     def tries(self) -> Tries:
         """The tries of a transfer that begins."""
@@ -138,7 +140,8 @@ class Transfer:
     async def _persist(self, part: Part) -> DownloadedFile:
         while True:
             try:
-                return await self._try(part)
+                async with self.tools.budget.place():
+                    return await self._try(part)
             except DownloadError as error:
                 failure = error
             delay = await self._delay_after(failure, part)
