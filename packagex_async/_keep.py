@@ -12,12 +12,15 @@ import glob
 import json
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 Memo = dict[str, Any]
+
+_TRACE = re.compile(r"\.(.+)\.[0-9a-f]+\.part\.(?:json|claim)\Z", re.DOTALL)
 
 FOREIGN_LIFETIME = 24 * 3600.0
 """Seconds after which a claim of another machine is void; by then the export itself is gone."""
@@ -31,6 +34,11 @@ def claim(part: Path) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def take(path: Path) -> bool:
+    """Claim `path` unless a living process has; whether that worked."""
+    return not _is_claimed(path) and _free(path)
 
 
 def remember(part: Path, memo: Memo) -> None:
@@ -62,6 +70,14 @@ def take_up(target: Path) -> tuple[Path, Memo] | None:
         else:
             forget(part)
     return found
+
+
+def left_behind(folder: Path) -> frozenset[str]:
+    """The names of all files in `folder` that a run may have left a partial of."""
+    try:
+        return frozenset(found[1] for name in os.listdir(folder) if (found := _TRACE.match(name)))
+    except FileNotFoundError:
+        return frozenset()
 
 
 def _left_behind(target: Path) -> Iterator[Path]:

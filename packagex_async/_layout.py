@@ -1,8 +1,8 @@
 """Where in a folder an artifact goes: flat, a folder for each export, or as a template says; always safe.
 
-From a path made by a template the export can be told again: the only `exp_...` in it is the id, or a hash of
-the id stands behind a `~`. So no two exports share a path, whatever their resources, dates and states are, and
-the artifacts of one export differ by their suffixes.
+From a path made by a template the export can be told again: the only `exp_...` in it is the id, or a hash
+of the id stands behind a `~`. So no two exports share a path, whatever their resources, dates and states
+are, and the artifacts of one export differ by their suffixes.
 """
 
 from __future__ import annotations

@@ -87,6 +87,8 @@ class Transfer:
         tools: What to work with.
         demands: What its caller demands.
         emit: Is told of every step.
+        vacant: Whether nothing is at the target, nor left of it by an earlier run; that is not looked up
+            again.
     """
 
     link: Link
@@ -95,6 +97,7 @@ class Transfer:
     tools: Tools
     demands: Demands
     emit: OnProgress
+    vacant: bool = False
     _tries: Tries = attrs.field(init=False)
     _declared: Declared = attrs.field(init=False, factory=Declared)
     _resumed: bool = attrs.field(init=False, default=False)
@@ -112,10 +115,10 @@ class Transfer:
         """
         began = self.tools.clock.monotonic()
         try:
-            if not self.demands.overwrite:
+            if not (self.demands.overwrite or self.vacant):
                 self._occupied = await self.tools.disk.measure(self.target, ()) is not None
             async with Part(self.tools.disk, self.target, durable=self.demands.durable) as part:
-                if self.demands.resume:
+                if self.demands.resume and not self.vacant:
                     await self._take_up(part)
                 if self._occupied:
                     await part.start()

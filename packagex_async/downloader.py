@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 
 import attrs
 
+from packagex_async._files import HOPELESS
+from packagex_async._layout import Layout, flat
 from packagex_async._links import Links
-from packagex_async._names import artifact_name
 from packagex_async._storage import Link
 from packagex_async._transfer import Demands, Tools, Transfer
 from packagex_async.errors import ConfigurationError, DestinationError, DownloadError, ExportGoneError
@@ -26,9 +26,6 @@ from packagex_async.report import (
 
 _Outcome = DownloadedFile | DownloadError | ExportGoneError
 
-# Nothing else fits on a disk that has refused one of these.
-_HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-
 
 @attrs.frozen(kw_only=True)
 class Order:
@@ -40,6 +37,9 @@ class Order:
         concurrency: How many of them at a time.
         demands: What is demanded of each file.
         on_progress: Is told of every step.
+        layout: Where in the folder each of them goes.
+        replaced: Those whose files are replaced, whatever the demands say.
+        vacant: Those of which nothing is there yet, not even a part.
     """
 
     directory: Path
@@ -47,6 +47,22 @@ class Order:
     concurrency: int
     demands: Demands
     on_progress: OnProgress
+    layout: Layout = flat
+    replaced: Set[Artifact] = frozenset()
+    vacant: Set[Artifact] = frozenset()
+
+    def transfer(self, export: Export, link: Link, links: Links, tools: Tools) -> Transfer:
+        """The transfer of what `link` leads to."""
+        overwrite = self.demands.overwrite or link.artifact in self.replaced
+        return Transfer(
+            link=link,
+            links=links,
+            target=self.directory / self.layout(export, link.artifact),
+            tools=tools,
+            demands=attrs.evolve(self.demands, overwrite=overwrite),
+            emit=self.on_progress,
+            vacant=link.artifact in self.vacant,
+        )
 
 
 def chosen(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, ...]:
@@ -67,26 +83,24 @@ def chosen(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, 
 async def download_artifacts(export: Export, links: Links, order: Order, tools: Tools) -> DownloadReport:
     """Bring the ordered artifacts of `export` to disk; one that fails does not stop the others.
 
-    Raises:
-        ExportGoneError: The export was deleted before all of them had arrived.
+    When the export was deleted before all of them had arrived, that is the report's `error`.
     """
-    batch = _Batch(links, order, tools)
+    batch = _Batch(export, links, order, tools)
     outcomes = await batch.run()
-    gone = next((outcome for outcome in outcomes if isinstance(outcome, ExportGoneError)), None)
-    if gone is not None:
-        raise gone
     return DownloadReport(
         export_id=export.id,
         files=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadedFile)),
         missing=tuple(artifact for artifact in order.artifacts if not export.url(artifact)),
         failures=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadError)),
+        error=next((outcome for outcome in outcomes if isinstance(outcome, ExportGoneError)), None),
     )
 
 
 class _Batch:
     """The transfers of one export."""
 
-    def __init__(self, links: Links, order: Order, tools: Tools) -> None:
+    def __init__(self, export: Export, links: Links, order: Order, tools: Tools) -> None:
+        self._export = export
         self._links = [link for artifact in order.artifacts if (link := links.link(artifact))]
         self._source = links
         self._order = order
@@ -105,20 +119,13 @@ class _Batch:
         ]
 
     async def _outcome(self, link: Link) -> _Outcome:
-        transfer = Transfer(
-            link=link,
-            links=self._source,
-            target=self._order.directory / artifact_name(link.export_id, link.artifact),
-            tools=self._tools,
-            demands=self._order.demands,
-            emit=self._order.on_progress,
-        )
+        transfer = self._order.transfer(self._export, link, self._source, self._tools)
         async with self._places:
             try:
                 return await transfer.run()
             except (DownloadError, ExportGoneError) as error:
                 failure = error
-        if isinstance(failure, DestinationError) and failure.errno in _HOPELESS:
+        if isinstance(failure, DestinationError) and failure.errno in HOPELESS:
             self._stop_others(failure)
         return self._failed(link, failure) if isinstance(failure, DownloadError) else failure
 
