@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
 import attrs
@@ -13,6 +13,7 @@ import attrs
 from packagex_async import _keep
 from packagex_async._disk import Disk, DiskError
 from packagex_async._files import measure, size_of
+from packagex_async._known import Known
 from packagex_async._layout import Layout
 from packagex_async._manifest import Manifest
 from packagex_async._manifest_line import Line
@@ -23,29 +24,6 @@ from packagex_async.retry import Clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@attrs.define
-class Known:
-    """What a folder has of an export.
-
-    Attributes:
-        paths: Where its artifacts go, relative to the folder.
-        kept: Those that are there as they were brought.
-        missing: Those it did not offer, and has not changed since.
-        replaced: Those that were brought, and are not any more what is wanted.
-        vacant: Those of which nothing is there, not even a part.
-    """
-
-    paths: dict[Artifact, PurePosixPath] = attrs.field(factory=dict)
-    kept: dict[Artifact, DownloadedFile] = attrs.field(factory=dict)
-    missing: set[Artifact] = attrs.field(factory=set)
-    replaced: set[Artifact] = attrs.field(factory=set)
-    vacant: set[Artifact] = attrs.field(factory=set)
-
-    def open(self, artifacts: Collection[Artifact]) -> tuple[Artifact, ...]:
-        """Those of `artifacts` that have to be asked for."""
-        return tuple(name for name in artifacts if name not in self.kept and name not in self.missing)
 
 
 @attrs.frozen(kw_only=True)
@@ -124,12 +102,10 @@ class Folder:
         lines = self._manifest.find(export.id, artifacts)
         for artifact in artifacts:
             known.paths[artifact] = path = self._layout(export, artifact)
-            self._look(known, artifact, self._path / path, lines.get(artifact), export)
+            self._see(known, artifact, self._path / path, lines.get(artifact), export)
         return known
 
-    def _look(
-        self, known: Known, artifact: Artifact, target: Path, told: Line | None, export: Export
-    ) -> None:
+    def _see(self, known: Known, artifact: Artifact, target: Path, told: Line | None, export: Export) -> None:
         size = _size(target)
         # A path in the manifest is compared and never followed, wherever it leads.
         line = told if told and told.path in (None, known.paths[artifact].as_posix()) else None

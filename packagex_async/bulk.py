@@ -9,7 +9,8 @@ from contextlib import aclosing
 import attrs
 
 from packagex_async._files import HOPELESS
-from packagex_async._folder import Folder, Known
+from packagex_async._folder import Folder
+from packagex_async._known import Known
 from packagex_async._links import Links
 from packagex_async._pending import Pending
 from packagex_async._states import downloadable, is_under_way
@@ -23,7 +24,7 @@ from packagex_async.errors import (
     PermissionDeniedError,
 )
 from packagex_async.models import Artifact, Export
-from packagex_async.report import ByArtifact, DownloadReport, ProgressEvent, ProgressKind
+from packagex_async.report import DownloadReport
 
 _ROOM = 1000
 _WATCHERS = 8
@@ -158,7 +159,9 @@ class Bulk:
             raise
         except PackageXError as error:
             fresh = DownloadReport(export_id=export.id, error=error)
-        return self._whole(fresh, known)
+        for event in known.events(export.id):
+            self._order.on_progress(event)
+        return known.joined(fresh)
 
     async def _fetch(self, export: Export, known: Known) -> DownloadReport:
         artifacts = known.open(self._order.artifacts)
@@ -176,25 +179,6 @@ class Bulk:
         _stop_where_nothing_helps(report)
         await self._folder.record(offering, report)
         return report
-
-    def _whole(self, fresh: DownloadReport, known: Known) -> DownloadReport:
-        for artifact, file in known.kept.items():
-            self._order.on_progress(
-                ProgressEvent(
-                    kind=ProgressKind.KEPT,
-                    export_id=fresh.export_id,
-                    artifact=artifact,
-                    received=file.size,
-                    total=file.size,
-                )
-            )
-        files = {**known.kept, **dict(fresh.files.items())}
-        missing = {*known.missing, *fresh.missing}
-        return attrs.evolve(
-            fresh,
-            files=ByArtifact(files[artifact] for artifact in Artifact if artifact in files),
-            missing=tuple(artifact for artifact in Artifact if artifact in missing),
-        )
 
 
 def _stop_where_nothing_helps(report: DownloadReport) -> None:

@@ -44,6 +44,13 @@ def signature(function: object) -> str:
             "(self, export, directory, *, artifacts=None, concurrency=4, overwrite=False, digest=None, "
             "on_progress=None, resume=False, require_verification=False, max_size=None, durability=None)",
         ),
+        (
+            AsyncExports.download_all,
+            "(self, directory, *, concurrency=16, resume=True, layout='flat', on_progress=None, verify=False, "
+            "wait=False, artifacts=None, order_by=None, direction=None, resource=None, statuses=None, "
+            "search=None, limit=100, overwrite=False, require_verification=False, max_size=None, "
+            "durability=None)",
+        ),
         (AsyncExports.stream, "(self, export, artifact)"),
         (RetryPolicy, "(*, attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0)"),
     ],
