@@ -41,6 +41,7 @@ class Budget:
         self._served = 0
         self._waiting = 0
         self._opens = float("-inf")
+        self._held = 0
         # Whoever holds it is the next to get a place.
         self._turnstile = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -74,6 +75,7 @@ class Budget:
             self.allowed = max(self.allowed // 2, 1)
         if retry_after is not None and retry_after <= self._retry_after_max:
             self._opens = max(self._opens, self._clock.monotonic() + retry_after)
+            self._held = self.allowed
 
     def served(self) -> None:
         """A request has come to a good end; as many of them as there are places bring one more place."""
@@ -96,18 +98,17 @@ class Budget:
             self._waiting -= 1
 
     async def _turn(self) -> None:
-        held = False
         while True:
             if (seconds := self._shut()) > 0:
-                held = True
                 await self._clock.sleep(seconds)
             elif self.used >= self.allowed:
                 self._changed.clear()
                 await self._changed.wait()
             else:
                 break
-        if held:
-            # Those who waited behind were held by the same pause: they do not rush in together.
+        if self._held:
+            # Those whom the same pause has held do not rush in together.
+            self._held -= 1
             self._opens = self._clock.monotonic() + self._clock.jitter(_SPREAD)
 
     def _shut(self) -> float:

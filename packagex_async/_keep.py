@@ -75,7 +75,8 @@ def take_up(target: Path) -> tuple[Path, Memo] | None:
 def left_behind(folder: Path) -> frozenset[str]:
     """The names of all files in `folder` that a run may have left a partial of."""
     try:
-        return frozenset(found[1] for name in os.listdir(folder) if (found := _TRACE.match(name)))
+        with os.scandir(folder) as entries:
+            return frozenset(found[1] for entry in entries if (found := _TRACE.match(entry.name)))
     except FileNotFoundError:
         return frozenset()
 

@@ -154,6 +154,25 @@ async def test_nobody_gets_a_place_before_retry_after_is_over() -> None:
     await dismiss(*held)
 
 
+async def test_a_pause_is_over_when_one_round_was_handed_out() -> None:
+    """However many wait: then only the places themselves are the measure."""
+    clock = StandingClock()
+    budget = Budget(4, clock)
+    budget.refused(30, 0)
+    held = await crowd(budget, 6)
+    clock.move(30)
+    await settle()
+    clock.move(0.05)
+    await settle()
+    clock.move(0.05)
+    for one in held[:4]:
+        await settle()
+        await one.end()
+    await settle()
+    assert [one.got for one in held] == [True] * 6
+    await dismiss(*held)
+
+
 async def test_a_pause_grows_while_it_lasts_and_never_shrinks() -> None:
     """The latest end of all that were asked for holds, for borrowers, too."""
     clock = StandingClock()

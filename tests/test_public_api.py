@@ -46,10 +46,10 @@ def signature(function: object) -> str:
         ),
         (
             AsyncExports.download_all,
-            "(self, directory, *, concurrency=16, resume=True, layout='flat', on_progress=None, verify=False, "
-            "wait=False, artifacts=None, order_by=None, direction=None, resource=None, statuses=None, "
-            "search=None, limit=100, overwrite=False, require_verification=False, max_size=None, "
-            "durability=None)",
+            "(self, directory, *, concurrency=16, resume=True, layout='flat', on_progress=None, "
+            "verify=False, wait=False, artifacts=None, order_by=None, direction=None, resource=None, "
+            "statuses=None, search=None, limit=100, overwrite=False, require_verification=False, "
+            "max_size=None, durability=None)",
         ),
         (AsyncExports.stream, "(self, export, artifact)"),
         (RetryPolicy, "(*, attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0)"),
