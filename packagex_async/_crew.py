@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Self
 
+from packagex_async._budget import Budget
 from packagex_async._disk import outlive
 from packagex_async._gain import Gain
 from packagex_async._spans import Span, Work
@@ -25,12 +26,16 @@ class Crew:
         bring: Brings a span, and returns whether the answer was what follows there.
         most: The most connections there may be.
         clock: Tells the time.
+        budget: Where connections beside the first are borrowed from, when there are any to spare.
     """
 
-    def __init__(self, bring: Callable[[Span], Awaitable[bool]], most: int, clock: Clock) -> None:
+    def __init__(
+        self, bring: Callable[[Span], Awaitable[bool]], most: int, clock: Clock, budget: Budget
+    ) -> None:
         self._bring = bring
         self._most = most
         self._clock = clock
+        self._budget = budget
         self._tasks: set[asyncio.Task[None]] = set()
         self.begin(Work(()), alone=True)
 
@@ -90,11 +95,17 @@ class Crew:
         if wanted == 1:
             self._cancel()
         elif busy < (wanted - 1 if self._proven else 1) - self._failed and self.work.divisible:
-            self._tasks.add(asyncio.create_task(self._work_on()))
+            self._hire()
 
     def proved(self) -> None:
         """Take note that an answer was of the very bytes that were asked for."""
         self._proven = True
+
+    def _hire(self) -> None:
+        if self._budget.borrow():
+            task = asyncio.create_task(self._work_on())
+            task.add_done_callback(lambda _: self._budget.give_back())
+            self._tasks.add(task)
 
     def _settle(self) -> None:
         for failure in self._failures():

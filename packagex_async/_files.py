@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -17,6 +18,9 @@ from packagex_async._intake import Block
 
 BLOCK_SIZE = 1024 * 1024
 """Bytes that are read or written at a time."""
+
+HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""Nothing else fits on a disk that has refused one of these."""
 
 # Windows refuses to replace a file that a scanner or an indexer is just looking at.
 _SHARING_ERRORS = (5, 32)

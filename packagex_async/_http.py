@@ -17,6 +17,7 @@ from multidict import MultiMapping
 from yarl import URL
 
 from packagex_async import _log, _wire
+from packagex_async._budget import DEFAULT_LIMIT, Budget
 from packagex_async._intake import BUFFER_SIZE, PART_BUFFER_SIZE, Block, Intake
 from packagex_async._pace import Pace
 from packagex_async._redact import Secret, redact
@@ -104,6 +105,8 @@ class Http:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        # The API and its storage are two far sides: what one refuses is no matter of the other.
+        self._budget = Budget(DEFAULT_LIMIT, clock, retry_after_max=settings.policy.retry_after_max)
         self._rules = AddressRules.beside(settings.base_url)
         self._connector: aiohttp.BaseConnector | None = None
         self._api: aiohttp.ClientSession | None = None
@@ -152,9 +155,10 @@ class Http:
         while True:
             exchange = _Exchange(asyncio.timeout(self._settings.timeout))
             try:
-                answer = await self._ask_api(request, exchange)
-                _wire.check(answer, key=self._settings.key, now=self._clock.time())
-                return answer
+                async with self._budget.place():
+                    answer = await self._ask_api(request, exchange)
+                    _wire.check(answer, key=self._settings.key, now=self._clock.time())
+                    return answer
             except (ApiError, ConnectionFailedError, DecodeError) as error:
                 failure = error
             if request.may_be_done(failure, connected=exchange.connected):

@@ -42,11 +42,11 @@ class Leftovers:
         self._lock = threading.Lock()
 
     def of(self, target: Path) -> list[Path]:
-        """The partials of `target`, told once."""
+        """The partials of `target`."""
         with self._lock:
             if target.parent not in self._folders:
                 self._folders[target.parent] = _partials(target.parent)
-            return sorted(self._folders[target.parent].pop(target.name, ()))
+            return sorted(self._folders[target.parent].get(target.name, ()))
 
 
 def new_part(target: Path) -> Path:
@@ -62,6 +62,11 @@ def claim(part: Path) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def take(path: Path) -> bool:
+    """Claim `path` unless a living process has; whether that worked."""
+    return not _is_claimed(path) and _free(path)
 
 
 def remember(part: Path, memo: Memo) -> None:
@@ -89,7 +94,7 @@ def take_up(target: Path, leftovers: Leftovers) -> tuple[Path, Memo] | None:
     """Claim a partial of `target` that a run has left, and remove all others that nobody is at work on."""
     found = None
     for part in leftovers.of(target):
-        if _is_claimed(part):
+        if _is_claimed(part) or _is_being_made(part):
             continue
         memo = _recall(part)
         if found is None and memo is not None and _free(part):
@@ -126,16 +131,13 @@ def _is_claimed(part: Path) -> bool:
         if owner["machine"] == _machine():
             return bool(_started(owner["pid"]) == owner["started"])
         return _is_recent(path)
-    except FileNotFoundError:
-        # What has a memo was left on purpose.
-        return not _beside(part, "json").exists() and _is_being_made(part)
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return False
 
 
 def _is_being_made(part: Path) -> bool:
-    """Whether the process in the name of `part` may still live; where it has another name, it is not ours."""
-    if not part.exists():
+    """Whether `part` is not to be left, and the process in its name may live; an odd name is somebody's."""
+    if any(_beside(part, what).exists() for what in ("json", "claim")) or not part.exists():
         return False
     token = _TOKEN.fullmatch(part.name)
     if token is None:

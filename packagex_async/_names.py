@@ -30,6 +30,16 @@ def file_stem(export_id: str) -> str:
     return f"{_UNSAFE.sub('_', export_id)[:60].strip('_-') or 'export'}~{digest}"
 
 
+def safe_value(value: str | None) -> str:
+    """What is safe in any file name of a value that is no id; something, whatever it is."""
+    return _UNSAFE.sub("_", value or "")[:40].strip("_-") or "unknown"
+
+
+def safe_file_name(name: str) -> str:
+    """The name as it stands, unless it is one that Windows keeps for a device."""
+    return f"_{name}" if _DEVICE.match(name.partition(".")[0].rstrip()) else name
+
+
 def artifact_name(export_id: str, artifact: Artifact) -> str:
     """The name of the file that holds `artifact` of the export."""
     return file_stem(export_id) + SUFFIXES[artifact]

@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 
 from packagex_async import _log
+from packagex_async._budget import Budget
 from packagex_async._crew import Crew
 from packagex_async._decode import BodyError, Decoder
 from packagex_async._disk import Disk, DiskError
@@ -55,6 +56,7 @@ class Tools:
     policy: RetryPolicy
     clock: Clock
     stall_timeout: float
+    budget: Budget
 
     def retries(self) -> Retries:
         """The tries of an operation that begins."""
@@ -99,8 +101,9 @@ class Transfer:
         target: Where it goes.
         tools: What to work with.
         demands: What its caller demands.
-        occupied: Whether a file is there already that is not to be replaced unseen.
         emit: Is told of every step.
+        occupied: Whether a file is there already that is not to be replaced unseen.
+        left: Whether an earlier run may have left a part of it.
     """
 
     link: Link
@@ -108,8 +111,9 @@ class Transfer:
     target: Path
     tools: Tools
     demands: Demands
-    occupied: bool
     emit: OnProgress
+    occupied: bool = False
+    left: bool = False
     _part: Part = attrs.field(init=False)
     _crew: Crew = attrs.field(init=False)
     _tries: Tries = attrs.field(init=False)
@@ -118,7 +122,7 @@ class Transfer:
 
     def __attrs_post_init__(self) -> None:
         self._part = Part(self.tools.disk, self.target, durable=self.demands.durable)
-        self._crew = Crew(self._bring, self.demands.segments, self.tools.clock)
+        self._crew = Crew(self._bring, self.demands.segments, self.tools.clock, self.tools.budget)
         self._tries = self.tools.tries()
 
     async def run(self) -> DownloadedFile:
@@ -131,7 +135,7 @@ class Transfer:
         began = self.tools.clock.monotonic()
         try:
             async with self._part, self._crew:
-                if self.demands.leftovers is not None:
+                if self.left and self.demands.leftovers is not None:
                     await self._take_up(self.demands.leftovers)
                 if self.occupied:
                     await self._part.start()
@@ -162,7 +166,8 @@ class Transfer:
     async def _persist(self) -> DownloadedFile:
         while True:
             try:
-                return await self._try()
+                async with self.tools.budget.place():
+                    return await self._try()
             except DownloadError as error:
                 failure = error
             delay = await self._delay_after(failure)

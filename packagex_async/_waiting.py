@@ -7,8 +7,7 @@ from datetime import datetime
 import attrs
 
 from packagex_async._paging import LIFETIME
-from packagex_async.errors import ExportFailedError, ExportStateError, ExportTimedOutError
-from packagex_async.models import Export, ExportStatus
+from packagex_async.models import Export
 from packagex_async.retry import Clock
 
 INTERVAL = 1.0
@@ -54,15 +53,3 @@ class Waiting:
 def outlived(export: Export, served: datetime | None) -> bool:
     """Whether `export` is past its 24 hours by the clock of the server, which `served` the answer then."""
     return bool(export.created_at and served and served - export.created_at >= LIFETIME)
-
-
-def failure(export: Export) -> ExportStateError | None:
-    """The error for an export that will never be completed."""
-    about = f"export {export.id} is {export.status}"
-    match export.status:
-        case ExportStatus.FAILED:
-            return ExportFailedError(f"{about}: the platform could not prepare it", export_id=export.id)
-        case ExportStatus.TIMED_OUT:
-            return ExportTimedOutError(f"{about}: the platform gave up preparing it", export_id=export.id)
-        case _:
-            return None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from packagex_async._budget import DEFAULT_LIMIT, Budget
 from packagex_async._disk import Disk
 from packagex_async._http import Http, Settings
 from packagex_async._redact import Secret
@@ -90,6 +91,7 @@ class AsyncPackageX:
                 policy=retry,
                 clock=clock,
                 stall_timeout=settings.stall_timeout,
+                budget=Budget(_places(connector), clock, retry_after_max=retry.retry_after_max),
             )
         )
 
@@ -129,6 +131,11 @@ def _key(api_key: str | None) -> Secret:
     if not (key.isascii() and key.isprintable()):
         raise ConfigurationError("the API key has characters that no key has: check how it was read")
     return Secret(key)
+
+
+def _places(connector: BaseConnector | None) -> int:
+    # A limit of 0 is none.
+    return (connector.limit if connector is not None else 0) or DEFAULT_LIMIT
 
 
 def _seconds(name: str, value: float) -> float:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
 import attrs
 
-from packagex_async._files import present
+from packagex_async._files import HOPELESS, present
+from packagex_async._keep import Leftovers
+from packagex_async._layout import Layout, flat
 from packagex_async._links import Links
-from packagex_async._names import artifact_name
 from packagex_async._storage import Link
 from packagex_async._transfer import Demands, Tools, Transfer
 from packagex_async.errors import ConfigurationError, DestinationError, DownloadError, ExportGoneError
@@ -27,9 +27,6 @@ from packagex_async.report import (
 
 _Outcome = DownloadedFile | DownloadError | ExportGoneError
 
-# Nothing else fits on a disk that has refused one of these.
-_HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-
 
 @attrs.frozen(kw_only=True)
 class Order:
@@ -41,6 +38,9 @@ class Order:
         concurrency: How many of them at a time.
         demands: What is demanded of each file.
         on_progress: Is told of every step.
+        layout: Where in the folder each of them goes.
+        replaced: Those whose files are replaced, whatever the demands say.
+        vacant: Those of which nothing is there yet, not even a part: they are not looked for again.
     """
 
     directory: Path
@@ -48,6 +48,13 @@ class Order:
     concurrency: int
     demands: Demands
     on_progress: OnProgress
+    layout: Layout = flat
+    replaced: Set[Artifact] = frozenset()
+    vacant: Set[Artifact] = frozenset()
+
+    def overwrites(self, artifact: Artifact) -> bool:
+        """Whether a file of `artifact` that is there is replaced."""
+        return self.demands.overwrite or artifact in self.replaced
 
 
 def chosen(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, ...]:
@@ -68,38 +75,51 @@ def chosen(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, 
 async def download_artifacts(export: Export, links: Links, order: Order, tools: Tools) -> DownloadReport:
     """Bring the ordered artifacts of `export` to disk; one that fails does not stop the others.
 
-    Raises:
-        ExportGoneError: The export was deleted before all of them had arrived.
+    When the export was deleted before all of them had arrived, that is the report's `error`.
     """
-    batch = _Batch(links, order, tools)
+    batch = _Batch(export, links, order, tools)
     outcomes = await batch.run()
-    gone = next((outcome for outcome in outcomes if isinstance(outcome, ExportGoneError)), None)
-    if gone is not None:
-        raise gone
     return DownloadReport(
         export_id=export.id,
         files=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadedFile)),
         missing=tuple(artifact for artifact in order.artifacts if not export.url(artifact)),
         failures=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadError)),
+        error=next((outcome for outcome in outcomes if isinstance(outcome, ExportGoneError)), None),
     )
+
+
+@attrs.frozen
+class _Seen:
+    """Which targets have a file, and which something that an earlier run has left."""
+
+    occupied: Set[Path] = frozenset()
+    left: Set[Path] = frozenset()
+
+
+def _look(targets: Sequence[Path], leftovers: Leftovers | None) -> _Seen:
+    left = frozenset(target for target in targets if leftovers and leftovers.of(target))
+    return _Seen(present(targets), left)
 
 
 class _Batch:
     """The transfers of one export."""
 
-    def __init__(self, links: Links, order: Order, tools: Tools) -> None:
+    def __init__(self, export: Export, links: Links, order: Order, tools: Tools) -> None:
         self._links = [link for artifact in order.artifacts if (link := links.link(artifact))]
+        self._targets = {
+            link.artifact: order.directory / order.layout(export, link.artifact) for link in self._links
+        }
         self._source = links
         self._order = order
         self._tools = tools
         self._places = asyncio.Semaphore(order.concurrency)
         self._tasks: list[asyncio.Task[_Outcome]] = []
-        self._occupied: frozenset[Path] = frozenset()
+        self._seen = _Seen()
         self._hopeless: DestinationError | None = None
 
     async def run(self) -> list[_Outcome]:
         """What became of each artifact, in order."""
-        await self._look_for_files()
+        await self._look_around()
         async with asyncio.TaskGroup() as group:
             self._tasks += [group.create_task(self._outcome(link)) for link in self._links]
         return [
@@ -107,31 +127,33 @@ class _Batch:
             for link, task in zip(self._links, self._tasks, strict=True)
         ]
 
-    async def _look_for_files(self) -> None:
-        if not self._order.demands.overwrite:
-            targets = [self._target(link) for link in self._links]
-            self._occupied = await self._tools.disk.run_short(self._order.directory, present, targets)
+    async def _look_around(self) -> None:
+        targets = [path for name, path in self._targets.items() if name not in self._order.vacant]
+        leftovers = self._order.demands.leftovers
+        if targets and not (self._order.demands.overwrite and leftovers is None):
+            self._seen = await self._tools.disk.run_short(self._order.directory, _look, targets, leftovers)
 
-    def _target(self, link: Link) -> Path:
-        return self._order.directory / artifact_name(link.export_id, link.artifact)
-
-    async def _outcome(self, link: Link) -> _Outcome:
-        target = self._target(link)
-        transfer = Transfer(
+    def _transfer(self, link: Link) -> Transfer:
+        target, overwrite = self._targets[link.artifact], self._order.overwrites(link.artifact)
+        return Transfer(
             link=link,
             links=self._source,
             target=target,
-            occupied=target in self._occupied,
             tools=self._tools,
-            demands=self._order.demands,
+            demands=attrs.evolve(self._order.demands, overwrite=overwrite),
             emit=self._order.on_progress,
+            occupied=target in self._seen.occupied and not overwrite,
+            left=target in self._seen.left,
         )
+
+    async def _outcome(self, link: Link) -> _Outcome:
+        transfer = self._transfer(link)
         async with self._places:
             try:
                 return await transfer.run()
             except (DownloadError, ExportGoneError) as error:
                 failure = error
-        if isinstance(failure, DestinationError) and failure.errno in _HOPELESS:
+        if isinstance(failure, DestinationError) and failure.errno in HOPELESS:
             self._stop_others(failure)
         return self._failed(link, failure) if isinstance(failure, DownloadError) else failure
 

@@ -13,16 +13,20 @@ import attrs
 
 from packagex_async import _log, _wire
 from packagex_async._ahead import Ahead, Answered
+from packagex_async._budget import Budget
+from packagex_async._folder import Folder, Terms
 from packagex_async._keep import Leftovers
+from packagex_async._layout import layout_of
 from packagex_async._lifecycle import OnChange, Vigil, create
 from packagex_async._links import Links, gone
 from packagex_async._paging import Step, Walk
+from packagex_async._states import downloadable
 from packagex_async._stream import open_stream
 from packagex_async._transfer import Demands, Tools
-from packagex_async._waiting import failure
+from packagex_async.bulk import Bulk, Source
 from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.downloader import Order, chosen, download_artifacts
-from packagex_async.errors import ConfigurationError, ExportNotReadyError, NotFoundError, StorageError
+from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
 from packagex_async.models import Artifact, Direction, Export, ExportResource, ExportStatus, OrderBy, Page
 from packagex_async.report import DownloadReport, OnProgress, ProgressEvent
 from packagex_async.retry import Retries
@@ -204,19 +208,16 @@ class AsyncExports:
             ConnectionFailedError: The API did not answer.
             DecodeError: The API's answer holds no export.
         """
-        order = _order(
-            directory,
-            artifacts=artifacts,
-            concurrency=concurrency,
+        demands = _demands(
             overwrite=overwrite,
             digest=digest,
-            on_progress=on_progress,
-            resume=resume,
+            leftovers=Leftovers() if resume else None,
             require_verification=require_verification,
             max_size=max_size,
             durability=durability,
             segments=segments,
         )
+        order = _order(directory, artifacts, concurrency, demands, on_progress)
         return await self._bring(export, order)
 
     async def create(
@@ -333,19 +334,16 @@ class AsyncExports:
             PackageXError: What `create`, `wait` and `download` raise.
         """
         _seconds("timeout", timeout)
-        order = _order(
-            directory,
-            artifacts=artifacts,
-            concurrency=concurrency,
+        demands = _demands(
             overwrite=overwrite,
             digest=digest,
-            on_progress=on_progress,
-            resume=resume,
+            leftovers=Leftovers() if resume else None,
             require_verification=require_verification,
             max_size=max_size,
             durability=durability,
             segments=segments,
         )
+        order = _order(directory, artifacts, concurrency, demands, on_progress)
         export = await self.create(resource, options=options, csv_field_options=csv_field_options)
         (on_change or _unheard)(export)
         return await self._bring(await self.wait(export, timeout=timeout, on_change=on_change), order)
@@ -385,6 +383,106 @@ class AsyncExports:
         async with open_stream(link, links, self._tools.http, self._tools.tries()) as body:
             yield body
 
+    def download_all(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        concurrency: int = 16,
+        resume: bool = True,
+        layout: str = "flat",
+        on_progress: OnProgress | None = None,
+        verify: bool = False,
+        wait: bool = False,
+        artifacts: Iterable[Artifact | str] | None = None,
+        order_by: OrderBy | Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None,
+        direction: Direction | Literal["asc", "desc"] | None = None,
+        resource: ExportResource | str | None = None,
+        statuses: Statuses | None = None,
+        search: str | None = None,
+        limit: int = 100,
+        overwrite: bool = False,
+        require_verification: bool = False,
+        max_size: int | None = None,
+        durability: Literal["fsync"] | None = None,
+        segments: int = MAX_SEGMENTS,
+    ) -> AsyncGenerator[DownloadReport, None]:
+        """Bring the artifacts of every export that matches to disk, those nearest to their deletion first.
+
+        What arrives is written down in `packagex-manifest.jsonl` in the folder, a line an artifact. A second
+        run fetches only what is new or changed. One failure never stops the rest: it is told in its export's
+        report. Leaving the loop early ends what is under way; wrap the generator in `contextlib.aclosing` to
+        have it ended at once.
+
+        Args:
+            directory: The folder; made when it is not there.
+            concurrency: How many artifacts at a time, of all exports together. Fewer while the storage host
+                refuses for there are too many.
+            resume: Go on where an earlier run into this folder has ended: what its manifest has is kept, and
+                partials are continued. Without it everything is fetched anew, and nothing unfinished is left.
+            layout: `"flat"` for the names that `download` gives, `"folders"` for a folder for each export, or
+                a template such as `"{resource}/{created:%Y-%m-%d}/{id}"` with the fields `{id}`,
+                `{resource}`, `{status}`, `{created}` (with a format of `strftime`, in UTC) and `{artifact}`.
+                The suffix is added to it.
+            on_progress: Called with a `ProgressEvent` at every step, from the event loop: keep it short.
+            verify: Read what an earlier run has brought, and fetch it again if it has another SHA-256.
+            wait: Wait for exports that are still under way. Without it they are reported with an
+                `ExportNotReadyError`.
+            artifacts: Which artifacts; all four unless given.
+            order_by: The order of the listing, as in `list`.
+            direction: As in `list`.
+            resource: As in `list`.
+            statuses: As in `list`.
+            search: As in `list`.
+            limit: As in `list`.
+            overwrite: Replace files that are there already and are not in the manifest; see `download`.
+            require_verification: Fail an artifact whose storage host declares neither length nor hash.
+            max_size: The most bytes an artifact may have.
+            durability: `"fsync"` to have files, folders and manifest on the medium before a file counts.
+            segments: The most connections that bring one large artifact; see `download`.
+
+        Returns:
+            An async generator of one report for each export, as they finish. Exports that could not be
+            downloaded at all have an `error` in theirs.
+
+        Raises:
+            ConfigurationError: At once, for an option that cannot work or the API would refuse.
+            AuthenticationError: While downloading, when the API does not know the key.
+            PermissionDeniedError: While downloading, when the key may not do this.
+            DestinationError: While downloading, when the disk is full or read-only, or the manifest cannot be
+                kept. These three stop everything at once.
+            PaginationError: When the listing makes no sense; what it had told of is downloaded first.
+            ApiError: When the API refuses the listing, likewise.
+            ConnectionFailedError: When the listing is not answered, likewise.
+            DecodeError: When an answer holds no page of exports, likewise.
+        """
+        leftovers = Leftovers()
+        demands = _demands(
+            overwrite=overwrite,
+            digest="sha256",
+            leftovers=leftovers if resume else None,
+            require_verification=require_verification,
+            max_size=max_size,
+            durability=durability,
+            segments=segments,
+        )
+        order = _order(directory, artifacts, concurrency, demands, on_progress)
+        found = self.list(
+            limit=limit,
+            order_by=order_by,
+            direction=direction,
+            resource=resource,
+            statuses=statuses,
+            search=search,
+        )
+        source = Source(found=found, retrieve=self._with_urls, offering=self._offering, links=self._links)
+        clock, disk, policy = self._tools.clock, self._tools.disk, self._tools.policy
+        terms = Terms(resume=resume, verify=verify)
+        folder = Folder(
+            order.directory, layout_of(layout), terms, disk, clock, leftovers, durable=demands.durable
+        )
+        budget = Budget(concurrency, clock, retry_after_max=policy.retry_after_max)
+        return Bulk(source, folder, order, attrs.evolve(self._tools, budget=budget), wait=wait).reports()
+
     async def _walk(self, listing: _wire.Listing, prefetch: int) -> AsyncGenerator[Page, None]:
         walk = Walk(start=listing.page, by_creation=listing.by_creation, reorders=listing.reorders)
         async with Ahead(walk, partial(self._page, listing), self._tools.retries, prefetch) as ahead:
@@ -407,16 +505,19 @@ class AsyncExports:
         return report
 
     def _links(self, export: Export) -> Links:
-        return Links(export, lambda: self.retrieve(export.id, include_csv=True, include_json=True))
+        return Links(export, lambda: self._with_urls(export.id))
+
+    async def _with_urls(self, export_id: str) -> Export:
+        return await self.retrieve(export_id, include_csv=True, include_json=True)
 
     async def _offering(self, export: Export | str, artifacts: tuple[Artifact, ...]) -> Export:
         """The export with its URLs, in a state to be downloaded."""
         if isinstance(export, str):
-            return _downloadable(await self.retrieve(export, include_csv=True, include_json=True))
+            return downloadable(await self._with_urls(export))
         if any(export.url(artifact) for artifact in artifacts):
-            return _downloadable(export)
+            return downloadable(export)
         try:
-            return _downloadable(await self.retrieve(export.id, include_csv=True, include_json=True))
+            return downloadable(await self._with_urls(export.id))
         except NotFoundError as error:
             raise gone(export.id) from error
 
@@ -428,41 +529,47 @@ async def _exports_of(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[Expor
                 yield export
 
 
-def _order(
-    directory: str | os.PathLike[str],
+def _demands(
     *,
-    artifacts: Iterable[Artifact | str] | None,
-    concurrency: int,
     overwrite: bool,
     digest: Literal["sha256"] | None,
-    on_progress: OnProgress | None,
-    resume: bool,
+    leftovers: Leftovers | None,
     require_verification: bool,
     max_size: int | None,
     durability: Literal["fsync"] | None,
     segments: int,
-) -> Order:
+) -> Demands:
     _one_of("digest", digest, "sha256")
     _one_of("durability", durability, "fsync")
-    _at_least_one("concurrency", concurrency)
     if max_size is not None:
         _at_least_one("max_size", max_size)
     _at_least_one("segments", segments)
     if segments > MAX_SEGMENTS:
         raise ConfigurationError(f"segments must be {MAX_SEGMENTS} at most, not {segments}")
+    return Demands(
+        overwrite=overwrite,
+        sha256=digest is not None,
+        durable=durability is not None,
+        verified=require_verification,
+        max_size=max_size,
+        leftovers=leftovers,
+        segments=segments,
+    )
+
+
+def _order(
+    directory: str | os.PathLike[str],
+    artifacts: Iterable[Artifact | str] | None,
+    concurrency: int,
+    demands: Demands,
+    on_progress: OnProgress | None,
+) -> Order:
+    _at_least_one("concurrency", concurrency)
     return Order(
         directory=Path(directory),
         artifacts=chosen(artifacts),
         concurrency=concurrency,
-        demands=Demands(
-            overwrite=overwrite,
-            sha256=digest is not None,
-            durable=durability is not None,
-            verified=require_verification,
-            max_size=max_size,
-            leftovers=Leftovers() if resume else None,
-            segments=segments,
-        ),
+        demands=demands,
         on_progress=on_progress or _unheard,
     )
 
@@ -488,13 +595,4 @@ def _unheard(_: ProgressEvent | Export) -> None:
 
 def _noticed(export: Export) -> Export:
     _log.unread(export)
-    return export
-
-
-def _downloadable(export: Export) -> Export:
-    if export.status in (ExportStatus.QUEUED, ExportStatus.PROCESSING):
-        about = f"export {export.id} is {export.status}"
-        raise ExportNotReadyError(f"{about}: download it when it is completed", export_id=export.id)
-    if (reason := failure(export)) is not None:
-        raise reason
     return export

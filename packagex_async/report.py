@@ -9,7 +9,7 @@ from typing import Literal, Protocol, SupportsIndex, TypeVar, overload
 
 import attrs
 
-from packagex_async.errors import DownloadError, DownloadGroupError
+from packagex_async.errors import DownloadError, DownloadGroupError, PackageXError
 from packagex_async.models import Artifact
 
 Verified = Literal["checksum", "length", "none"]
@@ -133,24 +133,29 @@ class DownloadReport:
         files: The artifacts that are whole on disk (also by artifact: `report.files["csv"]`).
         missing: The artifacts asked for that the export does not offer; this is no failure.
         failures: The errors of the others (also by artifact).
+        error: What failed of the export as a whole: it is gone, say, or was never completed.
     """
 
     export_id: str
     files: ByArtifact[DownloadedFile] = ByArtifact()
     missing: tuple[Artifact, ...] = ()
     failures: ByArtifact[DownloadError] = ByArtifact()
+    error: PackageXError | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether no artifact failed."""
-        return not self.failures
+        """Whether nothing failed."""
+        return not self.failures and self.error is None
 
     def raise_for_failures(self) -> None:
         """Raise what failed, if anything did.
 
         Raises:
+            PackageXError: The `error`, when the export as a whole failed.
             DownloadGroupError: With this report, when at least one artifact failed.
         """
+        if self.error is not None:
+            raise self.error
         if self.failures:
             raise DownloadGroupError.of(self)
 
@@ -159,6 +164,8 @@ class DownloadReport:
         lines += [_line(file) for file in self.files]
         lines += [f"  {artifact}: not offered" for artifact in self.missing]
         lines += [f"  {error.artifact}: failed: {error.args[0]}" for error in self.failures]
+        if self.error is not None:
+            lines.append(f"  failed: {self.error}")
         return "\n".join(lines)
 
 

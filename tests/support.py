@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 
 from packagex_async import AsyncExports, RetryPolicy
+from packagex_async._budget import Budget
 from packagex_async._disk import Disk
 from packagex_async._http import Http, Settings
 from packagex_async._redact import Secret
@@ -69,7 +70,14 @@ async def exports_on(
     http, disk = Http(settings, clock), Disk()
     try:
         yield AsyncExports(
-            Tools(http=http, disk=disk, policy=settings.policy, clock=clock, stall_timeout=timeout)
+            Tools(
+                http=http,
+                disk=disk,
+                policy=settings.policy,
+                clock=clock,
+                stall_timeout=timeout,
+                budget=Budget(100, clock),
+            )
         )
     finally:
         await http.aclose()

@@ -1,0 +1,190 @@
+"""Many exports: found, downloaded and handed out at the same time, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+
+import attrs
+
+from packagex_async._files import HOPELESS
+from packagex_async._folder import Folder
+from packagex_async._known import Known
+from packagex_async._links import Links
+from packagex_async._pending import Pending
+from packagex_async._states import downloadable, is_under_way
+from packagex_async._transfer import Tools
+from packagex_async._watch import Watch
+from packagex_async.downloader import Order, download_artifacts
+from packagex_async.errors import (
+    AuthenticationError,
+    DestinationError,
+    PackageXError,
+    PermissionDeniedError,
+)
+from packagex_async.models import Artifact, Export
+from packagex_async.report import DownloadReport
+
+_ROOM = 1000
+_WATCHERS = 8
+
+_REFUSED_KEY = (AuthenticationError, PermissionDeniedError)
+# Of a single artifact, a failure is told in its report; raised as such, it is one of the whole folder.
+_FATAL = (*_REFUSED_KEY, DestinationError)
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """Where exports come from.
+
+    Attributes:
+        found: Finds them.
+        retrieve: Retrieves one by its id, with its URLs.
+        offering: Retrieves one if it has none of the URLs that are wanted.
+        links: Makes the links of one.
+    """
+
+    found: AsyncGenerator[Export, None]
+    retrieve: Callable[[str], Awaitable[Export]]
+    offering: Callable[[Export, tuple[Artifact, ...]], Awaitable[Export]]
+    links: Callable[[Export], Links]
+
+
+class Bulk:
+    """The download of all exports of a source to one folder.
+
+    Args:
+        source: Where they come from.
+        folder: Where they go, and what of them is there already.
+        order: What is wanted of each of them; its `concurrency` is that of all together.
+        tools: What to work with.
+        wait: Whether to wait for those that are still under way.
+    """
+
+    def __init__(self, source: Source, folder: Folder, order: Order, tools: Tools, *, wait: bool) -> None:
+        self._source = source
+        self._folder = folder
+        self._order = order
+        self._tools = tools
+        self._wait = wait
+        self._pending = Pending(_ROOM)
+        self._watch = Watch(source.retrieve, tools.clock)
+        self._watchers = 0
+        self._finished: asyncio.Queue[DownloadReport | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(order.concurrency)
+        self._unlisted: PackageXError | None = None
+
+    async def reports(self) -> AsyncGenerator[DownloadReport, None]:
+        """What became of each export, as they finish.
+
+        Raises:
+            PackageXError: What stopped the download, or the listing; all else has ended by then.
+        """
+        self._pending.expect()
+        run = asyncio.create_task(self._run())
+        run.add_done_callback(lambda _: self._finished.put_nowait(None))
+        try:
+            while (report := await self._finished.get()) is not None:
+                self._room.release()
+                yield report
+            await run
+        finally:
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+            self._folder.close()
+
+    async def _run(self) -> None:
+        failure: BaseException | None
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._discover(group))
+                for _ in range(self._order.concurrency):
+                    group.create_task(self._work())
+        except BaseExceptionGroup as failures:
+            failure = failures.exceptions[0]
+        else:
+            failure = self._unlisted
+        if failure is not None:
+            raise failure
+
+    async def _discover(self, group: asyncio.TaskGroup) -> None:
+        async with aclosing(self._source.found) as found:
+            try:
+                async for export in found:
+                    if self._wait and is_under_way(export):
+                        self._begin_to_watch(export, group)
+                    else:
+                        await self._pending.put(export)
+            except _REFUSED_KEY:
+                raise
+            except PackageXError as error:
+                # What was found is finished first.
+                self._unlisted = error
+        await self._pending.done()
+
+    def _begin_to_watch(self, export: Export, group: asyncio.TaskGroup) -> None:
+        self._watch.add(export.id)
+        if self._watchers < _WATCHERS:
+            self._watchers += 1
+            self._pending.expect()
+            group.create_task(self._see_to_the_unfinished())
+
+    async def _see_to_the_unfinished(self) -> None:
+        while (turn := self._watch.next()) is not None:
+            try:
+                if (export := await self._watch.look(turn)) is not None:
+                    await self._pending.put(export)
+            except _REFUSED_KEY:
+                raise
+            except PackageXError as error:
+                await self._hand_out(DownloadReport(export_id=turn.export_id, error=error))
+        self._watchers -= 1
+        await self._pending.done()
+
+    async def _work(self) -> None:
+        while (export := await self._pending.take()) is not None:
+            await self._hand_out(await self._bring(export))
+
+    async def _hand_out(self, report: DownloadReport) -> None:
+        await self._room.acquire()
+        self._finished.put_nowait(report)
+
+    async def _bring(self, export: Export) -> DownloadReport:
+        known = Known()
+        try:
+            known = await self._folder.known(downloadable(export), self._order.artifacts)
+            fresh = await self._fetch(export, known)
+        except _FATAL:
+            raise
+        except PackageXError as error:
+            fresh = DownloadReport(export_id=export.id, error=error)
+        for event in known.events(export.id):
+            self._order.on_progress(event)
+        return known.joined(fresh)
+
+    async def _fetch(self, export: Export, known: Known) -> DownloadReport:
+        artifacts = known.open(self._order.artifacts)
+        if not artifacts:
+            return DownloadReport(export_id=export.id)
+        offering = await self._source.offering(export, artifacts)
+        order = attrs.evolve(
+            self._order,
+            artifacts=artifacts,
+            layout=lambda _, artifact: known.paths[artifact],
+            replaced=known.replaced,
+            vacant=known.vacant,
+        )
+        report = await download_artifacts(offering, self._source.links(offering), order, self._tools)
+        _stop_where_nothing_helps(report)
+        await self._folder.record(offering, report)
+        return report
+
+
+def _stop_where_nothing_helps(report: DownloadReport) -> None:
+    """Raise a failure that all others would share: the disk takes nothing more, or the key is refused."""
+    for failure in report.failures:
+        if isinstance(failure, DestinationError) and failure.errno in HOPELESS:
+            raise failure
+        if isinstance(failure.__cause__, _REFUSED_KEY):
+            raise failure.__cause__

@@ -1,0 +1,163 @@
+"""Where artifacts go: safe paths, and never one path for two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packagex_async import Artifact, ConfigurationError, Export, ExportResource, ExportStatus
+from packagex_async._layout import layout_of
+
+MOMENT = datetime(2024, 5, 1, 23, 30, tzinfo=UTC)
+SAFE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.,=+@()-~")
+TEMPLATES = [
+    "flat",
+    "folders",
+    "{id}",
+    "{resource}/{created:%Y-%m-%d}/{id}",
+    "{created}-{id}-{artifact}",
+    "{id}{resource}",
+    "{resource}{status}{id}",
+    "{artifact}/{id}{created:%d}",
+    "exp_{id}",
+    "{id}/{id}",
+    "a.{status}/x{id}y{artifact}z",
+]
+
+
+def export_of(export_id: str = "exp_7xKyu1HY", **fields: Any) -> Export:
+    known = {
+        "resource": ExportResource.CONTACT,
+        "status": ExportStatus.COMPLETED,
+        "created_at": MOMENT,
+    }
+    return Export(id=export_id, **{**known, **fields})
+
+
+@pytest.mark.parametrize(
+    ("layout", "csv", "csv_error"),
+    [
+        ("flat", "exp_7xKyu1HY.csv", "exp_7xKyu1HY.error.csv"),
+        ("folders", "exp_7xKyu1HY/exp_7xKyu1HY.csv", "exp_7xKyu1HY/exp_7xKyu1HY.error.csv"),
+        (
+            "{resource}/{created:%Y-%m-%d}/{id}",
+            "contact/2024-05-01/exp_7xKyu1HY.csv",
+            "contact/2024-05-01/exp_7xKyu1HY.error.csv",
+        ),
+        (
+            "{created}-{id}-{artifact}",
+            "2024-05-01-exp_7xKyu1HY-csv.csv",
+            "2024-05-01-exp_7xKyu1HY-csv_error.csv",
+        ),
+        (
+            "{artifact}/{status}_{id}",
+            "csv/completed_exp_7xKyu1HY.csv",
+            "csv_error/completed_exp_7xKyu1HY.csv",
+        ),
+        (
+            "{status} {created:%H:%M}/{id}",
+            "completed 23_30/exp_7xKyu1HY.csv",
+            "completed 23_30/exp_7xKyu1HY.error.csv",
+        ),
+    ],
+)
+def test_artifacts_go_where_the_layout_says(layout: str, csv: str, csv_error: str) -> None:
+    """The suffix tells the artifact, unless the template does."""
+    path = layout_of(layout)
+    assert str(path(export_of(), Artifact.CSV)) == csv
+    assert str(path(export_of(), Artifact.CSV_ERROR)) == csv_error
+
+
+def test_what_is_not_told_still_has_a_place() -> None:
+    """An export without resource, status or date; one of tomorrow's."""
+    path = layout_of("{resource}/{status}/{created}/{id}")
+    bare = export_of(resource=None, status=None, created_at=None)
+    assert str(path(bare, Artifact.JSON)) == "unknown/unknown/undated/exp_7xKyu1HY.json"
+    odd = export_of(resource=ExportResource("con"), status=ExportStatus("../../etc"))
+    assert str(path(odd, Artifact.JSON)) == "_con/etc/2024-05-01/exp_7xKyu1HY.json"
+
+
+@pytest.mark.parametrize(
+    ("layout", "says"),
+    [
+        ("folder", "without {id}, exports would share a path"),
+        ("{resource}/{artifact}", "without {id}"),
+        ("", "without {id}"),
+        (None, "not None"),
+        (7, "not 7"),
+        ("{id}/{name}", "{name} is none of its fields"),
+        ("{}", "{} is none of its fields"),
+        ("{0}", "{0} is none of its fields"),
+        ("{id.__class__}", "is none of its fields"),
+        ("{id!r}", "is none of its fields"),
+        ("{id[0]}", "is none of its fields"),
+        ("{id:>9}", "takes no format '>9'"),
+        ("{created:%Y/%m}/{id}", "takes no format '%Y/%m'"),
+        ("{created:\0}/{id}", "{created} takes one like %Y-%m-%d"),
+        ("{created:%}/{id}", "{created} takes one like %Y-%m-%d"),
+        ("{id", "cannot be read"),
+        ("{{{id}}}", "not safe in every file name"),
+        ("/{id}", "'' cannot be a name"),
+        ("/etc/{id}", "'' cannot be a name"),
+        ("../{id}", "'..' cannot be a name"),
+        ("a/./{id}", "'.' cannot be a name"),
+        (".{id}", "cannot be a name"),
+        ("a /{id}", "cannot be a name"),
+        ("a//{id}", "'' cannot be a name"),
+        ("{id}/", "'' cannot be a name"),
+        ("C:{id}", "not safe in every file name"),
+        ("a\\{id}", "not safe in every file name"),
+        ("a\n{id}", "not safe in every file name"),
+        ("a\0{id}", "not safe in every file name"),
+        ("~/{id}", "not safe in every file name"),
+        ("é{id}", "not safe in every file name"),
+    ],
+)
+def test_a_layout_that_cannot_work_is_refused(layout: Any, says: str) -> None:
+    """At the call, with a word on what would work."""
+    with pytest.raises(ConfigurationError) as caught:
+        layout_of(layout)
+    assert says in str(caught.value)
+    assert 'layout is "flat", "folders" or a template such as' in str(caught.value)
+
+
+ids = st.from_regex(r"exp_[A-Za-z0-9]{1,4}", fullmatch=True) | st.text(min_size=1, max_size=8)
+words = st.sampled_from(["contact", "exp_1", "a-exp_2", "csv", "~", "", "con", ".."]) | st.text(max_size=6)
+exports = st.builds(
+    lambda export_id, resource, status, moment: export_of(
+        export_id, resource=ExportResource(resource), status=ExportStatus(status), created_at=moment
+    ),
+    ids,
+    words,
+    words,
+    st.none() | st.datetimes(timezones=st.just(UTC)),
+)
+
+
+@given(st.sampled_from(TEMPLATES), exports, st.sampled_from(Artifact), exports, st.sampled_from(Artifact))
+def test_two_artifacts_never_share_a_path(
+    layout: str, one: Export, first: Artifact, other: Export, second: Artifact
+) -> None:
+    """Whatever the exports are called and say of themselves; and every path is a safe one."""
+    path = layout_of(layout)
+    here, there = path(one, first), path(other, second)
+    for place in (here, there):
+        assert_safe(place)
+    if one.id != other.id or (one == other and first != second):
+        assert here != there
+
+
+def assert_safe(path: PurePosixPath) -> None:
+    assert not path.is_absolute()
+    assert not PureWindowsPath(path).anchor
+    for part in path.parts:
+        assert set(part) <= SAFE
+        assert part[0] not in " ."
+        assert part[-1] not in " ."
+        assert part.partition(".")[0].rstrip().lower() not in {"con", "prn", "aux", "nul", "com1", "lpt1"}
+        assert len(part) < 255
