@@ -36,10 +36,8 @@ async def main(job: Job, folder: Path, options: list[str]) -> None:
     """Do the job with one client."""
     digest: Literal["sha256"] | None = "sha256" if "sha256" in options else None
     async with AsyncPackageX("key", base_url=job.base_url) as px:
-        # Until there is a way to ask for all of them, they are asked for one by one.
-        bulk = getattr(px.exports, "download_all", None)
-        if "bulk" in options and bulk:
-            async for report in bulk(folder, concurrency=job.workers):
+        if "bulk" in options:
+            async for report in px.exports.download_all(folder, concurrency=job.workers):
                 report.raise_for_failures()
             return
         todo = exports(job)
