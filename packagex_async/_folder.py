@@ -93,7 +93,7 @@ class Folder:
 
     async def _run(self, export: Export, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return await self._disk.run(self._manifest.path, function, *args, **kwargs)
+            return await self._disk.run_short(self._manifest.path, function, *args, **kwargs)
         except DiskError as error:
             failure = error
         raise DestinationError(
