@@ -49,9 +49,16 @@ from packagex_async.testing import (
 from packagex_async.testing.faults import TargetedFault
 
 from .support import AT_ONCE, names
+from .ways import force
 
 ONCE = RetryPolicy(attempts=1)
 SIZE = 100_000
+
+
+@pytest.fixture(autouse=True, params=["plain", "intake"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through aiohttp and past it; what is asked for of one connection is told exactly here."""
+    force(request.param, monkeypatch)
 
 
 def add(server: Emulator, **content: bytes) -> str:
