@@ -182,7 +182,6 @@ class Host:
         await _end(ending, reader, writer)
         return ending
 
-
     async def _send(self, writer: asyncio.StreamWriter, raw: bytes) -> None:
         for start in range(0, len(raw), self.piece or max(len(raw), 1)):
             if start:
