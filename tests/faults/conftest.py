@@ -1,4 +1,4 @@
-"""Every case runs on asyncio's own loop and, where uvloop is there, on uvloop's, with bodies that come every way."""
+"""Every case runs on asyncio's own loop and, where it is there, on uvloop's; its bodies come every way."""
 
 from __future__ import annotations
 
