@@ -202,6 +202,27 @@ async def test_a_file_that_is_there_needs_no_partial(server: Emulator, tmp_path:
     assert names(tmp_path) == [f"{export_id}.csv"]
 
 
+async def test_a_file_that_comes_back_amid_is_kept(
+    server: Emulator, px: AsyncPackageX, tmp_path: Path
+) -> None:
+    """It was there, and gone, and is there again when the whole is sent anew."""
+    export_id = add(server)
+    target = tmp_path / f"{export_id}.csv"
+    target.write_bytes(server.content(export_id, "csv"))
+    server.inject(Cut(60_000))
+    server.inject(IgnoreRange())
+
+    def watch(event: ProgressEvent) -> None:
+        if event.kind is ProgressKind.STARTED and event.attempt == 1:
+            target.unlink()
+        if event.kind is ProgressKind.RETRYING:
+            target.write_bytes(server.content(export_id, "csv"))
+
+    report = await px.exports.download(export_id, tmp_path, artifacts="csv", on_progress=watch)
+    assert (report.files["csv"].kept, report.files["csv"].attempts) == (True, 2)
+    assert names(tmp_path) == [target.name]
+
+
 @pytest.mark.parametrize("spoil", ["memo", "version", "algorithm", "folder"])
 async def test_trap_03_a_partial_that_cannot_be_used_wedges_nothing(
     server: Emulator, tmp_path: Path, spoil: str, monkeypatch: pytest.MonkeyPatch

@@ -17,7 +17,7 @@ import attrs
 import pytest
 import trustme
 
-from packagex_async import _intake
+from packagex_async import _http, _intake
 from packagex_async._intake import BUFFER_SIZE, Intake
 from packagex_async.testing import Emulator
 
@@ -327,3 +327,17 @@ async def test_a_connector_closes_after_it(
             await connector.close()
     assert len(taken) == 2
     assert {name: report.files[name].path.read_bytes() for name in content} == content
+
+
+async def test_a_body_that_aiohttp_has_read_to_its_end_is_taken_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taking what it holds may bring the end to light: nothing of it is lost, nothing is taken over."""
+    monkeypatch.setattr(_http, "_WORTH_A_CONNECTION", 1)
+    monkeypatch.setattr(_http, "_READ_SIZE", 1_000)
+    async with asyncio.timeout(PATIENCE), Emulator(populate=False) as server:
+        export = server.add_export(content={"csv": BODY[:50_000]})
+        async with server.client(retry=AT_ONCE) as px:
+            report = await px.exports.download(export.id, tmp_path)
+    file = report.files["csv"]
+    assert (file.path.read_bytes(), file.attempts) == (BODY[:50_000], 1)
