@@ -50,7 +50,10 @@ async def test_the_failures_of_those_that_are_dismissed_are_not_left_unheard() -
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
 
     async def full(_: Span) -> bool:
-        raise DiskError(OSError("full"), Path("a.csv"))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise DiskError(OSError("full"), Path("a.csv"))
 
     clock = FakeClock()
     async with Crew(full, 2, clock) as crew:
