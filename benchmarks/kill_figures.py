@@ -25,7 +25,8 @@ class Figures:
         wedged: Processes that nobody killed, and that failed or never ended.
         needed: Bytes of all artifacts.
         fetched: Bytes that storage sent.
-        taken_up: Bytes that a process found left by one before it, and did not fetch.
+        taken_up: Bytes up to the first gap that a process found left by one before it, and did not fetch.
+        parts: Parts of artifacts that were brought beside others.
         leftovers: Files beside the artifacts when all was done.
         seconds: How long it took.
     """
@@ -38,6 +39,7 @@ class Figures:
     needed: int = 0
     fetched: int = 0
     taken_up: int = 0
+    parts: int = 0
     leftovers: int = 0
     seconds: float = 0.0
 
@@ -57,6 +59,7 @@ class Figures:
             "MiB needed": f"{self.needed / MIB:.1f}",
             "MiB fetched": f"{self.fetched / MIB:.1f}",
             "MiB taken up by a later run": f"{self.taken_up / MIB:.1f}",
+            "parts brought beside others": self.parts,
             "leftover files": self.leftovers,
             "seconds": f"{self.seconds:.1f}",
         }

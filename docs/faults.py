@@ -16,9 +16,10 @@ HEAD = """\
 <!-- Written by docs/faults.py from tests/faults. -->
 
 What goes wrong with downloads, and what is promised then. Each of these {count} cases is a test over real
-sockets, on asyncio's own event loop and on uvloop's. After every one of them, the same is checked: the target
-is absent, or the old file, or the whole object, byte for byte; no partial, open file or task is left; what
-the report or the error says is true; and nothing waits for ever.
+sockets, on asyncio's own event loop and on uvloop's, with bodies that come through aiohttp, past its parser,
+and over several connections at once (but for the cases that count what only one would do). After every one of
+them, the same is checked: the target is absent, or the old file, or the whole object, byte for byte; no
+partial, open file or task is left; what the report or the error says is true; and nothing waits for ever.
 """
 
 

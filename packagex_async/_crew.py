@@ -60,6 +60,11 @@ class Crew:
         """Forget who has failed: there is a fresh link."""
         self._failed = 0
 
+    @property
+    def hired(self) -> int:
+        """How many connections there are beside the first."""
+        return len(self._tasks)
+
     async def dismiss(self) -> None:
         """End all connections but the first."""
         if self._tasks:
@@ -88,13 +93,12 @@ class Crew:
         self._settle()
         if self._gain.most == 1:
             return
-        busy = len(self._tasks)
         wanted = self._gain.connections(
-            self._clock.monotonic(), received, self.work.left, working=1 + busy * self._proven
+            self._clock.monotonic(), received, self.work.left, working=1 + self.hired * self._proven
         )
         if wanted == 1:
             self._cancel()
-        elif busy < (wanted - 1 if self._proven else 1) - self._failed and self.work.divisible:
+        elif self.hired < (wanted - 1 if self._proven else 1) - self._failed and self.work.divisible:
             self._hire()
 
     def proved(self) -> None:

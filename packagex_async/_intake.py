@@ -55,6 +55,7 @@ class Intake(asyncio.BufferedProtocol):
         self._surplus = memoryview(bytearray(1))
         self._free = [memoryview(bytearray(size))]
         self._buffer = memoryview(bytearray(size))
+        self._unasked = False
         self._filled = self._taken = 0
         self._lent = _NOTHING
         self._waiter: asyncio.Future[None] | None = None
@@ -90,12 +91,16 @@ class Intake(asyncio.BufferedProtocol):
         if not self._left:
             return self._surplus
         if not self._buffer:
-            # The connection's previous answer, whose end was read only now, has let it go on.
-            self._transport.pause_reading()
+            # The connection's previous answer, whose end was read only now, has let it go on. It is stopped
+            # with the bytes that come: uvloop does not survive it here.
+            self._unasked = True
             self._buffer = memoryview(bytearray(self._size))
         return self._buffer[self._filled : self._filled + self._left]
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._unasked or not self._left:
+            self._unasked = False
+            self._transport.pause_reading()
         if not self._left:
             return
         self._filled += nbytes

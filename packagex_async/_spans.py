@@ -15,10 +15,15 @@ Bounds = tuple[int, int]
 
 @attrs.define(eq=False)
 class Span:
-    """Bytes still to come, from `position` up to `end`, which may move as others take over the rest."""
+    """Bytes still to come, from `position` up to `end`, which may move as others take over the rest.
+
+    Attributes:
+        asked: Where it ended when it was asked for: the answer may hold the bytes up to there.
+    """
 
     position: int
     end: int
+    asked: int = attrs.field(init=False, default=0)
 
     @property
     def left(self) -> int:
@@ -54,6 +59,7 @@ class Work:
 
     def hold(self, span: Span) -> Span:
         """Take note that `span` is being brought."""
+        span.asked = span.end
         self._busy.append(span)
         return span
 
@@ -61,8 +67,17 @@ class Work:
         """Leave what is left of `span` to others, if it is of this work."""
         if span in self._busy:
             self._busy.remove(span)
-            if span.left:
+            if span.left and not self._given_back(span):
                 self._idle.append(span)
+
+    def _given_back(self, span: Span) -> bool:
+        """Whether who brings what is before `span` has asked for it, too, and is not beyond its beginning."""
+        for giver in self._busy:
+            # One with nothing left may have dropped bytes of `span` already.
+            if giver.end == span.position and giver.left and giver.asked >= span.end:
+                giver.end = span.end
+                return True
+        return False
 
     def _halve(self) -> Span | None:
         if not self.divisible:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import attrs
 
 from packagex_async import AsyncExports, RetryPolicy
@@ -57,7 +58,12 @@ class FakeClock:
 
 @asynccontextmanager
 async def exports_on(
-    clock: FakeClock, server: Emulator, *, policy: RetryPolicy | None = None, timeout: float = 60.0
+    clock: FakeClock,
+    server: Emulator,
+    *,
+    policy: RetryPolicy | None = None,
+    timeout: float = 60.0,
+    connector: aiohttp.BaseConnector | None = None,
 ) -> AsyncIterator[AsyncExports]:
     """The resource as the client sets it up, with `clock` in place of the machine's."""
     settings = Settings(
@@ -66,6 +72,7 @@ async def exports_on(
         policy=policy or RetryPolicy(),
         timeout=timeout,
         stall_timeout=timeout,
+        connector=connector,
     )
     http, disk = Http(settings, clock), Disk()
     try:

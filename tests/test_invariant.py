@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import attrs
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ from packagex_async.testing.store import Store
 
 from .faults.trial import Trial
 from .support import AT_ONCE
+from .ways import WAYS, force
 
 SIZE = 20_000
 VERSIONS = [random.Random(version).randbytes(SIZE) for version in range(3)]
@@ -101,6 +103,7 @@ unvouched = st.one_of(
 )
 
 
+@pytest.mark.parametrize("way", WAYS)
 @given(
     # Where a hash vouches for the whole, and where the names of the content are all there is.
     st.one_of(
@@ -112,10 +115,12 @@ unvouched = st.one_of(
 )
 @settings(max_examples=200)
 def test_the_invariant_holds_for_any_sequence_of_faults(
-    script: list[Fault], old: bytes | None, overwrite: bool
+    way: str, script: list[Fault], old: bytes | None, overwrite: bool
 ) -> None:
     """Cuts, resets, refusals, replacements; lies about lengths, ranges and hashes; up to eight in a row."""
-    asyncio.run(download(script, old, overwrite))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        force(way, monkeypatch)
+        asyncio.run(download(script, old, overwrite))
 
 
 async def download(script: list[Fault], old: bytes | None, overwrite: bool) -> None:

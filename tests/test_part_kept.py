@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from packagex_async import _files, _keep, _part, _partial
+from packagex_async import _keep, _part, _partial
 from packagex_async._disk import Disk, DiskError
-from packagex_async._files import Measured
+from packagex_async._files import Measured, replace, write_all
 from packagex_async._keep import Leftovers, Memo
 from packagex_async._part import Part
 from packagex_async._spans import Bounds
@@ -119,7 +119,6 @@ async def test_gaps_are_told_before_there_are_any(
 ) -> None:
     """The memo stands before the first byte that is out of order, and is held current from then on."""
     told: list[object] = []
-    write_all = _files.write_all
 
     def look(file: Any, block: Any) -> None:
         told.append(memo_of(tmp_path).get("gaps"))
@@ -150,8 +149,8 @@ async def test_killed_between_any_two_steps(
 
     starts = random.Random(order).sample(range(0, LENGTH, 20_000), 5)
     with monkeypatch.context() as watched:
-        watched.setattr(_partial, "write_all", snap(_files.write_all))
-        watched.setattr(_partial, "replace", snap(_files.replace))
+        watched.setattr(_partial, "write_all", snap(write_all))
+        watched.setattr(_partial, "replace", snap(replace))
         watched.setattr(Path, "replace", snap(Path.replace))
         watched.setattr(_keep, "claim", snap(_keep.claim))
         async with Part(disk, running / "a.csv") as part:
@@ -217,7 +216,6 @@ async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
 ) -> None:
     """Of a write that failed nothing is believed, however much came of it."""
     await left(disk, tmp_path, (0, 10), (50, 60))
-    write_all = _files.write_all
 
     def refuse(file: Any, block: Any) -> None:
         write_all(file, bytes(len(block)))

@@ -49,11 +49,18 @@ from packagex_async.testing import (
 from packagex_async.testing.faults import TargetedFault
 
 from .support import AT_ONCE, names
+from .ways import force
 
 ONCE = RetryPolicy(attempts=1)
 SIZE = 100_000
 LARGE = 2 * 1024 * 1024
 """Bytes that are not gathered to their end before the first of them is written."""
+
+
+@pytest.fixture(autouse=True, params=["plain", "intake"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through aiohttp and past it; what is asked for of one connection is told exactly here."""
+    force(request.param, monkeypatch)
 
 
 def add(server: Emulator, **content: bytes) -> str:
@@ -195,6 +202,27 @@ async def test_a_file_that_is_there_needs_no_partial(server: Emulator, tmp_path:
         report = await px.exports.download(export_id, tmp_path, artifacts="csv", resume=True)
     assert report.files["csv"].kept
     assert names(tmp_path) == [f"{export_id}.csv"]
+
+
+async def test_a_file_that_comes_back_amid_is_kept(
+    server: Emulator, px: AsyncPackageX, tmp_path: Path
+) -> None:
+    """It was there, and gone, and is there again when the whole is sent anew."""
+    export_id = add(server)
+    target = tmp_path / f"{export_id}.csv"
+    target.write_bytes(server.content(export_id, "csv"))
+    server.inject(Cut(60_000))
+    server.inject(IgnoreRange())
+
+    def watch(event: ProgressEvent) -> None:
+        if event.kind is ProgressKind.STARTED and event.attempt == 1:
+            target.unlink()
+        if event.kind is ProgressKind.RETRYING:
+            target.write_bytes(server.content(export_id, "csv"))
+
+    report = await px.exports.download(export_id, tmp_path, artifacts="csv", on_progress=watch)
+    assert (report.files["csv"].kept, report.files["csv"].attempts) == (True, 2)
+    assert names(tmp_path) == [target.name]
 
 
 @pytest.mark.parametrize("spoil", ["memo", "version", "algorithm", "folder"])

@@ -81,9 +81,48 @@ def test_a_span_is_halved_where_both_halves_are_worth_a_request() -> None:
     half = work.claim()
     assert half is not None
     assert (two.end, half.position, half.end) == (6 * LEAST_SPAN, 6 * LEAST_SPAN, 9 * LEAST_SPAN)
-    work.release(half)
-    assert work.claim() == half
     assert work.divisible
+
+
+def test_a_span_goes_back_to_where_it_was_taken_from() -> None:
+    """Who has asked for it before brings it after all; who has not, does not."""
+    work = Work([(0, 4 * LEAST_SPAN)])
+    first, half = work.claim(), work.claim()
+    assert first is not None
+    assert half is not None
+    work.release(half)
+    assert first.end == 4 * LEAST_SPAN
+    half, quarter = work.claim(), work.claim()
+    assert half is not None
+    assert quarter is not None
+    assert (first.end, quarter.end, half.end) == (LEAST_SPAN, 2 * LEAST_SPAN, 4 * LEAST_SPAN)
+    work.release(half)
+    assert quarter.end == 2 * LEAST_SPAN
+    work.release(quarter)
+    assert first.end == 2 * LEAST_SPAN
+    assert work.left == 4 * LEAST_SPAN
+
+
+def test_a_span_of_which_some_was_brought_does_not_go_back() -> None:
+    """Who was before it would bring that twice."""
+    work = Work([(0, 4 * LEAST_SPAN)])
+    first, half = work.claim(), work.claim()
+    assert first is not None
+    assert half is not None
+    half.position += 5
+    work.release(half)
+    assert (first.end, work.left) == (2 * LEAST_SPAN, 4 * LEAST_SPAN - 5)
+
+
+def test_a_span_is_not_given_back_to_one_that_is_done() -> None:
+    """It has dropped what followed in its answer."""
+    work = Work([(0, 4 * LEAST_SPAN)])
+    first, half = work.claim(), work.claim()
+    assert first is not None
+    assert half is not None
+    first.position = first.end
+    work.release(half)
+    assert (first.left, work.left) == (0, 2 * LEAST_SPAN)
 
 
 def test_what_is_too_little_is_not_divided() -> None:

@@ -1,11 +1,9 @@
-"""Every case runs on asyncio's own loop and, where uvloop is there, on uvloop's."""
+"""Every case runs on asyncio's own loop and, where it is there, on uvloop's; its bodies come every way."""
 
 from __future__ import annotations
 
-import asyncio
-import importlib.util
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from packagex_async import Artifact
 from packagex_async.testing import Emulator
 
+from ..ways import WAYS, LoopFactory, force, loop_factories
 from .host import Host, Stored
 from .plays import honest
 from .trial import Pointing, Raw, Trial
@@ -20,12 +19,22 @@ from .trial import Pointing, Raw, Trial
 SIZE = 100_000
 
 
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+def pytest_asyncio_loop_factories() -> dict[str, LoopFactory]:
     """The loops by name."""
-    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-    if importlib.util.find_spec("uvloop"):
-        factories["uvloop"] = importlib.import_module("uvloop").new_event_loop
-    return factories
+    return loop_factories()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every case comes every way, but for those that count what only one connection would do."""
+    alone = metafunc.definition.get_closest_marker("one_connection")
+    metafunc.parametrize("way", WAYS[:-1] if alone else WAYS, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The way that bodies come."""
+    force(request.param, monkeypatch)
+    return str(request.param)
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ import struct
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import attrs
 from multidict import CIMultiDict
 
 from packagex_async.testing.blob import Blob
 
-_FROM = re.compile(r"bytes=(\d+)-\Z")
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)\Z")
 
 
 class Ending(enum.Enum):
@@ -47,8 +47,16 @@ class Request:
     @property
     def first(self) -> int | None:
         """The first byte of the range it asks for, if it asks for one."""
-        found = _FROM.match(self.headers.get("Range", ""))
-        return int(found[1]) if found else None
+        return None if self._range is None else int(self._range[1])
+
+    @property
+    def last(self) -> int | None:
+        """The last byte of that range, if it says which."""
+        return int(self._range[2]) if self._range and self._range[2] else None
+
+    @property
+    def _range(self) -> re.Match[str] | None:
+        return _RANGE.match(self.headers.get("Range", ""))
 
 
 @attrs.frozen(kw_only=True)
@@ -104,7 +112,12 @@ class Host:
         stored: Its one object.
         honest: How requests are answered that no play is for.
         tls: What to speak TLS with, if at all.
+
+    Attributes:
+        piece: Bytes that leave at a time, with some turns of the loop between; `None` for all at once.
     """
+
+    piece: ClassVar[int | None] = None
 
     def __init__(self, stored: Stored, honest: Play, *, tls: ssl.SSLContext | None = None) -> None:
         self.stored = stored
@@ -165,10 +178,24 @@ class Host:
         self.requests.append(request)
         play = self._script.popleft() if self._script else self.otherwise
         raw, ending = _settled(play(request, self.stored))
-        writer.write(raw)
-        await writer.drain()
+        await self._send(writer, raw)
         await _end(ending, reader, writer)
         return ending
+
+    async def _send(self, writer: asyncio.StreamWriter, raw: bytes) -> None:
+        for start in range(0, len(raw), self.piece or max(len(raw), 1)):
+            if start:
+                await turns()
+            if writer.transport.is_closing():
+                raise ConnectionResetError
+            writer.write(raw[start:][: self.piece])
+            await writer.drain()
+
+
+async def turns() -> None:
+    """Let the client, on the same loop, deal with what it has."""
+    for _ in range(8):
+        await asyncio.sleep(0)
 
 
 def _settled(sent: Sent) -> tuple[bytes, Ending]:

@@ -20,7 +20,8 @@ def honest(request: Request, stored: Stored) -> Answer:
     first, size = request.first, len(stored.content)
     if first is None or request.headers.get("If-Range", tag) != tag:
         return _whole(stored)
-    return _part(stored, first, size - 1) if first < size else _beyond(size)
+    last = size - 1 if request.last is None else min(request.last, size - 1)
+    return _part(stored, first, last) if first < size else _beyond(size)
 
 
 def but(

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import aiohttp
+import pytest
 
 from packagex_async import ChecksumError, ProgressEvent, ProgressKind, StorageError
 from packagex_async.testing import Cut, Stall, Status, WrongHash
@@ -21,6 +22,7 @@ async def test_one_of_four_fails(trial: Trial) -> None:
     assert isinstance(report.failures["csv"], ChecksumError)
 
 
+@pytest.mark.one_connection
 async def test_each_of_four_is_cut(trial: Trial) -> None:
     """Each goes on from its own last byte."""
     for after, artifact in enumerate(trial.wholes, start=1):

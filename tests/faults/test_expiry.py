@@ -19,6 +19,7 @@ AZURE = (
 PLAIN = says("403 Forbidden", "<html><h1>403 Forbidden</h1><hr>nginx</html>")
 
 
+@pytest.mark.one_connection
 async def test_s3_access_denied_because_expired(raw: Raw) -> None:
     """S3's 403 tells of expiry in its message; a fresh link brings the object."""
     raw.plays(S3)
@@ -105,6 +106,7 @@ async def test_a_fresh_link_that_has_expired_too(raw: Raw) -> None:
     assert (raw.retrieved, len(raw.host.requests)) == (2, 2)
 
 
+@pytest.mark.one_connection
 async def test_a_link_that_dies_within_the_body(raw: Raw) -> None:
     """The fresh one is asked for the rest only."""
     raw.plays(cut(AFTER), S3)
@@ -112,6 +114,7 @@ async def test_a_link_that_dies_within_the_body(raw: Raw) -> None:
     assert raw.host.ranges == [None, *[f"bytes={AFTER}-"] * 2]
 
 
+@pytest.mark.one_connection
 async def test_links_that_die_again_and_again(raw: Raw) -> None:
     """As long as each brings new bytes, another is asked for."""
     raw.plays(*[cut(AFTER), S3] * 3)

@@ -20,6 +20,7 @@ async def test_chunked_and_whole(raw: Raw) -> None:
     assert (file.attempts, file.verified) == (1, "checksum")
 
 
+@pytest.mark.one_connection
 async def test_chunked_and_cut_within_a_chunk(raw: Raw) -> None:
     """What came is not taken for whole; without a total there is no resuming, so it starts anew."""
     raw.plays(but(headers=CHUNKED, body=chunks(raw.content), cut=AFTER))
@@ -39,6 +40,7 @@ async def test_chunked_with_a_size_of_no_sense(raw: Raw) -> None:
     assert (await raw.arrives()).attempts == 2
 
 
+@pytest.mark.one_connection
 async def test_a_content_length_that_is_too_long(raw: Raw) -> None:
     """A host that always promises more than it has ends in an error that says how many bytes came."""
     raw.always(lambda _, stored: _closing(stored, {"Content-Length": "100005"}))
@@ -46,6 +48,7 @@ async def test_a_content_length_that_is_too_long(raw: Raw) -> None:
     assert "100000 of 100005 bytes" in str(error)
 
 
+@pytest.mark.one_connection
 async def test_a_content_length_that_is_too_short(raw: Raw) -> None:
     """The hash condemns what was cut off by its own head."""
     raw.plays(lambda _, stored: _closing(stored, {"Content-Length": "99995"}))

@@ -59,6 +59,7 @@ async def test_another_date_on_a_206(raw: Raw) -> None:
     assert (await raw.arrives()).attempts == 2
 
 
+@pytest.mark.one_connection
 @pytest.mark.parametrize("tag", [None, 'W/"1"', "", "unquoted"])
 async def test_no_strong_etag_on_a_206(raw: Raw, tag: str | None) -> None:
     """Where the first answer bore a strong ETag, a part that does not is of another object."""
@@ -67,6 +68,7 @@ async def test_no_strong_etag_on_a_206(raw: Raw, tag: str | None) -> None:
     assert raw.host.ranges == [None, f"bytes={AFTER}-", None]
 
 
+@pytest.mark.one_connection
 async def test_other_bytes_under_the_same_etag(raw: Raw) -> None:
     """The hash of the whole condemns the mixture; what is fetched from zero stands."""
     raw.plays(cut(AFTER, headers=SAME), _follows(raw, OTHER, SAME))
@@ -74,6 +76,7 @@ async def test_other_bytes_under_the_same_etag(raw: Raw) -> None:
     assert (file.attempts, file.verified) == (3, "checksum")
 
 
+@pytest.mark.one_connection
 async def test_other_bytes_under_the_same_etag_for_ever(raw: Raw) -> None:
     """Refetched once, then it is an error; the mixture is never published."""
     for content in (OTHER, OTHER[::-1]):

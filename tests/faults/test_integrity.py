@@ -18,6 +18,7 @@ from .trial import Raw, Trial
 AFTER = 30_000
 
 
+@pytest.mark.one_connection
 async def test_a_wrong_md5(raw: Raw) -> None:
     """Refetched once from zero, then it is an error, and nothing is published."""
     raw.tells({"x-goog-hash": f"md5={md5(b'other')}"})
@@ -101,6 +102,7 @@ async def test_deflate_that_nobody_asked_for(raw: Raw) -> None:
     await raw.arrives()
 
 
+@pytest.mark.one_connection
 async def test_gzip_that_is_cut(raw: Raw) -> None:
     """It is fetched anew: an encoded body is not resumed."""
     raw.plays(_encoded(gzip.compress(raw.content), after=AFTER))

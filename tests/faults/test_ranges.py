@@ -14,6 +14,7 @@ GO_ON = [None, f"bytes={AFTER}-"]
 START_AGAIN = [*GO_ON, None]
 
 
+@pytest.mark.one_connection
 async def test_a_cut_body_is_resumed_from_its_last_byte(raw: Raw) -> None:
     """The rest is asked for with `Range` and `If-Range`, and no byte is fetched twice."""
     raw.plays(cut(AFTER))
@@ -23,6 +24,7 @@ async def test_a_cut_body_is_resumed_from_its_last_byte(raw: Raw) -> None:
     assert raw.host.requests[1].headers["If-Range"] == raw.host.stored.headers["ETag"]
 
 
+@pytest.mark.one_connection
 async def test_only_the_last_byte_is_missing(raw: Raw) -> None:
     """One byte is asked for, and one byte comes."""
     raw.plays(cut(len(raw.content) - 1))
@@ -30,6 +32,7 @@ async def test_only_the_last_byte_is_missing(raw: Raw) -> None:
     assert raw.host.ranges == [None, f"bytes={len(raw.content) - 1}-"]
 
 
+@pytest.mark.one_connection
 async def test_a_body_cut_again_and_again(raw: Raw) -> None:
     """Tries that bring new bytes are not counted against the policy."""
     raw.options["retry"] = RetryPolicy(attempts=2, wait_initial=0)
@@ -38,6 +41,7 @@ async def test_a_body_cut_again_and_again(raw: Raw) -> None:
     assert raw.host.ranges == [None, *(f"bytes={7_000 * times}-" for times in range(1, 13))]
 
 
+@pytest.mark.one_connection
 async def test_a_resume_that_is_refused_for_a_while(raw: Raw) -> None:
     """A 503 between the two halves costs a try, not the bytes already here."""
     raw.plays(cut(AFTER), says("503 Service Unavailable"))
@@ -45,6 +49,7 @@ async def test_a_resume_that_is_refused_for_a_while(raw: Raw) -> None:
     assert raw.host.ranges == [*GO_ON, f"bytes={AFTER}-"]
 
 
+@pytest.mark.one_connection
 async def test_200_to_a_range(raw: Raw) -> None:
     """A host that ignores `Range` sends the whole, which starts from zero and is not appended."""
     raw.plays(cut(AFTER), whole())
@@ -52,6 +57,7 @@ async def test_200_to_a_range(raw: Raw) -> None:
     assert raw.host.ranges == GO_ON
 
 
+@pytest.mark.one_connection
 async def test_206_that_starts_earlier(raw: Raw) -> None:
     """A part from before the byte asked for is not appended."""
     raw.plays(cut(AFTER), part(AFTER - 1))
@@ -59,6 +65,7 @@ async def test_206_that_starts_earlier(raw: Raw) -> None:
     assert raw.host.ranges == START_AGAIN
 
 
+@pytest.mark.one_connection
 async def test_206_that_starts_later(raw: Raw) -> None:
     """A part from behind the byte asked for leaves no hole."""
     raw.plays(cut(AFTER), part(AFTER + 1))
@@ -73,6 +80,7 @@ async def test_206_that_says_one_start_and_sends_another(raw: Raw) -> None:
     assert (file.attempts, file.resumed) == (3, False)
 
 
+@pytest.mark.one_connection
 @pytest.mark.parametrize("total", ["100001", "99999", "*"])
 async def test_206_of_another_total(raw: Raw, total: str) -> None:
     """A part of an object that has another length, or none, is not appended."""
@@ -81,6 +89,7 @@ async def test_206_of_another_total(raw: Raw, total: str) -> None:
     assert raw.host.ranges == START_AGAIN
 
 
+@pytest.mark.one_connection
 async def test_206_without_content_range(raw: Raw) -> None:
     """A part that does not say which is not appended."""
     raw.plays(cut(AFTER), part(AFTER, headers={"Content-Range": None}))
@@ -88,6 +97,7 @@ async def test_206_without_content_range(raw: Raw) -> None:
     assert raw.host.ranges == START_AGAIN
 
 
+@pytest.mark.one_connection
 @pytest.mark.parametrize(
     "span", [f"bytes {AFTER}-{AFTER - 1}/100000", f"items {AFTER}-99999/100000", "bytes", f"bytes {AFTER}-"]
 )
@@ -98,6 +108,7 @@ async def test_206_with_a_content_range_of_no_sense(raw: Raw, span: str) -> None
     assert raw.host.ranges == START_AGAIN
 
 
+@pytest.mark.one_connection
 async def test_206_that_is_shorter_than_asked_for(raw: Raw) -> None:
     """What it brings is kept, and the rest asked for."""
     raw.plays(cut(AFTER), part(AFTER, 2 * AFTER - 1))
@@ -105,6 +116,7 @@ async def test_206_that_is_shorter_than_asked_for(raw: Raw) -> None:
     assert raw.host.ranges == [*GO_ON, f"bytes={2 * AFTER}-"]
 
 
+@pytest.mark.one_connection
 async def test_206_with_more_than_it_says(raw: Raw) -> None:
     """Bytes beyond the end of the object condemn the transfer, which starts anew."""
     surplus = raw.content[AFTER:] + b"surplus"
@@ -112,6 +124,7 @@ async def test_206_with_more_than_it_says(raw: Raw) -> None:
     assert not (await raw.arrives()).resumed
 
 
+@pytest.mark.one_connection
 async def test_multipart_byteranges(raw: Raw) -> None:
     """A multipart body is no part of the object."""
     kind = {"Content-Type": "multipart/byteranges; boundary=b", "Content-Range": None}
@@ -120,6 +133,7 @@ async def test_multipart_byteranges(raw: Raw) -> None:
     assert raw.host.ranges == START_AGAIN
 
 
+@pytest.mark.one_connection
 async def test_206_that_is_compressed(raw: Raw) -> None:
     """A part of something compressed does not follow plain bytes."""
     raw.plays(cut(AFTER), part(AFTER, headers={"Content-Encoding": "gzip"}))
@@ -127,6 +141,7 @@ async def test_206_that_is_compressed(raw: Raw) -> None:
     assert raw.host.ranges == START_AGAIN
 
 
+@pytest.mark.one_connection
 @pytest.mark.parametrize("told", ["bytes */100000", None, "nonsense"])
 async def test_416_to_a_resume(raw: Raw, told: str | None) -> None:
     """Whatever total it tells, or none: the partial never wedges, the object is refetched once, whole."""

@@ -64,6 +64,7 @@ async def test_a_redirect_to_another_host(raw: Raw) -> None:
     assert not tells(request, raw.server.api_key)
 
 
+@pytest.mark.one_connection
 async def test_a_redirect_of_a_resume(raw: Raw) -> None:
     """The range is asked for behind the redirect, too."""
     raw.plays(cut(30_000), redirect("/next"))

@@ -1,0 +1,1 @@
+"""The fast path: large bodies past the parser, and over several connections; on either loop."""

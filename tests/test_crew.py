@@ -1,0 +1,126 @@
+"""The connections beside the first: hired where they help, let go where they do not, heard when they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+
+import pytest
+
+from packagex_async._budget import Budget
+from packagex_async._crew import Crew
+from packagex_async._disk import DiskError
+from packagex_async._gain import PROBE
+from packagex_async._spans import LEAST_SPAN, Span, Work
+
+from .faults.host import turns
+from .support import FakeClock
+
+LENGTH = 64 * LEAST_SPAN
+
+
+async def started(crew: Crew, clock: FakeClock) -> Span:
+    """The first connection's span, of a body that comes slowly."""
+    crew.begin(Work([(0, LENGTH)]), alone=False)
+    span = await crew.next_span()
+    assert span is not None
+    crew.advanced(0)
+    clock.now += 2 * PROBE
+    crew.advanced(1)
+    return span
+
+
+async def test_one_that_cannot_write_ends_the_transfer_at_once() -> None:
+    """The first connection learns of it with its next block, not at the end of its part."""
+
+    async def full(_: Span) -> bool:
+        raise DiskError(OSError("full"), Path("a.csv"))
+
+    clock = FakeClock()
+    async with Crew(full, 2, clock, Budget(100, clock)) as crew:
+        await started(crew, clock)
+        await turns()
+        with pytest.raises(DiskError, match="full"):
+            crew.advanced(2)
+
+
+async def test_the_failures_of_those_that_are_dismissed_are_not_left_unheard() -> None:
+    """Nobody is told of them any more, and nothing warns of an error that was never retrieved."""
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+
+    async def full(_: Span) -> bool:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise DiskError(OSError("full"), Path("a.csv"))
+
+    clock = FakeClock()
+    async with Crew(full, 2, clock, Budget(100, clock)) as crew:
+        await started(crew, clock)
+        await turns()
+    del crew
+    gc.collect()
+    assert unheard == []
+
+
+async def test_one_that_is_done_makes_room_for_another() -> None:
+    """While there is something to divide; and at no time are there more than are allowed."""
+    busy = most = parts = 0
+
+    async def bring(span: Span) -> bool:
+        nonlocal busy, most, parts
+        busy += 1
+        most, parts = max(most, busy), parts + 1
+        crew.proved()
+        await turns()
+        span.position = span.end
+        busy -= 1
+        return True
+
+    clock = FakeClock()
+    async with Crew(bring, 3, clock, Budget(100, clock)) as crew:
+        first = await started(crew, clock)
+        for block in range(200):
+            crew.advanced(2 + block)
+            await asyncio.sleep(0)
+        first.position = first.end
+        crew.work.release(first)
+        assert await crew.next_span() is None
+    assert most == 2
+    assert parts > 2
+    assert crew.work.left == 0
+
+
+async def test_whoever_is_not_trusted_gets_no_company() -> None:
+    """From then on."""
+
+    async def bring(_: Span) -> bool:
+        pytest.fail("nobody else is to be asked")
+
+    clock = FakeClock()
+    async with Crew(bring, 8, clock, Budget(100, clock)) as crew:
+        crew.distrust()
+        await started(crew, clock)
+        await turns()
+        crew.advanced(2)
+        assert await crew.next_span() is not None
+
+
+async def test_nobody_is_hired_beyond_the_budget() -> None:
+    """There is no place to spare for a connection beside the first; one that ends gives its place back."""
+
+    async def bring(_: Span) -> bool:
+        return False
+
+    clock = FakeClock()
+    budget = Budget(1, clock)
+    async with Crew(bring, 8, clock, budget) as crew, budget.place():
+        await started(crew, clock)
+        assert (crew.hired, budget.used) == (0, 1)
+    async with Crew(bring, 8, clock, budget) as crew:
+        await started(crew, clock)
+        assert (crew.hired, budget.used) == (1, 1)
+        await turns()
+    assert budget.used == 0
