@@ -117,6 +117,7 @@ class Transfer:
     _part: Part = attrs.field(init=False)
     _crew: Crew = attrs.field(init=False)
     _tries: Tries = attrs.field(init=False)
+    _began: float = attrs.field(init=False, default=0.0)
     _declared: Declared = attrs.field(init=False, factory=Declared)
     _resumed: bool = attrs.field(init=False, default=False)
 
@@ -132,7 +133,7 @@ class Transfer:
             DownloadError: It failed for good; the target is as it was.
             ExportGoneError: The export was deleted meanwhile.
         """
-        began = self.tools.clock.monotonic()
+        self._began = self.tools.clock.monotonic()
         try:
             async with self._part, self._crew:
                 if self.left and self.demands.leftovers is not None:
@@ -142,12 +143,6 @@ class Transfer:
                 file = await self._persist()
         except DiskError as error:
             raise self._refused(error) from error.cause
-        file = attrs.evolve(
-            file,
-            attempts=self._tries.count,
-            resumed=self._resumed,
-            elapsed=self.tools.clock.monotonic() - began,
-        )
         self._emit(ProgressKind.KEPT if file.kept else ProgressKind.FINISHED, received=file.size)
         return file
 
@@ -334,6 +329,9 @@ class Transfer:
             size=measured.size,
             verified=verified,
             sha256=sha256,
+            attempts=self._tries.count,
+            resumed=self._resumed,
+            elapsed=self.tools.clock.monotonic() - self._began,
             kept=kept,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from functools import lru_cache
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import attrs
@@ -64,6 +65,7 @@ def check_base_url(text: str) -> str:
     return text.rstrip("/")
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether `host` names this machine, however the address is written."""
     host = host.rstrip(".").lower()

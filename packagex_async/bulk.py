@@ -73,6 +73,8 @@ class Bulk:
         self._watchers = 0
         self._finished: asyncio.Queue[DownloadReport | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(order.concurrency)
+        self._under_way = 0
+        self._eased = asyncio.Event()
         self._unlisted: PackageXError | None = None
 
     async def reports(self) -> AsyncGenerator[DownloadReport, None]:
@@ -99,8 +101,7 @@ class Bulk:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._discover(group))
-                for _ in range(self._order.concurrency):
-                    group.create_task(self._work())
+                group.create_task(self._dispatch(group))
         except BaseExceptionGroup as failures:
             failure = failures.exceptions[0]
         else:
@@ -142,9 +143,23 @@ class Bulk:
         self._watchers -= 1
         await self._pending.done()
 
-    async def _work(self) -> None:
+    async def _dispatch(self, group: asyncio.TaskGroup) -> None:
+        """Begin exports until as many artifacts are under way as there are places for."""
         while (export := await self._pending.take()) is not None:
+            while self._under_way >= self._order.concurrency:
+                self._eased.clear()
+                await self._eased.wait()
+            # One that tells of no links may offer anything.
+            artifacts = len(export.artifacts) or len(self._order.artifacts)
+            self._under_way += artifacts
+            group.create_task(self._see_to(export, artifacts))
+
+    async def _see_to(self, export: Export, artifacts: int) -> None:
+        try:
             await self._hand_out(await self._bring(export))
+        finally:
+            self._under_way -= artifacts
+            self._eased.set()
 
     async def _hand_out(self, report: DownloadReport) -> None:
         await self._room.acquire()

@@ -135,12 +135,13 @@ class _Batch:
 
     def _transfer(self, link: Link) -> Transfer:
         target, overwrite = self._targets[link.artifact], self._order.overwrites(link.artifact)
+        demands = self._order.demands
         return Transfer(
             link=link,
             links=self._source,
             target=target,
             tools=self._tools,
-            demands=attrs.evolve(self._order.demands, overwrite=overwrite),
+            demands=attrs.evolve(demands, overwrite=True) if overwrite else demands,
             emit=self._order.on_progress,
             occupied=target in self._seen.occupied and not overwrite,
             left=target in self._seen.left,
