@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 import aiofiles.os
 
@@ -16,6 +16,9 @@ from packagex_async._files import Measured, measure
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_BATCH = 16
+"""The most jobs that go to a thread together."""
 
 
 class DiskError(Exception):
@@ -31,13 +34,15 @@ class Disk:
     """The threads that work on files.
 
     Args:
-        threads: How many there are for long work. Short work has one of its own: there several would spend
-            more time on taking turns than on the disk.
+        threads: How many there are for long work. Short work has one of its own, and goes there in batches:
+            each turn of a thread costs more than what is done in it.
     """
 
     def __init__(self, threads: int = 4) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="packagex-disk")
         self._short = ThreadPoolExecutor(1, thread_name_prefix="packagex-disk-short")
+        self._batch: list[_Job] = []
+        self._draining: asyncio.Task[None] | None = None
 
     async def run(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function`, which works on `path`, in a thread, to its end even when cancelled.
@@ -45,7 +50,8 @@ class Disk:
         Raises:
             DiskError: It raised an `OSError`.
         """
-        return await _run(self._pool, path, functools.partial(function, *args, **kwargs))
+        work = functools.partial(function, *args, **kwargs)
+        return await _told_of(path, aiofiles.os.wrap(work)(executor=self._pool))
 
     async def run_short(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for work that is over in a moment: a small file, a look at a name.
@@ -53,7 +59,11 @@ class Disk:
         Raises:
             DiskError: It raised an `OSError`.
         """
-        return await _run(self._short, path, functools.partial(function, *args, **kwargs))
+        job = _Job(functools.partial(function, *args, **kwargs))
+        self._batch.append(job)
+        if self._draining is None:
+            self._draining = asyncio.create_task(outlive(self._drain()))
+        return cast(T, await _told_of(path, job.done))
 
     async def measure(self, path: Path, algorithms: Iterable[str]) -> Measured | None:
         """The length and digests of the regular file at `path`, or `None` when nothing is there.
@@ -68,10 +78,47 @@ class Disk:
         self._pool.shutdown(wait=False)
         self._short.shutdown(wait=False)
 
+    async def _drain(self) -> None:
+        while batch := self._batch[:_BATCH]:
+            del self._batch[:_BATCH]
+            await aiofiles.os.wrap(_do)(batch, executor=self._short)
+            for job in batch:
+                job.tell()
+        self._draining = None
 
-async def _run(pool: ThreadPoolExecutor, path: Path, work: Callable[[], T]) -> T:
+
+class _Job:
+    """Short work, and the future of its result."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._result: object = None
+        self._error: BaseException | None = None
+        self.done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    def do(self) -> None:
+        """Do it, on whatever thread."""
+        try:
+            self._result = self._work()
+        except BaseException as error:
+            self._error = error
+
+    def tell(self) -> None:
+        """Tell what came of it, on the event loop."""
+        if self._error is not None:
+            self.done.set_exception(self._error)
+        else:
+            self.done.set_result(self._result)
+
+
+def _do(batch: Sequence[_Job]) -> None:
+    for job in batch:
+        job.do()
+
+
+async def _told_of(path: Path, work: Awaitable[T]) -> T:
     try:
-        return await outlive(aiofiles.os.wrap(work)(executor=pool))
+        return await outlive(work)
     except OSError as error:
         failure = DiskError(error, path)
     raise failure from failure.cause
