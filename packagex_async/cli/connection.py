@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import attrs
+from cyclopts import Parameter
 
 from packagex_async import AsyncPackageX, ConfigurationError, RetryPolicy
 
@@ -51,6 +52,10 @@ class Connection:
         if not key.strip():
             raise ConfigurationError(f"no API key: set {KEY_VARIABLE}, or name a file with --api-key-file")
         return key
+
+
+Shared = Annotated[Connection, Parameter(parse=False)]
+"""The type of the parameter by which a command gets it, from wherever the options stand."""
 
 
 def _read(file: Path) -> str:
