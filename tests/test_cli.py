@@ -461,7 +461,9 @@ def test_a_wrong_key_is_not_quoted(cli: Cli, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     """A connection that fails is an error like another."""
-    assert main(["list", "--base-url", "http://127.0.0.1:9", "--attempts", "1", "--timeout", "5"]) == 1
+    assert (
+        main(["list", "--base-url", "http://127.0.0.1:9", "--attempts", "1", "--request-timeout", "5"]) == 1
+    )
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
@@ -496,7 +498,7 @@ def test_each_error_has_its_code(error: PackageXError, code: int) -> None:
         "list --order-by size",
         "list --environment moon",
         "list --attempts 0",
-        "list --timeout 0",
+        "list --request-timeout 0",
         "list --search a",
         "download",
         "get",

@@ -47,9 +47,7 @@ class Closing:
             complain(self._way_on())
 
     def _record(self, how: str, code: ExitCode, seconds: float) -> dict[str, object]:
-        counts = {
-            name: getattr(self.tally, name) for name in ("exports", "files", "kept", "missing", "failed")
-        }
+        names = ("exports", "files", "kept", "missing", "failed")
         return {
             "event": "summary",
             "ended": how,

@@ -27,7 +27,7 @@ class Connection:
     base_url: str | None = None
     """Another base URL instead, such as the emulator's."""
 
-    timeout: float = 60.0
+    request_timeout: float = 60.0
     """Seconds for one request to the API."""
 
     attempts: int = 5
@@ -43,7 +43,7 @@ class Connection:
             self._key(),
             environment=self.environment,
             base_url=self.base_url,
-            timeout=self.timeout,
+            timeout=self.request_timeout,
             retry=RetryPolicy(attempts=self.attempts),
         )
 
