@@ -190,8 +190,8 @@ async def test_leaving_early_ends_the_reading(tmp_path: Path) -> None:
     names = [f"{number}.csv" for number in range(9)]
     write(tmp_path, LINE, *(attrs.evolve(LINE, export_id=name, path=name, size=1 << 40) for name in names))
     for name in names:
-        with (tmp_path / name).open("wb") as file:
-            file.truncate(1 << 40)
+        with (tmp_path / name).open("wb") as hole:
+            hole.truncate(1 << 40)
     before = asyncio.all_tasks()
     async with aclosing(verify_directory(tmp_path)) as files:
         async for file in files:

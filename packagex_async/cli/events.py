@@ -11,7 +11,7 @@ Record = dict[str, object]
 
 def of_step(event: ProgressEvent) -> Record:
     """One step of one artifact; `event` is its kind."""
-    told = attrs.asdict(event, recurse=False)
+    told: Record = attrs.asdict(event, recurse=False)
     return {"event": told.pop("kind")} | told | {"error": _text(event.error)}
 
 
@@ -29,7 +29,8 @@ def of_report(report: DownloadReport) -> Record:
 
 
 def _of_file(file: DownloadedFile) -> Record:
-    return attrs.asdict(file) | {"path": str(file.path), "elapsed": round(file.elapsed, 3)}
+    told: Record = attrs.asdict(file)
+    return told | {"path": str(file.path), "elapsed": round(file.elapsed, 3)}
 
 
 def _text(error: PackageXError | None) -> str | None:

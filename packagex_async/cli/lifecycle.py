@@ -102,14 +102,14 @@ async def wait(
 async def _completed(
     px: AsyncPackageX, export: Export | str, timeout: float | None, *, json: bool, quiet: bool
 ) -> Export:
-    with Waiting(quiet=quiet) as waiting:
+    label = f"export {export if isinstance(export, str) else export.id}"
+    with Waiting(label, quiet=quiet) as waiting:
 
         def changed(export: Export) -> None:
-            waiting.tell(f"export {export.id} is {export.status}")
+            waiting.tell(f"{label} is {export.status}")
             if json:
                 show_export(export, json=True)
 
-        waiting.tell(f"export {export if isinstance(export, str) else export.id}")
         return await px.exports.wait(export, timeout=timeout, on_change=changed)
 
 

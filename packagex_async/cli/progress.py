@@ -21,6 +21,7 @@ from rich.progress import (
 )
 
 from packagex_async import Artifact, ProgressEvent
+from packagex_async.cli.output import complain
 
 
 class Stage:
@@ -101,17 +102,19 @@ class Meter(Stage):
 
 
 class Waiting(Stage):
-    """A line that tells what is waited for, and for how long already."""
+    """A line that tells what is waited for, and for how long already; elsewhere a line for each change."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        super().__init__(
-            SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(), quiet=quiet
-        )
-        self._task = self._progress.add_task("", total=None)
+    def __init__(self, label: str, *, quiet: bool) -> None:
+        columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+        super().__init__(*columns, quiet=quiet)
+        self._quiet = quiet
+        self._task = self._progress.add_task(label, total=None)
 
     def tell(self, text: str) -> None:
-        """Show `text`."""
+        """Tell of a change."""
         self._progress.update(self._task, description=text)
+        if not (self.live or self._quiet):
+            complain(text)
 
 
 def note(event: ProgressEvent) -> str:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import re
 import runpy
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import attrs
 import pytest
 
 from packagex_async import (
@@ -38,74 +33,9 @@ from packagex_async.cli import main
 from packagex_async.cli.exit_codes import ExitCode, exit_code
 from packagex_async.cli.output import show_table
 from packagex_async.cli.progress import Bars
-from packagex_async.testing import Dialect, Emulator, Stall, Status, StoredExport, serve_in_thread
-from packagex_async.testing.store import Store
+from packagex_async.testing import Emulator, Status
 
-CANARY = "px_canary_3c0f2a7e"
-COMMAND = [sys.executable, "-W", "error", "-m", "packagex_async.cli"]
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-Cli = Callable[..., Ended]
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key is set, and no habit of the machine's decides how things look."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("PX_API_KEY", CANARY)
-
-
-@pytest.fixture
-def server() -> Iterator[Emulator]:
-    """An emulator that knows the canary key, and speaks of URLs as often as it can."""
-    with serve_in_thread(Emulator(api_key=CANARY, dialect=Dialect(urls_in_list=True))) as server:
-        yield server
-
-
-@pytest.fixture
-def cli(server: Emulator, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Runs a command against the emulator; no key and no URL ever comes out of it."""
-
-    def run(*arguments: str | Path) -> Ended:
-        options = ["--base-url", server.base_url, "--attempts", "1"]
-        code = main([*map(str, arguments), *options])
-        ended = Ended(code, *capsys.readouterr())
-        for text in (ended.out, ended.err):
-            assert CANARY not in text
-            assert "://" not in text
-            assert "Signature" not in text
-            assert "Traceback" not in text
-        return ended
-
-    return run
-
-
-def small(server: Emulator, **options: Any) -> StoredExport:
-    """A completed export with two small artifacts."""
-    content = {"json": b"[1, 2]", "csv": b"a,b\n1,2\n"}
-    return server.add_export(**{"content": content, **options})
-
+from .support import CANARY, COMMAND, Cli, Noticed, Terminal, small
 
 # --- list
 
@@ -461,9 +391,7 @@ def test_a_wrong_key_is_not_quoted(cli: Cli, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     """A connection that fails is an error like another."""
-    assert (
-        main(["list", "--base-url", "http://127.0.0.1:9", "--attempts", "1", "--request-timeout", "5"]) == 1
-    )
+    assert main(["list", "--base-url", "http://127.0.0.1:9", "--attempts", "1"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
@@ -595,20 +523,10 @@ def test_a_full_disk_under_stdout(server: Emulator, cli: Cli, monkeypatch: pytes
 # --- as a process
 
 
-@attrs.frozen
-class _Noticed(Stall):
-    """A stall that tells when it has begun."""
-
-    begun: threading.Event = attrs.field(factory=threading.Event, kw_only=True, eq=False)
-
-    def leave(self, store: Store) -> None:
-        self.begun.set()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent SIGINT there")
 def test_a_process_that_is_interrupted_ends_at_once(server: Emulator, tmp_path: Path) -> None:
     """In the middle of a body: code 130, no traceback, no file; and the next run finishes the job."""
-    server.inject(stall := _Noticed(after=3))
+    server.inject(stall := Noticed(after=3))
     arguments = ["download", small(server).id, "--directory", str(tmp_path), "--base-url", server.base_url]
     with subprocess.Popen(
         [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
