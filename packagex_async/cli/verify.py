@@ -58,7 +58,9 @@ def _tabulate(counts: Counter[FileState], listed: list[CheckedFile]) -> None:
         rows = [(file.state, file.size, file.expected_size, file.path) for file in listed]
         show_table(_HEADINGS, rows, foldable={"path"})
         more = counts.total() - counts[FileState.EXACT] - len(listed)
-        show(f"and {more} more\n" if more else "")
+        if more:
+            show(f"and {more} more")
+        show("")
     told = [f"{counts[state]} {words}" for state, words in _WORDS.items() if counts[state]]
     show("; ".join(told) or "The manifest names no file, and there is none.")
 

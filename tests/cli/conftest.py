@@ -10,7 +10,7 @@ import pytest
 from packagex_async.cli import main
 from packagex_async.testing import Dialect, Emulator, serve_in_thread
 
-from .support import CANARY, Cli, Ended
+from .support import CANARY, Cli, Clock, Ended
 
 
 @pytest.fixture(autouse=True)
@@ -30,10 +30,16 @@ def server() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def empty() -> Iterator[Emulator]:
+def clock() -> Clock:
+    """What tells `empty` the time."""
+    return Clock()
+
+
+@pytest.fixture
+def empty(clock: Clock) -> Iterator[Emulator]:
     """The same without any export."""
     dialect = Dialect(urls_in_list=True)
-    with serve_in_thread(Emulator(populate=False, api_key=CANARY, dialect=dialect)) as server:
+    with serve_in_thread(Emulator(populate=False, api_key=CANARY, dialect=dialect, now=clock)) as server:
         yield server
 
 

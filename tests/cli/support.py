@@ -6,12 +6,13 @@ import io
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import attrs
 
-from packagex_async.testing import Emulator, Stall, StoredExport
+from packagex_async.testing import Emulator, Fault, RecordedRequest, Stall, StoredExport
 from packagex_async.testing.store import Store
 
 CANARY = "px_canary_3c0f2a7e"
@@ -45,6 +46,30 @@ class Terminal(io.StringIO):
 
 
 Cli = Callable[..., Ended]
+
+
+@attrs.define
+class Clock:
+    """The machine's clock, which can be put forward."""
+
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@attrs.frozen
+class Passing(Fault):
+    """Time passes once an export was created."""
+
+    clock: Clock
+    seconds: float
+
+    def strikes(self, request: RecordedRequest) -> bool:
+        return request.method == "POST"
+
+    def leave(self, store: Store) -> None:
+        self.clock.ahead += self.seconds
 
 
 @attrs.frozen

@@ -20,13 +20,17 @@ from packagex_async import (
     BadRequestError,
     ConfigurationError,
     ConnectionFailedError,
+    ExportFailedError,
     ExportGoneError,
+    ExportTimedOutError,
     NotFoundError,
     PackageXError,
     PermissionDeniedError,
     ProgressEvent,
     ProgressKind,
     ServerError,
+    UnconfirmedError,
+    WaitTimeoutError,
 )
 from packagex_async import cli as cli_package
 from packagex_async.cli import main
@@ -404,6 +408,10 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
         (PermissionDeniedError("no", status=403), 3),
         (NotFoundError("no", status=404), 4),
         (ExportGoneError("no", export_id="exp_1"), 4),
+        (ExportFailedError("no", export_id="exp_1"), 8),
+        (ExportTimedOutError("no", export_id="exp_1"), 9),
+        (WaitTimeoutError("no", export_id="exp_1", status=None), 10),
+        (UnconfirmedError("no"), 11),
         (ServerError("no", status=500), 1),
         (ConnectionFailedError("no"), 1),
     ],
@@ -442,10 +450,14 @@ def test_wrong_usage_is_one_line_and_code_2(arguments: str, capsys: pytest.Captu
 
 
 def test_the_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    """All of them; and the version can be asked for."""
+    """All of them; each command has a help, none at all is one, too, and the version can be asked for."""
     assert main(["--help"]) == 0
     told = re.findall(r"^ +(\d+)  \w", capsys.readouterr().out, re.MULTILINE)
     assert list(map(int, told)) == list(ExitCode)
+    assert main(["sync", "--help"]) == 0
+    assert "--concurrency" in capsys.readouterr().out
+    assert main([]) == 0
+    assert "Commands" in capsys.readouterr().out
     assert main(["--version"]) == 0
     assert re.fullmatch(r"\d+\.\d+\S*\n", capsys.readouterr().out)
 
