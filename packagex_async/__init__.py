@@ -13,6 +13,8 @@ from packagex_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from packagex_async.client import AsyncPackageX as AsyncPackageX
+    from packagex_async.comparison import CheckedFile as CheckedFile
+    from packagex_async.comparison import FileState as FileState
     from packagex_async.creation import CsvFieldOptions as CsvFieldOptions
     from packagex_async.errors import ApiError as ApiError
     from packagex_async.errors import AuthenticationError as AuthenticationError
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from packagex_async.report import ProgressEvent as ProgressEvent
     from packagex_async.report import ProgressKind as ProgressKind
     from packagex_async.retry import RetryPolicy as RetryPolicy
+    from packagex_async.verification import verify_directory as verify_directory
 
 __all__ = [
     "ApiError",
@@ -65,6 +68,7 @@ __all__ = [
     "AsyncPackageX",
     "AuthenticationError",
     "BadRequestError",
+    "CheckedFile",
     "ChecksumError",
     "ConfigurationError",
     "ConnectionFailedError",
@@ -84,6 +88,7 @@ __all__ = [
     "ExportStateError",
     "ExportStatus",
     "ExportTimedOutError",
+    "FileState",
     "IncompleteBodyError",
     "LinkExpiredError",
     "NotFoundError",
@@ -105,9 +110,12 @@ __all__ = [
     "UnconfirmedError",
     "WaitTimeoutError",
     "__version__",
+    "verify_directory",
 ]
 
-_MODULES = ("models", "errors", "creation", "retry", "report", "exports", "client")
+_MODULES = (
+    "models", "errors", "creation", "retry", "report", "comparison", "verification", "exports", "client",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

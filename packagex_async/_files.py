@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 
@@ -62,8 +62,13 @@ def present(paths: Sequence[Path]) -> frozenset[Path]:
     return frozenset(path for path in paths if os.path.lexists(path))
 
 
-def measure(path: Path, algorithms: tuple[str, ...]) -> Measured | None:
-    """The length and digests of the regular file at `path`, or `None` when nothing is there."""
+def measure(
+    path: Path, algorithms: tuple[str, ...], heard: Callable[[int], object] | None = None
+) -> Measured | None:
+    """The length and digests of the regular file at `path`, or `None` when nothing is there.
+
+    While it is read for its digests, `heard` is told how many bytes each block had; what it raises ends it.
+    """
     size = size_of(path)
     if size is None:
         return None
@@ -72,6 +77,7 @@ def measure(path: Path, algorithms: tuple[str, ...]) -> Measured | None:
         with path.open("rb") as file:
             while block := file.read(BLOCK_SIZE):
                 update(digests, block)
+                (heard or _unheard)(len(block))
     return Measured(size, values(digests))
 
 
@@ -113,3 +119,7 @@ def update(digests: Mapping[str, Digest], block: Block) -> None:
 def values(digests: Mapping[str, Digest]) -> dict[str, bytes]:
     """The values of the digests, by name."""
     return {name: digest.digest() for name, digest in digests.items()}
+
+
+def _unheard(_: int) -> None:
+    """Nobody asked to be told."""

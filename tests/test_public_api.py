@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import packagex_async
-from packagex_async import AsyncExports, AsyncPackageX, CsvFieldOptions, RetryPolicy
+from packagex_async import AsyncExports, AsyncPackageX, CsvFieldOptions, RetryPolicy, verify_directory
 
 
 def signature(function: object) -> str:
@@ -63,6 +63,7 @@ def signature(function: object) -> str:
             "segments=8)",
         ),
         (CsvFieldOptions, "(*, timezone=None, datetime_format=None, columns=None)"),
+        (verify_directory, "(directory, *, on_progress=None)"),
         (RetryPolicy, "(*, attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0)"),
     ],
 )

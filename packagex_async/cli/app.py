@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,15 +10,19 @@ from cyclopts import App, Parameter
 
 from packagex_async import __version__
 from packagex_async.cli import exports
-from packagex_async.cli.connection import Connection
+from packagex_async.cli.connection import Shared
 from packagex_async.cli.demo import demo
-from packagex_async.cli.downloads import Outcome, Wish, exit_code_of, fetch
+from packagex_async.cli.downloads import Wish, exit_code_of, fetch, tabulate, tell
 from packagex_async.cli.emulate import serve
 from packagex_async.cli.exit_codes import HELP, ExitCode
-from packagex_async.cli.output import complain, show_json, show_table
+from packagex_async.cli.filters import Filters, words
+from packagex_async.cli.lifecycle import create, wait
+from packagex_async.cli.output import show_json, show_table
 from packagex_async.cli.progress import Bars
+from packagex_async.cli.sync import sync
+from packagex_async.cli.verify import verify
 
-_ABOUT = f"""List the exports of a PackageX organization, and download their artifacts, verified.
+_ABOUT = f"""List and create the exports of a PackageX organization, and download their artifacts, verified.
 
 The API key is read from the variable PX_API_KEY or from --api-key-file, never from an argument.
 Results go to stdout, errors and progress to stderr.
@@ -33,19 +36,13 @@ app: App = App(
     version=__version__,
     default_parameter=Parameter(negative=()),
 )
-Shared = Annotated[Connection, Parameter(parse=False)]
 
 
 @app.command(name="list")
 async def list_(
     *,
     page: int = 1,
-    limit: int = 100,
-    order_by: Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None,
-    direction: Literal["asc", "desc"] | None = None,
-    resource: str | None = None,
-    statuses: list[str] | None = None,
-    search: str | None = None,
+    filters: Annotated[Filters, Parameter(name="*")] = Filters(),  # noqa: B008  # frozen
     json: bool = False,
     connection: Shared,
 ) -> int:
@@ -53,25 +50,11 @@ async def list_(
 
     Args:
         page: The first page.
-        limit: The most exports a page holds.
-        order_by: The field to order by; created_at unless given.
-        direction: The order; asc unless given.
-        resource: Only exports of this resource: contact, group, location, shipment, tracker, ...
-        statuses: Only these: queued, processing, completed, failed, timed_out; repeat it or use commas.
-        search: Only exports whose name matches; each term needs 2 characters or more.
         json: Write a line of JSON for each export, as it comes.
     """
     rows = []
     async with connection.client() as px:
-        listing = px.exports.list(
-            page=page,
-            limit=limit,
-            order_by=order_by,
-            direction=direction,
-            resource=resource,
-            statuses=_words(statuses),
-            search=search,
-        )
+        listing = px.exports.list(page=page, **filters.parameters())
         async with aclosing(listing):
             async for export in listing:
                 if json:
@@ -93,11 +76,7 @@ async def get(export_id: str, /, *, json: bool = False, connection: Shared) -> i
     """
     async with connection.client() as px:
         export = await px.exports.retrieve(export_id, include_csv=True, include_json=True)
-    record = exports.record(export) | {"artifacts": list(export.artifacts)}
-    if json:
-        show_json(record)
-    else:
-        show_table(("field", "value"), (record | {"artifacts": ", ".join(export.artifacts) or None}).items())
+    exports.show_export(export, json=json)
     return ExitCode.OK
 
 
@@ -131,7 +110,7 @@ async def download(
     """
     wish = Wish(
         directory=directory,
-        artifacts=_words(artifacts),
+        artifacts=words(artifacts),
         concurrency=concurrency,
         overwrite=overwrite,
         digest=digest,
@@ -142,9 +121,9 @@ async def download(
             with Bars(quiet=quiet) as bars:
                 outcome = await fetch(px, export_id, wish, bars)
             outcomes.append(outcome)
-            _tell(outcome, json=json)
+            tell(outcome, json=json)
     if not json:
-        _tabulate(outcomes, digest)
+        tabulate(outcomes, digest)
     return exit_code_of(outcomes)
 
 
@@ -160,22 +139,5 @@ async def emulator(*, seed: int = 7, duration: float | None = None) -> int:
     return ExitCode.OK
 
 
-app.command(demo)
-
-
-def _tell(outcome: Outcome, *, json: bool) -> None:
-    for error in outcome.errors:
-        complain(str(error))
-    for record in outcome.records() if json else ():
-        show_json(record)
-
-
-def _tabulate(outcomes: Iterable[Outcome], digest: str | None) -> None:
-    columns = ["export_id", "artifact", "outcome", "size", "verified", "attempts", "path"]
-    columns += [digest] if digest else []
-    records = [record for outcome in outcomes for record in outcome.records()]
-    show_table(columns, [[record[column] for column in columns] for record in records], foldable={"path"})
-
-
-def _words(given: Iterable[str] | None) -> list[str] | None:
-    return None if given is None else [word for item in given for word in item.split(",") if word]
+for command in (sync, create, wait, verify, demo):
+    app.command(command)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import attrs
+from cyclopts import Parameter
 
 from packagex_async import AsyncPackageX, ConfigurationError, RetryPolicy
 
@@ -26,7 +27,7 @@ class Connection:
     base_url: str | None = None
     """Another base URL instead, such as the emulator's."""
 
-    timeout: float = 60.0
+    request_timeout: float = 60.0
     """Seconds for one request to the API."""
 
     attempts: int = 5
@@ -42,7 +43,7 @@ class Connection:
             self._key(),
             environment=self.environment,
             base_url=self.base_url,
-            timeout=self.timeout,
+            timeout=self.request_timeout,
             retry=RetryPolicy(attempts=self.attempts),
         )
 
@@ -51,6 +52,10 @@ class Connection:
         if not key.strip():
             raise ConfigurationError(f"no API key: set {KEY_VARIABLE}, or name a file with --api-key-file")
         return key
+
+
+Shared = Annotated[Connection, Parameter(parse=False)]
+"""The type of the parameter by which a command gets it, from wherever the options stand."""
 
 
 def _read(file: Path) -> str:

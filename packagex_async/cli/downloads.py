@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,8 @@ from packagex_async import (
     ExportStateError,
     PackageXError,
 )
-from packagex_async.cli.exit_codes import ExitCode, exit_code_of_downloads
+from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
+from packagex_async.cli.output import complain, show_json, show_table
 from packagex_async.report import OnProgress
 
 FIELDS = (
@@ -83,7 +84,23 @@ async def fetch(px: AsyncPackageX, export_id: str, wish: Wish, on_progress: OnPr
         return Outcome(DownloadReport(export_id=export_id), (error,))
 
 
+def tell(outcome: Outcome, *, json: bool) -> None:
+    """Write an outcome's errors to stderr, and its records to stdout if they are wanted as JSON."""
+    for error in outcome.errors:
+        complain(str(error))
+    for record in outcome.records() if json else ():
+        show_json(record)
+
+
+def tabulate(outcomes: Iterable[Outcome], digest: str | None = None) -> None:
+    """Write a table of outcomes to stdout, with the `digest` of that name."""
+    columns = ["export_id", "artifact", "outcome", "size", "verified", "attempts", "path"]
+    columns += [digest] if digest else []
+    records = [record for outcome in outcomes for record in outcome.records()]
+    show_table(columns, [[record[column] for column in columns] for record in records], foldable={"path"})
+
+
 def exit_code_of(outcomes: Sequence[Outcome]) -> ExitCode:
     """The code for all of them together."""
-    errors = [error for outcome in outcomes for error in outcome.errors]
-    return exit_code_of_downloads(errors, any_succeeded=any(outcome.succeeded for outcome in outcomes))
+    codes = [exit_code(error) for outcome in outcomes for error in outcome.errors]
+    return exit_code_of_downloads(codes, any_succeeded=any(outcome.succeeded for outcome in outcomes))

@@ -1,4 +1,4 @@
-"""A bar on stderr for each artifact under way."""
+"""What moves on stderr while something is under way, and is gone at its end."""
 
 from __future__ import annotations
 
@@ -7,26 +7,34 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from packagex_async import Artifact, ProgressEvent
+from packagex_async.cli.output import complain
 
 
-class Bars:
-    """The bars of one export's artifacts, fed with progress events; they are gone at the end of the block.
+class Stage:
+    """Rows on a terminal, for as long as its block lasts.
 
     Args:
+        columns: What each row shows.
         quiet: Show nothing; nothing is shown either where stderr is no terminal.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._tasks: dict[Artifact, TaskID] = {}
+    def __init__(self, *columns: ProgressColumn, quiet: bool) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
+            *columns,
             console=Console(stderr=True),
             disable=quiet or not sys.stderr.isatty(),
             transient=True,
@@ -35,9 +43,14 @@ class Bars:
             redirect_stderr=False,
         )
 
+    @property
+    def live(self) -> bool:
+        """Whether anything is shown."""
+        return not self._progress.disable
+
     def __enter__(self) -> Self:
-        # Some versions of rich end even disabled bars with an empty line, if they were started.
-        if not self._progress.disable:
+        # Some versions of rich end even disabled rows with an empty line, if they were started.
+        if self.live:
             self._progress.start()
         return self
 
@@ -47,8 +60,23 @@ class Bars:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._progress.disable:
+        if self.live:
             self._progress.stop()
+
+
+class Bars(Stage):
+    """A bar for each artifact of one export, fed with progress events."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            quiet=quiet,
+        )
+        self._tasks: dict[Artifact, TaskID] = {}
 
     def __call__(self, event: ProgressEvent) -> None:
         """Move the bar of the event's artifact."""
@@ -56,11 +84,41 @@ class Bars:
             label = f"{event.export_id} {event.artifact}"
             self._tasks[event.artifact] = self._progress.add_task(label, total=None, note="")
         self._progress.update(
-            self._tasks[event.artifact], completed=event.received, total=event.total, note=_note(event)
+            self._tasks[event.artifact], completed=event.received, total=event.total, note=note(event)
         )
 
 
-def _note(event: ProgressEvent) -> str:
+class Meter(Stage):
+    """One bar for a number of bytes, with speed and time left."""
+
+    def __init__(self, label: str, *, quiet: bool) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+        super().__init__(*columns, TimeRemainingColumn(), quiet=quiet)
+        self._task = self._progress.add_task(label, total=None)
+
+    def __call__(self, done: int, total: int) -> None:
+        """Move the bar to `done` of `total` bytes."""
+        self._progress.update(self._task, completed=done, total=total)
+
+
+class Waiting(Stage):
+    """A line that tells what is waited for, and for how long already; elsewhere a line for each change."""
+
+    def __init__(self, label: str, *, quiet: bool) -> None:
+        columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+        super().__init__(*columns, quiet=quiet)
+        self._quiet = quiet
+        self._task = self._progress.add_task(label, total=None)
+
+    def tell(self, text: str) -> None:
+        """Tell of a change."""
+        self._progress.update(self._task, description=text)
+        if not (self.live or self._quiet):
+            complain(text)
+
+
+def note(event: ProgressEvent) -> str:
+    """What there is to say of an artifact that does not come at the first try."""
     if event.delay is not None:
         return f"again in {event.delay:.1f} s"
     return "" if event.attempt == 1 else f"try {event.attempt}"

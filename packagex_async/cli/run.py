@@ -14,6 +14,7 @@ from packagex_async.cli.app import app
 from packagex_async.cli.connection import Connection
 from packagex_async.cli.exit_codes import ExitCode, exit_code
 from packagex_async.cli.output import abandon_stdout, complain
+from packagex_async.cli.signals import terminable
 
 app.meta.group_parameters = Group("Connection to the API", sort_key=9)
 app.meta.suppress_keyboard_interrupt = False
@@ -52,4 +53,8 @@ def launch(
         bound.arguments["connection"] = connection
     result = command(*bound.args, **bound.kwargs)
     # Help and version are printed by functions that are no coroutines.
-    return asyncio.run(result) if inspect.iscoroutine(result) else None
+    if not inspect.iscoroutine(result):
+        return None
+    with terminable():
+        code: int = asyncio.run(result)
+    return code

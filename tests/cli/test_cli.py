@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import re
 import runpy
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import attrs
 import pytest
 
 from packagex_async import (
@@ -25,87 +20,26 @@ from packagex_async import (
     BadRequestError,
     ConfigurationError,
     ConnectionFailedError,
+    ExportFailedError,
     ExportGoneError,
+    ExportTimedOutError,
     NotFoundError,
     PackageXError,
     PermissionDeniedError,
     ProgressEvent,
     ProgressKind,
     ServerError,
+    UnconfirmedError,
+    WaitTimeoutError,
 )
 from packagex_async import cli as cli_package
 from packagex_async.cli import main
 from packagex_async.cli.exit_codes import ExitCode, exit_code
 from packagex_async.cli.output import show_table
 from packagex_async.cli.progress import Bars
-from packagex_async.testing import Dialect, Emulator, Stall, Status, StoredExport, serve_in_thread
-from packagex_async.testing.store import Store
+from packagex_async.testing import Emulator, Status
 
-CANARY = "px_canary_3c0f2a7e"
-COMMAND = [sys.executable, "-W", "error", "-m", "packagex_async.cli"]
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-Cli = Callable[..., Ended]
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key is set, and no habit of the machine's decides how things look."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("PX_API_KEY", CANARY)
-
-
-@pytest.fixture
-def server() -> Iterator[Emulator]:
-    """An emulator that knows the canary key, and speaks of URLs as often as it can."""
-    with serve_in_thread(Emulator(api_key=CANARY, dialect=Dialect(urls_in_list=True))) as server:
-        yield server
-
-
-@pytest.fixture
-def cli(server: Emulator, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Runs a command against the emulator; no key and no URL ever comes out of it."""
-
-    def run(*arguments: str | Path) -> Ended:
-        options = ["--base-url", server.base_url, "--attempts", "1"]
-        code = main([*map(str, arguments), *options])
-        ended = Ended(code, *capsys.readouterr())
-        for text in (ended.out, ended.err):
-            assert CANARY not in text
-            assert "://" not in text
-            assert "Signature" not in text
-            assert "Traceback" not in text
-        return ended
-
-    return run
-
-
-def small(server: Emulator, **options: Any) -> StoredExport:
-    """A completed export with two small artifacts."""
-    content = {"json": b"[1, 2]", "csv": b"a,b\n1,2\n"}
-    return server.add_export(**{"content": content, **options})
-
+from .support import CANARY, COMMAND, Cli, Noticed, Terminal, small
 
 # --- list
 
@@ -461,7 +395,7 @@ def test_a_wrong_key_is_not_quoted(cli: Cli, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     """A connection that fails is an error like another."""
-    assert main(["list", "--base-url", "http://127.0.0.1:9", "--attempts", "1", "--timeout", "5"]) == 1
+    assert main(["list", "--base-url", "http://127.0.0.1:9", "--attempts", "1"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
@@ -474,6 +408,10 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
         (PermissionDeniedError("no", status=403), 3),
         (NotFoundError("no", status=404), 4),
         (ExportGoneError("no", export_id="exp_1"), 4),
+        (ExportFailedError("no", export_id="exp_1"), 8),
+        (ExportTimedOutError("no", export_id="exp_1"), 9),
+        (WaitTimeoutError("no", export_id="exp_1", status=None), 10),
+        (UnconfirmedError("no"), 11),
         (ServerError("no", status=500), 1),
         (ConnectionFailedError("no"), 1),
     ],
@@ -496,7 +434,7 @@ def test_each_error_has_its_code(error: PackageXError, code: int) -> None:
         "list --order-by size",
         "list --environment moon",
         "list --attempts 0",
-        "list --timeout 0",
+        "list --request-timeout 0",
         "list --search a",
         "download",
         "get",
@@ -512,10 +450,14 @@ def test_wrong_usage_is_one_line_and_code_2(arguments: str, capsys: pytest.Captu
 
 
 def test_the_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    """All of them; and the version can be asked for."""
+    """All of them; each command has a help, none at all is one, too, and the version can be asked for."""
     assert main(["--help"]) == 0
     told = re.findall(r"^ +(\d+)  \w", capsys.readouterr().out, re.MULTILINE)
     assert list(map(int, told)) == list(ExitCode)
+    assert main(["sync", "--help"]) == 0
+    assert "--concurrency" in capsys.readouterr().out
+    assert main([]) == 0
+    assert "Commands" in capsys.readouterr().out
     assert main(["--version"]) == 0
     assert re.fullmatch(r"\d+\.\d+\S*\n", capsys.readouterr().out)
 
@@ -593,20 +535,10 @@ def test_a_full_disk_under_stdout(server: Emulator, cli: Cli, monkeypatch: pytes
 # --- as a process
 
 
-@attrs.frozen
-class _Noticed(Stall):
-    """A stall that tells when it has begun."""
-
-    begun: threading.Event = attrs.field(factory=threading.Event, kw_only=True, eq=False)
-
-    def leave(self, store: Store) -> None:
-        self.begun.set()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent SIGINT there")
 def test_a_process_that_is_interrupted_ends_at_once(server: Emulator, tmp_path: Path) -> None:
     """In the middle of a body: code 130, no traceback, no file; and the next run finishes the job."""
-    server.inject(stall := _Noticed(after=3))
+    server.inject(stall := Noticed(after=3))
     arguments = ["download", small(server).id, "--directory", str(tmp_path), "--base-url", server.base_url]
     with subprocess.Popen(
         [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -1,0 +1,77 @@
+"""Who tells of many downloads while they run: nobody, a line a file on stderr, or JSON on stdout."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from packagex_async import DownloadReport, ProgressEvent
+from packagex_async.cli import events
+from packagex_async.cli.board import Board
+from packagex_async.cli.output import complain, show_json
+from packagex_async.cli.tally import Tally, errors_of
+
+
+class Silence:
+    """Says nothing."""
+
+    live = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def expect(self, exports: int | None) -> None:
+        """Take note of how many exports there are, if that is known."""
+
+    def step(self, event: ProgressEvent) -> None:
+        """Tell of one step of one artifact."""
+
+    def done(self, report: DownloadReport, tally: Tally) -> None:
+        """Tell of one export, which `tally` has counted."""
+
+
+class Lines(Silence):
+    """Says a line on stderr for each file that came, and for each failure; what was kept is only counted."""
+
+    def done(self, report: DownloadReport, tally: Tally) -> None:
+        for file in report.files:
+            if not file.kept:
+                complain(f"{file.path}: {file.size} bytes, verified by {file.verified}")
+        _complain_of(report)
+
+
+class Feed(Silence):
+    """Writes a line of JSON on stdout for each step and each export; failures are on stderr, too."""
+
+    def step(self, event: ProgressEvent) -> None:
+        # That the reader has gone is met again with the next report, outside of any transfer.
+        with suppress(OSError):
+            show_json(events.of_step(event))
+
+    def done(self, report: DownloadReport, tally: Tally) -> None:
+        show_json(events.of_report(report))
+        _complain_of(report)
+
+
+Teller = Silence | Board
+
+
+def teller_of(*, json: bool, quiet: bool) -> Teller:
+    """Who tells, as the user wants it and the terminal allows."""
+    if json:
+        return Feed()
+    if quiet:
+        return Silence()
+    return Board() if sys.stderr.isatty() else Lines()
+
+
+def _complain_of(report: DownloadReport) -> None:
+    for error in errors_of(report):
+        complain(str(error))
