@@ -13,16 +13,17 @@ from packagex_async.testing import Emulator, serve_in_thread
 
 from .support import names
 
-PAGE = Path(__file__).parents[1] / "docs/how-to/nightly-job.md"
+ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/nightly-job.md"])
 def test_the_job_brings_everything_and_tells_what_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], page: str
 ) -> None:
     """Ten lines; started twice, it fetches nothing twice."""
-    found = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
-    job = found[1]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (job,) = (block for block in blocks if "download_all" in block)
     assert len([line for line in job.splitlines() if line]) <= 10
     monkeypatch.chdir(tmp_path)
     with serve_in_thread(Emulator(populate=False)) as server:
@@ -31,7 +32,7 @@ def test_the_job_brings_everything_and_tells_what_failed(
         good = server.add_export(content={"csv": b"a,b", "json": b"[]"})
         bad = server.add_export(status="failed")
         for _ in range(2):
-            exec(compile(job, str(PAGE), "exec"), {"__name__": "__main__"})
+            exec(compile(job, page, "exec"), {"__name__": "__main__"})
             assert names(tmp_path / "exports") == sorted([f"{good.id}.csv", f"{good.id}.json", NAME])
             told = capsys.readouterr().out
             assert f"export {bad.id} is failed" in told
