@@ -93,6 +93,8 @@ class Comparison:
     def _is_inside(self, path: str) -> bool:
         if any(name in ("", ".", "..") for name in path.split("/")) or any(mark in path for mark in _PARTING):
             return False
+        if "/" not in path:
+            return True
         # A link among the folders above may lead anywhere.
         above = os.path.realpath((self._folder / path).parent)
         return Path(above).is_relative_to(self._root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -24,7 +24,10 @@ T = TypeVar("T")
 OnRead = Callable[[int, int], object]
 
 _AT_ONCE = 4
-_BATCH = 64
+
+_MOST_FILES = 64
+_MOST_BYTES = 8 * 1024 * 1024
+"""One call of a thread checks so many small files, and no more than so many bytes if it can be helped."""
 
 
 def verify_directory(
@@ -71,29 +74,34 @@ class _Verification:
     async def files(self) -> AsyncGenerator[CheckedFile, None]:
         loop = asyncio.get_running_loop()
         comparison = Comparison(self._folder, partial(self._heard, loop))
-        under_way: deque[asyncio.Task[CheckedFile]] = deque()
+        under_way: deque[asyncio.Task[list[CheckedFile]]] = deque()
         try:
             with await self._run(Inventory, self._folder) as inventory:
                 self._total = inventory.size
-                async for line in self._batched(inventory.lines()):
-                    self._listed.add(hash(line.path))
-                    under_way.append(asyncio.create_task(self._checked(comparison, line)))
+                portions = _portions(inventory.lines())
+                while portion := await self._run(next, portions, None):
+                    under_way.append(asyncio.create_task(self._checked(comparison, portion)))
                     if len(under_way) == _AT_ONCE:
-                        yield await _first(under_way)
+                        for file in await _first(under_way):
+                            yield file
                 while under_way:
-                    yield await _first(under_way)
-            async for file in self._batched(comparison.unlisted(lambda path: hash(path) in self._listed)):
-                yield file
+                    for file in await _first(under_way):
+                        yield file
+            unlisted = comparison.unlisted(lambda path: hash(path) in self._listed)
+            while batch := await self._run(lambda: list(islice(unlisted, _MOST_FILES))):
+                for file in batch:
+                    yield file
         finally:
             self._stopped = True
             await asyncio.gather(*under_way, return_exceptions=True)
             self._disk.close()
 
-    async def _checked(self, comparison: Comparison, line: Line) -> CheckedFile:
-        file = await self._run(comparison.checked, line)
+    async def _checked(self, comparison: Comparison, lines: list[Line]) -> list[CheckedFile]:
+        self._listed.update(hash(line.path) for line in lines)
+        files = await self._run(lambda: list(map(comparison.checked, lines)))
         # What was not read, for it is not there say, is done with, too.
-        self._advance((line.size or 0) - (file.size or 0))
-        return file
+        self._advance(sum((file.expected_size or 0) - (file.size or 0) for file in files))
+        return files
 
     def _heard(self, loop: asyncio.AbstractEventLoop, count: int) -> None:
         if self._stopped:
@@ -104,11 +112,6 @@ class _Verification:
         self._done += count
         self._on_progress(self._done, self._total)
 
-    async def _batched(self, items: Iterator[T]) -> AsyncIterator[T]:
-        while batch := await self._run(lambda: list(islice(items, _BATCH))):
-            for item in batch:
-                yield item
-
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return await self._disk.run(self._folder, function, *args, **kwargs)
@@ -117,11 +120,23 @@ class _Verification:
         raise failure.cause
 
 
-async def _first(under_way: deque[asyncio.Task[CheckedFile]]) -> CheckedFile:
+async def _first(under_way: deque[asyncio.Task[list[CheckedFile]]]) -> list[CheckedFile]:
     # Shielded, for who is cancelled here first has to tell the threads to stop.
-    file = await asyncio.shield(under_way[0])
+    files = await asyncio.shield(under_way[0])
     under_way.popleft()
-    return file
+    return files
+
+
+def _portions(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    portion: list[Line] = []
+    size = 0
+    for line in lines:
+        portion.append(line)
+        size += line.size or 0
+        if len(portion) == _MOST_FILES or size >= _MOST_BYTES:
+            yield portion
+            portion, size = [], 0
+    yield portion
 
 
 def _unheard(_done: int, _total: int) -> None:

@@ -169,6 +169,19 @@ async def test_of_several_lines_the_last_good_one_holds(tmp_path: Path) -> None:
     assert (tmp_path / NAME).read_bytes() == text
 
 
+async def test_large_files_are_told_in_their_order(tmp_path: Path) -> None:
+    """Although several are read at a time."""
+    sizes = [9_000_000 + number for number in range(9)]
+    write(
+        tmp_path, *(attrs.evolve(LINE, export_id=f"exp_{size}", path=f"{size}", size=size) for size in sizes)
+    )
+    for size in sizes:
+        with (tmp_path / f"{size}").open("wb") as hole:
+            hole.truncate(size)
+    *checked, _ = await check(tmp_path)
+    assert [(file.size, file.state) for file in checked] == [(size, FileState.CHANGED) for size in sizes]
+
+
 @pytest.mark.parametrize("name", ["", "absent"])
 def test_a_folder_without_a_manifest_is_refused_at_once(tmp_path: Path, name: str) -> None:
     """The message says why."""
@@ -188,7 +201,8 @@ async def test_a_manifest_that_vanishes_is_told(tmp_path: Path) -> None:
 async def test_leaving_early_ends_the_reading(tmp_path: Path) -> None:
     """At the next block of every file under way; these are endless for all that the reader knows."""
     names = [f"{number}.csv" for number in range(9)]
-    write(tmp_path, LINE, *(attrs.evolve(LINE, export_id=name, path=name, size=1 << 40) for name in names))
+    smalls = [attrs.evolve(LINE, export_id=f"small_{number}") for number in range(64)]
+    write(tmp_path, *smalls, *(attrs.evolve(LINE, export_id=name, path=name, size=1 << 40) for name in names))
     for name in names:
         with (tmp_path / name).open("wb") as hole:
             hole.truncate(1 << 40)

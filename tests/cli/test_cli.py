@@ -462,6 +462,13 @@ def test_the_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> No
     assert re.fullmatch(r"\d+\.\d+\S*\n", capsys.readouterr().out)
 
 
+def test_the_docs_tell_the_exit_codes() -> None:
+    """The same ones as the help."""
+    page = Path(__file__).parents[2] / "docs/reference/command-line.md"
+    told = re.findall(r"^\| (\d+) \| ", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert list(map(int, told)) == list(ExitCode)
+
+
 def test_without_the_extra_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
