@@ -24,6 +24,9 @@ SUPPORTED = nox.project.python_versions(PYPROJECT)
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = list(dict.fromkeys([*SUPPORTED, RUNNING]))
 
+# Dependencies and packaging are tried with bodies that come the usual way; `tests` has them come every way.
+AS_USUAL = ("-k", "not intake and not segments")
+
 
 def group(name: str) -> list[str]:
     """The requirements of a dependency group."""
@@ -72,7 +75,7 @@ def tests_lowest(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join(lower_bounds()))
     session.install("-e", ".[cli,speed]", *group("tests"), "-c", str(constraints))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *AS_USUAL, *session.posargs)
 
 
 @nox.session(default=False)
@@ -137,4 +140,4 @@ def package(session: nox.Session) -> None:
     # `-P` keeps the sources beside the tests from being imported instead of what was installed.
     session.run("python", "-P", "-c", "import packagex_async; packagex_async.AsyncPackageX('key')")
     # pytest loads our plugin, and with it the installed package, before it looks at any folder.
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *AS_USUAL, *session.posargs)

@@ -32,9 +32,9 @@ class Budget:
     """
 
     def __init__(self, limit: int, clock: Clock, *, retry_after_max: float = 120.0) -> None:
-        self.allowed = limit
-        self.used = 0
-        self.burst = 0
+        self.allowed: int = limit
+        self.used: int = 0
+        self.burst: int = 0
         self._limit = limit
         self._clock = clock
         self._retry_after_max = retry_after_max
