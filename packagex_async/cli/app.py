@@ -139,5 +139,5 @@ async def emulator(*, seed: int = 7, duration: float | None = None) -> int:
     return ExitCode.OK
 
 
-for command in (sync, create, wait, verify, demo):
-    app.command(command)
+for _command in (sync, create, wait, verify, demo):
+    app.command(_command)
