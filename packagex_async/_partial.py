@@ -132,10 +132,9 @@ class Partial:
         return measured, found
 
     def remove(self) -> None:
-        """Leave no trace of it."""
-        if self._file is not None:
-            self._file.close()
-            _keep.forget(self.path)
+        """Leave no trace of the file there is."""
+        self._open().close()
+        _keep.forget(self.path)
 
     def leave(self, blocks: Iterable[Placed]) -> None:
         """Leave it, with these last blocks, to a later run."""

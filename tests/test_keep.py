@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -218,3 +219,13 @@ def test_a_machine_without_proc_is_known_by_name_and_process_number(
     monkeypatch.setattr(os, "name", "nt")
     assert _keep._answers(2**22 + 1) == "unknown"
     monkeypatch.undo()
+
+
+def test_a_machine_that_does_not_tell_its_boot_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no boot id."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert _keep._machine.__wrapped__() == platform.node()

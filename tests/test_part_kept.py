@@ -228,3 +228,13 @@ async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
             with pytest.raises(DiskError):
                 await part.write(WHOLE[60:90], 60)
     assert await gone_on(disk, tmp_path) == [(10, 50), (60, LENGTH)]
+
+
+async def test_where_there_is_no_room_nothing_is_left(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a file without a byte, nor a claim to it."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    with pytest.raises(DiskError, match="no room for 100000 bytes"):
+        await left(disk, tmp_path, (0, 10))
+    assert names(tmp_path) == []
