@@ -107,9 +107,9 @@ def take_up(target: Path, leftovers: Leftovers) -> tuple[Path, Memo] | None:
 def _partials(folder: Path) -> dict[str, set[Path]]:
     """The partials in `folder` by the names of their targets, even where only a memo or claim is left."""
     found: dict[str, set[Path]] = defaultdict(set)
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(folder):
-            if trace := _TRACE.fullmatch(name):
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if trace := _TRACE.fullmatch(entry.name):
                 found[trace[2]].add(folder / trace[1])
     return found
 
