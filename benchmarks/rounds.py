@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +53,8 @@ def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tid
     runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
     checked: set[str] = set()
     for number in range(rounds + 1):
-        for contender in contenders:
+        # What memory and disk are like depends on who came before: nobody always follows the same one.
+        for contender in random.Random(number).sample(contenders, len(contenders)):
             if not contender.runs_in(number):
                 continue
             run = _run(contender, scratch, tidy, check=contender.name not in checked)
