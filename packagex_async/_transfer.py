@@ -205,21 +205,18 @@ class Transfer:
 
     async def _rest(self) -> DownloadedFile | None:
         """Ask for what is missing, and for everything where an answer does not follow what is here."""
-        while span := await self._crew.next_span():
+        kept = None
+        while kept is None and (span := await self._crew.next_span()) is not None:
             try:
                 async with self.tools.http.fetch(self.link, self._declared.range_of(span)) as answer:
                     if answer.status == 200:
                         kept = await self._receive_whole(answer)
-                    elif self._ends_with(answer, span) or await self._receive_span(answer, span):
-                        kept = None
-                    else:
+                    elif not (self._ends_with(answer, span) or await self._receive_span(answer, span)):
                         break
             finally:
                 self._crew.work.release(span)
-            if kept:
-                return kept
         else:
-            return None
+            return kept
         self._crew.distrust()
         return await self._whole()
 
