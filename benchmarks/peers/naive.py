@@ -14,9 +14,9 @@ CHUNK = 64 * 1024
 """Bytes."""
 
 
-async def fetch(session: aiohttp.ClientSession, todo: Iterable[File], folder: Path) -> None:
+async def fetch(session: aiohttp.ClientSession, wanted: Iterable[File], folder: Path) -> None:
     """Fetch one file after another."""
-    for file in todo:
+    for file in wanted:
         async with session.get(file.url) as response:
             response.raise_for_status()
             async with aiofiles.open(folder / file.name, "wb") as target:
@@ -26,10 +26,10 @@ async def fetch(session: aiohttp.ClientSession, todo: Iterable[File], folder: Pa
 
 async def main(job: Job, folder: Path) -> None:
     """Do the job with one session, and workers that pull from one iterator."""
-    todo = iter(job.files)
+    wanted = iter(job.files)
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
         for _ in range(job.workers):
-            group.create_task(fetch(session, todo, folder))
+            group.create_task(fetch(session, wanted, folder))
 
 
 if __name__ == "__main__":

@@ -22,13 +22,13 @@ def exports(job: Job) -> Iterator[Export]:
 
 async def fetch(
     px: AsyncPackageX,
-    todo: Iterable[Export],
+    wanted: Iterable[Export],
     folder: Path,
     concurrency: int,
     digest: Literal["sha256"] | None,
 ) -> None:
     """Download one export after another, each with `concurrency` artifacts at once."""
-    for export in todo:
+    for export in wanted:
         await px.exports.download(export, folder, concurrency=concurrency, digest=digest)
 
 
@@ -40,13 +40,13 @@ async def main(job: Job, folder: Path, options: list[str]) -> None:
             async for report in px.exports.download_all(folder, concurrency=job.workers):
                 report.raise_for_failures()
             return
-        todo = exports(job)
+        wanted = exports(job)
         # One export has its artifacts side by side; of many, there is one worker for each connection.
         alone = len({file.export_id for file in job.files}) == 1
         workers, concurrency = (1, job.workers) if alone else (job.workers, 1)
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
-                group.create_task(fetch(px, todo, folder, concurrency, digest))
+                group.create_task(fetch(px, wanted, folder, concurrency, digest))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import httpx
 from job import File, Job, given, timed
 
 
-async def fetch(client: httpx.AsyncClient, todo: Iterable[File], folder: Path) -> None:
+async def fetch(client: httpx.AsyncClient, wanted: Iterable[File], folder: Path) -> None:
     """Fetch one file after another."""
-    for file in todo:
+    for file in wanted:
         async with client.stream("GET", file.url) as response:
             response.raise_for_status()
             async with aiofiles.open(folder / file.name, "wb") as target:
@@ -23,10 +23,10 @@ async def fetch(client: httpx.AsyncClient, todo: Iterable[File], folder: Path) -
 
 async def main(job: Job, folder: Path) -> None:
     """Do the job with one client, and workers that pull from one iterator."""
-    todo = iter(job.files)
+    wanted = iter(job.files)
     async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
         for _ in range(job.workers):
-            group.create_task(fetch(client, todo, folder))
+            group.create_task(fetch(client, wanted, folder))
 
 
 if __name__ == "__main__":

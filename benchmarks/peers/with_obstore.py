@@ -14,9 +14,9 @@ BLOCK = 1024 * 1024
 """Bytes."""
 
 
-async def fetch(store: HTTPStore, todo: Iterable[File], folder: Path) -> None:
+async def fetch(store: HTTPStore, wanted: Iterable[File], folder: Path) -> None:
     """Fetch one file after another."""
-    for file in todo:
+    for file in wanted:
         answer = await store.get_async(urlsplit(file.url).path.lstrip("/"))
         with (folder / file.name).open("wb") as target:
             async for block in answer.stream(min_chunk_size=BLOCK):
@@ -25,11 +25,11 @@ async def fetch(store: HTTPStore, todo: Iterable[File], folder: Path) -> None:
 
 async def main(job: Job, folder: Path) -> None:
     """Do the job with one store, and workers that pull from one iterator."""
-    todo = iter(job.files)
+    wanted = iter(job.files)
     store = HTTPStore.from_url(job.base_url, client_options={"allow_http": True})
     async with asyncio.TaskGroup() as group:
         for _ in range(job.workers):
-            group.create_task(fetch(store, todo, folder))
+            group.create_task(fetch(store, wanted, folder))
 
 
 if __name__ == "__main__":
