@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
-
-import aiofiles.os
 
 from packagex_async._files import Measured, measure
 
@@ -39,8 +37,8 @@ class Disk:
     """
 
     def __init__(self, threads: int = 4) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="packagex-disk")
-        self._short = ThreadPoolExecutor(1, thread_name_prefix="packagex-disk-short")
+        self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="packagex-disk")
+        self._short = futures.ThreadPoolExecutor(1, thread_name_prefix="packagex-disk-short")
         self._batch: list[_Job] = []
         self._draining: asyncio.Task[None] | None = None
 
@@ -51,7 +49,7 @@ class Disk:
             DiskError: It raised an `OSError`.
         """
         work = functools.partial(function, *args, **kwargs)
-        return await _told_of(path, aiofiles.os.wrap(work)(executor=self._pool))
+        return await _told_of(path, _on_a_thread(self._pool, work))
 
     async def run_short(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for work that is over in a moment: a small file, a look at a name.
@@ -81,7 +79,7 @@ class Disk:
     async def _drain(self) -> None:
         while batch := self._batch[:_BATCH]:
             del self._batch[:_BATCH]
-            await aiofiles.os.wrap(_do)(batch, executor=self._short)
+            await _on_a_thread(self._short, functools.partial(_do, batch))
             for job in batch:
                 job.tell()
         self._draining = None
@@ -114,6 +112,13 @@ class _Job:
 def _do(batch: Sequence[_Job]) -> None:
     for job in batch:
         job.do()
+
+
+def _on_a_thread(pool: futures.ThreadPoolExecutor, work: Callable[[], T]) -> Awaitable[T]:
+    # Who only lists exports does not wait for it to be imported.
+    import aiofiles.os
+
+    return aiofiles.os.wrap(work)(executor=pool)
 
 
 async def _told_of(path: Path, work: Awaitable[T]) -> T:

@@ -162,13 +162,13 @@ def test_a_line_torn_by_another_process_is_ended_by_the_next(tmp_path: Path) -> 
 def test_a_line_that_another_process_is_writing_is_no_torn_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half of it may be seen before the rest is there; nothing comes between them, and no blank line behind."""
+    """Half of it may be seen before the rest is there; no blank line comes of it."""
     path, text = tmp_path / NAME, LINE.dump()
     with opened(tmp_path) as manifest:
         manifest.append([ABSENT])
         path.write_bytes(ABSENT.dump() + text[:40])
         whole = ABSENT.dump() + text
-        monkeypatch.setattr(_manifest.time, "sleep", lambda _: path.write_bytes(whole))
+        monkeypatch.setattr("packagex_async._manifest.time.sleep", lambda _: path.write_bytes(whole))
         manifest.append([LINE])
     assert path.read_bytes() == whole + text
 
