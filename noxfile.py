@@ -27,6 +27,9 @@ PYTHONS = list(dict.fromkeys([*SUPPORTED, RUNNING]))
 # Dependencies and packaging are tried with bodies that come the usual way; `tests` has them come every way.
 AS_USUAL = ("-k", "not intake and not segments")
 
+# All tests run side by side, on every core; whoever asks for some of them gets them in one process.
+ALL = ("-n", "logical", "--dist", "worksteal")
+
 
 def group(name: str) -> list[str]:
     """The requirements of a dependency group."""
