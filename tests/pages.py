@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import starmap
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -40,9 +41,9 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def parse(page: Path, *, python: Evaluator, sh: Evaluator) -> Document:
-    """A page with its blocks, each with what evaluates it."""
-    return Document.parse(str(page), CodeBlockParser("python", python), CodeBlockParser("sh", sh))
+def parse(page: Path, **evaluators: Evaluator) -> Document:
+    """A page with its blocks of those languages, each with what evaluates it."""
+    return Document.parse(str(page), *starmap(CodeBlockParser, evaluators.items()))
 
 
 def is_shown(example: Example) -> bool:

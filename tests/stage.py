@@ -1,7 +1,7 @@
 """The stage on which the blocks of a page run.
 
 They run in their order, in one namespace and one folder. `shown` in the namespace is what the last block that
-a reader sees has written.
+a reader sees has written, and `text` the last block of text, which may say the same.
 """
 
 from __future__ import annotations
@@ -102,6 +102,10 @@ class Stage:
                 written.write(self.beside.enter_context(_serving()))
             else:
                 written.write(bash(example, example.parsed, patience=_PATIENCE))
+
+    def text(self, example: Example) -> None:
+        """Keep a block of text for the blocks behind it."""
+        example.namespace["text"] = example.parsed
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ def lexed(page: Path) -> Document:
 def perform(page: Path, scratch: Path) -> None:
     """Run the blocks of a page before an emulator of its own."""
     with serve_in_thread(Emulator()) as server, stage(server, scratch) as on:
-        document = parse(page, python=on.python, sh=on.sh)
+        document = parse(page, python=on.python, sh=on.sh, text=on.text)
         document.namespace |= {"__name__": "__main__", "server": server}
         for example in document:
             example.evaluate()
