@@ -1,4 +1,4 @@
-"""The README as an index shows it, where no file of the project is beside it: no link or image leads to one."""
+"""The README as an index shows it, where no file is beside it that a link or an image could lead to."""
 
 from __future__ import annotations
 
