@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -73,6 +75,10 @@ class Disk:
         """
         return await self.run(path, measure, path, tuple(algorithms))
 
+    def lane(self, path: Path) -> Lane:
+        """A row of calls that work on `path`."""
+        return Lane(path, self._pool)
+
     def close(self) -> None:
         """Let the threads go; idempotent."""
         self._pool.shutdown(wait=False)
@@ -85,6 +91,89 @@ class Disk:
             for job in batch:
                 job.tell()
         self._draining = None
+
+
+class Lane:
+    """A row of calls that work on one file, done in turn; after one that fails, no other is.
+
+    The thread that ends one begins the next: a turn of the event loop between them would cost a large file
+    as much time as its writing.
+
+    Args:
+        path: What the calls work on.
+        pool: The threads.
+    """
+
+    def __init__(self, path: Path, pool: ThreadPoolExecutor) -> None:
+        self._path = path
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._calls: deque[Callable[[], object]] = deque()
+        self._busy = False
+        self._given = self._ended = 0
+        self._failure: Exception | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    async def put(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Have `function` called when its turn comes; return when all calls before it have ended.
+
+        Raises:
+            DiskError: One of those raised an `OSError`.
+        """
+        before = self._given
+        call = functools.partial(function, *args, **kwargs)
+        with self._lock:
+            if not self._busy:
+                self._pool.submit(self._do_all, asyncio.get_running_loop())
+            self._busy = True
+            self._calls.append(call)
+        self._given += 1
+        await self._end_of(before)
+        self.check()
+
+    async def settle(self) -> None:
+        """Wait, even when cancelled, until all calls have ended."""
+        # Where there is none, not even for a moment: bytes that came with an answer's head might be lost.
+        if self._ended < self._given:
+            await outlive(self._end_of(self._given))
+
+    def check(self) -> None:
+        """Raise what a call has raised.
+
+        Raises:
+            DiskError: It was an `OSError`.
+        """
+        if isinstance(self._failure, OSError):
+            raise DiskError(self._failure, self._path) from self._failure
+        if self._failure is not None:
+            raise self._failure
+
+    async def _end_of(self, calls: int) -> None:
+        while self._ended < calls:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def _do_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        while call := self._next_call():
+            try:
+                if self._failure is None:
+                    call()
+            except Exception as error:
+                self._failure = error
+            loop.call_soon_threadsafe(self._tell)
+
+    def _next_call(self) -> Callable[[], object] | None:
+        with self._lock:
+            self._busy = bool(self._calls)
+            return self._calls.popleft() if self._calls else None
+
+    def _tell(self) -> None:
+        self._ended += 1
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 class _Job:

@@ -326,7 +326,7 @@ class StorageAnswer:
         self._response.close()
 
     async def blocks(self) -> AsyncIterator[Block]:
-        """The body's bytes, in blocks of whatever size has arrived, each valid until the next is asked for.
+        """The body's bytes in blocks of whatever size, each valid until the next but one is asked for.
 
         Raises:
             RequestTimeoutError: The host kept silent, or crawled, for `stall_timeout` seconds.
