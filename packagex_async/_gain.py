@@ -7,7 +7,7 @@ import attrs
 LARGE = 16 * 1024 * 1024
 """Bytes from which an artifact may be worth more than one connection."""
 
-PROBE = 0.1
+PROBE = 0.05
 """Seconds for which the first connection is watched before others are thought of."""
 
 WORTH = 1.0

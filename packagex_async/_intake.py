@@ -22,7 +22,7 @@ PART_BUFFER_SIZE = 128 * 1024
 BUFFERS = 3
 """One is filled, one is written, and one waits for its turn to be."""
 
-LINGER = 0.1
+LINGER = 0.05
 """Seconds that a buffer which has begun to fill gets to be full; then its reader takes what is there."""
 
 _NOTHING = memoryview(b"")

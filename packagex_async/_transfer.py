@@ -250,6 +250,7 @@ class Transfer:
         work = Work(())
         span = work.hold(Span(0, sys.maxsize if declared.length is None else declared.length))
         self._divide(work)
+        self._crew.advanced(0)
         try:
             await self._receive(answer, span)
         finally:

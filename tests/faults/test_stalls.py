@@ -42,6 +42,7 @@ async def test_half_a_head_for_ever(raw: Raw) -> None:
     await raw.fails(StalledError)
 
 
+@pytest.mark.one_connection
 async def test_silence_within_the_body(raw: Raw) -> None:
     """The transfer goes on from the byte behind which it fell silent."""
     raw.options["stall_timeout"] = SOON
