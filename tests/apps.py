@@ -20,9 +20,9 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 @asynccontextmanager
-async def visited(app: web.Application) -> AsyncIterator[ClientSession]:
-    """A visitor of an aiohttp application, which is served with the defaults of a real server."""
-    runner = web.AppRunner(app)
+async def visited(app: web.Application, **options: Any) -> AsyncIterator[ClientSession]:
+    """A visitor of an aiohttp application, which is served as `web.run_app` serves it, with its `options`."""
+    runner = web.AppRunner(app, **options)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
