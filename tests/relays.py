@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
@@ -15,7 +16,7 @@ _BLOCK = 64 * 1024
 _CREDENTIALS = re.compile(rb"\r\nProxy-Authorization: ([^\r]+)")
 
 
-class Relay:
+class Relay(ABC):
     """A server on 127.0.0.1, for as long as its block is open, that passes on what it is given.
 
     Args:
@@ -45,11 +46,11 @@ class Relay:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
+    @abstractmethod
     async def upstream(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Where a connection leads to; what has been read from it is passed on already."""
-        raise NotImplementedError
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._tasks.add(asyncio.create_task(self._serve(reader, writer)))
