@@ -78,7 +78,7 @@ def _floor(number: int, lines: list[list[str]], top: float) -> Iterator[str]:
     yield box((_LEFT, top), _WIDTH - _LEFT - _MARGIN, height, fill="#f5f7f9", edge="#e1e5ea")
     yield words((_LEFT - 14, top + height / 2 + 5), str(number), size=14, bold=True, anchor="end", color=BLUE)
     for index, line in enumerate(lines):
-        x = _LEFT + _PAD
+        x: float = _LEFT + _PAD
         for label in line:
             yield from _chip(label, x, top + _PAD + index * (_CHIP + _GAP))
             x += _chip_width(label) + _GAP
