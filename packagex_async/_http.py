@@ -207,6 +207,7 @@ class Http:
     async def _ask_api(self, request: _wire.Request, exchange: _Exchange) -> _wire.Answer:
         url = URL(self._settings.base_url + request.target, encoded=True)
         began = self._clock.monotonic()
+        failure: BaseException
         try:
             async with exchange.limit:
                 _under_way.set(exchange)
@@ -225,6 +226,8 @@ class Http:
         except _TRANSPORT_ERRORS as error:
             failure = _failure(str(request), error)
             self._answered(request.method, request.path, type(failure).__name__, began)
+        except asyncio.CancelledError as error:
+            failure = _frameless(error)
         raise failure
 
     def _answered(self, method: str, address: str, outcome: object, began: float) -> None:
@@ -246,6 +249,7 @@ class Http:
 
     async def _ask_storage(self, link: Link, headers: Mapping[str, str]) -> StorageAnswer:
         began = self._clock.monotonic()
+        failure: BaseException
         try:
             response = await self._sessions()[1].get(
                 # Storage signs the encoded text; send it verbatim.
@@ -260,6 +264,8 @@ class Http:
         except _TRANSPORT_ERRORS as error:
             failure = _unanswered(link, error)
             self._answered("GET", link.url, type(failure).__name__, began)
+        except asyncio.CancelledError as error:
+            failure = _frameless(error)
         raise failure
 
     def _sessions(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
@@ -419,6 +425,11 @@ def _failure(what: str, error: Exception) -> ConnectionFailedError:
     if isinstance(error, TimeoutError):
         return RequestTimeoutError(f"{what}: no answer in time")
     return ConnectionFailedError(f"{what}: {redact(str(error)) or type(error).__name__}")
+
+
+def _frameless(error: asyncio.CancelledError) -> asyncio.CancelledError:
+    # The frames of aiohttp have the key and the URL among their variables, which some tracebacks show.
+    return error.with_traceback(None)
 
 
 def _unanswered(link: Link, error: Exception) -> DownloadError:

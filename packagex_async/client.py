@@ -44,7 +44,8 @@ class AsyncPackageX:
         connector: An aiohttp connector to use; it is never closed by the client.
         proxy: The URL of an HTTP proxy for every request. Proxy variables of the environment are not read.
         ssl: How TLS is checked, as aiohttp takes it: an `SSLContext`, a `Fingerprint`; `None` is the default.
-        trace_configs: aiohttp trace configurations. They see signed URLs: keep them out of what you record.
+        trace_configs: aiohttp trace configurations. They see signed URLs, and the key among the headers: keep
+            both out of what you record.
 
     Attributes:
         exports: The exports of the organization.
