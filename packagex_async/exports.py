@@ -19,6 +19,7 @@ from packagex_async._keep import Leftovers
 from packagex_async._layout import layout_of
 from packagex_async._lifecycle import OnChange, Vigil, create
 from packagex_async._links import Links, gone
+from packagex_async._literals import ArtifactName, DirectionName, OrderByName, ResourceName, StatusName
 from packagex_async._paging import Step, Walk
 from packagex_async._states import downloadable
 from packagex_async._stream import open_stream
@@ -34,7 +35,8 @@ from packagex_async.retry import Retries
 MAX_SEGMENTS = 8
 """Connections that may bring one artifact."""
 
-Statuses = ExportStatus | str | Iterable[ExportStatus | str]
+Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
+Statuses = ExportStatus | StatusName | Iterable[ExportStatus | StatusName]
 
 
 class AsyncExports:
@@ -75,9 +77,9 @@ class AsyncExports:
         *,
         page: int = 1,
         limit: int = 100,
-        order_by: OrderBy | Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None,
-        direction: Direction | Literal["asc", "desc"] | None = None,
-        resource: ExportResource | str | None = None,
+        order_by: OrderBy | OrderByName | None = None,
+        direction: Direction | DirectionName | None = None,
+        resource: ExportResource | ResourceName | None = None,
         statuses: Statuses | None = None,
         search: str | None = None,
         prefetch: int = 16,
@@ -130,9 +132,9 @@ class AsyncExports:
         *,
         page: int = 1,
         limit: int = 100,
-        order_by: OrderBy | Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None,
-        direction: Direction | Literal["asc", "desc"] | None = None,
-        resource: ExportResource | str | None = None,
+        order_by: OrderBy | OrderByName | None = None,
+        direction: Direction | DirectionName | None = None,
+        resource: ExportResource | ResourceName | None = None,
         statuses: Statuses | None = None,
         search: str | None = None,
         prefetch: int = 16,
@@ -162,7 +164,7 @@ class AsyncExports:
         export: Export | str,
         directory: str | os.PathLike[str],
         *,
-        artifacts: Iterable[Artifact | str] | None = None,
+        artifacts: Artifacts | None = None,
         concurrency: int = 4,
         overwrite: bool = False,
         digest: Literal["sha256"] | None = None,
@@ -181,7 +183,7 @@ class AsyncExports:
         Args:
             export: The export, or its id. It is retrieved when it holds no URL of the artifacts asked for.
             directory: The folder; made when it is not there.
-            artifacts: Which artifacts; all four unless given.
+            artifacts: Which artifact, or several; all four unless given.
             concurrency: How many at a time.
             overwrite: Replace files that are there already. Without it, a file of the artifact's length
                 (and hash, where the storage host declares one) is kept, and any other is left as it is and
@@ -222,7 +224,7 @@ class AsyncExports:
 
     async def create(
         self,
-        resource: ExportResource | str,
+        resource: ExportResource | ResourceName,
         *,
         options: Mapping[str, Any] | None = None,
         csv_field_options: CsvFieldOptions | Mapping[str, Any] | None = None,
@@ -285,14 +287,14 @@ class AsyncExports:
 
     async def export_and_download(
         self,
-        resource: ExportResource | str,
+        resource: ExportResource | ResourceName,
         directory: str | os.PathLike[str],
         *,
         options: Mapping[str, Any] | None = None,
         csv_field_options: CsvFieldOptions | Mapping[str, Any] | None = None,
         timeout: float | None = None,
         on_change: OnChange | None = None,
-        artifacts: Iterable[Artifact | str] | None = None,
+        artifacts: Artifacts | None = None,
         concurrency: int = 4,
         overwrite: bool = False,
         digest: Literal["sha256"] | None = None,
@@ -350,7 +352,7 @@ class AsyncExports:
 
     @asynccontextmanager
     async def stream(
-        self, export: Export | str, artifact: Artifact | str
+        self, export: Export | str, artifact: Artifact | ArtifactName
     ) -> AsyncGenerator[AsyncIterator[bytes], None]:
         """One artifact's bytes, without touching the disk: `async with` it, then `async for` the blocks.
 
@@ -389,14 +391,14 @@ class AsyncExports:
         *,
         concurrency: int = 16,
         resume: bool = True,
-        layout: str = "flat",
+        layout: Literal["flat", "folders"] | str = "flat",
         on_progress: OnProgress | None = None,
         verify: bool = False,
         wait: bool = False,
-        artifacts: Iterable[Artifact | str] | None = None,
-        order_by: OrderBy | Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None,
-        direction: Direction | Literal["asc", "desc"] | None = None,
-        resource: ExportResource | str | None = None,
+        artifacts: Artifacts | None = None,
+        order_by: OrderBy | OrderByName | None = None,
+        direction: Direction | DirectionName | None = None,
+        resource: ExportResource | ResourceName | None = None,
         statuses: Statuses | None = None,
         search: str | None = None,
         limit: int = 100,
@@ -427,7 +429,7 @@ class AsyncExports:
             verify: Read what an earlier run has brought, and fetch it again if it has another SHA-256.
             wait: Wait for exports that are still under way. Without it they are reported with an
                 `ExportNotReadyError`.
-            artifacts: Which artifacts; all four unless given.
+            artifacts: Which artifact, or several; all four unless given.
             order_by: The order of the listing, as in `list`.
             direction: As in `list`.
             resource: As in `list`.
@@ -559,7 +561,7 @@ def _demands(
 
 def _order(
     directory: str | os.PathLike[str],
-    artifacts: Iterable[Artifact | str] | None,
+    artifacts: Artifacts | None,
     concurrency: int,
     demands: Demands,
     on_progress: OnProgress | None,

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import attrs
 
+from packagex_async._literals import ArtifactName
 from packagex_async._redact import redact_json
 
 
@@ -140,7 +141,7 @@ class Export:
     )
     unread: tuple[str, ...] = ()
 
-    def url(self, artifact: Artifact | str) -> str | None:
+    def url(self, artifact: Artifact | ArtifactName) -> str | None:
         """The presigned URL of `artifact`, or `None` when the export does not offer it."""
         url: str | None = getattr(self, f"{Artifact(artifact).value}_url")
         return url

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, SupportsIndex, TypeVar, overload
 
 import attrs
 
+from packagex_async._literals import ArtifactName
 from packagex_async.errors import DownloadError, DownloadGroupError, PackageXError
 from packagex_async.models import Artifact
 
@@ -97,10 +98,10 @@ class ByArtifact(tuple[T_co, ...]):
     __slots__ = ()
 
     @overload
-    def __getitem__(self, key: str | SupportsIndex, /) -> T_co: ...
+    def __getitem__(self, key: Artifact | ArtifactName | SupportsIndex, /) -> T_co: ...
     @overload
     def __getitem__(self, key: slice, /) -> tuple[T_co, ...]: ...
-    def __getitem__(self, key: str | SupportsIndex | slice, /) -> T_co | tuple[T_co, ...]:
+    def __getitem__(self, key: Artifact | ArtifactName | SupportsIndex | slice, /) -> T_co | tuple[T_co, ...]:
         if not isinstance(key, str):
             return super().__getitem__(key)
         for outcome in self:

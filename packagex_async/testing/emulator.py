@@ -27,7 +27,8 @@ from packagex_async.testing.storage import Storage
 from packagex_async.testing.store import Store, StoredExport
 
 if TYPE_CHECKING:
-    from packagex_async import AsyncPackageX
+    from packagex_async import Artifact, AsyncPackageX
+    from packagex_async._literals import ArtifactName, ResourceName, StatusName
 
 _LINK_LIFETIME = 3600.0
 
@@ -120,9 +121,10 @@ class Emulator:
         return AsyncPackageX(api_key=self.api_key, base_url=self.base_url, **options)
 
     def add_export(
-        self, *, resource: str = "contact", status: str = "completed", name: str | None = None,
-        rows: int = 2000, error_rows: int = 0, sanitized_rows: int = 0, created_at: float | None = None,
-        content: Mapping[str, bytes] | None = None, export_id: str | None = None,
+        self, *, resource: ResourceName | str = "contact", status: StatusName | str = "completed",
+        name: str | None = None, rows: int = 2000, error_rows: int = 0, sanitized_rows: int = 0,
+        created_at: float | None = None, content: Mapping[str, bytes] | None = None,
+        export_id: str | None = None,
     ) -> StoredExport:  # fmt: skip
         """Add an export.
 
@@ -161,14 +163,16 @@ class Emulator:
         """Delete an export and its objects, links in hand included."""
         self._store.delete(export_id)
 
-    def content(self, export_id: str, artifact: str) -> bytes:
+    def content(self, export_id: str, artifact: Artifact | ArtifactName) -> bytes:
         """The exact bytes behind an artifact; `KeyError` when there are none."""
         blob = self._store.blob(export_id, artifact)
         if blob is None:
             raise KeyError(f"{export_id} has no {artifact}")
         return blob.content
 
-    def url_for(self, export_id: str, artifact: str, expires_in: float = _LINK_LIFETIME) -> str:
+    def url_for(
+        self, export_id: str, artifact: Artifact | ArtifactName, expires_in: float = _LINK_LIFETIME
+    ) -> str:
         """A signed URL of an artifact that expires in `expires_in` seconds. It is a secret while it lives."""
         target = self._signer.sign(export_id, artifact, expires=self.now() + expires_in)
         return self._servers.origin("storage") + target

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from packagex_async import Artifact
+from packagex_async._literals import ArtifactName
 from packagex_async.testing.reply import Ending, Reply
 from packagex_async.testing.request import Host, RecordedRequest
 from packagex_async.testing.store import Store
@@ -46,7 +48,7 @@ class TargetedFault(Fault):
 
     on: Host = "storage"
     export_id: str | None = None
-    artifact: str | None = None
+    artifact: Artifact | ArtifactName | None = None
     method: str | None = None
 
     def strikes(self, request: RecordedRequest) -> bool:
