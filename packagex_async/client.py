@@ -31,8 +31,9 @@ KEY_VARIABLE = "PX_API_KEY"
 class AsyncPackageX:
     """A client of the PackageX API, for use in asyncio.
 
-    Use it as `async with AsyncPackageX() as px:`, or call `aclose` when done. It may be made before the event
-    loop runs; connections are opened at the first request. One client serves any number of tasks.
+    Use it as `async with AsyncPackageX() as px:`, or call `aclose` when done: one that has sent something and is
+    forgotten gives a `ResourceWarning` that names the line it was made in. It may be made before the event loop
+    runs; connections are opened at the first request. One client serves any number of tasks.
 
     Args:
         api_key: The API key; from the environment variable `PX_API_KEY` unless given.
