@@ -104,6 +104,9 @@ class Http:
     credential and no cookie, asks for the bytes as they are, and hands them on as they come.
     """
 
+    # Until it is whole, as after a copy that failed, there is nothing to close.
+    _closed = True
+
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
@@ -116,6 +119,11 @@ class Http:
         self._resolver = Resolver()
         self._closed = False
         self._made_by = caller()
+
+    @property
+    def base_url(self) -> str:
+        """The API's base URL."""
+        return self._settings.base_url
 
     async def aclose(self) -> None:
         """Close the sessions, and the connector unless it is the caller's; idempotent."""
@@ -134,7 +142,7 @@ class Http:
         self._api.detach()
         self._storage.detach()
         message = (
-            f"AsyncPackageX(base_url={self._settings.base_url!r}) was not closed: "
+            f"AsyncPackageX(base_url={self.base_url!r}) was not closed: "
             "use it in an `async with` block, or await its aclose()"
         )
         warnings.warn_explicit(message, ResourceWarning, *self._made_by, source=self)

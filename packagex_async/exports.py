@@ -48,6 +48,9 @@ class AsyncExports:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
+    def __repr__(self) -> str:
+        return f"AsyncExports(base_url={self._tools.http.base_url!r})"
+
     async def retrieve(
         self, export_id: str, *, include_csv: bool = False, include_json: bool = False
     ) -> Export:

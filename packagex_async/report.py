@@ -9,7 +9,9 @@ from typing import Literal, Protocol, SupportsIndex, TypeVar, overload
 
 import attrs
 
+from packagex_async._brief import brief
 from packagex_async._literals import ArtifactName
+from packagex_async._summary import summary
 from packagex_async.errors import DownloadError, DownloadGroupError, PackageXError
 from packagex_async.models import Artifact
 
@@ -27,7 +29,7 @@ class ProgressKind(enum.StrEnum):
     FAILED = "failed"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ProgressEvent:
     """One step of one artifact.
 
@@ -52,11 +54,13 @@ class ProgressEvent:
     delay: float | None = None
     error: DownloadError | None = None
 
+    __repr__ = brief
+
 
 OnProgress = Callable[[ProgressEvent], None]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class DownloadedFile:
     """One artifact, whole on disk.
 
@@ -82,6 +86,8 @@ class DownloadedFile:
     resumed: bool = False
     elapsed: float = 0.0
     kept: bool = False
+
+    __repr__ = brief
 
 
 class _Outcome(Protocol):
@@ -125,7 +131,7 @@ class ByArtifact(tuple[T_co, ...]):
         return tuple((outcome.artifact, outcome) for outcome in self)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class DownloadReport:
     """What happened to an export's artifacts.
 
@@ -142,6 +148,8 @@ class DownloadReport:
     missing: tuple[Artifact, ...] = ()
     failures: ByArtifact[DownloadError] = ByArtifact()
     error: PackageXError | None = None
+
+    __repr__ = brief
 
     @property
     def ok(self) -> bool:
@@ -161,15 +169,4 @@ class DownloadReport:
             raise DownloadGroupError.of(self)
 
     def __str__(self) -> str:
-        lines = [f"export {self.export_id}: {len(self.files)} files, {len(self.failures)} failed"]
-        lines += [_line(file) for file in self.files]
-        lines += [f"  {artifact}: not offered" for artifact in self.missing]
-        lines += [f"  {error.artifact}: failed: {error.args[0]}" for error in self.failures]
-        if self.error is not None:
-            lines.append(f"  failed: {self.error}")
-        return "\n".join(lines)
-
-
-def _line(file: DownloadedFile) -> str:
-    kept = ", kept" if file.kept else ""
-    return f"  {file.artifact}: {file.path} ({file.size} bytes, verified by {file.verified}{kept})"
+        return summary(self)
