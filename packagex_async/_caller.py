@@ -22,7 +22,7 @@ class Caller(NamedTuple):
 
 def caller() -> Caller:
     """Who has called this package; its outermost line where nobody else is to be seen."""
-    frame = sys._getframe()
+    frame = sys._getframe()  # pyright: ignore[reportPrivateUsage]  # documented all the same
     while _is_ours(name := str(frame.f_globals.get("__name__"))) and frame.f_back is not None:
         frame = frame.f_back
     return Caller(frame.f_code.co_filename, frame.f_lineno, name)

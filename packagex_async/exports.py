@@ -66,7 +66,7 @@ class AsyncExports:
             The export; its URLs are `None` where it does not offer the artifact.
 
         Raises:
-            ConfigurationError: The id is empty.
+            ConfigurationError: The id is empty, or the client is closed.
             NotFoundError: There is no such export, or no longer.
             ApiError: The API refused.
             ConnectionFailedError: No answer.
@@ -99,10 +99,12 @@ class AsyncExports:
         Args:
             page: The first page, from 1.
             limit: The most exports a page holds; the API may cap it.
-            order_by: The field to order by; `created_at` unless given.
-            direction: `asc` unless given.
-            resource: Only exports of this resource.
-            statuses: Only exports of this status, or of any of several.
+            order_by: The field to order by: `"created_at"`, `"count_batches"`, `"count_total"` or
+                `"updated_at"`; the first of them unless given.
+            direction: `"asc"` or `"desc"`; ascending unless given.
+            resource: Only exports of this resource, such as `"contact"` (see `ExportResource`).
+            statuses: Only exports of this status, or of any of several, such as `"completed"` (see
+                `ExportStatus`).
             search: Only exports whose name matches; each term needs 2 characters or more.
             prefetch: The most pages asked for ahead of the one the consumer is at, and held in memory; 0 asks
                 for one page after another.
@@ -144,7 +146,7 @@ class AsyncExports:
     ) -> AsyncGenerator[Page, None]:
         """The same as `list`, a page at a time; a page's `data` leaves out what an earlier page held.
 
-        Takes and raises what `list` takes and raises.
+        Takes and raises what `list` takes and raises. API: List exports, Pagination.
 
         Returns:
             An async generator of pages.
@@ -181,12 +183,13 @@ class AsyncExports:
         """Bring an export's artifacts to disk, side by side.
 
         They land in `directory` as `{id}.json`, `{id}.csv`, `{id}.error.csv` and `{id}.sanitized.csv`. A file
-        appears there whole and verified, or not at all.
+        appears there whole and verified, or not at all. API: Retrieve Export.
 
         Args:
             export: The export, or its id. It is retrieved when it holds no URL of the artifacts asked for.
             directory: The folder; made when it is not there.
-            artifacts: Which artifact, or several; all four unless given.
+            artifacts: Which artifact, or several, of `"json"`, `"csv"`, `"csv_error"` and `"csv_sanitized"`
+                (see `Artifact`); all four unless given.
             concurrency: How many at a time.
             overwrite: Replace files that are there already. Without it, a file of the artifact's length
                 (and hash, where the storage host declares one) is kept, and any other is left as it is and
@@ -239,7 +242,7 @@ class AsyncExports:
         a second request could make a second export.
 
         Args:
-            resource: What to export.
+            resource: What to export, such as `"contact"` (see `ExportResource`).
             options: Which of it, by the filters of that resource's own list API, such as `limit` (a number,
                 or `"all"`), `order_by`, `direction`, and `created_at` like `"gte:2024-01-01"`.
             csv_field_options: How the CSV is written; a plain mapping is sent as it is.
@@ -262,6 +265,7 @@ class AsyncExports:
         """Wait until an export is completed, looking at it in growing, jittered intervals of 1 to 30 seconds.
 
         A status that is unknown today is waited on. Leaving early, as by cancellation, leaves nothing behind.
+        API: Retrieve Export.
 
         Args:
             export: The export, or its id.
@@ -359,18 +363,19 @@ class AsyncExports:
     ) -> AsyncGenerator[AsyncIterator[bytes], None]:
         """One artifact's bytes, without touching the disk: `async with` it, then `async for` the blocks.
 
-        A body that breaks off is gone on with where it surely is of the same content.
+        A body that breaks off is taken up again where it surely is of the same content. API: Retrieve Export.
 
         Args:
             export: The export, or its id. It is retrieved when it holds no URL of the artifact.
-            artifact: Which artifact.
+            artifact: Which artifact: `"json"`, `"csv"`, `"csv_error"` or `"csv_sanitized"` (see `Artifact`).
 
         Returns:
             An async iterator of blocks of bytes, whose end means that the declared length and hash hold.
 
         Raises:
-            StorageError: The export does not offer the artifact, or the storage host refuses it.
-            LinkExpiredError: Its link is no longer valid.
+            StorageError: The export does not offer the artifact, or the storage host refuses it or is out of
+                reach (`StorageUnreachableError`).
+            LinkExpiredError: Its link is no longer valid, and a fresh one did not help.
             IncompleteBodyError: The body broke off.
             StalledError: No bytes came for `stall_timeout` seconds.
             ChecksumError: The bytes do not have the declared hash.
@@ -378,6 +383,7 @@ class AsyncExports:
             ConfigurationError: No such artifact.
             ApiError: The API refused to tell of the export.
             ConnectionFailedError: The API did not answer.
+            DecodeError: The API's answer holds no export.
         """
         (which,) = chosen([artifact])
         offering = await self._offering(export, (which,))
@@ -416,12 +422,12 @@ class AsyncExports:
         What arrives is written down in `packagex-manifest.jsonl` in the folder, a line an artifact. A second
         run fetches only what is new or changed. One failure never stops the rest: it is told in its export's
         report. Leaving the loop early ends what is under way; wrap the generator in `contextlib.aclosing` to
-        have it ended at once.
+        have it ended at once. API: List exports, Retrieve Export.
 
         Args:
             directory: The folder; made when it is not there.
-            concurrency: How many artifacts at a time, of all exports together. Fewer while the storage host
-                refuses for there are too many.
+            concurrency: How many artifacts at a time, of all exports together. There are fewer for a while
+                when the storage host refuses because there are too many.
             resume: Go on where an earlier run into this folder has ended: what its manifest has is kept, and
                 partials are continued. Without it everything is fetched anew, and nothing unfinished is left.
             layout: `"flat"` for the names that `download` gives, `"folders"` for a folder for each export, or

@@ -147,7 +147,11 @@ class Export:
     unread: tuple[str, ...] = ()
 
     def url(self, artifact: Artifact | ArtifactName) -> str | None:
-        """The presigned URL of `artifact`, or `None` when the export does not offer it."""
+        """The presigned URL of `artifact`, or `None` when this record holds none.
+
+        Raises:
+            ValueError: There is no such artifact.
+        """
         url: str | None = getattr(self, f"{Artifact(artifact).value}_url")
         return url
 

@@ -99,7 +99,10 @@ T_co = TypeVar("T_co", bound=_Outcome, covariant=True)
 
 
 class ByArtifact(tuple[T_co, ...]):
-    """A tuple in the order of `Artifact` that can be asked by artifact, too: `report.files["csv"].path`."""
+    """A tuple in the order of `Artifact` that can be asked by artifact, too: `report.files["csv"].path`.
+
+    What it does not hold is an `IndexError` or a `KeyError`; `"csv" in report.files` tells beforehand.
+    """
 
     __slots__ = ()
 

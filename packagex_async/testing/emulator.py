@@ -115,7 +115,7 @@ class Emulator:
         return tuple(self._store.created)
 
     def client(self, **options: Any) -> AsyncPackageX:
-        """A client of this server; `options` are those of `AsyncPackageX`."""
+        """A client of this server, once it is started; `options` are those of `AsyncPackageX`."""
         from packagex_async import AsyncPackageX
 
         return AsyncPackageX(api_key=self.api_key, base_url=self.base_url, **options)
@@ -156,11 +156,16 @@ class Emulator:
         )
 
     def update_export(self, export_id: str, **changes: Any) -> StoredExport:
-        """Change fields of a stored export; `updated_at` is now, unless given. `KeyError` for no such id."""
+        """Change fields of a stored export, those of `StoredExport`; `updated_at` is now, unless given.
+
+        Raises:
+            KeyError: There is no export of that id.
+            TypeError: There is no such field.
+        """
         return self._store.update(export_id, **changes)
 
     def delete_export(self, export_id: str) -> None:
-        """Delete an export and its objects, links in hand included."""
+        """Delete an export and its objects, so that links in hand lead nowhere; twice does no harm."""
         self._store.delete(export_id)
 
     def content(self, export_id: str, artifact: Artifact | ArtifactName) -> bytes:
@@ -173,7 +178,11 @@ class Emulator:
     def url_for(
         self, export_id: str, artifact: Artifact | ArtifactName, expires_in: float = _LINK_LIFETIME
     ) -> str:
-        """A signed URL of an artifact that expires in `expires_in` seconds. It is a secret while it lives."""
+        """A signed URL of an artifact that expires in `expires_in` seconds. It is a secret while it lives.
+
+        Raises:
+            RuntimeError: The emulator has not been started.
+        """
         target = self._signer.sign(export_id, artifact, expires=self.now() + expires_in)
         return self._servers.origin("storage") + target
 

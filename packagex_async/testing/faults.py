@@ -83,9 +83,14 @@ class Script:
 
 @attrs.frozen
 class Status(TargetedFault):
-    """Another status than the honest one; `body` is sent as it is, `retry_after` becomes Retry-After.
+    """Another status than the honest one.
 
-    No export is created by what it answers, unless `done` says that the request was carried out all the same.
+    Attributes:
+        status: The HTTP status.
+        retry_after: The text of `Retry-After`, in seconds or as a date, or `None` for none.
+        body: The body, sent as it is.
+        on: The port whose requests it strikes.
+        done: Whether the request was carried out all the same; otherwise it creates no export.
     """
 
     status: int
