@@ -102,7 +102,7 @@ def test_every_name_of_the_emulator_is_there() -> None:
 
 def test_the_help_of_a_method_says_what_to_pass_get_and_catch() -> None:
     """As `help(AsyncExports.download)` shows it, with the words that an artifact may be called by."""
-    shown = pydoc.render_doc(AsyncExports.download, renderer=pydoc.plaintext)
+    shown = pydoc.plain(pydoc.render_doc(AsyncExports.download))
     assert all(f'`"{word}"`' in shown for word in Artifact)
     for heading in ("Bring an export's artifacts to disk", "Args:", "Returns:", "Raises:"):
         assert heading in shown
