@@ -94,7 +94,11 @@ class Crew:
         if self._gain.most == 1:
             return
         wanted = self._gain.connections(
-            self._clock.monotonic(), received, self.work.left, working=1 + self.hired * self._proven
+            self._clock.monotonic(),
+            received,
+            self.work.left,
+            working=1 + self.hired * self._proven,
+            sharing=self._budget.used,
         )
         if wanted == 1:
             self._cancel()

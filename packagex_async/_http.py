@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl as ssl_module
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -348,30 +348,24 @@ class StorageAnswer:
         """Let the connection go: a body that was not read to its end cannot be followed by another answer."""
         self._response.close()
 
-    async def blocks(self) -> AsyncIterator[Block]:
-        """The body's bytes, in blocks of whatever size has arrived, each valid until the next is asked for.
-
-        Raises:
-            RequestTimeoutError: The host kept silent, or crawled, for `stall_timeout` seconds.
-            ConnectionFailedError: The body broke off.
-        """
-        while block := await self._read():
-            yield block
-
     async def beginning(self, size: int) -> bytes:
         """Up to `size` bytes of a body that tells why there is no artifact."""
         body = b""
         try:
-            async for block in self.blocks():
+            while len(body) < size and (block := await self.read()):
                 body += bytes(block)
-                if len(body) >= size:
-                    break
         except ConnectionFailedError:
             # The status says enough.
             pass
         return body[:size]
 
-    async def _read(self) -> Block:
+    async def read(self) -> Block:
+        """The body's next block, valid until the next but one is asked for; empty at its end.
+
+        Raises:
+            RequestTimeoutError: The host kept silent, or crawled, for `stall_timeout` seconds.
+            ConnectionFailedError: The body broke off.
+        """
         before = self._clock.monotonic()
         try:
             self._body = self._body or _body(self._response, self._patience)

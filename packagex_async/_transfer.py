@@ -265,7 +265,7 @@ class Transfer:
 
     async def _receive(self, answer: StorageAnswer, span: Span) -> None:
         try:
-            async for block in answer.blocks():
+            while block := await answer.read():
                 await self._write(block[: span.left], span)
                 if not span.left:
                     return

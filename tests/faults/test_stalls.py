@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
+import pytest
 
 from packagex_async import ProgressEvent, RetryPolicy, StalledError, StorageError
 from packagex_async.testing import Trickle
@@ -69,6 +70,7 @@ async def test_a_crawl_and_a_recovery(trial: Trial) -> None:
     assert (await trial.arrives()).resumed
 
 
+@pytest.mark.one_connection
 async def test_a_slow_disk_is_no_stall(trial: Trial) -> None:
     """Hours that pass while the bytes are dealt with are not the host's."""
     clock = FakeClock()
