@@ -124,9 +124,11 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the docs; a broken reference is an error."""
-    session.install(".", *group("docs"))
+    """Build the docs, and run what they show, be it that it installs something."""
+    session.install("-e", ".[cli,speed]", *group("docs"), *group("tests"))
     session.run("sphinx-build", "-n", "-W", "-q", "docs", "docs/_build")
+    # No mark is left out.
+    session.run("pytest", "-m", "", "tests/test_examples.py", *session.posargs)
 
 
 @nox.session
