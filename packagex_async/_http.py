@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl as ssl_module
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ from yarl import URL
 
 from packagex_async import _log, _wire
 from packagex_async._budget import DEFAULT_LIMIT, Budget
+from packagex_async._caller import caller
 from packagex_async._intake import BUFFER_SIZE, PART_BUFFER_SIZE, Block, Intake
 from packagex_async._pace import Pace
 from packagex_async._redact import Secret, redact
@@ -102,6 +104,9 @@ class Http:
     credential and no cookie, asks for the bytes as they are, and hands them on as they come.
     """
 
+    # Until it is whole, as after a copy that failed, there is nothing to close.
+    _closed = True
+
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
@@ -113,6 +118,12 @@ class Http:
         self._storage: aiohttp.ClientSession | None = None
         self._resolver = Resolver()
         self._closed = False
+        self._made_by = caller()
+
+    @property
+    def base_url(self) -> str:
+        """The API's base URL."""
+        return self._settings.base_url
 
     async def aclose(self) -> None:
         """Close the sessions, and the connector unless it is the caller's; idempotent."""
@@ -123,6 +134,18 @@ class Http:
         if self._connector is not None and self._connector is not self._settings.connector:
             await self._connector.close()
         await self._resolver.close()
+
+    def __del__(self) -> None:
+        if self._closed or self._api is None or self._storage is None:
+            return
+        # Without a connector they have nothing to complain of; aiohttp's own closes itself when it is gone.
+        self._api.detach()
+        self._storage.detach()
+        message = (
+            f"AsyncPackageX(base_url={self.base_url!r}) was not closed: "
+            "use it in an `async with` block, or await its aclose()"
+        )
+        warnings.warn_explicit(message, ResourceWarning, *self._made_by, source=self)
 
     async def get(self, target: str, retries: Retries | None = None) -> _wire.Answer:
         """The API's answer for `target`, a path and query.

@@ -31,7 +31,8 @@ KEY_VARIABLE = "PX_API_KEY"
 class AsyncPackageX:
     """A client of the PackageX API, for use in asyncio.
 
-    Use it as `async with AsyncPackageX() as px:`, or call `aclose` when done. It may be made before the event
+    Use it as `async with AsyncPackageX() as px:`, or call `aclose` when done: one that has sent something and
+    is forgotten gives a `ResourceWarning` that names the line it was made in. It may be made before the event
     loop runs; connections are opened at the first request. One client serves any number of tasks.
 
     Args:
@@ -82,7 +83,6 @@ class AsyncPackageX:
             trace_configs=trace_configs,
         )
         clock = SystemClock()
-        self._base_url = settings.base_url
         self._http = Http(settings, clock)
         self._disk = Disk()
         self.exports = AsyncExports(
@@ -113,7 +113,7 @@ class AsyncPackageX:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"AsyncPackageX(base_url={self._base_url!r})"
+        return f"AsyncPackageX(base_url={self._http.base_url!r})"
 
 
 def _base_url(environment: str, base_url: str | None) -> str:

@@ -326,7 +326,7 @@ async def test_a_connector_closes_after_it(
                 report = await px.exports.download(export.id, tmp_path)
             await connector.close()
     assert len(taken) == 2
-    assert {name: report.files[name].path.read_bytes() for name in content} == content
+    assert {file.artifact: file.path.read_bytes() for file in report.files} == content
 
 
 async def test_a_body_that_aiohttp_has_read_to_its_end_is_taken_from_there(
