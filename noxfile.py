@@ -28,6 +28,9 @@ PYTHONS = list(dict.fromkeys([*SUPPORTED, RUNNING]))
 # Dependencies and packaging are tried with bodies that come the usual way; `tests` has them come every way.
 AS_USUAL = ("-k", "not intake and not segments")
 
+# All tests run side by side, on every core; whoever asks for some of them gets them in one process.
+ALL = ("-n", "logical", "--dist", "worksteal")
+
 
 def group(name: str) -> list[str]:
     """The requirements of a dependency group."""
@@ -53,11 +56,13 @@ def provide(session: nox.Session, programs: dict[str, str]) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests on every supported Python that is here, then hold what they covered to 100 %."""
-    session.install("-e", ".[cli,speed]", *group("tests"))
+    """Run the tests with the newest dependencies on every supported Python that is here; 100 % is covered."""
+    newest = ("--upgrade", "--upgrade-strategy", "eager")
+    session.install(*newest, "-e", ".[cli,speed]", *group("tests"))
+    session.run("python", "-m", "pip", "freeze", "--exclude-editable")
     env = {"COVERAGE_FILE": f".coverage.{session.python}"}
     session.run("coverage", "erase", env=env)
-    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=env)
+    session.run("coverage", "run", "-m", "pytest", *(session.posargs or ALL), env=env)
     if not session.posargs:
         session.notify("coverage")
 
@@ -76,7 +81,7 @@ def tests_lowest(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join(lower_bounds()))
     session.install("-e", ".[cli,speed]", *group("tests"), "-c", str(constraints))
-    session.run("pytest", *AS_USUAL, *session.posargs)
+    session.run("pytest", *AS_USUAL, *(session.posargs or ALL))
 
 
 @nox.session(default=False)
@@ -103,9 +108,16 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/bench.py", *session.posargs, interrupt_timeout=20)
 
 
+@nox.session(default=False)
+def import_time(session: nox.Session) -> None:
+    """Measure what importing the client costs over importing aiohttp; it may be no more than 25 ms."""
+    session.install(".")
+    session.run("python", "benchmarks/import_time.py", "--check", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
+    """Check style and formatting, as the hooks of pre-commit do."""
     session.install(*group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -133,11 +145,12 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel, and test the wheel with the tests of the unpacked sdist."""
+    """Build sdist and wheel, fit for an index, and test the wheel with the tests of the unpacked sdist."""
     dist = Path(session.create_tmp()).resolve()
-    session.install("build")
+    session.install("build", "twine")
     session.run("python", "-m", "build", "--outdir", str(dist))
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
+    session.run("twine", "check", "--strict", str(sdist), str(wheel))
     session.install(f"{wheel}[cli,speed]", *group("tests"))
     with tarfile.open(sdist) as archive:
         archive.extractall(dist, filter="data")
@@ -145,4 +158,4 @@ def package(session: nox.Session) -> None:
     # `-P` keeps the sources beside the tests from being imported instead of what was installed.
     session.run("python", "-P", "-c", "import packagex_async; packagex_async.AsyncPackageX('key')")
     # pytest loads our plugin, and with it the installed package, before it looks at any folder.
-    session.run("pytest", *AS_USUAL, *session.posargs)
+    session.run("pytest", *AS_USUAL, *(session.posargs or ALL))

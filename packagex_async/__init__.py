@@ -113,15 +113,16 @@ __all__ = [
     "verify_directory",
 ]
 
-_MODULES = (
-    "models", "errors", "creation", "retry", "report", "comparison", "verification", "exports", "client",
-)  # fmt: skip
+_MODULES = ("models", "errors", "creation", "retry", "report", "comparison", "verification")
+_DOORS = {"AsyncExports": "exports", "AsyncPackageX": "client"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    homes = (importlib.import_module(f"{__name__}.{module}") for module in _MODULES)
+    # Who comes in by a door waits for nothing that is not behind it.
+    modules = (_DOORS[name],) if name in _DOORS else _MODULES
+    homes = (importlib.import_module(f"{__name__}.{module}") for module in modules)
     value = globals()[name] = next(getattr(home, name) for home in homes if hasattr(home, name))
     return value
 

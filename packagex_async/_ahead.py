@@ -23,7 +23,7 @@ from packagex_async.models import Page
 from packagex_async.retry import Retries
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Answered:
     """A page, and the server's time when it answered, if told."""
 
@@ -31,7 +31,7 @@ class Answered:
     served: datetime | None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Asked:
     """A page on its way; `retries` tells whether it had to be asked for again."""
 

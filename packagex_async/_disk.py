@@ -8,11 +8,9 @@ import functools
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
-
-import aiofiles.os
 
 from packagex_async._files import Measured, measure
 
@@ -38,8 +36,8 @@ class Disk:
     """
 
     def __init__(self, threads: int = 4) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="packagex-disk")
-        self._short = ThreadPoolExecutor(1, thread_name_prefix="packagex-disk-short")
+        self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="packagex-disk")
+        self._short = futures.ThreadPoolExecutor(1, thread_name_prefix="packagex-disk-short")
         self._row = _Row(self._short)
 
     async def run(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -49,7 +47,7 @@ class Disk:
             DiskError: It raised an `OSError`.
         """
         work = functools.partial(function, *args, **kwargs)
-        return await _told_of(path, aiofiles.os.wrap(work)(executor=self._pool))
+        return await _told_of(path, _on_a_thread(self._pool, work))
 
     async def run_short(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for work that is over in a moment: a small file, a look at a name.
@@ -86,7 +84,7 @@ class _Row:
         pool: Where the thread comes from while there are calls.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, pool: futures.ThreadPoolExecutor) -> None:
         self._pool = pool
         self._lock = threading.Lock()
         self._calls: deque[tuple[Callable[[], object], Callable[[], object]]] = deque()
@@ -136,7 +134,7 @@ class Lane:
         pool: The threads.
     """
 
-    def __init__(self, path: Path, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, path: Path, pool: futures.ThreadPoolExecutor) -> None:
         self._path = path
         self._row = _Row(pool)
         self._given = self._ended = 0
@@ -215,6 +213,13 @@ class _Job:
             self.done.set_exception(self._error)
         else:
             self.done.set_result(self._result)
+
+
+def _on_a_thread(pool: futures.ThreadPoolExecutor, work: Callable[[], T]) -> Awaitable[T]:
+    # Who only lists exports does not wait for it to be imported.
+    import aiofiles.os
+
+    return aiofiles.os.wrap(work)(executor=pool)
 
 
 async def _told_of(path: Path, work: Awaitable[T]) -> T:

@@ -31,7 +31,7 @@ _SHARING_ERRORS = (5, 32)
 _SHARING_DELAYS = (0.01, 0.05, 0.1, 0.2, 0.4)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Measured:
     """A file's length in bytes and its digests by algorithm.
 

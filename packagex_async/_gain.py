@@ -23,7 +23,7 @@ GAIN = 1.25
 """By which factor they have to be faster together."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Gain:
     """Watches one transfer, and tells how many connections it should have.
 

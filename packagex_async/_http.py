@@ -54,7 +54,7 @@ _TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 _USER_AGENT = f"packagex-async/{__version__}"
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Exchange:
     """One request to the API under way.
 
@@ -70,7 +70,7 @@ class _Exchange:
 _under_way: ContextVar[_Exchange] = ContextVar("_under_way")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Settings:
     """Everything the edge needs to know.
 

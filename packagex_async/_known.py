@@ -11,7 +11,7 @@ from packagex_async.models import Artifact
 from packagex_async.report import ByArtifact, DownloadedFile, DownloadReport, ProgressEvent, ProgressKind
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Known:
     """What a folder has of an export.
 

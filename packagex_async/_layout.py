@@ -22,11 +22,12 @@ Layout = Callable[[Export, Artifact], PurePosixPath]
 """The path of an artifact, relative to the folder that everything goes to."""
 
 _FIELDS = ("id", "resource", "status", "created", "artifact")
-_ID = re.compile(r"exp_[A-Za-z0-9]+")
+# Compiled when they are first used, if ever: most folders are flat.
+_ID = r"exp_[A-Za-z0-9]+"
 # Without the tilde, which is for hashes, and without what has a meaning to some shell or file system.
-_LITERAL = re.compile(r"[A-Za-z0-9 _.,=+@()-]*\Z")
+_LITERAL = r"[A-Za-z0-9 _.,=+@()-]*\Z"
 # What strftime knows on every platform.
-_FORMAT = re.compile(r"(%[aAbBdHIjmMpSUwWyYGuV]|[A-Za-z0-9 _.,:+-])*\Z")
+_FORMAT = r"(%[aAbBdHIjmMpSUwWyYGuV]|[A-Za-z0-9 _.,:+-])*\Z"
 _HELP = 'layout is "flat", "folders" or a template such as "{resource}/{created:%Y-%m-%d}/{id}"'
 
 
@@ -96,7 +97,7 @@ class Template:
             "artifact": artifact.value,
         }
         text = self._render(values, lambda spec: _date(export.created_at, spec))
-        if set(_ID.findall(text)) != {export.id} and "~" not in text:
+        if set(re.findall(_ID, text)) != {export.id} and "~" not in text:
             digest = hashlib.sha256(export.id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
             text = f"{text}~{digest}"
         *above, name = text.split("/")
@@ -109,14 +110,14 @@ class Template:
         )
 
     def _check(self, literal: str, name: str | None, spec: str, conversion: str | None) -> None:
-        if not all(map(_LITERAL.match, literal.split("/"))):
+        if not all(re.match(_LITERAL, part) for part in literal.split("/")):
             raise self._wrong(f"{literal!r} has characters that are not safe in every file name")
         if name is None:
             return
         if name not in _FIELDS or conversion:
             fields = ", ".join(f"{{{field}}}" for field in _FIELDS)
             raise self._wrong(f"{{{name}}} is none of its fields, which are {fields}")
-        if spec and (name != "created" or not _FORMAT.match(spec)):
+        if spec and (name != "created" or not re.match(_FORMAT, spec)):
             raise self._wrong(f"{{{name}}} takes no format {spec!r}; {{created}} takes one like %Y-%m-%d")
 
     def _check_segment(self, segment: str) -> None:

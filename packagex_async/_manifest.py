@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from io import FileIO
 from pathlib import Path
@@ -23,6 +24,7 @@ NAME = "packagex-manifest.jsonl"
 
 _OPENING = b'{"export_id"'
 _LONGEST = 8192
+_MOMENT = 0.001
 
 
 class Manifest:
@@ -131,7 +133,11 @@ class Manifest:
 
 def _is_torn(file: FileIO) -> bool:
     size = file.seek(0, os.SEEK_END)
-    return size > 0 and _read(file, size - 1, 1) != b"\n"
+    if size == 0 or _read(file, size - 1, 1) == b"\n":
+        return False
+    # Half of what another process is just writing can be seen: only what stays as it is was left so.
+    time.sleep(_MOMENT)
+    return file.seek(0, os.SEEK_END) == size
 
 
 def _read(file: FileIO, place: int, most: int) -> bytes:

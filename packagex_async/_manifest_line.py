@@ -7,7 +7,7 @@ import json
 import attrs
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Line:
     """What the manifest says of one artifact. It holds no URL.
 

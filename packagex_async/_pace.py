@@ -8,7 +8,7 @@ CRAWL = 1024
 """Bytes a second; what comes slower over a whole window stands still."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Pace:
     """Counts what arrives against the time spent waiting for it; time spent elsewhere, as on a disk, is free.
 

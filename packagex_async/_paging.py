@@ -43,7 +43,7 @@ MAX_BELIEVED_REPEATS = 100
 """The same, for pages that repeat others in a listing whose total count says that more is to come."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Step:
     """A page to ask for; `back` asks for it by creation, oldest first, whatever the listing's own order."""
 
@@ -51,7 +51,7 @@ class Step:
     back: bool = False
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Traces:
     """What the answers of a walk give away of insertions and deletions.
 
@@ -104,7 +104,7 @@ class _Traces:
         return self.total < self.first_total + self.created + self.repeated
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Walk:
     """The walk over one listing: ask for `step`, hand it to `take` with the answer, until `step` is `None`.
 

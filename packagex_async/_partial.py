@@ -36,7 +36,7 @@ Placed = tuple[int, Block]
 """The position of a block, and the block."""
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Partial:
     """One partial file of `target`, from its first byte to its end.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from typing import Any
 
 
@@ -12,7 +12,7 @@ class Resolver:
     """The system's resolver, in the shape that aiohttp asks for."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="packagex-resolve")
+        self._pool = futures.ThreadPoolExecutor(2, thread_name_prefix="packagex-resolve")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

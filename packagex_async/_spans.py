@@ -13,7 +13,7 @@ Bounds = tuple[int, int]
 """The first byte of a span and the one after its last."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Span:
     """Bytes still to come, from `position` up to `end`, which may move as others take over the rest.
 
@@ -89,7 +89,7 @@ class Work:
         return span
 
 
-@attrs.define
+@attrs.define(repr=False)
 class Coverage:
     """Which bytes of a file are written."""
 

@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
 # Strongest help first: CRC-32C costs next to nothing, MD5 more than the transfer itself.
 _ALGORITHMS = {"crc32c": 4, "md5": 16}
-_EXPIRED = re.compile(rb"expired|AuthenticationRequired|not valid in the specified time frame", re.IGNORECASE)
-_CODE = re.compile(rb"<Code>([A-Za-z]{1,60})</Code>")
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)\Z")
+# Compiled when they are first used, which is long after the import.
+_EXPIRED = rb"(?i)expired|AuthenticationRequired|not valid in the specified time frame"
+_CODE = rb"<Code>([A-Za-z]{1,60})</Code>"
+_CONTENT_RANGE = r"bytes (\d+)-(\d+)/(\d+)\Z"
 _BASIC_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Link:
     """A presigned URL and what lies behind it; `edition` counts how often it had been renewed."""
 
@@ -69,7 +70,7 @@ def _name() -> Any:
     return attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.instance_of(str)))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Identity:
     """What names the content behind a link, so that two answers can be known to carry the same.
 
@@ -102,7 +103,7 @@ class Identity:
         return False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Declared:
     """What the answer's head promises of the whole object.
 
@@ -182,7 +183,7 @@ class Declared:
 
     def continued_by(self, status: int, headers: MultiMapping[str], offset: int) -> bool:
         """Whether an answer's body is just what follows the first `offset` bytes of this content."""
-        span = _CONTENT_RANGE.match(headers.get("Content-Range", ""))
+        span = re.match(_CONTENT_RANGE, headers.get("Content-Range", ""))
         if status != 206 or span is None or headers.get("Content-Encoding", "identity") != "identity":
             return False
         start, end, total = map(int, span.groups())
@@ -227,10 +228,10 @@ def refusal(
         now: The time by the server's clock, in seconds since the epoch.
         retry_after: Seconds the host asks to wait.
     """
-    code = _CODE.search(body)
+    code = re.search(_CODE, body)
     said = f"{status} ({code[1].decode()})" if code else str(status)
     outlived = link.expires is not None and link.expires <= now
-    if status == 410 or (status in (400, 401, 403) and (outlived or _EXPIRED.search(body))):
+    if status == 410 or (status in (400, 401, 403) and (outlived or re.search(_EXPIRED, body))):
         return LinkExpiredError(
             f"the link has expired ({said}): retrieve the export again for a fresh one",
             export_id=link.export_id,

@@ -47,7 +47,7 @@ _ADVICE = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Tools:
     """What every transfer of a client works with."""
 
@@ -67,7 +67,7 @@ class Tools:
         return Tries(self.retries(), self.stall_timeout)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Demands:
     """What a caller demands of each file.
 
@@ -91,7 +91,7 @@ class Demands:
     segments: int = 1
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Transfer:
     """One artifact on its way to disk.
 

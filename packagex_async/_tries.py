@@ -17,7 +17,7 @@ from packagex_async.errors import (
 from packagex_async.retry import RETRYABLE_STATUSES, Retries
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Tries:
     """The tries for one artifact.
 

@@ -16,7 +16,7 @@ from packagex_async.errors import ConfigurationError
 _SENDABLE = re.compile(r"[!-~]+\Z")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class AddressRules:
     """Where artifacts may be fetched from: https only, and no loopback host unless the API itself is one.
 

@@ -20,7 +20,7 @@ INTERVAL_MAX = 30.0
 """Seconds, the longest wait of all."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Waiting:
     """The time spent waiting for one export, and what is left of it.
 

@@ -19,7 +19,7 @@ _LONGEST = 30.0
 _GROWTH = 1.5
 
 
-@attrs.frozen(order=True)
+@attrs.frozen(order=True, repr=False)
 class Turn:
     """When an export is asked for again.
 

@@ -26,7 +26,7 @@ _REQUEST_TIMEOUT = 408
 E = TypeVar("E", OrderBy, Direction)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Request:
     """One request to the API.
 
@@ -70,7 +70,7 @@ def export_target(export_id: str, *, include_csv: bool, include_json: bool) -> s
     return f"{EXPORTS}/{quote(export_id, safe='')}" + (f"?{query}" if query else "")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Listing:
     """What `GET /v1/exports` is asked for. API: List exports, Query Parameters."""
 
@@ -188,7 +188,7 @@ def _content(body: bytes) -> Any:
         return NOT_JSON
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Answer:
     """What came back for one request to the API.
 

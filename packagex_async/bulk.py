@@ -34,7 +34,7 @@ _REFUSED_KEY = (AuthenticationError, PermissionDeniedError)
 _FATAL = (*_REFUSED_KEY, DestinationError)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Source:
     """Where exports come from.
 

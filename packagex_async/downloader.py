@@ -28,7 +28,7 @@ from packagex_async.report import (
 _Outcome = DownloadedFile | DownloadError | ExportGoneError
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Order:
     """What a caller wants downloaded, and how.
 
@@ -88,7 +88,7 @@ async def download_artifacts(export: Export, links: Links, order: Order, tools: 
     )
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Seen:
     """Which targets have a file, and which something that an earlier run has left."""
 

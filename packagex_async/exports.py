@@ -24,7 +24,6 @@ from packagex_async._paging import Step, Walk
 from packagex_async._states import downloadable
 from packagex_async._stream import open_stream
 from packagex_async._transfer import Demands, Tools
-from packagex_async.bulk import Bulk, Source
 from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.downloader import Order, chosen, download_artifacts
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
@@ -485,6 +484,9 @@ class AsyncExports:
             statuses=statuses,
             search=search,
         )
+        # Not at the head of the file: who downloads one export does not wait for it to be imported.
+        from packagex_async.bulk import Bulk, Source
+
         source = Source(found=found, retrieve=self._with_urls, offering=self._offering, links=self._links)
         clock, disk, policy = self._tools.clock, self._tools.disk, self._tools.policy
         terms = Terms(resume=resume, verify=verify)

@@ -85,7 +85,7 @@ class RetryPolicy:
         return min(self.wait_max, self.wait_initial * 2.0 ** min(failures - 1, 64))
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Retries:
     """The tries of one operation, counted under a policy."""
 

@@ -159,6 +159,20 @@ def test_a_line_torn_by_another_process_is_ended_by_the_next(tmp_path: Path) -> 
     assert found(tmp_path) == {"json": ABSENT, "csv": LINE}
 
 
+def test_a_line_that_another_process_is_writing_is_no_torn_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of it may be seen before the rest is there; no blank line comes of it."""
+    path, text = tmp_path / NAME, LINE.dump()
+    with opened(tmp_path) as manifest:
+        manifest.append([ABSENT])
+        path.write_bytes(ABSENT.dump() + text[:40])
+        whole = ABSENT.dump() + text
+        monkeypatch.setattr("packagex_async._manifest.time.sleep", lambda _: path.write_bytes(whole))
+        manifest.append([LINE])
+    assert path.read_bytes() == whole + text
+
+
 def test_lines_of_another_process_are_found(tmp_path: Path) -> None:
     """As soon as they are there."""
     with opened(tmp_path) as one, opened(tmp_path) as other:

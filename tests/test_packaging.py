@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 import subprocess
 import sys
 import tarfile
@@ -11,11 +13,22 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 
 from packagex_async import __version__
 
 ROOT = Path(__file__).parents[1]
+KINDS = r"""
+    \.ci/run | \.gitignore | \.pre-commit-config\.yaml | LICENSE | PKG-INFO | pyproject\.toml
+    | (CHANGELOG|CONTRIBUTING|README|SECURITY)\.md
+    | (hatch_build|noxfile)\.py
+    | benchmarks/(peers/)?\w+\.py | benchmarks/results/speed\.(json|md|svg)
+    | docs/\w+\.py | docs/([\w-]+/)?[\w-]+\.md | docs/_static/[\w-]+\.svg
+    | packagex_async/(\w+/)?\w+\.py | packagex_async/py\.typed
+    | tests/([\w-]+/)*\w+\.py
+"""
+"""What belongs to the project: no cache, no hidden file, no result of a run but the figures that are told."""
 TARGETS = {"wheel": "packagex_async-*.whl", "sdist": "packagex_async-*.tar.gz"}
 
 
@@ -38,7 +51,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The files of the sdist, as they are called in the checkout."""
     with tarfile.open(build("sdist", tmp_path_factory.mktemp("sdist"))) as archive:
-        return {name.partition("/")[2] for name in archive.getnames()}
+        return {file.name.partition("/")[2] for file in archive if file.isfile()}
 
 
 def info(name: str) -> str:
@@ -59,19 +72,21 @@ def required(metadata: Message, extra: str) -> set[str]:
     return {line.name for line in lines if (not extra if line.marker is None else line.marker.evaluate(here))}
 
 
-def modules(root: Path) -> set[str]:
-    """The modules of the package in the checkout."""
-    return {path.relative_to(root).as_posix() for path in (root / "packagex_async").rglob("*.py")}
+def belongs(name: str) -> bool:
+    """Whether a file of that name is one of the project's."""
+    return re.fullmatch(KINDS, name, re.VERBOSE) is not None
+
+
+def ours(folder: str) -> set[str]:
+    """The files in `folder` of the checkout that belong to the project."""
+    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*") if path.is_file()}
+    return set(filter(belongs, there))
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: dict[str, str]) -> None:
-    """Every module is shipped, and no test, doc or tool beside it."""
-    assert modules(ROOT) <= set(wheel)
-    assert {name.split("/")[0] for name in wheel} == {"packagex_async", info("").rstrip("/")}
-
-
-def test_the_wheel_says_that_it_is_typed(wheel: dict[str, str]) -> None:
-    """Type checkers believe the annotations of a package with `py.typed`."""
+    """Every module, the marker by which type checkers believe their annotations, and what pip needs."""
+    about = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+    assert set(wheel) == ours("packagex_async") | {info(name) for name in about}
     assert "packagex_async/py.typed" in wheel
 
 
@@ -82,18 +97,78 @@ def test_the_wheel_holds_its_licence(wheel: dict[str, str]) -> None:
 
 def test_the_sdist_holds_all_it_takes_to_check_it(sdist: set[str]) -> None:
     """Whoever unpacks it can run every check of the project."""
-    assert modules(ROOT) <= sdist
-    assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")} <= sdist
-    assert {
+    folders = ("benchmarks", "docs", "packagex_async", "tests")
+    assert set().union(*map(ours, folders)) <= sdist
+    assert {name for name in sdist if name.partition("/")[0] not in folders} == {
         ".ci/run",
+        ".gitignore",
+        ".pre-commit-config.yaml",
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
         "LICENSE",
+        "PKG-INFO",
         "README.md",
-        "docs/conf.py",
-        "docs/explanation/architecture.md",
+        "SECURITY.md",
+        "hatch_build.py",
         "noxfile.py",
         "pyproject.toml",
-    } <= sdist
+    }
+
+
+def test_the_sdist_holds_nothing_else(sdist: set[str]) -> None:
+    """Whatever lies about in a checkout in which somebody works."""
+    assert {name for name in sdist if not belongs(name)} == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".venv/bin/python",
+        "benchmarks/results/mine.json",
+        "docs/_build/index.html",
+        "docs/_build/reference/api.md",
+        "packagex-demo/exp_1.csv",
+        "packagex_async/__pycache__/client.cpython-311.pyc",
+        "packagex_async/.client.py.swp",
+        "tests/.hypothesis/x.py",
+    ],
+)
+def test_what_work_leaves_behind_does_not_belong(name: str) -> None:
+    """So that the rule could be broken."""
+    assert not belongs(name)
+
+
+def test_an_index_takes_the_metadata(wheel: dict[str, str]) -> None:
+    """Every field is as the standard has it."""
+    assert Metadata.from_email(wheel[info("METADATA")], validate=True).name == "packagex-async"
+
+
+def test_the_readme_leads_nowhere_on_an_index(metadata: Message) -> None:
+    """No file of the project is there: of links to them the words are left, of images nothing."""
+    for_index = runpy.run_path(str(ROOT / "hatch_build.py"))["for_index"]
+    assert metadata.get_payload() == for_index((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert re.findall(r"\]\((?!https:|#)", str(metadata.get_payload())) == []
+    text = (
+        "# A\n\n![b](c.svg)\n\n[d](e.md), [f](https://g.example) and [h](#i); ![j](https://k.example/l.svg)"
+    )
+    assert for_index(text) == text.replace("![b](c.svg)\n\n", "").replace("[d](e.md)", "d")
+
+
+def test_no_version_is_too_new(metadata: Message) -> None:
+    """Requirements have a floor and no ceiling, so that `nox -s tests` gets the newest there are."""
+    lines = [Requirement(line) for line in metadata.get_all("Requires-Dist", [])]
+    assert {limit.operator for line in lines for limit in line.specifier} == {">="}
+    assert all(line.specifier for line in lines)
+
+
+def test_pre_commit_checks_what_lint_checks() -> None:
+    """The same commands, hook by hook."""
+    hooks = re.findall(
+        r"^ +entry: (.+)$", (ROOT / ".pre-commit-config.yaml").read_text("utf-8"), re.MULTILINE
+    )
+    lint = (ROOT / "noxfile.py").read_text("utf-8").partition("def lint(")[2].partition("@nox.session")[0]
+    runs = re.findall(r"session\.run\((.+)\)", lint)
+    assert [", ".join(f'"{word}"' for word in hook.split()) for hook in hooks] == runs != []
 
 
 def test_the_core_needs_four_libraries(metadata: Message) -> None:

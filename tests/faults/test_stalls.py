@@ -89,7 +89,8 @@ async def test_a_slow_disk_is_no_stall(trial: Trial) -> None:
 
 async def test_sixty_downloads_on_two_connections(trial: Trial) -> None:
     """They wait for their turn longer than a stall may last, and none of them times out."""
-    trial.server.inject(Trickle(block=25_001, delay=0.01), times=None)
+    # 13 blocks each, whichever way they come: 60 files take 0.78 seconds on two connections, or more.
+    trial.server.inject(Trickle(block=8_000, delay=0.002), times=None)
     folders = [trial.folder / str(number) for number in range(60)]
     async with aiohttp.TCPConnector(limit=2) as connector:
         trial.options |= {

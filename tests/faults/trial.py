@@ -46,7 +46,7 @@ class Trial:
     server: Emulator
     folder: Path
     export_id: str
-    wholes: dict[str, list[bytes]]
+    wholes: dict[str, list[bytes]] = attrs.field(repr=False)  # pytest asks every test's for its repr
     options: dict[str, Any] = attrs.field(factory=lambda: {"retry": AT_ONCE})
 
     @property
