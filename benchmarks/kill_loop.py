@@ -23,6 +23,7 @@ from kill_figures import BODY, MIB, PHASES, PUBLISH, START, Figures
 from slow_storage import BadDay, Meter
 from victim import Job, Victim
 
+from packagex_async import Artifact
 from packagex_async.testing import Emulator, Expired, serve_in_thread
 
 _NAMES = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}
@@ -64,7 +65,7 @@ class Loop:
 
     def _spoil(self, export_id: str) -> None:
         if self._dice.random() < 0.25:
-            self._server.inject(Expired(export_id=export_id, artifact=self._dice.choice(list(_NAMES))))
+            self._server.inject(Expired(export_id=export_id, artifact=self._dice.choice(list(Artifact))))
         # The server throws dice of its own: what is planned here must not hang on the order of its requests.
         dice = random.Random(self._dice.random())
         self._server.inject(BadDay(export_id=export_id, dice=dice, meter=self._meter), times=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import attrs
 
@@ -52,7 +53,7 @@ class BadDay(TargetedFault):
 
     def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
         struck = self._fault(len(reply.body)).answer(reply, request)
-        slow = {"block": _BLOCK, "delay": _DELAY, "meter": self.meter}
+        slow: dict[str, Any] = {"block": _BLOCK, "delay": _DELAY, "meter": self.meter}
         return MeteredReply(**{**attrs.asdict(struck, recurse=False), **slow})
 
     def _fault(self, size: int) -> Fault:

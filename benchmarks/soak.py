@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import attrs
@@ -148,7 +149,7 @@ class Night:
         lines = map(json.loads, (self._folder / NAME).read_text().splitlines())
         return {line["path"]: (line["size"], line["sha256"]) for line in lines}
 
-    def _begin(self) -> tuple[multiprocessing.process.BaseProcess, Connection]:
+    def _begin(self) -> tuple[BaseProcess, Connection]:
         ours, theirs = _CONTEXT.Pipe(duplex=False)
         where = self._far_side.base_url, self._far_side.api_key, self._folder
         process = _CONTEXT.Process(target=download, args=(*where, theirs), daemon=True)

@@ -24,6 +24,6 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(aiohttp|asyncio|collections|contextlib|datetime|enum|os|pathlib|ssl|types|typing)\..*"),
     (
         r"py:class",
-        r"BaseConnector|Fingerprint|Host|TraceConfig|ssl_module\.SSLContext|packagex_async\.report\.T_co",
+        r"\w+Name|BaseConnector|Fingerprint|Host|TraceConfig|ssl_module\.SSLContext|packagex_async\.report\.T_co",
     ),
 ]

@@ -48,6 +48,7 @@ class Crew:
     def begin(self, work: Work, *, alone: bool) -> None:
         """Start on `work`; `alone` keeps it to the first connection."""
         self.work = work
+        self._received = 0
         self._gain = Gain(1 if alone else self._most)
         self._proven = False
         self.encourage()
@@ -90,11 +91,16 @@ class Crew:
         Raises:
             DiskError: Another connection could not write.
         """
+        self._received = received
         self._settle()
         if self._gain.most == 1:
             return
         wanted = self._gain.connections(
-            self._clock.monotonic(), received, self.work.left, working=1 + self.hired * self._proven
+            self._clock.monotonic(),
+            received,
+            self.work.left,
+            working=1 + self.hired * self._proven,
+            sharing=self._budget.used,
         )
         if wanted == 1:
             self._cancel()
@@ -102,8 +108,13 @@ class Crew:
             self._hire()
 
     def proved(self) -> None:
-        """Take note that an answer was of the very bytes that were asked for."""
+        """Take note that an answer was of the very bytes that were asked for.
+
+        Raises:
+            DiskError: Another connection could not write.
+        """
         self._proven = True
+        self.advanced(self._received)
 
     def _hire(self) -> None:
         if self._budget.borrow():

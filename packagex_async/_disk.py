@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent import futures
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
@@ -14,9 +16,6 @@ from packagex_async._files import Measured, measure
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_BATCH = 16
-"""The most jobs that go to a thread together."""
 
 
 class DiskError(Exception):
@@ -32,15 +31,14 @@ class Disk:
     """The threads that work on files.
 
     Args:
-        threads: How many there are for long work. Short work has one of its own, and goes there in batches:
-            each turn of a thread costs more than what is done in it.
+        threads: How many there are for long work. Short work has one of its own: to wake a thread
+            costs more than what is done in it, and a folder takes in one new file at a time anyway.
     """
 
     def __init__(self, threads: int = 4) -> None:
         self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="packagex-disk")
         self._short = futures.ThreadPoolExecutor(1, thread_name_prefix="packagex-disk-short")
-        self._batch: list[_Job] = []
-        self._draining: asyncio.Task[None] | None = None
+        self._row = _Row(self._short)
 
     async def run(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function`, which works on `path`, in a thread, to its end even when cancelled.
@@ -58,9 +56,7 @@ class Disk:
             DiskError: It raised an `OSError`.
         """
         job = _Job(functools.partial(function, *args, **kwargs))
-        self._batch.append(job)
-        if self._draining is None:
-            self._draining = asyncio.create_task(outlive(self._drain()))
+        self._row.add(job.do, job.tell)
         return cast(T, await _told_of(path, job.done))
 
     async def measure(self, path: Path, algorithms: Iterable[str]) -> Measured | None:
@@ -71,18 +67,128 @@ class Disk:
         """
         return await self.run(path, measure, path, tuple(algorithms))
 
+    def lane(self, path: Path) -> Lane:
+        """A row of calls that work on `path`."""
+        return Lane(path, self._pool)
+
     def close(self) -> None:
         """Let the threads go; idempotent."""
         self._pool.shutdown(wait=False)
         self._short.shutdown(wait=False)
 
-    async def _drain(self) -> None:
-        while batch := self._batch[:_BATCH]:
-            del self._batch[:_BATCH]
-            await _on_a_thread(self._short, functools.partial(_do, batch))
-            for job in batch:
-                job.tell()
-        self._draining = None
+
+class _Row:
+    """Calls made in turn on a thread, which goes from one to the next without a turn of the event loop.
+
+    Args:
+        pool: Where the thread comes from while there are calls.
+    """
+
+    def __init__(self, pool: futures.ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._calls: deque[tuple[Callable[[], object], Callable[[], object]]] = deque()
+        self._ended: deque[Callable[[], object]] = deque()
+        self._busy = self._telling = False
+
+    def add(self, call: Callable[[], object], tell: Callable[[], object]) -> None:
+        """Have `call` made in its turn, which must not raise, and then `tell` on the event loop.
+
+        Raises:
+            RuntimeError: The threads were let go.
+        """
+        with self._lock:
+            if not self._busy:
+                self._pool.submit(self._make_all, asyncio.get_running_loop())
+            self._busy = True
+            self._calls.append((call, tell))
+
+    def _make_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        while made := self._next():
+            call, tell = made
+            call()
+            self._ended.append(tell)
+            # While the loop is busy, what has ended meanwhile is told all at once.
+            if not self._telling:
+                self._telling = True
+                loop.call_soon_threadsafe(self._tell_all)
+
+    def _next(self) -> tuple[Callable[[], object], Callable[[], object]] | None:
+        with self._lock:
+            self._busy = bool(self._calls)
+            return self._calls.popleft() if self._calls else None
+
+    def _tell_all(self) -> None:
+        self._telling = False
+        while self._ended:
+            self._ended.popleft()()
+
+
+class Lane:
+    """Calls that work on one file, in turn; after one that fails, no other is made.
+
+    A turn of the event loop between two of them would cost a large file as much time as its writing.
+
+    Args:
+        path: What the calls work on.
+        pool: The threads.
+    """
+
+    def __init__(self, path: Path, pool: futures.ThreadPoolExecutor) -> None:
+        self._path = path
+        self._row = _Row(pool)
+        self._given = self._ended = 0
+        self._failure: Exception | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    async def put(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Have `function` called when its turn comes; return when all calls before it have ended.
+
+        Raises:
+            DiskError: One of those raised an `OSError`.
+        """
+        before = self._given
+        self._row.add(functools.partial(self._call, functools.partial(function, *args, **kwargs)), self._tell)
+        self._given += 1
+        await self._end_of(before)
+        self.check()
+
+    async def settle(self) -> None:
+        """Wait, even when cancelled, until all calls have ended."""
+        # Where there is none, not even for a moment: bytes that came with an answer's head might be lost.
+        if self._ended < self._given:
+            await outlive(self._end_of(self._given))
+
+    def check(self) -> None:
+        """Raise what a call has raised.
+
+        Raises:
+            DiskError: It was an `OSError`.
+        """
+        if isinstance(self._failure, OSError):
+            raise DiskError(self._failure, self._path) from self._failure
+        if self._failure is not None:
+            raise self._failure
+
+    def _call(self, function: Callable[[], object]) -> None:
+        try:
+            if self._failure is None:
+                function()
+        except Exception as error:
+            self._failure = error
+
+    async def _end_of(self, calls: int) -> None:
+        while self._ended < calls:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def _tell(self) -> None:
+        self._ended += 1
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 class _Job:
@@ -107,11 +213,6 @@ class _Job:
             self.done.set_exception(self._error)
         else:
             self.done.set_result(self._result)
-
-
-def _do(batch: Sequence[_Job]) -> None:
-    for job in batch:
-        job.do()
 
 
 def _on_a_thread(pool: futures.ThreadPoolExecutor, work: Callable[[], T]) -> Awaitable[T]:

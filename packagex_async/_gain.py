@@ -7,7 +7,7 @@ import attrs
 LARGE = 16 * 1024 * 1024
 """Bytes from which an artifact may be worth more than one connection."""
 
-PROBE = 0.1
+PROBE = 0.05
 """Seconds for which the first connection is watched before others are thought of."""
 
 WORTH = 1.0
@@ -37,7 +37,7 @@ class Gain:
     _alone: float | None = attrs.field(init=False, default=None)
     _settled: bool = attrs.field(init=False, default=False)
 
-    def connections(self, now: float, received: int, left: int, *, working: int) -> int:
+    def connections(self, now: float, received: int, left: int, *, working: int, sharing: int = 1) -> int:
         """How many connections there should be.
 
         Args:
@@ -45,17 +45,18 @@ class Gain:
             received: How many bytes have come by then.
             left: How many have not.
             working: How many connections bring bytes at present.
+            sharing: How many there are for all artifacts; they share what the event loop can carry.
         """
         if self._since is None or working != self._working:
             self._since, self._working = (now, received), working
         seconds = now - self._since[0]
         if seconds >= (PROBE if self._alone is None else SETTLING):
-            self._judge((received - self._since[1]) / seconds, left)
+            self._judge((received - self._since[1]) / seconds, left, sharing)
         return 1 if self._alone is None else self.most
 
-    def _judge(self, rate: float, left: int) -> None:
+    def _judge(self, rate: float, left: int, sharing: int) -> None:
         if self._alone is None:
-            if rate < FAST and left > rate * WORTH:
+            if rate * sharing < FAST and left > rate * WORTH:
                 self._alone = rate
         elif self._working > 1 and not self._settled:
             self._settled = True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl as ssl_module
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import warnings
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from yarl import URL
 
 from packagex_async import _log, _wire
 from packagex_async._budget import DEFAULT_LIMIT, Budget
+from packagex_async._caller import caller
 from packagex_async._intake import BUFFER_SIZE, PART_BUFFER_SIZE, Block, Intake
 from packagex_async._pace import Pace
 from packagex_async._redact import Secret, redact
@@ -102,6 +104,9 @@ class Http:
     credential and no cookie, asks for the bytes as they are, and hands them on as they come.
     """
 
+    # Until it is whole, as after a copy that failed, there is nothing to close.
+    _closed = True
+
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
@@ -113,6 +118,12 @@ class Http:
         self._storage: aiohttp.ClientSession | None = None
         self._resolver = Resolver()
         self._closed = False
+        self._made_by = caller()
+
+    @property
+    def base_url(self) -> str:
+        """The API's base URL."""
+        return self._settings.base_url
 
     async def aclose(self) -> None:
         """Close the sessions, and the connector unless it is the caller's; idempotent."""
@@ -123,6 +134,18 @@ class Http:
         if self._connector is not None and self._connector is not self._settings.connector:
             await self._connector.close()
         await self._resolver.close()
+
+    def __del__(self) -> None:
+        if self._closed or self._api is None or self._storage is None:
+            return
+        # Without a connector they have nothing to complain of; aiohttp's own closes itself when it is gone.
+        self._api.detach()
+        self._storage.detach()
+        message = (
+            f"AsyncPackageX(base_url={self.base_url!r}) was not closed: "
+            "use it in an `async with` block, or await its aclose()"
+        )
+        warnings.warn_explicit(message, ResourceWarning, *self._made_by, source=self)
 
     async def get(self, target: str, retries: Retries | None = None) -> _wire.Answer:
         """The API's answer for `target`, a path and query.
@@ -207,6 +230,7 @@ class Http:
     async def _ask_api(self, request: _wire.Request, exchange: _Exchange) -> _wire.Answer:
         url = URL(self._settings.base_url + request.target, encoded=True)
         began = self._clock.monotonic()
+        failure: BaseException
         try:
             async with exchange.limit:
                 _under_way.set(exchange)
@@ -225,6 +249,8 @@ class Http:
         except _TRANSPORT_ERRORS as error:
             failure = _failure(str(request), error)
             self._answered(request.method, request.path, type(failure).__name__, began)
+        except asyncio.CancelledError as error:
+            failure = _frameless(error)
         raise failure
 
     def _answered(self, method: str, address: str, outcome: object, began: float) -> None:
@@ -246,6 +272,7 @@ class Http:
 
     async def _ask_storage(self, link: Link, headers: Mapping[str, str]) -> StorageAnswer:
         began = self._clock.monotonic()
+        failure: BaseException
         try:
             response = await self._sessions()[1].get(
                 # Storage signs the encoded text; send it verbatim.
@@ -260,6 +287,8 @@ class Http:
         except _TRANSPORT_ERRORS as error:
             failure = _unanswered(link, error)
             self._answered("GET", link.url, type(failure).__name__, began)
+        except asyncio.CancelledError as error:
+            failure = _frameless(error)
         raise failure
 
     def _sessions(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
@@ -325,30 +354,24 @@ class StorageAnswer:
         """Let the connection go: a body that was not read to its end cannot be followed by another answer."""
         self._response.close()
 
-    async def blocks(self) -> AsyncIterator[Block]:
-        """The body's bytes, in blocks of whatever size has arrived, each valid until the next is asked for.
-
-        Raises:
-            RequestTimeoutError: The host kept silent, or crawled, for `stall_timeout` seconds.
-            ConnectionFailedError: The body broke off.
-        """
-        while block := await self._read():
-            yield block
-
     async def beginning(self, size: int) -> bytes:
         """Up to `size` bytes of a body that tells why there is no artifact."""
         body = b""
         try:
-            async for block in self.blocks():
+            while len(body) < size and (block := await self.read()):
                 body += bytes(block)
-                if len(body) >= size:
-                    break
         except ConnectionFailedError:
             # The status says enough.
             pass
         return body[:size]
 
-    async def _read(self) -> Block:
+    async def read(self) -> Block:
+        """The body's next block, valid until the next but one is asked for; empty at its end.
+
+        Raises:
+            RequestTimeoutError: The host kept silent, or crawled, for `stall_timeout` seconds.
+            ConnectionFailedError: The body broke off.
+        """
         before = self._clock.monotonic()
         try:
             self._body = self._body or _body(self._response, self._patience)
@@ -425,6 +448,11 @@ def _failure(what: str, error: Exception) -> ConnectionFailedError:
     if isinstance(error, TimeoutError):
         return RequestTimeoutError(f"{what}: no answer in time")
     return ConnectionFailedError(f"{what}: {redact(str(error)) or type(error).__name__}")
+
+
+def _frameless(error: asyncio.CancelledError) -> asyncio.CancelledError:
+    # The frames of aiohttp have the key and the URL among their variables, which some tracebacks show.
+    return error.with_traceback(None)
 
 
 def _unanswered(link: Link, error: Exception) -> DownloadError:

@@ -1,7 +1,7 @@
-"""A large body straight from its socket into two buffers, past the parser that has read the answer's head.
+"""A large body straight from its socket into a few buffers, past the parser that has read the answer's head.
 
 aiohttp hands a body on in pieces, each a new object that is copied once more. Here the connection gets
-another protocol, which lends its own buffers: the socket fills one while the other is written to disk.
+another protocol, which lends its own buffers: the socket fills one while others are written to disk.
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ Block = bytes | memoryview
 """Some bytes of a body."""
 
 BUFFER_SIZE = 1024 * 1024
-"""Bytes of each of the two buffers."""
+"""Bytes of each buffer."""
 
 PART_BUFFER_SIZE = 128 * 1024
 """The same where the body is one of several parts, which come side by side because each is slow."""
 
-LINGER = 0.1
+BUFFERS = 3
+"""One is filled, one is written, and one waits for its turn to be."""
+
+LINGER = 0.05
 """Seconds that a buffer which has begun to fill gets to be full; then its reader takes what is there."""
 
 _NOTHING = memoryview(b"")
 
 
 class Intake(asyncio.BufferedProtocol):
-    """Reads a body of known length in blocks, each of which stays valid until the next one is asked for.
+    """Reads a body of known length in blocks, each of which stays valid until the next but one is asked for.
 
     Args:
         transport: Where the body comes from. Nobody else reads from it again; it has to be closed after use.
@@ -53,11 +56,10 @@ class Intake(asyncio.BufferedProtocol):
         self._ready = deque([(memoryview(first), _NOTHING)] if first else [])
         self._size = size
         self._surplus = memoryview(bytearray(1))
-        self._free = [memoryview(bytearray(size))]
-        self._buffer = memoryview(bytearray(size))
+        self._buffer, *self._free = [memoryview(bytearray(size)) for _ in range(BUFFERS)]
         self._unasked = False
         self._filled = self._taken = 0
-        self._lent = _NOTHING
+        self._lent: deque[memoryview] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._wants_all = False
         transport.set_protocol(self)
@@ -77,7 +79,8 @@ class Intake(asyncio.BufferedProtocol):
             with suppress(TimeoutError):
                 await self._wait(LINGER, wants_all=True)
         if self._ready:
-            block, self._lent = self._ready.popleft()
+            block, buffer = self._ready.popleft()
+            self._lent.append(buffer)
             return block
         if self._filled > self._taken:
             block = self._buffer[self._taken : self._filled]
@@ -129,10 +132,11 @@ class Intake(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def _take_back(self) -> None:
-        if not self._lent:
+        # The last one may still be at work.
+        if len(self._lent) < BUFFERS - 1:
             return
-        self._free.append(self._lent)
-        self._lent = _NOTHING
+        if buffer := self._lent.popleft():
+            self._free.append(buffer)
         if not self._buffer:
             self._next_buffer()
         if self._left:

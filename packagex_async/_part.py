@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -40,7 +39,7 @@ class Part:
         self._disk = disk
         self._target = target
         self._durable = durable
-        self._turn = asyncio.Lock()
+        self._lane = disk.lane(target)
         self._begin(Partial(target=target))
 
     async def __aenter__(self) -> Self:
@@ -52,10 +51,10 @@ class Part:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._partial.memo is not None and self.received:
-            await self._disk.run(self._target, self._partial.leave, self._gathered)
-        elif self._partial.exists:
-            await self._disk.run(self._target, self._partial.remove)
+        try:
+            await self._lane.settle()
+        finally:
+            await self._leave()
 
     async def take_up(self, leftovers: Leftovers, algorithms: Iterable[str]) -> Memo | None:
         """Go on with a partial that an earlier run has left, if there is one; return its memo.
@@ -91,6 +90,7 @@ class Part:
             decoder: What decodes them.
             memo: What a later run must know to go on with the file; without it, nothing unfinished stays.
         """
+        await self._lane.settle()
         if self._partial.exists:
             await self._disk.run(self._target, self._partial.remove)
         self._begin(
@@ -102,7 +102,7 @@ class Part:
         return self._partial.gaps()
 
     async def write(self, block: Block, position: int) -> None:
-        """Put `block` where it belongs; it may be changed afterwards.
+        """Put `block` where it belongs; it may be changed as soon as the next one has been put there, too.
 
         Raises:
             DiskError: The disk is full, or refuses otherwise.
@@ -113,10 +113,7 @@ class Part:
         self._gathered_size += len(block)
         self.received += len(block)
         if large or self._gathered_size >= BLOCK_SIZE:
-            async with self._turn:
-                # Another connection may have had it written while this one waited for its turn.
-                if self._gathered:
-                    await self._disk.run(self._target, self._partial.write, self._taken())
+            await self._lane.put(self._partial.write, self._taken())
 
     async def publish(self, check: Callable[[Measured], T], *, overwrite: bool) -> tuple[Measured, T]:
         """Write what is gathered, close the file, and put it in the target's place in one step if it is good.
@@ -132,6 +129,8 @@ class Part:
             DiskError: The disk is full, or refuses otherwise, or a file has appeared that is to be kept.
             BodyError: What was written does not decode to a whole.
         """
+        await self._lane.settle()
+        self._lane.check()
         run = self._disk.run if self._partial.exists else self._disk.run_short
         return await run(
             self._target,
@@ -141,6 +140,12 @@ class Part:
             overwrite=overwrite,
             durable=self._durable,
         )
+
+    async def _leave(self) -> None:
+        if self._partial.memo is not None and self.received:
+            await self._disk.run(self._target, self._partial.leave, self._gathered)
+        elif self._partial.exists:
+            await self._disk.run(self._target, self._partial.remove)
 
     def _begin(self, partial: Partial) -> None:
         self._partial = partial

@@ -78,7 +78,7 @@ class _Source:
     async def _blocks(self) -> AsyncGenerator[Block, None]:
         while True:
             try:
-                async for block in self._answer.blocks():
+                while block := await self._answer.read():
                     self._size += len(block)
                     self._tries.reached(self._size)
                     yield block

@@ -250,6 +250,7 @@ class Transfer:
         work = Work(())
         span = work.hold(Span(0, sys.maxsize if declared.length is None else declared.length))
         self._divide(work)
+        self._crew.advanced(0)
         try:
             await self._receive(answer, span)
         finally:
@@ -265,7 +266,7 @@ class Transfer:
 
     async def _receive(self, answer: StorageAnswer, span: Span) -> None:
         try:
-            async for block in answer.blocks():
+            while block := await answer.read():
                 await self._write(block[: span.left], span)
                 if not span.left:
                     return

@@ -31,7 +31,8 @@ KEY_VARIABLE = "PX_API_KEY"
 class AsyncPackageX:
     """A client of the PackageX API, for use in asyncio.
 
-    Use it as `async with AsyncPackageX() as px:`, or call `aclose` when done. It may be made before the event
+    Use it as `async with AsyncPackageX() as px:`, or call `aclose` when done: one that has sent something and
+    is forgotten gives a `ResourceWarning` that names the line it was made in. It may be made before the event
     loop runs; connections are opened at the first request. One client serves any number of tasks.
 
     Args:
@@ -44,7 +45,8 @@ class AsyncPackageX:
         connector: An aiohttp connector to use; it is never closed by the client.
         proxy: The URL of an HTTP proxy for every request. Proxy variables of the environment are not read.
         ssl: How TLS is checked, as aiohttp takes it: an `SSLContext`, a `Fingerprint`; `None` is the default.
-        trace_configs: aiohttp trace configurations. They see signed URLs: keep them out of what you record.
+        trace_configs: aiohttp trace configurations. They see signed URLs, and the key among the headers: keep
+            both out of what you record.
 
     Attributes:
         exports: The exports of the organization.
@@ -81,7 +83,6 @@ class AsyncPackageX:
             trace_configs=trace_configs,
         )
         clock = SystemClock()
-        self._base_url = settings.base_url
         self._http = Http(settings, clock)
         self._disk = Disk()
         self.exports = AsyncExports(
@@ -112,7 +113,7 @@ class AsyncPackageX:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"AsyncPackageX(base_url={self._base_url!r})"
+        return f"AsyncPackageX(base_url={self._http.base_url!r})"
 
 
 def _base_url(environment: str, base_url: str | None) -> str:

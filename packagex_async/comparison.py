@@ -9,6 +9,7 @@ from pathlib import Path
 
 import attrs
 
+from packagex_async._brief import brief
 from packagex_async._files import Measured, measure
 from packagex_async._manifest import NAME
 from packagex_async._manifest_line import Line
@@ -34,7 +35,7 @@ class FileState(enum.StrEnum):
     UNLISTED = "unlisted"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class CheckedFile:
     """One file of a folder that was verified.
 
@@ -53,6 +54,8 @@ class CheckedFile:
     artifact: str | None = None
     size: int | None = None
     expected_size: int | None = None
+
+    __repr__ = brief
 
 
 class Comparison:

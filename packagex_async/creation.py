@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from packagex_async._brief import brief
 from packagex_async.errors import ConfigurationError
 from packagex_async.models import ExportResource
 
@@ -24,7 +25,7 @@ def _word(_: object, field: attrs.Attribute[str | None], value: str | None) -> N
         raise ConfigurationError(f"{field.name} must be a text, not {value!r}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class CsvFieldOptions:
     """How the CSV of an export is written. API: Create Export, `csv_field_options`.
 
@@ -43,6 +44,8 @@ class CsvFieldOptions:
     timezone: str | None = attrs.field(default=None, validator=_word)
     datetime_format: str | None = attrs.field(default=None, validator=_word)
     columns: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_names))
+
+    __repr__ = brief
 
     def as_json(self) -> dict[str, Any]:
         """The object the API takes; what was not given is not in it."""

@@ -54,8 +54,13 @@ def _rebuild(cls: type[PackageXError], args: tuple[Any, ...], state: dict[str, A
 class PackageXError(Exception):
     """The root: catch it to catch every error of this package."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__.copy())
+        # A cause of ours travels along, for some errors say no more than it does; another's may hold secrets.
+        cause = {"__cause__": self.__cause__} if isinstance(self.__cause__, PackageXError) else {}
+        return _rebuild, (type(self), self.args, self.__dict__ | cause)
 
 
 class ConfigurationError(PackageXError, ValueError):

@@ -19,6 +19,7 @@ from packagex_async._keep import Leftovers
 from packagex_async._layout import layout_of
 from packagex_async._lifecycle import OnChange, Vigil, create
 from packagex_async._links import Links, gone
+from packagex_async._literals import ArtifactName, DirectionName, OrderByName, ResourceName, StatusName
 from packagex_async._paging import Step, Walk
 from packagex_async._states import downloadable
 from packagex_async._stream import open_stream
@@ -33,7 +34,8 @@ from packagex_async.retry import Retries
 MAX_SEGMENTS = 8
 """Connections that may bring one artifact."""
 
-Statuses = ExportStatus | str | Iterable[ExportStatus | str]
+Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
+Statuses = ExportStatus | StatusName | Iterable[ExportStatus | StatusName]
 
 
 class AsyncExports:
@@ -44,6 +46,9 @@ class AsyncExports:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+
+    def __repr__(self) -> str:
+        return f"AsyncExports(base_url={self._tools.http.base_url!r})"
 
     async def retrieve(
         self, export_id: str, *, include_csv: bool = False, include_json: bool = False
@@ -60,7 +65,7 @@ class AsyncExports:
             The export; its URLs are `None` where it does not offer the artifact.
 
         Raises:
-            ConfigurationError: The id is empty.
+            ConfigurationError: The id is empty, or the client is closed.
             NotFoundError: There is no such export, or no longer.
             ApiError: The API refused.
             ConnectionFailedError: No answer.
@@ -74,9 +79,9 @@ class AsyncExports:
         *,
         page: int = 1,
         limit: int = 100,
-        order_by: OrderBy | Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None,
-        direction: Direction | Literal["asc", "desc"] | None = None,
-        resource: ExportResource | str | None = None,
+        order_by: OrderBy | OrderByName | None = None,
+        direction: Direction | DirectionName | None = None,
+        resource: ExportResource | ResourceName | None = None,
         statuses: Statuses | None = None,
         search: str | None = None,
         prefetch: int = 16,
@@ -93,10 +98,12 @@ class AsyncExports:
         Args:
             page: The first page, from 1.
             limit: The most exports a page holds; the API may cap it.
-            order_by: The field to order by; `created_at` unless given.
-            direction: `asc` unless given.
-            resource: Only exports of this resource.
-            statuses: Only exports of this status, or of any of several.
+            order_by: The field to order by: `"created_at"`, `"count_batches"`, `"count_total"` or
+                `"updated_at"`; the first of them unless given.
+            direction: `"asc"` or `"desc"`; ascending unless given.
+            resource: Only exports of this resource, such as `"contact"` (see `ExportResource`).
+            statuses: Only exports of this status, or of any of several, such as `"completed"` (see
+                `ExportStatus`).
             search: Only exports whose name matches; each term needs 2 characters or more.
             prefetch: The most pages asked for ahead of the one the consumer is at, and held in memory; 0 asks
                 for one page after another.
@@ -129,16 +136,16 @@ class AsyncExports:
         *,
         page: int = 1,
         limit: int = 100,
-        order_by: OrderBy | Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None,
-        direction: Direction | Literal["asc", "desc"] | None = None,
-        resource: ExportResource | str | None = None,
+        order_by: OrderBy | OrderByName | None = None,
+        direction: Direction | DirectionName | None = None,
+        resource: ExportResource | ResourceName | None = None,
         statuses: Statuses | None = None,
         search: str | None = None,
         prefetch: int = 16,
     ) -> AsyncGenerator[Page, None]:
         """The same as `list`, a page at a time; a page's `data` leaves out what an earlier page held.
 
-        Takes and raises what `list` takes and raises.
+        Takes and raises what `list` takes and raises. API: List exports, Pagination.
 
         Returns:
             An async generator of pages.
@@ -161,7 +168,7 @@ class AsyncExports:
         export: Export | str,
         directory: str | os.PathLike[str],
         *,
-        artifacts: Iterable[Artifact | str] | None = None,
+        artifacts: Artifacts | None = None,
         concurrency: int = 4,
         overwrite: bool = False,
         digest: Literal["sha256"] | None = None,
@@ -175,12 +182,13 @@ class AsyncExports:
         """Bring an export's artifacts to disk, side by side.
 
         They land in `directory` as `{id}.json`, `{id}.csv`, `{id}.error.csv` and `{id}.sanitized.csv`. A file
-        appears there whole and verified, or not at all.
+        appears there whole and verified, or not at all. API: Retrieve Export.
 
         Args:
             export: The export, or its id. It is retrieved when it holds no URL of the artifacts asked for.
             directory: The folder; made when it is not there.
-            artifacts: Which artifacts; all four unless given.
+            artifacts: Which artifact, or several, of `"json"`, `"csv"`, `"csv_error"` and `"csv_sanitized"`
+                (see `Artifact`); all four unless given.
             concurrency: How many at a time.
             overwrite: Replace files that are there already. Without it, a file of the artifact's length
                 (and hash, where the storage host declares one) is kept, and any other is left as it is and
@@ -221,7 +229,7 @@ class AsyncExports:
 
     async def create(
         self,
-        resource: ExportResource | str,
+        resource: ExportResource | ResourceName,
         *,
         options: Mapping[str, Any] | None = None,
         csv_field_options: CsvFieldOptions | Mapping[str, Any] | None = None,
@@ -233,7 +241,7 @@ class AsyncExports:
         a second request could make a second export.
 
         Args:
-            resource: What to export.
+            resource: What to export, such as `"contact"` (see `ExportResource`).
             options: Which of it, by the filters of that resource's own list API, such as `limit` (a number,
                 or `"all"`), `order_by`, `direction`, and `created_at` like `"gte:2024-01-01"`.
             csv_field_options: How the CSV is written; a plain mapping is sent as it is.
@@ -256,6 +264,7 @@ class AsyncExports:
         """Wait until an export is completed, looking at it in growing, jittered intervals of 1 to 30 seconds.
 
         A status that is unknown today is waited on. Leaving early, as by cancellation, leaves nothing behind.
+        API: Retrieve Export.
 
         Args:
             export: The export, or its id.
@@ -284,14 +293,14 @@ class AsyncExports:
 
     async def export_and_download(
         self,
-        resource: ExportResource | str,
+        resource: ExportResource | ResourceName,
         directory: str | os.PathLike[str],
         *,
         options: Mapping[str, Any] | None = None,
         csv_field_options: CsvFieldOptions | Mapping[str, Any] | None = None,
         timeout: float | None = None,
         on_change: OnChange | None = None,
-        artifacts: Iterable[Artifact | str] | None = None,
+        artifacts: Artifacts | None = None,
         concurrency: int = 4,
         overwrite: bool = False,
         digest: Literal["sha256"] | None = None,
@@ -349,22 +358,23 @@ class AsyncExports:
 
     @asynccontextmanager
     async def stream(
-        self, export: Export | str, artifact: Artifact | str
+        self, export: Export | str, artifact: Artifact | ArtifactName
     ) -> AsyncGenerator[AsyncIterator[bytes], None]:
         """One artifact's bytes, without touching the disk: `async with` it, then `async for` the blocks.
 
-        A body that breaks off is gone on with where it surely is of the same content.
+        A body that breaks off is taken up again where it surely is of the same content. API: Retrieve Export.
 
         Args:
             export: The export, or its id. It is retrieved when it holds no URL of the artifact.
-            artifact: Which artifact.
+            artifact: Which artifact: `"json"`, `"csv"`, `"csv_error"` or `"csv_sanitized"` (see `Artifact`).
 
         Returns:
             An async iterator of blocks of bytes, whose end means that the declared length and hash hold.
 
         Raises:
-            StorageError: The export does not offer the artifact, or the storage host refuses it.
-            LinkExpiredError: Its link is no longer valid.
+            StorageError: The export does not offer the artifact, or the storage host refuses it or is out of
+                reach (`StorageUnreachableError`).
+            LinkExpiredError: Its link is no longer valid, and a fresh one did not help.
             IncompleteBodyError: The body broke off.
             StalledError: No bytes came for `stall_timeout` seconds.
             ChecksumError: The bytes do not have the declared hash.
@@ -372,6 +382,7 @@ class AsyncExports:
             ConfigurationError: No such artifact.
             ApiError: The API refused to tell of the export.
             ConnectionFailedError: The API did not answer.
+            DecodeError: The API's answer holds no export.
         """
         (which,) = chosen([artifact])
         offering = await self._offering(export, (which,))
@@ -388,14 +399,14 @@ class AsyncExports:
         *,
         concurrency: int = 16,
         resume: bool = True,
-        layout: str = "flat",
+        layout: Literal["flat", "folders"] | str = "flat",
         on_progress: OnProgress | None = None,
         verify: bool = False,
         wait: bool = False,
-        artifacts: Iterable[Artifact | str] | None = None,
-        order_by: OrderBy | Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None,
-        direction: Direction | Literal["asc", "desc"] | None = None,
-        resource: ExportResource | str | None = None,
+        artifacts: Artifacts | None = None,
+        order_by: OrderBy | OrderByName | None = None,
+        direction: Direction | DirectionName | None = None,
+        resource: ExportResource | ResourceName | None = None,
         statuses: Statuses | None = None,
         search: str | None = None,
         limit: int = 100,
@@ -410,12 +421,12 @@ class AsyncExports:
         What arrives is written down in `packagex-manifest.jsonl` in the folder, a line an artifact. A second
         run fetches only what is new or changed. One failure never stops the rest: it is told in its export's
         report. Leaving the loop early ends what is under way; wrap the generator in `contextlib.aclosing` to
-        have it ended at once.
+        have it ended at once. API: List exports, Retrieve Export.
 
         Args:
             directory: The folder; made when it is not there.
-            concurrency: How many artifacts at a time, of all exports together. Fewer while the storage host
-                refuses for there are too many.
+            concurrency: How many artifacts at a time, of all exports together. There are fewer for a while
+                when the storage host refuses because there are too many.
             resume: Go on where an earlier run into this folder has ended: what its manifest has is kept, and
                 partials are continued. Without it everything is fetched anew, and nothing unfinished is left.
             layout: `"flat"` for the names that `download` gives, `"folders"` for a folder for each export, or
@@ -426,7 +437,7 @@ class AsyncExports:
             verify: Read what an earlier run has brought, and fetch it again if it has another SHA-256.
             wait: Wait for exports that are still under way. Without it they are reported with an
                 `ExportNotReadyError`.
-            artifacts: Which artifacts; all four unless given.
+            artifacts: Which artifact, or several; all four unless given.
             order_by: The order of the listing, as in `list`.
             direction: As in `list`.
             resource: As in `list`.
@@ -561,7 +572,7 @@ def _demands(
 
 def _order(
     directory: str | os.PathLike[str],
-    artifacts: Iterable[Artifact | str] | None,
+    artifacts: Artifacts | None,
     concurrency: int,
     demands: Demands,
     on_progress: OnProgress | None,

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import attrs
 
+from packagex_async._brief import brief
+from packagex_async._literals import ArtifactName
 from packagex_async._redact import redact_json
 
 
@@ -90,11 +92,15 @@ def _offered(url: str | None) -> str | None:
 
 
 def _keys_only(extra: Mapping[str, Any]) -> str:
-    return f"<{', '.join(extra)}>" if extra else "{}"
+    return f"<{', '.join(extra)}>"
+
+
+def _number_only(data: tuple[Export, ...]) -> str:
+    return "<1 export>" if len(data) == 1 else f"<{len(data)} exports>"
 
 
 # Listings hold thousands: without slots, making one costs a tenth less.
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, repr=False)
 class Export:
     """An export, as the API last told of it. API: Retrieve Exports, List exports.
 
@@ -140,8 +146,12 @@ class Export:
     )
     unread: tuple[str, ...] = ()
 
-    def url(self, artifact: Artifact | str) -> str | None:
-        """The presigned URL of `artifact`, or `None` when the export does not offer it."""
+    def url(self, artifact: Artifact | ArtifactName) -> str | None:
+        """The presigned URL of `artifact`, or `None` when this record holds none.
+
+        Raises:
+            ValueError: There is no such artifact.
+        """
         url: str | None = getattr(self, f"{Artifact(artifact).value}_url")
         return url
 
@@ -149,6 +159,8 @@ class Export:
     def artifacts(self) -> tuple[Artifact, ...]:
         """The artifacts this record holds a URL for."""
         return tuple(artifact for artifact in Artifact if self.url(artifact))
+
+    __repr__ = brief
 
     def __getstate__(self) -> dict[str, Any]:
         state = attrs.asdict(self, recurse=False, filter=lambda field, _: not field.name.endswith("_url"))
@@ -164,7 +176,7 @@ class Export:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Pagination:
     """Where a page stands in its listing; only `has_more` is promised. API: List exports, Pagination.
 
@@ -180,6 +192,8 @@ class Pagination:
     limit: int | None = None
     total_count: int | None = None
 
+    __repr__ = brief
+
 
 @attrs.frozen(kw_only=True)
 class Page:
@@ -190,7 +204,7 @@ class Page:
         pagination: Where it stands.
     """
 
-    data: tuple[Export, ...]
+    data: tuple[Export, ...] = attrs.field(repr=_number_only)
     pagination: Pagination
 
     def __iter__(self) -> Iterator[Export]:

@@ -9,6 +9,9 @@ from typing import Literal, Protocol, SupportsIndex, TypeVar, overload
 
 import attrs
 
+from packagex_async._brief import brief
+from packagex_async._literals import ArtifactName
+from packagex_async._summary import summary
 from packagex_async.errors import DownloadError, DownloadGroupError, PackageXError
 from packagex_async.models import Artifact
 
@@ -26,7 +29,7 @@ class ProgressKind(enum.StrEnum):
     FAILED = "failed"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ProgressEvent:
     """One step of one artifact.
 
@@ -51,11 +54,13 @@ class ProgressEvent:
     delay: float | None = None
     error: DownloadError | None = None
 
+    __repr__ = brief
+
 
 OnProgress = Callable[[ProgressEvent], None]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class DownloadedFile:
     """One artifact, whole on disk.
 
@@ -82,6 +87,8 @@ class DownloadedFile:
     elapsed: float = 0.0
     kept: bool = False
 
+    __repr__ = brief
+
 
 class _Outcome(Protocol):
     @property
@@ -92,15 +99,18 @@ T_co = TypeVar("T_co", bound=_Outcome, covariant=True)
 
 
 class ByArtifact(tuple[T_co, ...]):
-    """A tuple in the order of `Artifact` that can be asked by artifact, too: `report.files["csv"].path`."""
+    """A tuple in the order of `Artifact` that can be asked by artifact, too: `report.files["csv"].path`.
+
+    What it does not hold is an `IndexError` or a `KeyError`; `"csv" in report.files` tells beforehand.
+    """
 
     __slots__ = ()
 
     @overload
-    def __getitem__(self, key: str | SupportsIndex, /) -> T_co: ...
+    def __getitem__(self, key: Artifact | ArtifactName | SupportsIndex, /) -> T_co: ...
     @overload
     def __getitem__(self, key: slice, /) -> tuple[T_co, ...]: ...
-    def __getitem__(self, key: str | SupportsIndex | slice, /) -> T_co | tuple[T_co, ...]:
+    def __getitem__(self, key: Artifact | ArtifactName | SupportsIndex | slice, /) -> T_co | tuple[T_co, ...]:
         if not isinstance(key, str):
             return super().__getitem__(key)
         for outcome in self:
@@ -124,7 +134,7 @@ class ByArtifact(tuple[T_co, ...]):
         return tuple((outcome.artifact, outcome) for outcome in self)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class DownloadReport:
     """What happened to an export's artifacts.
 
@@ -141,6 +151,8 @@ class DownloadReport:
     missing: tuple[Artifact, ...] = ()
     failures: ByArtifact[DownloadError] = ByArtifact()
     error: PackageXError | None = None
+
+    __repr__ = brief
 
     @property
     def ok(self) -> bool:
@@ -160,15 +172,4 @@ class DownloadReport:
             raise DownloadGroupError.of(self)
 
     def __str__(self) -> str:
-        lines = [f"export {self.export_id}: {len(self.files)} files, {len(self.failures)} failed"]
-        lines += [_line(file) for file in self.files]
-        lines += [f"  {artifact}: not offered" for artifact in self.missing]
-        lines += [f"  {error.artifact}: failed: {error.args[0]}" for error in self.failures]
-        if self.error is not None:
-            lines.append(f"  failed: {self.error}")
-        return "\n".join(lines)
-
-
-def _line(file: DownloadedFile) -> str:
-    kept = ", kept" if file.kept else ""
-    return f"  {file.artifact}: {file.path} ({file.size} bytes, verified by {file.verified}{kept})"
+        return summary(self)

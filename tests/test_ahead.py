@@ -224,7 +224,7 @@ class OnPages(Status):
 
     first: int = attrs.field(kw_only=True)
     last: int = attrs.field(kw_only=True)
-    on: Any = "api"
+    on: Any = attrs.field(default="api", kw_only=True)
 
     def strikes(self, request: RecordedRequest) -> bool:
         return self.first <= int(request.query["page"]) <= self.last
@@ -258,7 +258,7 @@ async def test_a_listing_that_keeps_still_costs_the_requests_of_the_plain_walk(
     expected = fill(server, 47)[:: 1 if direction == "asc" else -1]
     for prefetch in (0, 1, 16, 100):
         asked = len(server.requests)
-        options = {"limit": 2, "direction": direction, "prefetch": prefetch}
+        options: dict[str, Any] = {"limit": 2, "direction": direction, "prefetch": prefetch}
         assert [export.id async for export in px.exports.list(**options)] == expected
         assert sorted(pages_asked(server)[asked:]) == list(range(1, 25))
 

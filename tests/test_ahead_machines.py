@@ -140,7 +140,10 @@ class Entering(SideBySide):
 
 for machine in (StandingCount, ChangingCount, Entering):
     machine.TestCase.settings = settings(
-        max_examples=300, stateful_step_count=40, suppress_health_check=list(HealthCheck), deadline=None
+        max_examples=300,
+        stateful_step_count=40,
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
+        deadline=None,
     )
 TestStandingCount = StandingCount.TestCase
 TestChangingCount = ChangingCount.TestCase

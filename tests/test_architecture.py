@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "packagex_async"
+PAGE = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
 NO_FLOOR = {"__init__", "_version"}
 GUESTS = {"cli", "testing"}
 
@@ -25,8 +26,7 @@ class Import(NamedTuple):
 
 def floors() -> dict[str, int]:
     """The floor of each file or subpackage, as the docs tell it."""
-    text = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (-?\d+) \| ([^|]+) \|", text, re.MULTILINE)
+    rows = re.findall(r"^\| (-?\d+) \| ([^|]+) \|", PAGE, re.MULTILINE)
     return {name: int(floor) for floor, cell in rows for name in re.findall(r"`(\w+)(?:\.py|/)`", cell)}
 
 
@@ -87,6 +87,16 @@ def rooms_below(own: str) -> set[str]:
 def test_every_file_has_a_floor_and_every_floor_a_file() -> None:
     """The table names what there is, no more and no less."""
     assert set(FLOORS) == {room(file) for file in FILES} - NO_FLOOR
+
+
+def test_the_table_is_read_from_the_ground_up() -> None:
+    """Its rows stand in the order of their floors."""
+    assert list(FLOORS.values()) == sorted(FLOORS.values())
+
+
+def test_the_page_names_no_file_that_is_not_there() -> None:
+    """In its prose, either."""
+    assert set(re.findall(r"`(\w+)\.py`", PAGE)) <= {room(file) for file in FILES}
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if room(file) in FLOORS], ids=lambda file: file.stem)

@@ -70,8 +70,8 @@ def add(server: Emulator, count: int = 3, **options: Any) -> list[str]:
     added = []
     for number in range(count):
         content = {artifact.value: os.urandom(2000 + number) for artifact in Artifact}
-        created = server.now() - 3600 + len(server.exports)
-        added.append(server.add_export(content=content, **{"created_at": created, **options}).id)
+        known: dict[str, Any] = {"content": content, "created_at": server.now() - 3600 + len(server.exports)}
+        added.append(server.add_export(**(known | options)).id)
     return added
 
 

@@ -75,6 +75,7 @@ def test_every_form_of_a_time_is_the_same_aware_moment(stamp: object) -> None:
     """Epoch seconds, milliseconds and ISO 8601 become aware datetimes in UTC."""
     moment = read(created_at=stamp).created_at
     assert moment == datetime(2024, 5, 1, 12, tzinfo=UTC)
+    assert moment is not None
     assert moment.tzinfo is UTC
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,13 @@ def test_the_demo_owns_up_to_a_file_that_is_missing(
     }
     (complaint,) = err.splitlines()
     assert f"export {lost}, artifact json" in complaint
+
+
+def test_the_demo_gives_no_warning(tmp_path: Path) -> None:
+    """Nothing it uses is deprecated, and nothing it opens is left open."""
+    demo = [sys.executable, "-X", "dev", "-W", "error", "-m", "packagex_async.cli", "demo"]
+    done = subprocess.run(
+        [*demo, "--quiet", "--directory", tmp_path], capture_output=True, text=True, check=True
+    )
+    assert f"{len(OFFERED)} of {len(OFFERED)} files equal" in done.stdout
+    assert done.stderr == ""

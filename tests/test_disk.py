@@ -66,7 +66,7 @@ async def test_trap_22_a_part_that_is_not_published_disappears(disk: Disk, tmp_p
     target.write_text("old")
     with pytest.raises(RuntimeError, match="far side"):
         async with Part(disk, target) as part:
-            await bring(part, b"n" * 2 * BLOCK_SIZE)
+            await bring(part, b"n" * BLOCK_SIZE, b"n" * BLOCK_SIZE)
             assert len(names(tmp_path)) == 2
             raise RuntimeError("far side")
     assert names(tmp_path) == ["a.csv"]
@@ -116,15 +116,18 @@ async def test_what_a_check_condemns_is_not_published(disk: Disk, tmp_path: Path
 
 
 @pytest.mark.parametrize("large", [_part._WORTH_A_WRITE - 1, _part._WORTH_A_WRITE, 3 * BLOCK_SIZE])
-async def test_a_buffer_may_be_used_again_once_it_was_written(disk: Disk, tmp_path: Path, large: int) -> None:
+async def test_a_buffer_may_be_used_again_once_the_next_was_taken(
+    disk: Disk, tmp_path: Path, large: int
+) -> None:
     """Whether it went to the disk at once or was gathered."""
-    buffer = bytearray(large)
-    blocks = [os.urandom(large) for _ in range(3)]
+    buffers = bytearray(large), bytearray(large)
+    blocks = [os.urandom(large) for _ in range(5)]
     async with Part(disk, tmp_path / "a.csv") as part:
         for place, block in enumerate(blocks):
+            buffer, before = buffers[place % 2], buffers[place % 2 - 1]
             buffer[:] = block
             await part.write(memoryview(buffer), place * large)
-            buffer[:] = bytes(large)
+            before[:] = bytes(large)
         await part.publish(size, overwrite=False)
     assert (tmp_path / "a.csv").read_bytes() == b"".join(blocks)
 
@@ -241,7 +244,8 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path, p
         async with Part(disk, tmp_path / "a.csv") as part:
             if publishing:
                 await part.publish(size, overwrite=False)
-            await part.write(bytes(BLOCK_SIZE), 0)
+            for position in (0, BLOCK_SIZE):
+                await part.write(bytes(BLOCK_SIZE), position)
             pytest.fail("it was cancelled before")
 
     task = asyncio.create_task(use())
@@ -272,3 +276,61 @@ async def test_an_error_of_cancelled_disk_work_is_not_left_unheard(disk: Disk, t
     gate.open.set()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_calls_in_a_row_are_done_in_turn(disk: Disk, tmp_path: Path) -> None:
+    """Each after the one before it, on one thread at a time, and whoever gives one waits for those before."""
+    lane = disk.lane(tmp_path)
+    gate = Gate()
+    done: list[int] = []
+    await lane.put(gate)
+    rest = [asyncio.create_task(lane.put(done.append, number)) for number in range(3)]
+    await entered(gate)
+    assert (done, [task.done() for task in rest]) == ([], [False] * 3)
+    gate.open.set()
+    await asyncio.gather(*rest)
+    await lane.settle()
+    assert done == [0, 1, 2]
+
+
+async def test_who_gave_a_call_may_be_cancelled(disk: Disk, tmp_path: Path) -> None:
+    """The call is made all the same, and waited for."""
+    lane = disk.lane(tmp_path)
+    gate = Gate()
+    done: list[int] = []
+    await lane.put(gate)
+    task = asyncio.create_task(lane.put(done.append, 1))
+    await entered(gate)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    gate.open.set()
+    await lane.settle()
+    assert done == [1]
+
+
+async def test_after_a_call_that_fails_no_other_is_made(disk: Disk, tmp_path: Path) -> None:
+    """Everybody hears of the failure: an error of the disk as such, any other as it is."""
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    for error, raised in ((OSError("full"), DiskError), (ValueError("no"), ValueError)):
+        lane = disk.lane(tmp_path)
+        done: list[int] = []
+        await lane.put(fail, error)
+        for _ in range(2):
+            with pytest.raises(raised, match=str(error)):
+                await lane.put(done.append, 1)
+        await lane.settle()
+        assert done == []
+
+
+async def test_a_row_on_threads_that_are_gone_says_so(tmp_path: Path) -> None:
+    """Nobody waits for what will never be done."""
+    disk = Disk()
+    lane = disk.lane(tmp_path)
+    disk.close()
+    with pytest.raises(RuntimeError):
+        await lane.put(print)
+    await lane.settle()

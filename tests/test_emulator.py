@@ -21,7 +21,7 @@ import pytest
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from packagex_async import testing
+from packagex_async import Artifact, testing
 from packagex_async.testing import (
     Cut,
     Delete,
@@ -234,7 +234,7 @@ async def test_the_include_flags_bring_urls(
             told = (await ask(server, f"/v1/exports/{export.id}?{query}")).json["data"]
             assert {name for name in told if name.endswith("_url")} == expected
             for name in expected:
-                artifact = name.removeprefix("_").removesuffix("_url")
+                artifact = Artifact(name.removeprefix("_").removesuffix("_url"))
                 assert (await fetch(told[name])).body == server.content(export.id, artifact)
 
 

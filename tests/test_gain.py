@@ -26,6 +26,15 @@ def test_one_connection_that_is_as_fast_as_the_loop_stays_alone() -> None:
     assert watched(Gain(8), 1.01 * FAST, 100 * PROBE) == 1
 
 
+def test_several_artifacts_share_what_the_loop_can_carry() -> None:
+    """Each for itself is slow, together they are not: more connections could bring nothing more."""
+    for sharing, wanted in ((3, 8), (4, 1)):
+        gain = Gain(8)
+        gain.connections(0.0, 0, LEFT, working=1, sharing=sharing)
+        received = int(0.3 * FAST * PROBE)
+        assert gain.connections(PROBE, received, LEFT, working=1, sharing=sharing) == wanted
+
+
 def test_what_is_nearly_done_is_left_to_the_one_that_does_it() -> None:
     """The others would come too late."""
     rate = 4 * MIB

@@ -31,7 +31,7 @@ TEMPLATES = [
 
 
 def export_of(export_id: str = "exp_7xKyu1HY", **fields: Any) -> Export:
-    known = {
+    known: dict[str, Any] = {
         "resource": ExportResource.CONTACT,
         "status": ExportStatus.COMPLETED,
         "created_at": MOMENT,

@@ -24,6 +24,7 @@ from packagex_async import (
     Export,
     ExportFailedError,
     ExportGoneError,
+    ExportResource,
     ExportStateError,
     ExportStatus,
     ExportTimedOutError,
@@ -106,7 +107,7 @@ async def test_a_bare_answer_is_understood() -> None:
 async def test_what_the_api_does_not_accept_is_named(server: Emulator, exports: AsyncExports) -> None:
     """Nothing was created, and nothing is sent again."""
     with pytest.raises(BadRequestError) as caught:
-        await exports.create("pallet", csv_field_options={"columns": []})
+        await exports.create(ExportResource("pallet"), csv_field_options={"columns": []})
     assert caught.value.errors == ("resource", "csv_field_options.columns")
     assert (server.created, posts(server)) == ((), 1)
 
@@ -269,7 +270,7 @@ async def test_a_status_of_tomorrow_is_waited_on(server: Emulator, exports: Asyn
 
     def complete(export: Export) -> None:
         told.append(str(export.status))
-        if export.status == "paused":
+        if export.status == ExportStatus("paused"):
             server.update_export(export.id, status="completed")
 
     told: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blockbuster import BlockingError, blockbuster_ctx
@@ -27,8 +28,13 @@ async def test_no_call_of_a_download_blocks_the_loop(packagex_emulator: Emulator
     stored = server.add_export(content={artifact.value: os.urandom(2_000_000) for artifact in Artifact})
     faults = [Cut(1_500_000, artifact="csv"), Expired(artifact="json"), Encoded(artifact="csv_error")]
     base_url = server.base_url.replace("127.0.0.1", "localhost")
+    choices: tuple[dict[str, Any], ...] = (
+        {"resume": True},
+        {},
+        {"overwrite": True, "durability": "fsync", "digest": "sha256"},
+    )
     with blockbuster_ctx():
-        for options in ({"resume": True}, {}, {"overwrite": True, "durability": "fsync", "digest": "sha256"}):
+        for options in choices:
             for fault in faults if options else ():
                 server.inject(fault)
             async with AsyncPackageX(server.api_key, base_url=base_url, retry=AT_ONCE) as px:

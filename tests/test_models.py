@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import copy
+import enum
 import pickle
+from typing import get_args
 
 import attrs
 import pytest
 
-from packagex_async import Artifact, Export, ExportResource, ExportStatus, Page, Pagination
+from packagex_async import (
+    Artifact,
+    Direction,
+    Export,
+    ExportResource,
+    ExportStatus,
+    OrderBy,
+    Page,
+    Pagination,
+    _literals,
+)
 
 URL = "https://storage.example/exp_1.csv?signature=CANARY"
 EXPORT = Export(
@@ -32,7 +44,7 @@ def test_trap_09_no_url_shows_in_a_repr() -> None:
     assert "CANARY" not in repr(EXPORT)
     assert "CANARY" not in str(EXPORT)
     assert "extra=<_xlsx_url, links, size>" in repr(EXPORT)
-    assert "extra={}" in repr(Export(id="exp_2"))
+    assert repr(Export(id="exp_2")) == "Export(id='exp_2')"
     assert "CANARY" not in repr(Page(data=(EXPORT,), pagination=Pagination(has_more=False)))
 
 
@@ -82,7 +94,7 @@ def test_an_artifact_is_asked_for_by_name_or_member() -> None:
     assert EXPORT.url(Artifact.JSON) is None
     assert EXPORT.artifacts == (Artifact.CSV,)
     with pytest.raises(ValueError, match="xlsx"):
-        EXPORT.url("xlsx")
+        EXPORT.url("xlsx")  # type: ignore[arg-type]
 
 
 def test_trap_24_open_enums_take_unknown_strings() -> None:
@@ -96,6 +108,21 @@ def test_trap_24_open_enums_take_unknown_strings() -> None:
     assert list(ExportStatus) == ["queued", "processing", "completed", "failed", "timed_out"]
     with pytest.raises(ValueError, match="3 is not a valid ExportResource"):
         ExportResource(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "members"),
+    [
+        (_literals.StatusName, ExportStatus),
+        (_literals.ResourceName, ExportResource),
+        (_literals.OrderByName, OrderBy),
+        (_literals.DirectionName, Direction),
+        (_literals.ArtifactName, Artifact),
+    ],
+)
+def test_type_checkers_know_the_words_of_the_enums(words: object, members: type[enum.StrEnum]) -> None:
+    """What an editor offers is what there is, in the same order."""
+    assert get_args(words) == tuple(members)
 
 
 def test_a_page_is_read_like_a_sequence() -> None:

@@ -265,7 +265,10 @@ class ExactlyOnceWithoutCount(ExactlyOnce):
 
 for machine in (ExactlyOnce, ExactlyOnceWithoutCount):
     machine.TestCase.settings = settings(
-        max_examples=300, stateful_step_count=40, suppress_health_check=list(HealthCheck), deadline=None
+        max_examples=300,
+        stateful_step_count=40,
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
+        deadline=None,
     )
 TestExactlyOnce = ExactlyOnce.TestCase
 TestExactlyOnceWithoutCount = ExactlyOnceWithoutCount.TestCase

@@ -214,7 +214,7 @@ async def test_trap_03_a_file_longer_than_the_whole_is_never_trusted(disk: Disk,
 async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
     disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a write that failed nothing is believed, however much came of it."""
+    """Of a write that failed nothing is believed, however much came of it; and none is done after it."""
     await left(disk, tmp_path, (0, 10), (50, 60))
 
     def refuse(file: Any, block: Any) -> None:
@@ -226,7 +226,8 @@ async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
         with monkeypatch.context() as full:
             full.setattr(_partial, "write_all", refuse)
             with pytest.raises(DiskError):
-                await part.write(WHOLE[60:90], 60)
+                for start in (60, 90):
+                    await part.write(WHOLE[start : start + 30], start)
     assert await gone_on(disk, tmp_path) == [(10, 50), (60, LENGTH)]
 
 

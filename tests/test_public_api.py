@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import pydoc
 import subprocess
 import sys
 
 import pytest
 
 import packagex_async
-from packagex_async import AsyncExports, AsyncPackageX, CsvFieldOptions, RetryPolicy, verify_directory
+from packagex_async import (
+    Artifact,
+    AsyncExports,
+    AsyncPackageX,
+    CsvFieldOptions,
+    RetryPolicy,
+    testing,
+    verify_directory,
+)
 
 
 def signature(function: object) -> str:
@@ -82,6 +91,21 @@ def test_every_public_name_is_there() -> None:
         line.split(" as ")[1] for line in source.splitlines() if line.startswith("    from packagex_async.")
     }
     assert declared | {"__version__"} == set(packagex_async.__all__)
+
+
+def test_every_name_of_the_emulator_is_there() -> None:
+    """`__all__` and `dir` agree, and nothing else is shown."""
+    assert dir(testing) == sorted(testing.__all__)
+    for name in testing.__all__:
+        assert getattr(testing, name).__module__.startswith("packagex_async.testing.")
+
+
+def test_the_help_of_a_method_says_what_to_pass_get_and_catch() -> None:
+    """As `help(AsyncExports.download)` shows it, with the words that an artifact may be called by."""
+    shown = pydoc.plain(pydoc.render_doc(AsyncExports.download))
+    assert all(f'`"{word}"`' in shown for word in Artifact)
+    for heading in ("Bring an export's artifacts to disk", "Args:", "Returns:", "Raises:"):
+        assert heading in shown
 
 
 def test_a_name_that_is_not_public_is_an_attribute_error() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import pickle
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,44 @@ async def test_trap_09_no_failed_creation_shows_a_secret(
         with pytest.raises(PackageXError) as caught:
             await px.exports.create("contact", options={"limit": 1})
     for look in (*everything_of(caught.value), log.getvalue()):
+        assert not [secret for secret in SECRETS if secret in look]
+
+
+@pytest.fixture
+async def silent() -> AsyncIterator[str]:
+    """The base URL of a server that hears everything and says nothing."""
+    over = asyncio.Event()
+
+    async def listen(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        over.set()
+
+
+async def retrieved(px: AsyncPackageX, export: Export) -> None:
+    await px.exports.retrieve(export.id)
+
+
+async def streamed(px: AsyncPackageX, export: Export) -> None:
+    async with px.exports.stream(export, "csv"):
+        pytest.fail("nobody answers")
+
+
+@pytest.mark.parametrize("call", [retrieved, streamed])
+async def test_trap_09_no_cancellation_shows_a_secret(
+    silent: str, call: Callable[[AsyncPackageX, Export], Awaitable[None]]
+) -> None:
+    """Though aiohttp was at work on the key, or the URL, when it came."""
+    export = Export(id="exp_1", csv_url=f"{silent}/a?sig=CANARY")
+    async with AsyncPackageX(KEY, base_url=silent) as px:
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.1):
+                await call(px, export)
+    assert isinstance(caught.value.__cause__, asyncio.CancelledError)
+    for look in everything_of(caught.value):
         assert not [secret for secret in SECRETS if secret in look]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from packagex_async import AsyncPackageX, CsvFieldOptions, Export
+from packagex_async import AsyncPackageX, CsvFieldOptions, Export, ExportResource
 from packagex_async.cli.connection import Shared
 from packagex_async.cli.downloads import Wish, exit_code_of, fetch, tabulate, tell
 from packagex_async.cli.exit_codes import ExitCode
@@ -57,7 +57,9 @@ async def create(
     filters = mapping_of(options, option or ())
     csv = CsvFieldOptions(timezone=timezone, datetime_format=datetime_format, columns=words(columns))
     async with connection.client() as px:
-        export = await px.exports.create(resource, options=filters, csv_field_options=csv.as_json() or None)
+        export = await px.exports.create(
+            ExportResource(resource), options=filters, csv_field_options=csv.as_json() or None
+        )
         if json or not (wait or download):
             show_export(export, json=json)
         if not (wait or download):

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import attrs
 
+from packagex_async._literals import ArtifactName
 from packagex_async.testing.dialect import ARTIFACTS, Dialect
 from packagex_async.testing.life import Life
 from packagex_async.testing.listing import BadParametersError, Listing
@@ -35,7 +36,7 @@ class Api:
     dialect: Dialect
     limit_cap: int
     api_key: str = attrs.field(repr=False)
-    link: Callable[[str, str], str] = attrs.field(repr=False)
+    link: Callable[[str, ArtifactName], str] = attrs.field(repr=False)
 
     host: Host = attrs.field(default="api", init=False)
 
@@ -101,9 +102,11 @@ class Api:
             return self._reply(201, told)
         return self._reply(201, self._envelope(request, 201, "Export created successfully.", data=told))
 
-    def _told(self, export: StoredExport, artifacts: frozenset[str]) -> dict[str, Any]:
+    def _told(self, export: StoredExport, artifacts: frozenset[ArtifactName]) -> dict[str, Any]:
         offered = export.artifacts if export.status == "completed" else ()
-        urls = {name: self.link(export.id, name) for name in offered if name in artifacts}
+        urls: dict[ArtifactName, str] = {
+            name: self.link(export.id, name) for name in offered if name in artifacts
+        }
         return {
             "id": export.id,
             "object": "export",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from packagex_async._literals import ResourceName, StatusName
 from packagex_async.testing.api import is_listing
 from packagex_async.testing.faults import Fault, TargetedFault
 from packagex_async.testing.request import RecordedRequest
@@ -42,8 +43,8 @@ class Insert(Fault):
         after_pages: The number of that page.
     """
 
-    resource: str = "contact"
-    status: str = "completed"
+    resource: ResourceName | str = "contact"
+    status: StatusName | str = "completed"
     name: str | None = None
     rows: int = 10
     created_at: float | None = None

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import attrs
 
-ARTIFACTS = ("json", "csv", "csv_error", "csv_sanitized")
+from packagex_async._literals import ArtifactName
+
+ARTIFACTS: tuple[ArtifactName, ...] = ("json", "csv", "csv_error", "csv_sanitized")
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +45,7 @@ class Dialect:
             return told.replace("+00:00", "Z")
         return int(seconds * 1000) if self.timestamps == "milliseconds" else int(seconds)
 
-    def artifacts(self, *, include_csv: bool, include_json: bool) -> frozenset[str]:
+    def artifacts(self, *, include_csv: bool, include_json: bool) -> frozenset[ArtifactName]:
         """The artifacts whose URLs the two flags bring."""
         brings_json, brings_csv = include_json, include_csv
         if self.flags == "crosswise":
@@ -51,7 +53,7 @@ class Dialect:
         tables = ARTIFACTS[1:] if brings_csv else ()
         return frozenset((*ARTIFACTS[:1], *tables) if brings_json else tables)
 
-    def urls(self, offered: Mapping[str, str]) -> dict[str, str | None]:
+    def urls(self, offered: Mapping[ArtifactName, str]) -> dict[str, str | None]:
         """The four URL fields, of which only `offered` (artifact to URL) hold one."""
         shown = offered if self.absent_urls == "missing" else ARTIFACTS
         absent = "" if self.absent_urls == "empty" else None

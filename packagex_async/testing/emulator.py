@@ -27,7 +27,8 @@ from packagex_async.testing.storage import Storage
 from packagex_async.testing.store import Store, StoredExport
 
 if TYPE_CHECKING:
-    from packagex_async import AsyncPackageX
+    from packagex_async import Artifact, AsyncPackageX
+    from packagex_async._literals import ArtifactName, ResourceName, StatusName
 
 _LINK_LIFETIME = 3600.0
 
@@ -114,15 +115,16 @@ class Emulator:
         return tuple(self._store.created)
 
     def client(self, **options: Any) -> AsyncPackageX:
-        """A client of this server; `options` are those of `AsyncPackageX`."""
+        """A client of this server, once it is started; `options` are those of `AsyncPackageX`."""
         from packagex_async import AsyncPackageX
 
         return AsyncPackageX(api_key=self.api_key, base_url=self.base_url, **options)
 
     def add_export(
-        self, *, resource: str = "contact", status: str = "completed", name: str | None = None,
-        rows: int = 2000, error_rows: int = 0, sanitized_rows: int = 0, created_at: float | None = None,
-        content: Mapping[str, bytes] | None = None, export_id: str | None = None,
+        self, *, resource: ResourceName | str = "contact", status: StatusName | str = "completed",
+        name: str | None = None, rows: int = 2000, error_rows: int = 0, sanitized_rows: int = 0,
+        created_at: float | None = None, content: Mapping[str, bytes] | None = None,
+        export_id: str | None = None,
     ) -> StoredExport:  # fmt: skip
         """Add an export.
 
@@ -154,22 +156,33 @@ class Emulator:
         )
 
     def update_export(self, export_id: str, **changes: Any) -> StoredExport:
-        """Change fields of a stored export; `updated_at` is now, unless given. `KeyError` for no such id."""
+        """Change fields of a stored export, those of `StoredExport`; `updated_at` is now, unless given.
+
+        Raises:
+            KeyError: There is no export of that id.
+            TypeError: There is no such field.
+        """
         return self._store.update(export_id, **changes)
 
     def delete_export(self, export_id: str) -> None:
-        """Delete an export and its objects, links in hand included."""
+        """Delete an export and its objects, so that links in hand lead nowhere; twice does no harm."""
         self._store.delete(export_id)
 
-    def content(self, export_id: str, artifact: str) -> bytes:
+    def content(self, export_id: str, artifact: Artifact | ArtifactName) -> bytes:
         """The exact bytes behind an artifact; `KeyError` when there are none."""
         blob = self._store.blob(export_id, artifact)
         if blob is None:
             raise KeyError(f"{export_id} has no {artifact}")
         return blob.content
 
-    def url_for(self, export_id: str, artifact: str, expires_in: float = _LINK_LIFETIME) -> str:
-        """A signed URL of an artifact that expires in `expires_in` seconds. It is a secret while it lives."""
+    def url_for(
+        self, export_id: str, artifact: Artifact | ArtifactName, expires_in: float = _LINK_LIFETIME
+    ) -> str:
+        """A signed URL of an artifact that expires in `expires_in` seconds. It is a secret while it lives.
+
+        Raises:
+            RuntimeError: The emulator has not been started.
+        """
         target = self._signer.sign(export_id, artifact, expires=self.now() + expires_in)
         return self._servers.origin("storage") + target
 

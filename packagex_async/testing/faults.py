@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from packagex_async import Artifact
+from packagex_async._literals import ArtifactName
 from packagex_async.testing.reply import Ending, Reply
 from packagex_async.testing.request import Host, RecordedRequest
 from packagex_async.testing.store import Store
@@ -46,7 +48,7 @@ class TargetedFault(Fault):
 
     on: Host = "storage"
     export_id: str | None = None
-    artifact: str | None = None
+    artifact: Artifact | ArtifactName | None = None
     method: str | None = None
 
     def strikes(self, request: RecordedRequest) -> bool:
@@ -81,9 +83,14 @@ class Script:
 
 @attrs.frozen
 class Status(TargetedFault):
-    """Another status than the honest one; `body` is sent as it is, `retry_after` becomes Retry-After.
+    """Another status than the honest one.
 
-    No export is created by what it answers, unless `done` says that the request was carried out all the same.
+    Attributes:
+        status: The HTTP status.
+        retry_after: The text of `Retry-After`, in seconds or as a date, or `None` for none.
+        body: The body, sent as it is.
+        on: The port whose requests it strikes.
+        done: Whether the request was carried out all the same; otherwise it creates no export.
     """
 
     status: int

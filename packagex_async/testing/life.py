@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from packagex_async._literals import StatusName
+
 
 @attrs.frozen(kw_only=True)
 class Life:
@@ -20,7 +22,7 @@ class Life:
 
     queued: float = 2.0
     processing: float = 5.0
-    outcome: str = "completed"
+    outcome: StatusName | str = "completed"
     rows: int = 2000
     error_rows: int = 0
     sanitized_rows: int = 0

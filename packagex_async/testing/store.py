@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from packagex_async._literals import ArtifactName
 from packagex_async.testing.blob import Blob
 from packagex_async.testing.data import generate
 from packagex_async.testing.dialect import ARTIFACTS
@@ -49,7 +50,7 @@ class StoredExport:
     count_batches: int
     error_rows: int
     sanitized_rows: int
-    artifacts: tuple[str, ...]
+    artifacts: tuple[ArtifactName, ...]
     organization_id: str = "org_emulated"
 
 

@@ -12,7 +12,14 @@ from packagex_async.testing.emulator import Emulator
 
 @contextlib.contextmanager
 def serve_in_thread(server: Emulator) -> Generator[Emulator, None, None]:
-    """Run `server` beside the caller: it answers while the caller, or the caller's own loop, is busy."""
+    """Run `server` beside the caller: it answers while the caller, or the caller's own loop, is busy.
+
+    Args:
+        server: An emulator that has not been started; it is closed at the end of the block.
+
+    Returns:
+        The same emulator, listening.
+    """
     with _loop_in_thread() as loop:
         asyncio.run_coroutine_threadsafe(server.start(), loop).result()
         try:

@@ -51,6 +51,7 @@ def cli(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> C
     def run(*arguments: str | Path) -> Ended:
         options = ["--base-url", server.base_url, "--attempts", "1"]
         code = main([*map(str, arguments), *options])
-        return Ended(code, *capsys.readouterr()).without_secrets()
+        out, err = capsys.readouterr()
+        return Ended(code, out, err).without_secrets()
 
     return run

@@ -84,5 +84,5 @@ class Noticed(Stall):
 
 def small(server: Emulator, **options: Any) -> StoredExport:
     """A completed export with two small artifacts."""
-    content = {"json": b"[1, 2]", "csv": b"a,b\n1,2\n"}
-    return server.add_export(**{"content": content, **options})
+    known: dict[str, Any] = {"content": {"json": b"[1, 2]", "csv": b"a,b\n1,2\n"}}
+    return server.add_export(**(known | options))

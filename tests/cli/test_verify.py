@@ -30,7 +30,8 @@ def verify(capsys: pytest.CaptureFixture[str]) -> Cli:
 
     def run(*arguments: str | Path) -> Ended:
         code = main(["verify", *map(str, arguments)])
-        return Ended(code, *capsys.readouterr()).without_secrets()
+        out, err = capsys.readouterr()
+        return Ended(code, out, err).without_secrets()
 
     return run
 

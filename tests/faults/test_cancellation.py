@@ -39,6 +39,7 @@ async def test_within_a_resumed_body(raw: Raw) -> None:
     await _cancelled(raw, reached, lambda event: event.received > 30_000)
 
 
+@pytest.mark.one_connection
 async def test_between_two_tries(raw: Raw) -> None:
     """Nobody waits for a wait between tries."""
     raw.options["retry"] = RetryPolicy(wait_initial=1000, wait_max=1000)
@@ -81,6 +82,7 @@ async def test_while_the_file_is_published(raw: Raw, durability: Any) -> None:
     assert outcomes <= {b"old", raw.content}
 
 
+@pytest.mark.one_connection
 async def test_by_a_timeout_of_the_callers(raw: Raw) -> None:
     """`asyncio.timeout` around a download that stands still ends it."""
     raw.always(cut(30_000, Ending.HOLD))

@@ -8,7 +8,7 @@ import threading
 import aiohttp
 import pytest
 
-from packagex_async import ChecksumError, ProgressEvent, ProgressKind, StorageError
+from packagex_async import Artifact, ChecksumError, ProgressEvent, ProgressKind, StorageError
 from packagex_async.testing import Cut, Stall, Status, WrongHash
 
 from .trial import Trial
@@ -25,7 +25,7 @@ async def test_one_of_four_fails(trial: Trial) -> None:
 @pytest.mark.one_connection
 async def test_each_of_four_is_cut(trial: Trial) -> None:
     """Each goes on from its own last byte."""
-    for after, artifact in enumerate(trial.wholes, start=1):
+    for after, artifact in enumerate(Artifact, start=1):
         trial.server.inject(Cut(after * 10_000, artifact=artifact))
     report = await trial.report(artifacts=None)
     assert [file.resumed for file in report.files] == [True] * 4
@@ -35,7 +35,7 @@ async def test_each_of_four_is_cut(trial: Trial) -> None:
 
 async def test_all_four_fail(trial: Trial) -> None:
     """Each for its own reason, and all reasons are told."""
-    for status, artifact in zip((400, 401, 402, 405), trial.wholes, strict=True):
+    for status, artifact in zip((400, 401, 402, 405), Artifact, strict=True):
         trial.server.inject(Status(status, on="storage", artifact=artifact))
     report = await trial.report(artifacts=None)
     statuses = [failure.status for failure in report.failures if isinstance(failure, StorageError)]

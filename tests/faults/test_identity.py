@@ -98,6 +98,7 @@ async def test_a_hash_on_a_206(raw: Raw) -> None:
     assert (file.resumed, file.verified) == (True, "checksum")
 
 
+@pytest.mark.one_connection
 async def test_an_etag_that_needs_its_exact_spelling(raw: Raw) -> None:
     """`If-Range` sends it back as it came."""
     raw.tells({"ETag": "\"a:b%2F,; 'x'\""})

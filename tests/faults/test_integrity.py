@@ -46,6 +46,7 @@ async def test_a_hash_that_is_wrong_once(raw: Raw) -> None:
     assert (file.attempts, file.verified) == (2, "checksum")
 
 
+@pytest.mark.one_connection
 async def test_a_bit_that_has_flipped(raw: Raw) -> None:
     """One wrong bit in the middle is found by the hash."""
     flipped = bytearray(raw.content)

@@ -73,6 +73,7 @@ async def test_206_that_starts_later(raw: Raw) -> None:
     assert raw.host.ranges == START_AGAIN
 
 
+@pytest.mark.one_connection
 async def test_206_that_says_one_start_and_sends_another(raw: Raw) -> None:
     """Where only the hash can tell, it does: the bytes are refetched from zero."""
     raw.plays(cut(AFTER), but(body=raw.content[AFTER - 1 : -1]))
@@ -178,6 +179,7 @@ async def test_a_weak_etag(raw: Raw) -> None:
     assert "If-Range" not in raw.host.requests[1].headers
 
 
+@pytest.mark.one_connection
 async def test_a_generation_and_a_hash(raw: Raw) -> None:
     """Without an ETag, Google's generation names the content."""
     raw.tells({"ETag": None, "Last-Modified": None})

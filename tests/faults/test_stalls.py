@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
+import pytest
 
 from packagex_async import ProgressEvent, RetryPolicy, StalledError, StorageError
 from packagex_async.testing import Trickle
@@ -41,6 +42,7 @@ async def test_half_a_head_for_ever(raw: Raw) -> None:
     await raw.fails(StalledError)
 
 
+@pytest.mark.one_connection
 async def test_silence_within_the_body(raw: Raw) -> None:
     """The transfer goes on from the byte behind which it fell silent."""
     raw.options["stall_timeout"] = SOON
@@ -69,6 +71,7 @@ async def test_a_crawl_and_a_recovery(trial: Trial) -> None:
     assert (await trial.arrives()).resumed
 
 
+@pytest.mark.one_connection
 async def test_a_slow_disk_is_no_stall(trial: Trial) -> None:
     """Hours that pass while the bytes are dealt with are not the host's."""
     clock = FakeClock()

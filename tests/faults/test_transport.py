@@ -41,12 +41,14 @@ async def test_reset_for_ever(raw: Raw) -> None:
     assert len(raw.host.requests) == 5
 
 
+@pytest.mark.one_connection
 async def test_closed_within_the_body(raw: Raw) -> None:
     """A FIN is an end of the connection, not of the body."""
     raw.plays(cut(AFTER))
     assert (await raw.arrives()).resumed
 
 
+@pytest.mark.one_connection
 async def test_half_closed_within_the_body(raw: Raw) -> None:
     """A host that sends no more but keeps listening is not waited for."""
     raw.plays(cut(AFTER, Ending.HALF))
@@ -86,6 +88,7 @@ async def test_tls(raw: Raw, authority: trustme.CA) -> None:
         assert (await raw.arrives()).attempts == 1
 
 
+@pytest.mark.one_connection
 async def test_tls_without_a_farewell_within_the_body(raw: Raw, authority: trustme.CA) -> None:
     """A connection cut below TLS is an end of the connection, and the transfer goes on."""
     async with secure(raw, authority) as host:

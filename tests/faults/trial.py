@@ -67,7 +67,7 @@ class Trial:
     async def report(self, *, export: Export | None = None, **options: Any) -> DownloadReport:
         """Download the export by its id, or as it was; hold what is there and was said to the invariant."""
         before = held(self.folder)
-        wanted = {"artifacts": "csv", "digest": "sha256", **options}
+        wanted: dict[str, Any] = {"artifacts": "csv", "digest": "sha256", **options}
         async with self.client() as px:
             try:
                 report = await px.exports.download(export or self.export_id, self.folder, **wanted)
@@ -123,7 +123,7 @@ class Pointing(Emulator):
 class Raw(Trial):
     """An export on the emulator whose CSV lies on a raw host."""
 
-    server: Pointing
+    server: Pointing  # pyright: ignore[reportIncompatibleVariableOverride]
     host: Host
 
     def plays(self, *plays: Play) -> None:

@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from packagex_async import _http, _intake
-from packagex_async._intake import BUFFER_SIZE, Intake
+from packagex_async._intake import BUFFER_SIZE, BUFFERS, Intake
 from packagex_async.testing import Emulator
 
 from ..faults.host import turns
@@ -237,7 +237,7 @@ async def test_a_trickle_is_handed_on_before_a_buffer_is_full(
 
 
 async def test_a_slow_reader_is_waited_for(security: Security) -> None:
-    """With both buffers full nothing more is read, and no third one is made."""
+    """With all buffers full nothing more is read, and no other one is made."""
     body = BODY * 5
     async with line(sends(body), security, length=len(body)) as there:
         while there.transport.is_reading():
@@ -255,7 +255,7 @@ async def test_a_slow_reader_is_waited_for(security: Security) -> None:
     assert peak < 2 * BUFFER_SIZE
 
 
-async def test_two_buffers_are_all_it_takes(security: Security) -> None:
+async def test_a_few_buffers_are_all_it_takes(security: Security) -> None:
     """However long the body is."""
     async with line(sends(BODY[:10]), security, length=10) as there:
         assert await drained(there.intake) == BODY[:10]
@@ -263,7 +263,7 @@ async def test_two_buffers_are_all_it_takes(security: Security) -> None:
         Intake(there.transport, b"", 10**12, PATIENCE)
         held = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
-    assert held < 2 * BUFFER_SIZE + 100_000
+    assert held < BUFFERS * BUFFER_SIZE + 100_000
 
 
 async def test_surplus_bytes_are_not_read(security: Security) -> None:
@@ -326,7 +326,7 @@ async def test_a_connector_closes_after_it(
                 report = await px.exports.download(export.id, tmp_path)
             await connector.close()
     assert len(taken) == 2
-    assert {name: report.files[name].path.read_bytes() for name in content} == content
+    assert {file.artifact: file.path.read_bytes() for file in report.files} == content
 
 
 async def test_a_body_that_aiohttp_has_read_to_its_end_is_taken_from_there(
