@@ -14,7 +14,6 @@ import attrs
 from packagex_async import _log, _wire
 from packagex_async._ahead import Ahead, Answered
 from packagex_async._budget import Budget
-from packagex_async._folder import Folder, Terms
 from packagex_async._keep import Leftovers
 from packagex_async._layout import layout_of
 from packagex_async._lifecycle import OnChange, Vigil, create
@@ -484,7 +483,8 @@ class AsyncExports:
             statuses=statuses,
             search=search,
         )
-        # Not at the head of the file: who downloads one export does not wait for it to be imported.
+        # Not at the head of the file: who downloads one export does not wait for them to be imported.
+        from packagex_async._folder import Folder, Terms
         from packagex_async.bulk import Bulk, Source
 
         source = Source(found=found, retrieve=self._with_urls, offering=self._offering, links=self._links)
