@@ -395,7 +395,7 @@ async def test_more_connections_that_bring_nothing_are_given_up(
     far.stores(CONTENT * 5)
     last: list[int] = []
     await far.arrives(segments=3, on_progress=lambda _: last.append(far.connector.busy))
-    assert far.connector.most == 3
+    assert far.connector.most in (2, 3)
     assert last[-50:-5] == [1] * 45
 
 
