@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import threading
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent import futures
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
 from packagex_async._files import Measured, measure
+from packagex_async._row import Row
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,7 +37,7 @@ class Disk:
     def __init__(self, threads: int = 4) -> None:
         self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="packagex-disk")
         self._short = futures.ThreadPoolExecutor(1, thread_name_prefix="packagex-disk-short")
-        self._row = _Row(self._short)
+        self._row = Row(self._short)
 
     async def run(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function`, which works on `path`, in a thread, to its end even when cancelled.
@@ -77,53 +76,6 @@ class Disk:
         self._short.shutdown(wait=False)
 
 
-class _Row:
-    """Calls made in turn on a thread, which goes from one to the next without a turn of the event loop.
-
-    Args:
-        pool: Where the thread comes from while there are calls.
-    """
-
-    def __init__(self, pool: futures.ThreadPoolExecutor) -> None:
-        self._pool = pool
-        self._lock = threading.Lock()
-        self._calls: deque[tuple[Callable[[], object], Callable[[], object]]] = deque()
-        self._ended: deque[Callable[[], object]] = deque()
-        self._busy = self._telling = False
-
-    def add(self, call: Callable[[], object], tell: Callable[[], object]) -> None:
-        """Have `call` made in its turn, which must not raise, and then `tell` on the event loop.
-
-        Raises:
-            RuntimeError: The threads were let go.
-        """
-        with self._lock:
-            if not self._busy:
-                self._pool.submit(self._make_all, asyncio.get_running_loop())
-            self._busy = True
-            self._calls.append((call, tell))
-
-    def _make_all(self, loop: asyncio.AbstractEventLoop) -> None:
-        while made := self._next():
-            call, tell = made
-            call()
-            self._ended.append(tell)
-            # While the loop is busy, what has ended meanwhile is told all at once.
-            if not self._telling:
-                self._telling = True
-                loop.call_soon_threadsafe(self._tell_all)
-
-    def _next(self) -> tuple[Callable[[], object], Callable[[], object]] | None:
-        with self._lock:
-            self._busy = bool(self._calls)
-            return self._calls.popleft() if self._calls else None
-
-    def _tell_all(self) -> None:
-        self._telling = False
-        while self._ended:
-            self._ended.popleft()()
-
-
 class Lane:
     """Calls that work on one file, in turn; after one that fails, no other is made.
 
@@ -136,7 +88,7 @@ class Lane:
 
     def __init__(self, path: Path, pool: futures.ThreadPoolExecutor) -> None:
         self._path = path
-        self._row = _Row(pool)
+        self._row = Row(pool)
         self._given = self._ended = 0
         self._failure: Exception | None = None
         self._waiters: list[asyncio.Future[None]] = []

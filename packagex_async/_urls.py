@@ -65,6 +65,18 @@ def check_base_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def check_proxy(text: str) -> str:
+    """The URL of a proxy as it was given.
+
+    Raises:
+        ConfigurationError: It is not an http or https URL that names a host.
+    """
+    if _split(text) is None:
+        # It may hold a password, wherever that stands in what cannot be read.
+        raise ConfigurationError("proxy cannot be used: use http://[user:password@]host[:port], or https")
+    return text
+
+
 @lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether `host` names this machine, however the address is written."""

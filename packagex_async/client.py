@@ -13,7 +13,7 @@ from packagex_async._disk import Disk
 from packagex_async._http import Http, Settings
 from packagex_async._redact import Secret
 from packagex_async._transfer import Tools
-from packagex_async._urls import check_base_url
+from packagex_async._urls import check_base_url, check_proxy
 from packagex_async.errors import ConfigurationError
 from packagex_async.exports import AsyncExports
 from packagex_async.retry import RetryPolicy, SystemClock
@@ -52,7 +52,8 @@ class AsyncPackageX:
         exports: The exports of the organization.
 
     Raises:
-        ConfigurationError: No key, an unknown environment, or a base URL or number that cannot be used.
+        ConfigurationError: No key, an unknown environment, or a base URL, a proxy or a number that cannot be
+            used.
     """
 
     exports: AsyncExports
@@ -78,7 +79,7 @@ class AsyncPackageX:
             timeout=_seconds("timeout", timeout),
             stall_timeout=_seconds("stall_timeout", stall_timeout),
             connector=connector,
-            proxy=proxy,
+            proxy=None if proxy is None else check_proxy(proxy),
             ssl=True if ssl is None else ssl,
             trace_configs=trace_configs,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
 
@@ -26,6 +27,7 @@ from packagex_async.report import (
 )
 
 _Outcome = DownloadedFile | DownloadError | ExportGoneError
+_Failure = TypeVar("_Failure", bound=DownloadError | ExportGoneError)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -156,7 +158,7 @@ class _Batch:
                 failure = error
         if isinstance(failure, DestinationError) and failure.errno in HOPELESS:
             self._stop_others(failure)
-        return self._failed(link, failure) if isinstance(failure, DownloadError) else failure
+        return self._failed(link, failure)
 
     def _stop_others(self, failure: DestinationError) -> None:
         self._hopeless = failure
@@ -174,7 +176,7 @@ class _Batch:
         )
         return self._failed(link, stopped)
 
-    def _failed(self, link: Link, failure: DownloadError) -> DownloadError:
+    def _failed(self, link: Link, failure: _Failure) -> _Failure:
         self._order.on_progress(
             ProgressEvent(
                 kind=ProgressKind.FAILED, export_id=link.export_id, artifact=link.artifact, error=failure

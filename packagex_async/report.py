@@ -12,7 +12,7 @@ import attrs
 from packagex_async._brief import brief
 from packagex_async._literals import ArtifactName
 from packagex_async._summary import summary
-from packagex_async.errors import DownloadError, DownloadGroupError, PackageXError
+from packagex_async.errors import DownloadError, DownloadGroupError, ExportGoneError, PackageXError
 from packagex_async.models import Artifact
 
 Verified = Literal["checksum", "length", "none"]
@@ -52,7 +52,7 @@ class ProgressEvent:
     total: int | None = None
     attempt: int = 1
     delay: float | None = None
-    error: DownloadError | None = None
+    error: DownloadError | ExportGoneError | None = None
 
     __repr__ = brief
 

@@ -23,7 +23,7 @@ from .support import AT_ONCE
 settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("house")
 
-# Tests press Ctrl-C, which a shell that runs them in the background has had ignored.
+# A shell has the jobs that it starts in the background ignore Ctrl-C, which some tests press.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -71,7 +71,7 @@ def test_the_demo_owns_up_to_a_file_that_is_missing(
 
 def test_the_demo_gives_no_warning(tmp_path: Path) -> None:
     """Nothing it uses is deprecated, and nothing it opens is left open."""
-    demo = [sys.executable, "-X", "dev", "-W", "error", "-m", "packagex_async.cli", "demo"]
+    demo = [sys.executable, "-W", "error", "-m", "packagex_async.cli", "demo"]
     done = subprocess.run(
         [*demo, "--quiet", "--directory", tmp_path], capture_output=True, text=True, check=True
     )

@@ -237,7 +237,8 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path, p
     """
     disk = Disk(threads=1)
     gate = Gate()
-    busy = asyncio.create_task(disk.run(tmp_path, gate))
+    run = disk.run_short if publishing else disk.run
+    busy = asyncio.create_task(run(tmp_path, gate))
     await entered(gate)
 
     async def use() -> None:

@@ -44,7 +44,7 @@ async def test_all_four_fail(trial: Trial) -> None:
 
 async def test_one_that_stands_still(trial: Trial) -> None:
     """The others do not wait for it."""
-    trial.options["stall_timeout"] = 0.2
+    trial.options["stall_timeout"] = 0.6
     trial.server.inject(Stall(10, artifact="json"))
     ends: list[str] = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from packagex_async import Artifact, ExportGoneError, LinkExpiredError, StorageError
+from packagex_async import Artifact, ExportGoneError, LinkExpiredError, ProgressEvent, StorageError
 from packagex_async.testing import Expired, Status
 
 from .plays import cut, honest, says
@@ -141,14 +141,17 @@ async def test_one_fresh_export_whose_links_read_like_the_old_ones(trial: Trial)
 
 
 async def test_an_export_that_is_gone_when_retrieved_again(raw: Raw) -> None:
-    """It was deleted meanwhile: no link will ever come, and the error says so."""
+    """It was deleted meanwhile: no link will ever come, and the error and the last event say so."""
     raw.plays(S3)
+    events: list[ProgressEvent] = []
     async with raw.client() as px:
         export = await px.exports.retrieve(raw.export_id, include_csv=True, include_json=True)
         raw.server.delete_export(raw.export_id)
         with pytest.raises(ExportGoneError):
-            await px.exports.download(export, raw.folder)
+            await px.exports.download(export, raw.folder, on_progress=events.append)
     raw.check({})
+    assert events[-1].kind == "failed"
+    assert isinstance(events[-1].error, ExportGoneError)
 
 
 async def test_an_artifact_that_is_no_longer_offered(raw: Raw) -> None:

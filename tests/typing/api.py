@@ -25,6 +25,7 @@ from packagex_async import (
     DownloadGroupError,
     DownloadReport,
     Export,
+    ExportGoneError,
     ExportResource,
     ExportStateError,
     ExportStatus,
@@ -175,7 +176,7 @@ def a_file(file: DownloadedFile) -> None:
 def an_event(event: ProgressEvent) -> str:
     """Its kinds are all there are: a `match` that names them is complete."""
     assert_type(event.total, int | None)
-    assert_type(event.error, DownloadError | None)
+    assert_type(event.error, DownloadError | ExportGoneError | None)
     match event.kind:
         case ProgressKind.STARTED | ProgressKind.ADVANCED | ProgressKind.RETRYING:
             return "under way"
