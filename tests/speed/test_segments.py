@@ -391,8 +391,9 @@ async def _gone_on(far: Far, *, segments: int) -> DownloadedFile:
 async def test_more_connections_that_bring_nothing_are_given_up(
     far: Far, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are no faster together by this clock, which goes on with every block."""
+    """Where they are not fast enough together, the rest is left to one."""
     monkeypatch.setattr(_gain, "SETTLING", 1.0)
+    monkeypatch.setattr(_gain, "GAIN", math.inf)
     far.stores(CONTENT * 5)
     last: list[int] = []
     await far.arrives(segments=3, on_progress=lambda _: last.append(far.connector.busy))
