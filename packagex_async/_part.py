@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -66,13 +66,7 @@ class Part:
         Raises:
             DiskError: The folder cannot be read.
         """
-        found = await self._disk.run(
-            self._target, Partial.taken_up, self._target, leftovers, tuple(algorithms)
-        )
-        if found is None:
-            return None
-        self._begin(found)
-        return found.memo
+        return await self._disk.run(self._target, self._go_on, leftovers, tuple(algorithms))
 
     async def start(
         self,
@@ -140,6 +134,14 @@ class Part:
             overwrite=overwrite,
             durable=self._durable,
         )
+
+    def _go_on(self, leftovers: Leftovers, algorithms: Sequence[str]) -> Memo | None:
+        # On the thread: what it has claimed is ours, even where nobody waits for it any more.
+        found = Partial.taken_up(self._target, leftovers, algorithms)
+        if found is None:
+            return None
+        self._begin(found)
+        return found.memo
 
     async def _leave(self) -> None:
         if self._partial.memo is not None and self.received:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import random
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +242,30 @@ async def test_where_there_is_no_room_nothing_is_left(
     with pytest.raises(DiskError, match="no room for 100000 bytes"):
         await left(disk, tmp_path, (0, 10))
     assert names(tmp_path) == []
+
+
+async def test_cancelled_while_it_is_taken_up_nothing_is_lost(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was claimed by then is left to the next run, and closed."""
+    await left(disk, tmp_path, (0, 10), (50, 60))
+    entered, gate, continued = threading.Event(), threading.Event(), _partial._continued
+
+    def wait(path: Path) -> FileIO | None:
+        entered.set()
+        assert gate.wait(30)
+        return continued(path)
+
+    async def use() -> None:
+        async with Part(disk, tmp_path / "a.csv") as part:
+            await part.take_up(Leftovers(), ["md5"])
+
+    with monkeypatch.context() as slow:
+        slow.setattr(_partial, "_continued", wait)
+        task = asyncio.create_task(use())
+        await asyncio.to_thread(entered.wait, 30)
+        task.cancel()
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await gone_on(disk, tmp_path) == [(10, 50), (60, LENGTH)]
