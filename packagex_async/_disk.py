@@ -16,6 +16,8 @@ from packagex_async._row import Row
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_SHORT = 2
+
 
 class DiskError(Exception):
     """The disk refused; `cause` is what the operating system said, `path` what it was about."""
@@ -30,14 +32,14 @@ class Disk:
     """The threads that work on files.
 
     Args:
-        threads: How many there are for long work. Short work has one of its own: to wake a thread
-            costs more than what is done in it, and a folder takes in one new file at a time anyway.
+        threads: How many there are for long work. Short work has two of its own: to wake a thread
+            costs more than what is done in it.
     """
 
     def __init__(self, threads: int = 4) -> None:
         self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="packagex-disk")
-        self._short = futures.ThreadPoolExecutor(1, thread_name_prefix="packagex-disk-short")
-        self._row = Row(self._short)
+        self._short = futures.ThreadPoolExecutor(_SHORT, thread_name_prefix="packagex-disk-short")
+        self._row = Row(self._short, _SHORT)
 
     async def run(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function`, which works on `path`, in a thread, to its end even when cancelled.

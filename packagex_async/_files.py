@@ -7,7 +7,6 @@ import os
 import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
-from io import FileIO
 from pathlib import Path
 
 import attrs
@@ -85,11 +84,11 @@ def measure(
     return Measured(size, values(digests))
 
 
-def write_all(file: FileIO, block: Block) -> None:
-    """Write `block`, however many writes the operating system makes of it."""
+def write_all(file: int, block: Block) -> None:
+    """Write `block` to the descriptor `file`, however many writes the operating system makes of it."""
     rest = memoryview(block)
     while rest:
-        rest = rest[file.write(rest[:_WRITE_SIZE]) :]
+        rest = rest[os.write(file, rest[:_WRITE_SIZE]) :]
 
 
 def replace(path: Path, target: Path) -> None:
@@ -103,6 +102,18 @@ def replace(path: Path, target: Path) -> None:
                 raise
         time.sleep(delay)
     os.replace(path, target)
+
+
+def put_in_place(part: Path, target: Path, *, overwrite: bool, size: int) -> None:
+    """Put `part`, which has `size` bytes, in the place of `target`; of a file there, its length tells.
+
+    Raises:
+        FileExistsError: There is a file of another length, and `overwrite` is not set, or no file at all.
+        OSError: The disk refuses.
+    """
+    if not overwrite and (there := size_of(target)) is not None and there != size:
+        raise FileExistsError(f"another file of {there} bytes has appeared there")
+    replace(part, target)
 
 
 def sync_folder(folder: Path) -> None:

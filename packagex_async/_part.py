@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from packagex_async import _whole
 from packagex_async._decode import Decoder
 from packagex_async._disk import Disk
 from packagex_async._files import BLOCK_SIZE, Measured
@@ -125,15 +126,25 @@ class Part:
         """
         await self._lane.settle()
         self._lane.check()
-        run = self._disk.run if self._partial.exists else self._disk.run_short
+        blocks, partial = self._taken(), self._partial
+        run = self._disk.run if partial.exists else self._disk.run_short
+        if not partial.exists:
+            # All of it is at hand: there is nothing on the way that a later run could go on with.
+            partial.memo = None
         return await run(
             self._target,
-            self._partial.publish,
-            self._taken(),
+            self._publish_at_once if partial.is_all(blocks) else partial.publish,
+            blocks,
             check,
             overwrite=overwrite,
             durable=self._durable,
         )
+
+    def _publish_at_once(
+        self, blocks: Iterable[Placed], check: Callable[[Measured], T], *, overwrite: bool, durable: bool
+    ) -> tuple[Measured, T]:
+        data, algorithms = [block for _, block in blocks], self._partial.algorithms
+        return _whole.publish(data, self._target, algorithms, check, overwrite=overwrite, durable=durable)
 
     def _go_on(self, leftovers: Leftovers, algorithms: Sequence[str]) -> Memo | None:
         # On the thread: what it has claimed is ours, even where nobody waits for it any more.

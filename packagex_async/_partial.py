@@ -19,8 +19,7 @@ from packagex_async._digests import Digest
 from packagex_async._files import (
     BLOCK_SIZE,
     Measured,
-    replace,
-    size_of,
+    put_in_place,
     sync_folder,
     update,
     values,
@@ -99,6 +98,10 @@ class Partial:
         """Whether there is a file yet."""
         return self._file is not None
 
+    def is_all(self, blocks: Iterable[Placed]) -> bool:
+        """Whether `blocks` are all there is of it, one behind the other, as they belong in the file."""
+        return self._file is None and self.decoder is None and self._follows(blocks)
+
     def gaps(self) -> list[Bounds]:
         """What is missing of it."""
         return self.written.gaps(self.length or 0)
@@ -113,9 +116,6 @@ class Partial:
         self, blocks: Iterable[Placed], check: Callable[[Measured], T], *, overwrite: bool, durable: bool
     ) -> tuple[Measured, T]:
         """Write the last blocks, and put the file in its target's place unless `check` raises."""
-        if self._file is None:
-            # All of it is at hand: there is nothing on the way that a later run could go on with.
-            self.memo = None
         self._put(list(blocks))
         if self.decoder is not None:
             self.decoder.end()
@@ -126,7 +126,10 @@ class Partial:
         measured = Measured(self.written.size, values(self._digests), values(self._arrived))
         found = check(measured)
         file.close()
-        self._replace(measured.size, overwrite)
+        put_in_place(self.path, self.target, overwrite=overwrite, size=measured.size)
+        if self.memo is not None:
+            _keep.forget(self.path)
+        self._file = self.memo = None
         if durable:
             sync_folder(self.target.parent)
         return measured, found
@@ -176,7 +179,7 @@ class Partial:
     def _put_block(self, file: FileIO, block: Block, position: int) -> None:
         if position != self._at:
             file.seek(position)
-        write_all(file, block)
+        write_all(file.fileno(), block)
         self._at = position + len(block)
         self.written.add(position, self._at)
         if position == self._digested:
@@ -189,7 +192,7 @@ class Partial:
         if self.memo is not None and ("gaps" in self.memo or not self._follows(blocks)):
             self._tell_gaps(self.memo)
 
-    def _follows(self, blocks: list[Placed]) -> bool:
+    def _follows(self, blocks: Iterable[Placed]) -> bool:
         """Whether the blocks follow what is written without a gap."""
         beginning = self.written.beginning
         for position, block in blocks:
@@ -211,14 +214,6 @@ class Partial:
             while block := file.read(BLOCK_SIZE):
                 update(self._digests, block)
                 self._digested += len(block)
-
-    def _replace(self, size: int, overwrite: bool) -> None:
-        if not overwrite and (there := size_of(self.target)) is not None and there != size:
-            raise FileExistsError(f"another file of {there} bytes has appeared there")
-        replace(self.path, self.target)
-        if self.memo is not None:
-            _keep.forget(self.path)
-        self._file = self.memo = None
 
 
 def _made(path: Path) -> FileIO:

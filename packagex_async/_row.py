@@ -1,4 +1,4 @@
-"""Calls made in turn on a thread, each of them told of on the event loop."""
+"""Calls made in turn on threads, each of them told of on the event loop."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from concurrent import futures
 
 
 class Row:
-    """Calls made in turn on a thread, which goes from one to the next without a turn of the event loop.
+    """Calls begun in turn on threads, which go from one to the next without a turn of the event loop.
 
     Args:
-        pool: Where the thread comes from while there are calls.
+        pool: Where the threads come from while there are calls.
+        most: How many threads at most; with one, a call ends before the next begins.
     """
 
-    def __init__(self, pool: futures.ThreadPoolExecutor) -> None:
+    def __init__(self, pool: futures.ThreadPoolExecutor, most: int = 1) -> None:
         self._pool = pool
+        self._most = most
+        self._threads = 0
         self._lock = threading.Lock()
         self._calls: deque[tuple[Callable[[], object], Callable[[], object]]] = deque()
         self._ended: deque[Callable[[], object]] = deque()
-        self._busy = self._telling = False
+        self._telling = False
 
     def add(self, call: Callable[[], object], tell: Callable[[], object]) -> None:
         """Have `call` made in its turn, which must not raise, and then `tell` on the event loop.
@@ -30,9 +33,9 @@ class Row:
             RuntimeError: The threads were let go.
         """
         with self._lock:
-            if not self._busy:
+            if self._threads < self._most:
                 self._pool.submit(self._make_all, asyncio.get_running_loop())
-            self._busy = True
+                self._threads += 1
             self._calls.append((call, tell))
 
     def _make_all(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -47,8 +50,10 @@ class Row:
 
     def _next(self) -> tuple[Callable[[], object], Callable[[], object]] | None:
         with self._lock:
-            self._busy = bool(self._calls)
-            return self._calls.popleft() if self._calls else None
+            if self._calls:
+                return self._calls.popleft()
+            self._threads -= 1
+            return None
 
     def _tell_all(self) -> None:
         self._telling = False

@@ -438,14 +438,18 @@ async def test_a_full_disk_stops_everything(
 ) -> None:
     """Nothing more fits; nothing unfinished stays, and what is there is whole."""
     added = add(apart, 30)
-    real = os.replace
 
-    def full(source: Path, target: Path) -> None:
-        if Path(target).name == f"{added[3]}.csv":
-            raise OSError(number, os.strerror(number))
-        real(source, target)
+    def unless_full(step: Callable[..., None]) -> Callable[..., None]:
+        def act(source: object, target: Path, **options: Any) -> None:
+            if Path(target).name == f"{added[3]}.csv":
+                raise OSError(number, os.strerror(number))
+            step(source, target, **options)
 
-    monkeypatch.setattr(os, "replace", full)
+        return act
+
+    # A file gets its place by either.
+    monkeypatch.setattr(os, "link", unless_full(os.link))
+    monkeypatch.setattr(os, "replace", unless_full(os.replace))
     before = asyncio.all_tasks()
     async with apart.client(retry=AT_ONCE) as px:
         with pytest.raises(DestinationError) as caught:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import os
 import random
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +18,6 @@ from packagex_async._files import BLOCK_SIZE, Measured, write_all
 from packagex_async._part import Part
 
 from .support import names
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 
 @pytest.fixture
@@ -93,7 +88,9 @@ async def test_a_file_that_appeared_meanwhile_is_not_destroyed(disk: Disk, tmp_p
         target.write_bytes(b"another")
         with pytest.raises(DiskError, match="another file of 7 bytes has appeared there"):
             await part.publish(size, overwrite=False)
-        assert target.read_bytes() == b"another"
+    assert target.read_bytes() == b"another"
+    async with Part(disk, target) as part:
+        await bring(part, b"new")
         await part.publish(size, overwrite=True)
     assert target.read_bytes() == b"new"
 
@@ -156,19 +153,14 @@ async def test_only_what_is_written_counts(disk: Disk, tmp_path: Path) -> None:
     assert measured.size == len(b"beginningend")
 
 
-class NarrowFile(io.FileIO):
-    """An operating system that takes less than it is given."""
-
-    def write(self, data: Buffer, /) -> int:
-        return super().write(memoryview(data)[:7])
-
-
-def test_a_short_write_is_completed(tmp_path: Path) -> None:
+def test_a_short_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the operating system did not take is given to it again."""
     path = tmp_path / "a.csv"
     payload = os.urandom(100)
-    with NarrowFile(path, "w") as file:
-        write_all(file, payload)
+    real = os.write
+    with path.open("wb") as file, monkeypatch.context() as narrow:
+        narrow.setattr(os, "write", lambda handle, data: real(handle, data[:7]))
+        write_all(file.fileno(), payload)
     assert path.read_bytes() == payload
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from packagex_async import _keep, _part, _partial
 from packagex_async._disk import Disk, DiskError
-from packagex_async._files import Measured, replace, write_all
+from packagex_async._files import Measured, put_in_place, write_all
 from packagex_async._keep import Leftovers, Memo
 from packagex_async._part import Part
 from packagex_async._spans import Bounds
@@ -123,7 +123,7 @@ async def test_gaps_are_told_before_there_are_any(
     """The memo stands before the first byte that is out of order, and is held current from then on."""
     told: list[object] = []
 
-    def look(file: Any, block: Any) -> None:
+    def look(file: int, block: Any) -> None:
         told.append(memo_of(tmp_path).get("gaps"))
         write_all(file, block)
 
@@ -153,7 +153,7 @@ async def test_killed_between_any_two_steps(
     starts = random.Random(order).sample(range(0, LENGTH, 20_000), 5)
     with monkeypatch.context() as watched:
         watched.setattr(_partial, "write_all", snap(write_all))
-        watched.setattr(_partial, "replace", snap(replace))
+        watched.setattr(_partial, "put_in_place", snap(put_in_place))
         watched.setattr(Path, "replace", snap(Path.replace))
         watched.setattr(_keep, "claim", snap(_keep.claim))
         async with Part(disk, running / "a.csv") as part:
@@ -220,7 +220,7 @@ async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
     """Of a write that failed nothing is believed, however much came of it; and none is done after it."""
     await left(disk, tmp_path, (0, 10), (50, 60))
 
-    def refuse(file: Any, block: Any) -> None:
+    def refuse(file: int, block: Any) -> None:
         write_all(file, bytes(len(block)))
         raise OSError("full")
 

@@ -408,16 +408,18 @@ async def test_a_durable_file_is_flushed_before_it_takes_its_place(
     server: Emulator, px: AsyncPackageX, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file first, then its folder."""
-    flushed: list[str] = []
+    flushed: list[tuple[bool, list[str]]] = []
+    export_id = add(server)
 
     def note(handle: int) -> None:
-        flushed.append(os.readlink(f"/proc/self/fd/{handle}"))
+        flushed.append((os.path.samestat(os.fstat(handle), tmp_path.stat()), names(tmp_path)))
 
     monkeypatch.setattr(os, "fsync", note)
-    export_id = add(server)
     await px.exports.download(export_id, tmp_path, artifacts="csv", durability="fsync")
-    assert flushed[0].endswith(".part")
-    assert flushed[1] == str(tmp_path)
+    (folder, there), after = flushed
+    assert not folder
+    assert f"{export_id}.csv" not in there
+    assert after == (True, [f"{export_id}.csv"])
 
 
 async def test_trap_12_a_trickle_for_ever_is_a_stall(server: Emulator, tmp_path: Path) -> None:

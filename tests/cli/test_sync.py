@@ -169,9 +169,10 @@ def test_a_full_disk_stops_it(
     cli("sync", tmp_path)
     small(empty)
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    monkeypatch.setattr(os, "link", full)
     monkeypatch.setattr(os, "replace", full)
     ended = cli("sync", tmp_path, "--concurrency", "1", "--json")
     assert ended.code == ExitCode.STOPPED

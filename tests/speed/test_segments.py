@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from io import FileIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -299,7 +298,7 @@ async def test_the_disk_is_full_amid(far: Far, monkeypatch: pytest.MonkeyPatch, 
     """All connections end, the error says why, and nothing is left."""
     left = [writes]
 
-    def fill(file: FileIO, block: Any) -> None:
+    def fill(file: int, block: Any) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise OSError(errno.ENOSPC, "full")

@@ -1,0 +1,110 @@
+"""A file of bytes that are all at hand: made and put in its place in one step, in plain blocking calls.
+
+Where the system can, the file has no name until it is whole: who dies over it leaves nothing, and its name
+is given to it without ever taking that of another. Such files can also be made side by side, which those
+that are made under a name in one folder cannot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from packagex_async import _digests
+from packagex_async._files import Measured, put_in_place, sync_folder, update, values, write_all
+from packagex_async._intake import Block
+from packagex_async._keep import forget, new_part
+
+T = TypeVar("T")
+
+_NAMELESS = getattr(os, "O_TMPFILE", 0)
+_NAMED = os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_MODE = 0o666
+"""Less whatever the process takes away from all files it makes, like any other file."""
+
+
+def publish(
+    blocks: Sequence[Block],
+    target: Path,
+    algorithms: Iterable[str],
+    check: Callable[[Measured], T],
+    *,
+    overwrite: bool,
+    durable: bool,
+) -> tuple[Measured, T]:
+    """Put a file of `blocks` in the place of `target` unless `check` raises; return what both have found.
+
+    Args:
+        blocks: Its bytes.
+        target: Where it goes; its folder is made when it is not there.
+        algorithms: The digests to compute.
+        check: Raises what is wrong with it.
+        overwrite: Replace a file of another length, too.
+        durable: Whether to have it on the medium, and not just in memory, before it takes its place.
+
+    Raises:
+        FileExistsError: There is something that is to be kept.
+        OSError: The disk refuses.
+    """
+    digests = {name: _digests.new(name) for name in algorithms}
+    for block in blocks:
+        update(digests, block)
+    measured = Measured(sum(map(len, blocks)), values(digests))
+    found = check(measured)
+    _put(blocks, target, overwrite=overwrite, durable=durable)
+    return measured, found
+
+
+def _put(blocks: Sequence[Block], target: Path, *, overwrite: bool, durable: bool) -> None:
+    if not _linked(blocks, target, durable=durable):
+        _renamed(blocks, target, overwrite=overwrite, durable=durable)
+    if durable:
+        sync_folder(target.parent)
+
+
+def _linked(blocks: Sequence[Block], target: Path, *, durable: bool) -> bool:
+    """Whether it is there now, made without a name; the ordinary way tells why it is not."""
+    if not _NAMELESS or os.path.lexists(target):
+        return False
+    with contextlib.suppress(OSError):
+        file = _made(target.parent, _NAMELESS, target.parent)
+        try:
+            _fill(file, blocks, durable=durable)
+            # Only where a folder is told of does Python have the link followed to the file.
+            os.link(f"/proc/self/fd/{file}", target, src_dir_fd=file)
+        finally:
+            os.close(file)
+        return True
+    return False
+
+
+def _renamed(blocks: Sequence[Block], target: Path, *, overwrite: bool, durable: bool) -> None:
+    part = new_part(target)
+    file = _made(part, _NAMED, target.parent)
+    try:
+        try:
+            _fill(file, blocks, durable=durable)
+        finally:
+            os.close(file)
+        put_in_place(part, target, overwrite=overwrite, size=sum(map(len, blocks)))
+    except BaseException:
+        forget(part)
+        raise
+
+
+def _made(path: Path, how: int, folder: Path) -> int:
+    try:
+        return os.open(path, how | os.O_WRONLY, _MODE)
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(path, how | os.O_WRONLY, _MODE)
+
+
+def _fill(file: int, blocks: Sequence[Block], *, durable: bool) -> None:
+    for block in blocks:
+        write_all(file, block)
+    if durable:
+        os.fsync(file)
