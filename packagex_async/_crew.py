@@ -123,7 +123,7 @@ class Crew:
             self._tasks.add(task)
 
     def _settle(self) -> None:
-        for failure in self._failures():
+        for failure in self._failures() if self._tasks else ():
             raise failure
 
     def _failures(self) -> list[BaseException]:

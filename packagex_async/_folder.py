@@ -78,13 +78,13 @@ class Folder:
         """
         return await self._run(export, self._known, export, artifacts)
 
-    async def record(self, export: Export, report: DownloadReport) -> None:
-        """Write down what has come, and what the export does not offer.
+    async def record(self, export: Export, known: Known, report: DownloadReport) -> None:
+        """Write down what has come, where it was known to go, and what the export does not offer.
 
         Raises:
             DestinationError: The manifest cannot be written.
         """
-        if lines := list(self._lines(export, report)):
+        if lines := list(self._lines(export, known, report)):
             await self._run(export, self._manifest.append, lines)
 
     def close(self) -> None:
@@ -113,7 +113,8 @@ class Folder:
         return known
 
     def _see(self, known: Known, artifact: Artifact, target: Path, told: Line | None, export: Export) -> None:
-        size = _size(target)
+        # One that appears from now on is in nobody's way: no file is ever replaced unseen.
+        size = _size(target) if told or self._leftovers.had_any_like(target) else None
         # A path in the manifest is compared and never followed, wherever it leads.
         line = told if told and told.path in (None, known.paths[artifact].as_posix()) else None
         if line and line.path is None and self._unchanged(line, export):
@@ -139,14 +140,14 @@ class Folder:
             return False
         return there is not None and there.digests["sha256"].hex() == line.sha256
 
-    def _lines(self, export: Export, report: DownloadReport) -> Iterator[Line]:
+    def _lines(self, export: Export, known: Known, report: DownloadReport) -> Iterator[Line]:
         when = datetime.fromtimestamp(self._clock.time(), UTC).isoformat(timespec="seconds")
         updated_at = _iso(export.updated_at)
         for file in report.files:
             yield Line(
                 export_id=export.id,
                 artifact=file.artifact.value,
-                path=file.path.relative_to(self._path).as_posix(),
+                path=known.paths[file.artifact].as_posix(),
                 size=file.size,
                 sha256=file.sha256,
                 verified=file.verified,

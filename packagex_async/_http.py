@@ -295,6 +295,7 @@ class Http:
         if self._closed:
             raise ConfigurationError("the client is closed: use it inside its `async with` block")
         if self._api is None or self._storage is None:
+            _keep_read_buffers()
             self._connector = self._settings.connector or aiohttp.TCPConnector(
                 resolver=cast(AbstractResolver, self._resolver)
             )
@@ -403,6 +404,12 @@ def _body(response: aiohttp.ClientResponse, patience: float) -> Callable[[], Awa
     connection.protocol.pause_reading()
     size = BUFFER_SIZE if response.status == 200 else PART_BUFFER_SIZE
     return Intake(connection.transport, first, length - len(first), patience, size=size).read
+
+
+def _keep_read_buffers() -> None:
+    # For each read asyncio makes a buffer of 256 KiB. Until a larger block was given back, glibc maps pages
+    # for it and unmaps them afterwards, which takes longer than the reading.
+    bytes(2 * _READ_SIZE)
 
 
 def _watch(seconds: float) -> aiohttp.TraceConfig:

@@ -22,6 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 Memo = dict[str, Any]
 
 FOREIGN_LIFETIME = 24 * 3600.0
@@ -34,19 +36,40 @@ _OWNER = r".*\.([0-9a-f]{8})-([0-9]+)-([0-9a-z]+)-[0-9]+\.part"
 _numbers = itertools.count(1)
 
 
+@attrs.frozen(eq=False, repr=False)
+class _Contents:
+    """What stands in a folder.
+
+    Attributes:
+        partials: The partials by the names of their targets, even where only a memo or claim is left.
+        ends: What follows the last dot in each name.
+    """
+
+    partials: dict[str, set[Path]] = attrs.field(factory=lambda: defaultdict(set))
+    ends: set[str] = attrs.field(factory=set)
+
+
 class Leftovers:
-    """The partials that stand in folders, each of which is looked through once."""
+    """What stood in folders when a run came to them, each of which is looked through once."""
 
     def __init__(self) -> None:
-        self._folders: dict[Path, dict[str, set[Path]]] = {}
+        self._folders: dict[Path, _Contents] = {}
         self._lock = threading.Lock()
 
     def of(self, target: Path) -> list[Path]:
         """The partials of `target`."""
+        return sorted(self._beside(target).partials.get(target.name, ()))
+
+    def had_any_like(self, target: Path) -> bool:
+        """Whether there was anything with the end of `target`; without, there was no `target`, either."""
+        return _end(target.name) in self._beside(target).ends
+
+    def _beside(self, target: Path) -> _Contents:
+        folder = target.parent
         with self._lock:
-            if target.parent not in self._folders:
-                self._folders[target.parent] = _partials(target.parent)
-            return sorted(self._folders[target.parent].get(target.name, ()))
+            if folder not in self._folders:
+                self._folders[folder] = _contents(folder)
+            return self._folders[folder]
 
 
 def new_part(target: Path) -> Path:
@@ -104,14 +127,19 @@ def take_up(target: Path, leftovers: Leftovers) -> tuple[Path, Memo] | None:
     return found
 
 
-def _partials(folder: Path) -> dict[str, set[Path]]:
-    """The partials in `folder` by the names of their targets, even where only a memo or claim is left."""
-    found: dict[str, set[Path]] = defaultdict(set)
+def _contents(folder: Path) -> _Contents:
+    contents = _Contents()
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
+            contents.ends.add(_end(entry.name))
             if trace := re.fullmatch(_TRACE, entry.name):
-                found[trace[2]].add(folder / trace[1])
-    return found
+                contents.partials[trace[2]].add(folder / trace[1])
+    return contents
+
+
+def _end(name: str) -> str:
+    # Some disks make no difference between upper and lower case.
+    return name.rpartition(".")[2].casefold()
 
 
 def _free(part: Path) -> bool:

@@ -12,7 +12,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 
@@ -63,16 +63,15 @@ class Manifest:
         Raises:
             OSError: The disk refuses.
         """
-        text = b"".join(line.dump() for line in lines)
+        texts = [(line, line.dump()) for line in lines]
         with self._lock:
             file = self._opened()
-            if _is_torn(file):
-                # A process died in the middle of its line while this one was at work.
-                text = b"\n" + text
-            _write(file, text)
+            # Where a process died in the middle of its line while this one was at work, that gets an end.
+            opening = b"\n" if self._is_torn(file) else b""
+            _write(file, opening + b"".join(text for _, text in texts))
             if self._durable:
                 os.fsync(file.fileno())
-            self._catch_up(file)
+            self._take_note(file, texts)
 
     def close(self) -> None:
         """Let the file go; idempotent."""
@@ -86,7 +85,7 @@ class Manifest:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = FileIO(self.path, "a+b")
             self._catch_up(self._file)
-            if _is_torn(self._file):
+            if self._is_torn(self._file):
                 self._repair(self._file)
             if self._durable:
                 sync_folder(self.path.parent)
@@ -106,8 +105,29 @@ class Manifest:
         finally:
             _keep.release(self.path)
 
+    def _take_note(self, file: FileIO, texts: Sequence[tuple[Line, bytes]]) -> None:
+        """Index lines that were just written, and whatever others have written before them."""
+        if file.tell() != self._end + sum(len(text) for _, text in texts):
+            self._catch_up(file)
+            return
+        for line, text in texts:
+            self._places[_key(line.export_id, line.artifact)] = self._end
+            self._end += len(text)
+
+    def _is_torn(self, file: FileIO) -> bool:
+        """Whether it ends in the middle of a line."""
+        size = file.seek(0, os.SEEK_END)
+        # What is indexed ends with a line's end.
+        if size == self._end or _read(file, size - 1, 1) == b"\n":
+            return False
+        # Half of what another process is just writing can be seen: only what stays as it is was left so.
+        time.sleep(_MOMENT)
+        return file.seek(0, os.SEEK_END) == size
+
     def _catch_up(self, file: FileIO) -> None:
         """Read the lines that have come since the last time, whoever has written them."""
+        if file.seek(0, os.SEEK_END) == self._end:
+            return
         file.seek(self._end)
         rest = b""
         while block := file.read(BLOCK_SIZE):
@@ -118,11 +138,11 @@ class Manifest:
 
     def _index(self, text: bytes) -> None:
         if len(text) < _LONGEST and (line := Line.parse(text)) is not None:
-            self._places[hash((line.export_id, line.artifact))] = self._end
+            self._places[_key(line.export_id, line.artifact)] = self._end
 
     def _lines(self, file: FileIO, export_id: str, artifacts: Iterable[str]) -> Iterator[tuple[str, Line]]:
         for artifact in artifacts:
-            place = self._places.get(hash((export_id, str(artifact))))
+            place = self._places.get(_key(export_id, artifact))
             if place is None:
                 continue
             line = Line.parse(_read(file, place, _LONGEST).partition(b"\n")[0])
@@ -131,13 +151,9 @@ class Manifest:
                 yield artifact, line
 
 
-def _is_torn(file: FileIO) -> bool:
-    size = file.seek(0, os.SEEK_END)
-    if size == 0 or _read(file, size - 1, 1) == b"\n":
-        return False
-    # Half of what another process is just writing can be seen: only what stays as it is was left so.
-    time.sleep(_MOMENT)
-    return file.seek(0, os.SEEK_END) == size
+def _key(export_id: str, artifact: str) -> int:
+    # A member of an enumeration has a hash of its own.
+    return hash((export_id, str(artifact)))
 
 
 def _read(file: FileIO, place: int, most: int) -> bytes:

@@ -34,7 +34,10 @@ class Line:
 
     def dump(self) -> bytes:
         """The line, with its end."""
-        return json.dumps(attrs.asdict(self), separators=(",", ":")).encode() + b"\n"
+        return (
+            json.dumps({name: getattr(self, name) for name in _FIELDS}, separators=(",", ":")).encode()
+            + b"\n"
+        )
 
     @classmethod
     def parse(cls, text: bytes) -> Line | None:

@@ -160,7 +160,12 @@ class Declared:
 
     def memo(self) -> dict[str, Any]:
         """What a later run must know to go on with the transfer, as JSON: no URL, no signature."""
-        return attrs.asdict(self) | {"digest": self.digest.hex()}
+        return {
+            "length": self.length,
+            "algorithm": self.algorithm,
+            "digest": self.digest.hex(),
+            "identity": attrs.asdict(self.identity, recurse=False),
+        }
 
     @classmethod
     def from_memo(cls, memo: dict[str, Any]) -> Declared:
@@ -198,6 +203,8 @@ class Declared:
 
 
 def _hashes(headers: MultiMapping[str], encoding: str) -> dict[str, bytes]:
+    if "x-goog-hash" not in headers and "Content-MD5" not in headers:
+        return {}
     # x-goog-hash covers the bytes as stored; those that arrive may be encoded otherwise.
     stored = headers.get("x-goog-stored-content-encoding", encoding) or "identity"
     if stored != (encoding or "identity"):

@@ -13,7 +13,7 @@ import attrs
 from packagex_async._redact import redact
 from packagex_async.errors import ConfigurationError
 
-_SENDABLE = re.compile(r"[!-~]+\Z")
+_SENDABLE = re.compile(r"(?=[!-~]+\Z)(?P<origin>[^/?#]*(?://[^/?#]*)?)")
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -37,7 +37,7 @@ class AddressRules:
 
     def refusal(self, url: str) -> str | None:
         """Why `url` may not be fetched, or `None` when it may."""
-        address = _split(url)
+        address = _split_origin(url)
         if address is None:
             return "it is not a URL that can be sent as it stands"
         if address.username is not None:
@@ -111,8 +111,21 @@ def _is_odd_loopback(host: str) -> bool:
 
 def _split(text: str) -> SplitResult | None:
     """The parts of an http or https URL that names a host, or `None` for anything else."""
-    if not isinstance(text, str) or not _SENDABLE.match(text):
-        return None
+    return _parts(text) if _sendable(text) else None
+
+
+def _split_origin(text: str) -> SplitResult | None:
+    """The same without what follows host and port: thousands of URLs have them in common."""
+    match = _sendable(text)
+    return _parts(match["origin"]) if match else None
+
+
+def _sendable(text: str) -> re.Match[str] | None:
+    return _SENDABLE.match(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=256)
+def _parts(text: str) -> SplitResult | None:
     try:
         address = urlsplit(text)
         usable = address.scheme in ("http", "https") and address.hostname and address.port != 0

@@ -59,7 +59,9 @@ def publish(
 
 
 def _put(blocks: Sequence[Block], target: Path, *, overwrite: bool, durable: bool) -> None:
-    if not _linked(blocks, target, durable=durable):
+    # A name that is taken is not given away: what there is to be replaced is looked for beforehand.
+    taken = overwrite and os.path.lexists(target)
+    if taken or not _linked(blocks, target, durable=durable):
         _renamed(blocks, target, overwrite=overwrite, durable=durable)
     if durable:
         sync_folder(target.parent)
@@ -67,7 +69,7 @@ def _put(blocks: Sequence[Block], target: Path, *, overwrite: bool, durable: boo
 
 def _linked(blocks: Sequence[Block], target: Path, *, durable: bool) -> bool:
     """Whether it is there now, made without a name; the ordinary way tells why it is not."""
-    if not _NAMELESS or os.path.lexists(target):
+    if not _NAMELESS:
         return False
     with contextlib.suppress(OSError):
         file = _made(target.parent, _NAMELESS, target.parent)

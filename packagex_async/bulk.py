@@ -192,7 +192,7 @@ class Bulk:
         )
         report = await download_artifacts(offering, self._source.links(offering), order, self._tools)
         _stop_where_nothing_helps(report)
-        await self._folder.record(offering, report)
+        await self._folder.record(offering, known, report)
         return report
 
 

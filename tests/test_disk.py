@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from packagex_async import _part
-from packagex_async._disk import Disk, DiskError
+from packagex_async._disk import _SHORT, Disk, DiskError
 from packagex_async._files import BLOCK_SIZE, Measured, write_all
 from packagex_async._part import Part
 
@@ -229,8 +229,8 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path, p
     """
     disk = Disk(threads=1)
     gate = Gate()
-    run = disk.run_short if publishing else disk.run
-    busy = asyncio.create_task(run(tmp_path, gate))
+    run, threads = (disk.run_short, _SHORT) if publishing else (disk.run, 1)
+    busy = [asyncio.create_task(run(tmp_path, gate)) for _ in range(threads)]
     await entered(gate)
 
     async def use() -> None:
@@ -249,7 +249,7 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path, p
     gate.open.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await busy
+    await asyncio.gather(*busy)
     assert names(tmp_path) == (["a.csv"] if publishing else [])
     disk.close()
 
