@@ -44,6 +44,8 @@ class Crew:
 
     async def __aexit__(self, *_: object) -> None:
         await self.dismiss()
+        # Whoever brings holds this crew: until the garbage collector finds them, both would stay.
+        del self._bring
 
     def begin(self, work: Work, *, alone: bool) -> None:
         """Start on `work`; `alone` keeps it to the first connection."""

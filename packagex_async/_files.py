@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import attrs
@@ -58,11 +58,6 @@ def size_of(path: Path) -> int | None:
     if not stat.S_ISREG(status.st_mode):
         raise FileExistsError("something that is no regular file is there")
     return status.st_size
-
-
-def present(paths: Sequence[Path]) -> frozenset[Path]:
-    """Those of `paths` at which there is anything."""
-    return frozenset(path for path in paths if os.path.lexists(path))
 
 
 def measure(

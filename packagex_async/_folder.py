@@ -109,10 +109,12 @@ class Folder:
         lines = self._manifest.find(export.id, artifacts)
         for artifact in artifacts:
             known.paths[artifact] = path = self._layout(export, artifact)
-            self._see(known, artifact, self._path / path, lines.get(artifact), export)
+            known.targets[artifact] = self._path / path
+            self._see(known, artifact, lines.get(artifact), export)
         return known
 
-    def _see(self, known: Known, artifact: Artifact, target: Path, told: Line | None, export: Export) -> None:
+    def _see(self, known: Known, artifact: Artifact, told: Line | None, export: Export) -> None:
+        target = known.targets[artifact]
         # One that appears from now on is in nobody's way: no file is ever replaced unseen.
         size = _size(target) if told or self._leftovers.had_any_like(target) else None
         # A path in the manifest is compared and never followed, wherever it leads.

@@ -53,22 +53,23 @@ class Leftovers:
     """What stood in folders when a run came to them, each of which is looked through once."""
 
     def __init__(self) -> None:
-        self._folders: dict[Path, _Contents] = {}
+        self._folders: dict[str, _Contents] = {}
         self._lock = threading.Lock()
 
     def of(self, target: Path) -> list[Path]:
         """The partials of `target`."""
-        return sorted(self._beside(target).partials.get(target.name, ()))
+        folder, name = os.path.split(target)
+        return sorted(self._contents(folder).partials.get(name, ()))
 
     def had_any_like(self, target: Path) -> bool:
         """Whether there was anything with the end of `target`; without, there was no `target`, either."""
-        return _end(target.name) in self._beside(target).ends
+        folder, name = os.path.split(target)
+        return _end(name) in self._contents(folder).ends
 
-    def _beside(self, target: Path) -> _Contents:
-        folder = target.parent
+    def _contents(self, folder: str) -> _Contents:
         with self._lock:
             if folder not in self._folders:
-                self._folders[folder] = _contents(folder)
+                self._folders[folder] = _contents(Path(folder))
             return self._folders[folder]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import attrs
 
@@ -17,6 +17,7 @@ class Known:
 
     Attributes:
         paths: Where its artifacts go, relative to the folder.
+        targets: The same in full.
         kept: Those that are there as they were brought.
         missing: Those it did not offer, and has not changed since.
         replaced: Those that were brought, and are not any more what is wanted.
@@ -24,6 +25,7 @@ class Known:
     """
 
     paths: dict[Artifact, PurePosixPath] = attrs.field(factory=dict)
+    targets: dict[Artifact, Path] = attrs.field(factory=dict)
     kept: dict[Artifact, DownloadedFile] = attrs.field(factory=dict)
     missing: set[Artifact] = attrs.field(factory=set)
     replaced: set[Artifact] = attrs.field(factory=set)

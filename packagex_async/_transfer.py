@@ -101,7 +101,7 @@ class Transfer:
         target: Where it goes.
         tools: What to work with.
         demands: What its caller demands.
-        emit: Is told of every step.
+        emit: Is told of every step, if anybody wants to know.
         occupied: Whether a file is there already that is not to be replaced unseen.
         left: Whether an earlier run may have left a part of it.
     """
@@ -111,7 +111,7 @@ class Transfer:
     target: Path
     tools: Tools
     demands: Demands
-    emit: OnProgress
+    emit: OnProgress | None = None
     occupied: bool = False
     left: bool = False
     _part: Part = attrs.field(init=False)
@@ -355,6 +355,8 @@ class Transfer:
         delay: float | None = None,
         error: DownloadError | None = None,
     ) -> None:
+        if self.emit is None:
+            return
         self.emit(
             ProgressEvent(
                 kind=kind,

@@ -174,8 +174,9 @@ class Bulk:
             raise
         except PackageXError as error:
             fresh = DownloadReport(export_id=export.id, error=error)
-        for event in known.events(export.id):
-            self._order.on_progress(event)
+        if self._order.on_progress is not None:
+            for event in known.events(export.id):
+                self._order.on_progress(event)
         return known.joined(fresh)
 
     async def _fetch(self, export: Export, known: Known) -> DownloadReport:
@@ -186,7 +187,7 @@ class Bulk:
         order = attrs.evolve(
             self._order,
             artifacts=artifacts,
-            layout=lambda _, artifact: known.paths[artifact],
+            targets=known.targets,
             replaced=known.replaced,
             vacant=known.vacant,
         )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence, Set
+import os
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import attrs
 
-from packagex_async._files import HOPELESS, present
+from packagex_async._files import HOPELESS
 from packagex_async._keep import Leftovers
-from packagex_async._layout import Layout, flat
+from packagex_async._layout import flat
 from packagex_async._links import Links
 from packagex_async._storage import Link
 from packagex_async._transfer import Demands, Tools, Transfer
@@ -29,6 +31,8 @@ from packagex_async.report import (
 _Outcome = DownloadedFile | DownloadError | ExportGoneError
 _Failure = TypeVar("_Failure", bound=DownloadError | ExportGoneError)
 
+_UNKNOWN: Mapping[Artifact, Path] = MappingProxyType({})
+
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Order:
@@ -40,7 +44,7 @@ class Order:
         concurrency: How many of them at a time.
         demands: What is demanded of each file.
         on_progress: Is told of every step.
-        layout: Where in the folder each of them goes.
+        targets: Where they go, where that is known already.
         replaced: Those whose files are replaced, whatever the demands say.
         vacant: Those of which nothing is there yet, not even a part: they are not looked for again.
     """
@@ -49,10 +53,14 @@ class Order:
     artifacts: tuple[Artifact, ...]
     concurrency: int
     demands: Demands
-    on_progress: OnProgress
-    layout: Layout = flat
+    on_progress: OnProgress | None
+    targets: Mapping[Artifact, Path] = _UNKNOWN
     replaced: Set[Artifact] = frozenset()
     vacant: Set[Artifact] = frozenset()
+
+    def target(self, export: Export, artifact: Artifact) -> Path:
+        """Where `artifact` of `export` goes."""
+        return self.targets.get(artifact) or self.directory / flat(export, artifact)
 
     def overwrites(self, artifact: Artifact) -> bool:
         """Whether a file of `artifact` that is there is replaced."""
@@ -92,15 +100,17 @@ async def download_artifacts(export: Export, links: Links, order: Order, tools: 
 
 @attrs.frozen(eq=False, repr=False)
 class _Seen:
-    """Which targets have a file, and which something that an earlier run has left."""
+    """Which artifacts have a file, and which something that an earlier run has left."""
 
-    occupied: Set[Path] = frozenset()
-    left: Set[Path] = frozenset()
+    occupied: Set[Artifact] = frozenset()
+    left: Set[Artifact] = frozenset()
 
 
-def _look(targets: Sequence[Path], leftovers: Leftovers | None) -> _Seen:
-    left = frozenset(target for target in targets if leftovers and leftovers.of(target))
-    return _Seen(present(targets), left)
+def _look(targets: Mapping[Artifact, Path], leftovers: Leftovers | None) -> _Seen:
+    return _Seen(
+        occupied={name for name, path in targets.items() if os.path.lexists(path)},
+        left={name for name, path in targets.items() if leftovers and leftovers.of(path)},
+    )
 
 
 class _Batch:
@@ -108,9 +118,7 @@ class _Batch:
 
     def __init__(self, export: Export, links: Links, order: Order, tools: Tools) -> None:
         self._links = [link for artifact in order.artifacts if (link := links.link(artifact))]
-        self._targets = {
-            link.artifact: order.directory / order.layout(export, link.artifact) for link in self._links
-        }
+        self._targets = {link.artifact: order.target(export, link.artifact) for link in self._links}
         self._source = links
         self._order = order
         self._tools = tools
@@ -130,23 +138,23 @@ class _Batch:
         ]
 
     async def _look_around(self) -> None:
-        targets = [path for name, path in self._targets.items() if name not in self._order.vacant]
+        targets = {name: path for name, path in self._targets.items() if name not in self._order.vacant}
         leftovers = self._order.demands.leftovers
         if targets and not (self._order.demands.overwrite and leftovers is None):
             self._seen = await self._tools.disk.run_short(self._order.directory, _look, targets, leftovers)
 
     def _transfer(self, link: Link) -> Transfer:
-        target, overwrite = self._targets[link.artifact], self._order.overwrites(link.artifact)
+        overwrite = self._order.overwrites(link.artifact)
         demands = self._order.demands
         return Transfer(
             link=link,
             links=self._source,
-            target=target,
+            target=self._targets[link.artifact],
             tools=self._tools,
             demands=attrs.evolve(demands, overwrite=True) if overwrite else demands,
             emit=self._order.on_progress,
-            occupied=target in self._seen.occupied and not overwrite,
-            left=target in self._seen.left,
+            occupied=link.artifact in self._seen.occupied and not overwrite,
+            left=link.artifact in self._seen.left,
         )
 
     async def _outcome(self, link: Link) -> _Outcome:
@@ -177,9 +185,10 @@ class _Batch:
         return self._failed(link, stopped)
 
     def _failed(self, link: Link, failure: _Failure) -> _Failure:
-        self._order.on_progress(
-            ProgressEvent(
-                kind=ProgressKind.FAILED, export_id=link.export_id, artifact=link.artifact, error=failure
+        if self._order.on_progress is not None:
+            self._order.on_progress(
+                ProgressEvent(
+                    kind=ProgressKind.FAILED, export_id=link.export_id, artifact=link.artifact, error=failure
+                )
             )
-        )
         return failure

@@ -27,7 +27,7 @@ from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.downloader import Order, chosen, download_artifacts
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
 from packagex_async.models import Artifact, Direction, Export, ExportResource, ExportStatus, OrderBy, Page
-from packagex_async.report import DownloadReport, OnProgress, ProgressEvent
+from packagex_async.report import DownloadReport, OnProgress
 from packagex_async.retry import Retries
 
 MAX_SEGMENTS = 8
@@ -583,7 +583,7 @@ def _order(
         artifacts=chosen(artifacts),
         concurrency=concurrency,
         demands=demands,
-        on_progress=on_progress or _unheard,
+        on_progress=on_progress,
     )
 
 
@@ -602,7 +602,7 @@ def _seconds(name: str, value: float | None) -> None:
         raise ConfigurationError(f"{name} must be more than 0 seconds, or None, not {value!r}")
 
 
-def _unheard(_: ProgressEvent | Export) -> None:
+def _unheard(_: Export) -> None:
     """Nobody asked to be told."""
 
 
