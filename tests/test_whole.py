@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,25 @@ def test_what_is_condemned_is_never_begun(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="wrong bytes"):
         publish(BLOCKS, tmp_path / "new" / "a.csv", ["md5"], condemn, overwrite=True, durable=False)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [1], [2047], [2048, 1], [65_536], [65_536, 1], [300_000, 5]])
+@pytest.mark.parametrize("kind", [bytes, lambda data: memoryview(bytearray(data))], ids=["bytes", "view"])
+def test_its_digests_are_those_of_the_whole(
+    tmp_path: Path, sizes: list[int], kind: Callable[[bytes], Any]
+) -> None:
+    """However large it is, and in however many blocks it came."""
+    blocks = [random.Random(size).randbytes(size) for size in sizes]
+    target = tmp_path / "a.csv"
+    measured, size = publish(
+        [kind(block) for block in blocks],
+        target,
+        ["md5", "sha256"],
+        lambda measured: measured.size,
+        overwrite=False,
+        durable=False,
+    )
+    whole = b"".join(blocks)
+    assert target.read_bytes() == whole
+    assert size == len(whole)
+    assert measured.digests == {"md5": hashlib.md5(whole).digest(), "sha256": hashlib.sha256(whole).digest()}
