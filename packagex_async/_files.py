@@ -99,14 +99,14 @@ def replace(path: Path, target: Path) -> None:
     os.replace(path, target)
 
 
-def put_in_place(part: Path, target: Path, *, overwrite: bool, size: int) -> None:
-    """Put `part`, which has `size` bytes, in the place of `target`; of a file there, its length tells.
+def put_in_place(part: Path, target: Path, *, overwrite: bool) -> None:
+    """Put `part` in the place of `target`.
 
     Raises:
-        FileExistsError: There is a file of another length, and `overwrite` is not set, or no file at all.
+        FileExistsError: There is something else, and `overwrite` is not set.
         OSError: The disk refuses.
     """
-    if not overwrite and (there := size_of(target)) is not None and there != size:
+    if not overwrite and (there := size_of(target)) is not None and not _same(part, target):
         raise FileExistsError(f"another file of {there} bytes has appeared there")
     replace(part, target)
 
@@ -129,6 +129,13 @@ def update(digests: Mapping[str, Digest], block: Block) -> None:
 def values(digests: Mapping[str, Digest]) -> dict[str, bytes]:
     """The values of the digests, by name."""
     return {name: digest.digest() for name, digest in digests.items()}
+
+
+def _same(one: Path, other: Path) -> bool:
+    # Hardly ever needed: nobody else should wait for its import.
+    import filecmp
+
+    return filecmp.cmp(one, other, shallow=False)
 
 
 def _unheard(_: int) -> None:

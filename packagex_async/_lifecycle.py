@@ -9,7 +9,7 @@ from packagex_async import _log, _wire
 from packagex_async._http import Http
 from packagex_async._links import gone
 from packagex_async._states import failure
-from packagex_async._transfer import Tools
+from packagex_async._tools import Tools
 from packagex_async._waiting import Waiting, outlived
 from packagex_async.errors import (
     DecodeError,

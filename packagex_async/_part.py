@@ -115,7 +115,7 @@ class Part:
 
         Args:
             check: Is asked, on another thread, and raises what is wrong with the file.
-            overwrite: Replace a file of another length, too.
+            overwrite: Replace whatever is there.
 
         Returns:
             What the file holds, and what `check` found.

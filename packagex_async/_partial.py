@@ -126,7 +126,7 @@ class Partial:
         measured = Measured(self.written.size, values(self._digests), values(self._arrived))
         found = check(measured)
         file.close()
-        put_in_place(self.path, self.target, overwrite=overwrite, size=measured.size)
+        put_in_place(self.path, self.target, overwrite=overwrite)
         if self.memo is not None:
             _keep.forget(self.path)
         self._file = self.memo = None

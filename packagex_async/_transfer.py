@@ -9,19 +9,20 @@ from pathlib import Path
 import attrs
 
 from packagex_async import _log
-from packagex_async._budget import Budget
 from packagex_async._crew import Crew
 from packagex_async._decode import BodyError, Decoder
-from packagex_async._disk import Disk, DiskError
+from packagex_async._demands import Demands
+from packagex_async._disk import DiskError
 from packagex_async._files import Measured
 from packagex_async._gain import LARGE
-from packagex_async._http import Http, StorageAnswer
+from packagex_async._http import StorageAnswer
 from packagex_async._intake import Block
 from packagex_async._keep import Leftovers
 from packagex_async._links import Links
 from packagex_async._part import Part
 from packagex_async._spans import Span, Work
 from packagex_async._storage import Declared, Link, broken_off, promised, unusable, verify
+from packagex_async._tools import Tools
 from packagex_async._tries import Tries
 from packagex_async.errors import (
     ChecksumError,
@@ -32,7 +33,6 @@ from packagex_async.errors import (
     StorageError,
 )
 from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
-from packagex_async.retry import Clock, Retries, RetryPolicy
 
 _ADVICE = {
     errno.ENOSPC: "free some space and download again",
@@ -45,50 +45,6 @@ _ADVICE = {
     errno.EISDIR: "a folder has the file's name: move it away",
     errno.ENOENT: "the folder has vanished: make it anew",
 }
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class Tools:
-    """What every transfer of a client works with."""
-
-    http: Http
-    disk: Disk
-    policy: RetryPolicy
-    clock: Clock
-    stall_timeout: float
-    budget: Budget
-
-    def retries(self) -> Retries:
-        """The tries of an operation that begins."""
-        return Retries(self.policy, self.clock)
-
-    def tries(self) -> Tries:
-        """The tries of a transfer that begins."""
-        return Tries(self.retries(), self.stall_timeout)
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class Demands:
-    """What a caller demands of each file.
-
-    Attributes:
-        overwrite: Replace a file that is there already.
-        sha256: Compute its SHA-256.
-        durable: Have it on the medium before it takes its place.
-        verified: Refuse what nothing declared can verify.
-        max_size: The most bytes it may have.
-        leftovers: Where an interrupted transfer may have left what it had brought. Where this is given, it is
-            taken up, and left to the next run likewise.
-        segments: The most connections that may bring it side by side.
-    """
-
-    overwrite: bool = False
-    sha256: bool = False
-    durable: bool = False
-    verified: bool = False
-    max_size: int | None = None
-    leftovers: Leftovers | None = None
-    segments: int = 1
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)

@@ -46,7 +46,7 @@ def publish(
         target: Where it goes; its folder is made when it is not there.
         algorithms: The digests to compute.
         check: Raises what is wrong with it.
-        overwrite: Replace a file of another length, too.
+        overwrite: Replace whatever is there.
         durable: Whether to have it on the medium, and not just in memory, before it takes its place.
 
     Raises:
@@ -107,7 +107,7 @@ def _renamed(blocks: Sequence[Block], target: Path, *, overwrite: bool, durable:
             _fill(file, blocks, durable=durable)
         finally:
             os.close(file)
-        put_in_place(part, target, overwrite=overwrite, size=sum(map(len, blocks)))
+        put_in_place(part, target, overwrite=overwrite)
     except BaseException:
         forget(part)
         raise

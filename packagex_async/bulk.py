@@ -14,7 +14,7 @@ from packagex_async._known import Known
 from packagex_async._links import Links
 from packagex_async._pending import Pending
 from packagex_async._states import downloadable, is_under_way
-from packagex_async._transfer import Tools
+from packagex_async._tools import Tools
 from packagex_async._watch import Watch
 from packagex_async.downloader import Order, download_artifacts
 from packagex_async.errors import (

@@ -12,7 +12,7 @@ from packagex_async._budget import DEFAULT_LIMIT, Budget
 from packagex_async._disk import Disk
 from packagex_async._http import Http, Settings
 from packagex_async._redact import Secret
-from packagex_async._transfer import Tools
+from packagex_async._tools import Tools
 from packagex_async._urls import check_base_url, check_proxy
 from packagex_async.errors import ConfigurationError
 from packagex_async.exports import AsyncExports

@@ -11,12 +11,14 @@ from typing import TypeVar
 
 import attrs
 
+from packagex_async._demands import Demands
 from packagex_async._files import HOPELESS
 from packagex_async._keep import Leftovers
 from packagex_async._layout import flat
 from packagex_async._links import Links
 from packagex_async._storage import Link
-from packagex_async._transfer import Demands, Tools, Transfer
+from packagex_async._tools import Tools
+from packagex_async._transfer import Transfer
 from packagex_async.errors import ConfigurationError, DestinationError, DownloadError, ExportGoneError
 from packagex_async.models import Artifact, Export
 from packagex_async.report import (

@@ -14,6 +14,7 @@ import attrs
 from packagex_async import _log, _wire
 from packagex_async._ahead import Ahead, Answered
 from packagex_async._budget import Budget
+from packagex_async._demands import Demands
 from packagex_async._keep import Leftovers
 from packagex_async._layout import layout_of
 from packagex_async._lifecycle import OnChange, Vigil, create
@@ -22,7 +23,7 @@ from packagex_async._literals import ArtifactName, DirectionName, OrderByName, R
 from packagex_async._paging import Step, Walk
 from packagex_async._states import downloadable
 from packagex_async._stream import open_stream
-from packagex_async._transfer import Demands, Tools
+from packagex_async._tools import Tools
 from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.downloader import Order, chosen, download_artifacts
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError

@@ -15,7 +15,7 @@ from packagex_async._budget import Budget
 from packagex_async._disk import Disk
 from packagex_async._http import Http, Settings
 from packagex_async._redact import Secret
-from packagex_async._transfer import Tools
+from packagex_async._tools import Tools
 from packagex_async.testing import Emulator
 
 AT_ONCE = RetryPolicy(wait_initial=0)

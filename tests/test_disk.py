@@ -74,25 +74,29 @@ async def test_trap_04_two_parts_of_one_target_do_not_meet(disk: Disk, tmp_path:
     async with Part(disk, target) as one, Part(disk, target) as other:
         await bring(one, b"11")
         await bring(other, b"22")
-        await one.publish(size, overwrite=False)
-        await other.publish(size, overwrite=False)
+        await one.publish(size, overwrite=True)
+        await other.publish(size, overwrite=True)
     assert target.read_bytes() == b"22"
     assert names(tmp_path) == ["a.csv"]
 
 
-async def test_a_file_that_appeared_meanwhile_is_not_destroyed(disk: Disk, tmp_path: Path) -> None:
-    """Unless it is to be overwritten."""
-    target = tmp_path / "a.csv"
+@pytest.mark.parametrize("length", [3, BLOCK_SIZE])
+async def test_a_file_that_appeared_meanwhile_is_not_destroyed(
+    disk: Disk, tmp_path: Path, length: int
+) -> None:
+    """Unless it is the very same, or to be overwritten."""
+    target, new, another = tmp_path / "a.csv", os.urandom(length), os.urandom(length)
     async with Part(disk, target) as part:
-        await bring(part, b"new")
-        target.write_bytes(b"another")
-        with pytest.raises(DiskError, match="another file of 7 bytes has appeared there"):
+        await bring(part, new)
+        target.write_bytes(another)
+        with pytest.raises(DiskError, match=f"another file of {length} bytes has appeared there"):
             await part.publish(size, overwrite=False)
-    assert target.read_bytes() == b"another"
-    async with Part(disk, target) as part:
-        await bring(part, b"new")
-        await part.publish(size, overwrite=True)
-    assert target.read_bytes() == b"new"
+    assert target.read_bytes() == another
+    for overwrite in (True, False):
+        async with Part(disk, target) as part:
+            await bring(part, new)
+            await part.publish(size, overwrite=overwrite)
+        assert target.read_bytes() == new
 
 
 async def test_what_a_check_condemns_is_not_published(disk: Disk, tmp_path: Path) -> None:

@@ -125,17 +125,26 @@ def test_a_disk_that_refuses_is_told_of(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("system")
-def test_a_file_that_is_there_is_replaced_by_one_of_its_length_only(tmp_path: Path) -> None:
-    """Another is kept, unless it is to be overwritten."""
+@pytest.mark.parametrize("there", [b"short", bytes(len(WHOLE)), bytes(2 * len(WHOLE))])
+def test_a_file_that_is_there_is_kept(tmp_path: Path, there: bytes) -> None:
+    """Whatever its length, unless it is to be overwritten."""
     target = tmp_path / "a.csv"
-    target.write_bytes(bytes(len(WHOLE)))
-    put(BLOCKS, target, overwrite=False, durable=False)
+    target.write_bytes(there)
+    with pytest.raises(FileExistsError, match=f"another file of {len(there)} bytes has appeared there"):
+        put(BLOCKS, target, overwrite=False, durable=False)
+    assert target.read_bytes() == there
+    put(BLOCKS, target, overwrite=True, durable=False)
     assert target.read_bytes() == WHOLE
-    with pytest.raises(FileExistsError, match=f"another file of {len(WHOLE)} bytes has appeared there"):
-        put([b"short"], target, overwrite=False, durable=False)
+    assert names(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.usefixtures("system")
+def test_the_same_file_may_be_there(tmp_path: Path) -> None:
+    """As when two bring it at the same time."""
+    target = tmp_path / "a.csv"
+    for _ in range(2):
+        put(BLOCKS, target, overwrite=False, durable=False)
     assert target.read_bytes() == WHOLE
-    put([b"short"], target, overwrite=True, durable=False)
-    assert target.read_bytes() == b"short"
     assert names(tmp_path) == ["a.csv"]
 
 

@@ -63,13 +63,15 @@ async def test_overwriting(trial: Trial) -> None:
     assert seen == {b"old"}
 
 
-async def test_a_file_appears_meanwhile(raw: Raw) -> None:
-    """Another file of another length that came to be during the transfer is not replaced unasked."""
+@pytest.mark.parametrize("longer", [-1, 0, 1])
+async def test_a_file_appears_meanwhile(raw: Raw, longer: int) -> None:
+    """Another file that came to be during the transfer is not replaced unasked, whatever its length."""
+    mine = bytes(len(raw.content) + longer)
 
     def appear(_: ProgressEvent) -> None:
-        raw.path().write_bytes(b"mine")
+        raw.path().write_bytes(mine)
 
-    before = {raw.path().name: b"mine"}
+    before = {raw.path().name: mine}
     async with raw.client() as px:
         with pytest.raises(DownloadGroupError) as caught:
             await px.exports.download(raw.export_id, raw.folder, on_progress=appear)

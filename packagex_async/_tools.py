@@ -1,0 +1,31 @@
+"""What a client works with: connections, threads, a policy, a clock and a budget."""
+
+from __future__ import annotations
+
+import attrs
+
+from packagex_async._budget import Budget
+from packagex_async._disk import Disk
+from packagex_async._http import Http
+from packagex_async._tries import Tries
+from packagex_async.retry import Clock, Retries, RetryPolicy
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Tools:
+    """What every transfer of a client works with."""
+
+    http: Http
+    disk: Disk
+    policy: RetryPolicy
+    clock: Clock
+    stall_timeout: float
+    budget: Budget
+
+    def retries(self) -> Retries:
+        """The tries of an operation that begins."""
+        return Retries(self.policy, self.clock)
+
+    def tries(self) -> Tries:
+        """The tries of a transfer that begins."""
+        return Tries(self.retries(), self.stall_timeout)
