@@ -279,6 +279,25 @@ async def test_what_is_not_ours_is_left_alone(server: Emulator, px: AsyncPackage
     assert_exact(server, tmp_path)
 
 
+@pytest.mark.parametrize("longer", [0, 1])
+async def test_what_appears_during_the_run_is_left_alone(
+    server: Emulator, px: AsyncPackageX, tmp_path: Path, longer: int
+) -> None:
+    """The folder was empty when the run looked at it; whatever the length, no file is replaced unseen."""
+    added = add(server, 10)
+    mine = bytes(len(server.content(added[-1], "csv")) + longer)
+    reports: dict[str, DownloadReport] = {}
+    async for report in px.exports.download_all(tmp_path, concurrency=1):
+        if not reports:
+            (tmp_path / f"{added[-1]}.csv").write_bytes(mine)
+        reports[report.export_id] = report
+    assert (tmp_path / f"{added[-1]}.csv").read_bytes() == mine
+    refused = reports[added[-1]].failures["csv"]
+    assert isinstance(refused, DestinationError)
+    assert f"another file of {len(mine)} bytes has appeared there" in str(refused)
+    assert [report.ok for report in reports.values()].count(False) == 1
+
+
 @pytest.mark.parametrize("path", ["../outside.csv", "/etc/passwd", "", "a/../../b", "\0"])
 async def test_a_path_in_the_manifest_is_never_followed(
     server: Emulator, px: AsyncPackageX, tmp_path: Path, path: str
