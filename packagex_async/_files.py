@@ -20,7 +20,7 @@ BLOCK_SIZE = 1024 * 1024
 
 # For a larger write Linux looks for larger pages: those a virtual machine has given back to its host,
 # which it gets again at a tenth of a disk cache's usual speed.
-_WRITE_SIZE = 64 * 1024
+_WRITE_SIZE = 128 * 1024
 
 HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Nothing else fits on a disk that has refused one of these."""
