@@ -22,6 +22,10 @@ BLOCK_SIZE = 1024 * 1024
 # which it gets again at a tenth of a disk cache's usual speed.
 _WRITE_SIZE = 128 * 1024
 
+_NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_MODE = 0o666
+"""Less whatever the process takes away from all files it makes, like any other file."""
+
 HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Nothing else fits on a disk that has refused one of these."""
 
@@ -77,6 +81,21 @@ def measure(
                 update(digests, block)
                 (heard or _unheard)(len(block))
     return Measured(size, values(digests))
+
+
+def made(path: Path, folder: Path, how: int = _NEW) -> int:
+    """The descriptor of a new file, to be written; its folder is made when it is not there.
+
+    Args:
+        path: Where it goes.
+        folder: The folder it stands in.
+        how: What makes it, as `os.open` takes it: under a name that nothing else has, unless told otherwise.
+    """
+    try:
+        return os.open(path, how | os.O_WRONLY, _MODE)
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(path, how | os.O_WRONLY, _MODE)
 
 
 def write_all(file: int, block: Block) -> None:

@@ -19,6 +19,7 @@ from packagex_async._digests import Digest
 from packagex_async._files import (
     BLOCK_SIZE,
     Measured,
+    made,
     put_in_place,
     sync_folder,
     update,
@@ -153,7 +154,7 @@ class Partial:
 
     def _open(self) -> FileIO:
         if self._file is None:
-            self._file = _made(self.path)
+            self._file = FileIO(made(self.path, self.target.parent), "w")
         return self._file
 
     def _make_room(self) -> None:
@@ -214,15 +215,6 @@ class Partial:
             while block := file.read(BLOCK_SIZE):
                 update(self._digests, block)
                 self._digested += len(block)
-
-
-def _made(path: Path) -> FileIO:
-    """A new file, in a folder that is made when it is not there."""
-    try:
-        return FileIO(path, "xb")
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return FileIO(path, "xb")
 
 
 def _continued(path: Path) -> FileIO | None:

@@ -117,14 +117,18 @@ def _split(text: str) -> SplitResult | None:
 def _split_origin(text: str) -> SplitResult | None:
     """The same without what follows host and port: thousands of URLs have them in common."""
     match = _sendable(text)
-    return _parts(match["origin"]) if match else None
+    return _origin(match["origin"]) if match else None
+
+
+@lru_cache(maxsize=256)
+def _origin(text: str) -> SplitResult | None:
+    return _parts(text)
 
 
 def _sendable(text: str) -> re.Match[str] | None:
     return _SENDABLE.match(text) if isinstance(text, str) else None
 
 
-@lru_cache(maxsize=256)
 def _parts(text: str) -> SplitResult | None:
     try:
         address = urlsplit(text)

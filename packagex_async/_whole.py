@@ -14,20 +14,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from packagex_async import _digests
-from packagex_async._files import Measured, put_in_place, sync_folder, update, values, write_all
+from packagex_async._files import Measured, made, put_in_place, sync_folder, update, values, write_all
 from packagex_async._intake import Block
 from packagex_async._keep import forget, new_part
 
 T = TypeVar("T")
 
 _NAMELESS = getattr(os, "O_TMPFILE", 0)
-_NAMED = os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _SMALL = 64 * 1024
 _HASHED_ALONE = 2047
 """The most bytes that hashlib hashes at a time without letting other threads in."""
-
-_MODE = 0o666
-"""Less whatever the process takes away from all files it makes, like any other file."""
 
 
 def publish(
@@ -88,7 +84,7 @@ def _linked(blocks: Sequence[Block], target: Path, *, durable: bool) -> bool:
     if not _NAMELESS:
         return False
     with contextlib.suppress(OSError):
-        file = _made(target.parent, _NAMELESS, target.parent)
+        file = made(target.parent, target.parent, _NAMELESS)
         try:
             _fill(file, blocks, durable=durable)
             # Only where a folder is told of does Python have the link followed to the file.
@@ -101,7 +97,7 @@ def _linked(blocks: Sequence[Block], target: Path, *, durable: bool) -> bool:
 
 def _renamed(blocks: Sequence[Block], target: Path, *, overwrite: bool, durable: bool) -> None:
     part = new_part(target)
-    file = _made(part, _NAMED, target.parent)
+    file = made(part, target.parent)
     try:
         try:
             _fill(file, blocks, durable=durable)
@@ -111,14 +107,6 @@ def _renamed(blocks: Sequence[Block], target: Path, *, overwrite: bool, durable:
     except BaseException:
         forget(part)
         raise
-
-
-def _made(path: Path, how: int, folder: Path) -> int:
-    try:
-        return os.open(path, how | os.O_WRONLY, _MODE)
-    except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-        return os.open(path, how | os.O_WRONLY, _MODE)
 
 
 def _fill(file: int, blocks: Sequence[Block], *, durable: bool) -> None:

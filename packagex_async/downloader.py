@@ -45,7 +45,7 @@ class Order:
         artifacts: Which artifacts, in the order of `Artifact`.
         concurrency: How many of them at a time.
         demands: What is demanded of each file.
-        on_progress: Is told of every step.
+        on_progress: Is told of every step, if anybody wants to know.
         targets: Where they go, where that is known already.
         replaced: Those whose files are replaced, whatever the demands say.
         vacant: Those of which nothing is there yet, not even a part: they are not looked for again.
