@@ -20,7 +20,7 @@ BLOCK_SIZE = 1024 * 1024
 
 # For a larger write Linux looks for larger pages: those a virtual machine has given back to its host,
 # which it gets again at a tenth of a disk cache's usual speed.
-_WRITE_SIZE = 128 * 1024
+_WRITE_SIZE = 256 * 1024
 
 _NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _MODE = 0o666

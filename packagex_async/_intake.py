@@ -7,13 +7,14 @@ another protocol, which lends its own buffers: the socket fills one while others
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from contextlib import suppress
 
 Block = bytes | memoryview
 """Some bytes of a body."""
 
-BUFFER_SIZE = 1024 * 1024
+BUFFER_SIZE = 1536 * 1024
 """Bytes of each buffer."""
 
 PART_BUFFER_SIZE = 128 * 1024
@@ -50,6 +51,7 @@ class Intake(asyncio.BufferedProtocol):
     ) -> None:
         self._transport = transport
         self._heir = transport.get_protocol()
+        self._socket: socket.socket = transport.get_extra_info("socket")
         self._left = length
         self._patience = patience
         self._failure: Exception | None = None
@@ -62,6 +64,7 @@ class Intake(asyncio.BufferedProtocol):
         self._lent: deque[memoryview] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._wants_all = False
+        self._told_from = 1
         transport.set_protocol(self)
         transport.resume_reading()
 
@@ -74,11 +77,9 @@ class Intake(asyncio.BufferedProtocol):
         """
         self._take_back()
         if not self._ready and not self._ended:
-            if self._filled == self._taken:
-                await self._wait(self._patience, wants_all=False)
-            with suppress(TimeoutError):
-                await self._wait(LINGER, wants_all=True)
+            await self._fill()
         if self._ready:
+            self._be_told_from(self._size // 4)
             block, buffer = self._ready.popleft()
             self._lent.append(buffer)
             return block
@@ -108,6 +109,7 @@ class Intake(asyncio.BufferedProtocol):
             return
         self._filled += nbytes
         self._left -= nbytes
+        self._be_told_from(self._told_from)
         if self._filled == len(self._buffer) or not self._left:
             self._ready.append((self._buffer[self._taken : self._filled], self._buffer))
             self._next_buffer()
@@ -151,6 +153,34 @@ class Intake(asyncio.BufferedProtocol):
             return
         if self._ready or self._ended or not self._wants_all:
             self._waiter.set_result(None)
+
+    def _be_told_from(self, size: int) -> None:
+        """Have the system wait for `size` bytes, if there are surely so many, before it tells of any.
+
+        While buffers fill quickly, nothing is to be gained from a turn of the event loop for every few.
+        """
+        if self._left < 2 * size:
+            size = 1
+        if size != self._told_from:
+            self._told_from = size
+            # Windows has no such thing, and tells of everything; what is closed tells of nothing.
+            with suppress(OSError, ValueError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+
+    async def _fill(self) -> None:
+        """Wait until a buffer is full, or has had some time to be."""
+        if await self._is_full_soon():
+            return
+        self._be_told_from(1)
+        if self._filled == self._taken:
+            await self._wait(self._patience, wants_all=False)
+            await self._is_full_soon()
+
+    async def _is_full_soon(self) -> bool:
+        with suppress(TimeoutError):
+            await self._wait(LINGER, wants_all=True)
+            return True
+        return False
 
     async def _wait(self, seconds: float, *, wants_all: bool) -> None:
         """Wait until a buffer is full, or at least begun, or no more will come."""

@@ -236,6 +236,49 @@ async def test_a_trickle_is_handed_on_before_a_buffer_is_full(
         assert await drained(there.intake) == BODY[50:]
 
 
+def told_from(there: Line) -> int:
+    """How many bytes the system waits for before it tells of any."""
+    connection: socket.socket = there.transport.get_extra_info("socket")
+    return connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+
+
+async def test_of_a_fast_line_is_told_in_bulk(security: Security, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as there surely is more to come than that."""
+    monkeypatch.setattr(_intake, "LINGER", PATIENCE)
+    body = BODY * 3
+    async with line(sends(body), security, length=len(body)) as there:
+        assert told_from(there) == 1
+        first = bytes(await there.intake.read())
+        assert len(first) == BUFFER_SIZE
+        assert told_from(there) == BUFFER_SIZE // 4
+        assert first + await drained(there.intake) == body
+        assert told_from(there) == 1
+
+
+async def test_a_line_that_slows_down_is_told_of_byte_by_byte(
+    security: Security, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few bytes are not kept back because there had been many."""
+    monkeypatch.setattr(_intake, "LINGER", PATIENCE)
+    taken = asyncio.Event()
+    body, few = BODY * 3, 3 * BUFFER_SIZE + 1000
+
+    async def slow_down(writer: asyncio.StreamWriter) -> None:
+        await send(writer, body[:few])
+        await taken.wait()
+        await sends(body[few:])(writer)
+
+    async with line(slow_down, security, length=len(body)) as there:
+        got = b"".join([bytes(await there.intake.read()) for _ in range(2)])
+        assert len(got) == 2 * BUFFER_SIZE
+        assert told_from(there) > 1
+        monkeypatch.setattr(_intake, "LINGER", 0.001)
+        while len(got) < few:
+            got += await there.intake.read()
+        taken.set()
+        assert got + await drained(there.intake) == body
+
+
 async def test_a_slow_reader_is_waited_for(security: Security) -> None:
     """With all buffers full nothing more is read, and no other one is made."""
     body = BODY * 5
