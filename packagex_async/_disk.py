@@ -48,7 +48,7 @@ class Disk:
             DiskError: It raised an `OSError`.
         """
         work = functools.partial(function, *args, **kwargs)
-        return await _told_of(path, _on_a_thread(self._pool, work))
+        return await _told_of(path, outlive(_on_a_thread(self._pool, work)))
 
     async def run_short(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for work that is over in a moment: a small file, a look at a name.
@@ -58,7 +58,7 @@ class Disk:
         """
         job = _Job(functools.partial(function, *args, **kwargs))
         self._row.add(job.do, job.tell)
-        return cast(T, await _told_of(path, job.done))
+        return cast(T, await _told_of(path, job.ended()))
 
     async def measure(self, path: Path, algorithms: Iterable[str]) -> Measured | None:
         """The length and digests of the regular file at `path`, or `None` when nothing is there.
@@ -146,13 +146,14 @@ class Lane:
 
 
 class _Job:
-    """Short work, and the future of its result."""
+    """Short work, and who waits for its end."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         self._work = work
         self._result: object = None
         self._error: BaseException | None = None
-        self.done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._told = False
+        self._waiter: asyncio.Future[None] | None = None
 
     def do(self) -> None:
         """Do it, on whatever thread."""
@@ -162,11 +163,28 @@ class _Job:
             self._error = error
 
     def tell(self) -> None:
-        """Tell what came of it, on the event loop."""
+        """Tell that it is done, on the event loop."""
+        self._told = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def ended(self) -> object:
+        """What came of it, waited for even when cancelled.
+
+        For what is over in a moment, `outlive` would be most of the work.
+        """
+        cancelled = None
+        while not self._told:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            except asyncio.CancelledError as error:
+                cancelled = cancelled or error
+        if cancelled is not None:
+            raise cancelled
         if self._error is not None:
-            self.done.set_exception(self._error)
-        else:
-            self.done.set_result(self._result)
+            raise self._error
+        return self._result
 
 
 def _on_a_thread(pool: futures.ThreadPoolExecutor, work: Callable[[], T]) -> Awaitable[T]:
@@ -178,7 +196,7 @@ def _on_a_thread(pool: futures.ThreadPoolExecutor, work: Callable[[], T]) -> Awa
 
 async def _told_of(path: Path, work: Awaitable[T]) -> T:
     try:
-        return await outlive(work)
+        return await work
     except OSError as error:
         failure = DiskError(error, path)
     raise failure from failure.cause

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl as ssl_module
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, cast
@@ -192,11 +192,8 @@ class Http:
             _log.trying_again(failure, delay)
             await self._clock.sleep(delay)
 
-    @asynccontextmanager
-    async def fetch(
-        self, link: Link, headers: Mapping[str, str] = _NO_HEADERS
-    ) -> AsyncGenerator[StorageAnswer, None]:
-        """The storage host's answer to a GET of `link`, exactly as it is written.
+    async def fetch(self, link: Link, headers: Mapping[str, str] = _NO_HEADERS) -> StorageAnswer:
+        """The storage host's answer to a GET of `link`, exactly as it is written; it has to be closed.
 
         Args:
             link: What to ask for.
@@ -209,12 +206,10 @@ class Http:
             StalledError: No answer in time.
         """
         answer = await self._follow(link, headers)
-        try:
-            if answer.status >= 300 and not (answer.status == _RANGE_NOT_SATISFIABLE and "Range" in headers):
-                raise await self._refusal(link, answer)
-            yield answer
-        finally:
-            answer.close()
+        if answer.status < 300 or (answer.status == _RANGE_NOT_SATISFIABLE and "Range" in headers):
+            return answer
+        with closing(answer):
+            raise await self._refusal(link, answer)
 
     async def _refusal(self, link: Link, answer: StorageAnswer) -> DownloadError:
         here = self._clock.time()

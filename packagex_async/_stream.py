@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 
 from packagex_async import _digests, _log
 from packagex_async._decode import BodyError, Decoder
@@ -95,11 +95,11 @@ class _Source:
     async def _ask(self) -> StorageAnswer:
         await self._answers.aclose()
         if not self._size:
-            answer = await self._answers.enter_async_context(self._http.fetch(self._link))
+            answer = self._answers.enter_context(closing(await self._http.fetch(self._link)))
             self._declared = promised(self._link, answer.status, answer.headers)
             return answer
         headers = self._declared.range_of(Span(self._size, self._declared.length or 0))
-        answer = await self._answers.enter_async_context(self._http.fetch(self._link, headers))
+        answer = self._answers.enter_context(closing(await self._http.fetch(self._link, headers)))
         if not self._declared.continued_by(answer.status, answer.headers, self._size):
             raise unusable(self._link, f"it does not follow the {self._size} bytes that were handed out")
         return answer

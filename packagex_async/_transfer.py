@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import attrs
@@ -155,7 +156,7 @@ class Transfer:
 
     async def _whole(self) -> DownloadedFile | None:
         """Ask for everything; return the file that was there if it is to be kept."""
-        async with self.tools.http.fetch(self.link) as answer:
+        with closing(await self.tools.http.fetch(self.link)) as answer:
             kept = await self._receive_whole(answer)
         return kept or await self._rest()
 
@@ -164,7 +165,7 @@ class Transfer:
         kept = None
         while kept is None and (span := await self._crew.next_span()) is not None:
             try:
-                async with self.tools.http.fetch(self.link, self._declared.range_of(span)) as answer:
+                with closing(await self.tools.http.fetch(self.link, self._declared.range_of(span))) as answer:
                     if answer.status == 200:
                         kept = await self._receive_whole(answer)
                     elif not (self._ends_with(answer, span) or await self._receive_span(answer, span)):
@@ -177,7 +178,7 @@ class Transfer:
         return await self._whole()
 
     async def _bring(self, span: Span) -> bool:
-        async with self.tools.http.fetch(self.link, self._declared.range_of(span)) as answer:
+        with closing(await self.tools.http.fetch(self.link, self._declared.range_of(span))) as answer:
             return await self._receive_span(answer, span)
 
     def _ends_with(self, answer: StorageAnswer, span: Span) -> bool:
