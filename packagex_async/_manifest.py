@@ -66,12 +66,9 @@ class Manifest:
         texts = [(line, line.dump()) for line in lines]
         with self._lock:
             file = self._opened()
-            # Where a process died in the middle of its line while this one was at work, that gets an end.
-            opening = b"\n" if self._is_torn(file) else b""
-            _write(file, opening + b"".join(text for _, text in texts))
+            self._write_lines(file, texts)
             if self._durable:
                 os.fsync(file.fileno())
-            self._take_note(file, texts)
 
     def close(self) -> None:
         """Let the file go; idempotent."""
@@ -105,9 +102,14 @@ class Manifest:
         finally:
             _keep.release(self.path)
 
-    def _take_note(self, file: FileIO, texts: Sequence[tuple[Line, bytes]]) -> None:
-        """Index lines that were just written, and whatever others have written before them."""
-        if file.tell() != self._end + sum(len(text) for _, text in texts):
+    def _write_lines(self, file: FileIO, texts: Sequence[tuple[Line, bytes]]) -> None:
+        """Add lines to the file, and to the index, with whatever others have added since the last time."""
+        whole = b"".join(text for _, text in texts)
+        place = _write(file, whole)
+        if place != self._end:
+            # Where a process died in the middle of its line while this one was at work, that took in ours.
+            if place and _read(file, place - 1, 1) != b"\n":
+                _write(file, whole)
             self._catch_up(file)
             return
         for line, text in texts:
@@ -161,9 +163,11 @@ def _read(file: FileIO, place: int, most: int) -> bytes:
     return file.read(most) or b""
 
 
-def _write(file: FileIO, text: bytes) -> None:
+def _write(file: FileIO, text: bytes) -> int:
+    """Add `text` to the end of the file; where that was."""
     if file.write(text) != len(text):
         raise OSError(errno.ENOSPC, "no room for another line")
+    return file.tell() - len(text)
 
 
 def _is_json(text: bytes) -> bool:

@@ -163,14 +163,20 @@ def test_a_line_that_another_process_is_writing_is_no_torn_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of it may be seen before the rest is there; no blank line comes of it."""
-    path, text = tmp_path / NAME, LINE.dump()
+    path, whole = tmp_path / NAME, ABSENT.dump() + LINE.dump()
+    path.write_bytes(whole[:-40])
+    monkeypatch.setattr("packagex_async._manifest.time.sleep", lambda _: path.write_bytes(whole))
+    assert found(tmp_path) == {"json": ABSENT, "csv": LINE}
+    assert path.read_bytes() == whole
+
+
+def test_one_that_is_emptied_meanwhile_takes_lines_all_the_same(tmp_path: Path) -> None:
+    """Whatever somebody wanted with that: what comes afterwards is not lost."""
     with opened(tmp_path) as manifest:
         manifest.append([ABSENT])
-        path.write_bytes(ABSENT.dump() + text[:40])
-        whole = ABSENT.dump() + text
-        monkeypatch.setattr("packagex_async._manifest.time.sleep", lambda _: path.write_bytes(whole))
+        (tmp_path / NAME).write_bytes(b"")
         manifest.append([LINE])
-    assert path.read_bytes() == whole + text
+    assert found(tmp_path) == {"csv": LINE}
 
 
 def test_lines_of_another_process_are_found(tmp_path: Path) -> None:
