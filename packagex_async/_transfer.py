@@ -119,7 +119,8 @@ class Transfer:
         while True:
             try:
                 async with self.tools.budget.place():
-                    return await self._try()
+                    kept = await self._try()
+                return kept or await self._conclude()
             except DownloadError as error:
                 failure = error
             delay = await self._delay_after(failure)
@@ -145,14 +146,12 @@ class Transfer:
             return 0.0
         return self._tries.delay_after(failure)
 
-    async def _try(self) -> DownloadedFile:
+    async def _try(self) -> DownloadedFile | None:
         self._tries.begin()
         if self._part.received and self._declared.resumable:
             self._resumed = True
-            kept = await self._rest()
-        else:
-            kept = await self._whole()
-        return kept or await self._conclude()
+            return await self._rest()
+        return await self._whole()
 
     async def _whole(self) -> DownloadedFile | None:
         """Ask for everything; return the file that was there if it is to be kept."""

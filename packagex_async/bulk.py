@@ -28,6 +28,8 @@ from packagex_async.report import DownloadReport
 
 _ROOM = 1000
 _WATCHERS = 8
+_AHEAD = 2
+"""Artifacts begun for each place: while some are looked up, put in place and written down, others come."""
 
 _REFUSED_KEY = (AuthenticationError, PermissionDeniedError)
 # Of a single artifact, a failure is told in its report; raised as such, it is one of the whole folder.
@@ -144,9 +146,9 @@ class Bulk:
         await self._pending.done()
 
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
-        """Begin exports until as many artifacts are under way as there are places for."""
+        """Begin exports until there are artifacts enough for all places, and for those that soon are free."""
         while (export := await self._pending.take()) is not None:
-            while self._under_way >= self._order.concurrency:
+            while self._under_way >= _AHEAD * self._order.concurrency:
                 self._eased.clear()
                 await self._eased.wait()
             # One that tells of no links may offer anything.
