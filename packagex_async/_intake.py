@@ -24,7 +24,7 @@ BUFFERS = 3
 """One is filled, one is written, and one waits for its turn to be."""
 
 LINGER = 0.05
-"""Seconds that a buffer which has begun to fill gets to be full; then its reader takes what is there."""
+"""Seconds that a buffer gets to be full; then its reader takes what is there, or what comes next."""
 
 _NOTHING = memoryview(b"")
 
@@ -79,7 +79,6 @@ class Intake(asyncio.BufferedProtocol):
         if not self._ready and not self._ended:
             await self._fill()
         if self._ready:
-            self._be_told_from(self._size // 4)
             block, buffer = self._ready.popleft()
             self._lent.append(buffer)
             return block
@@ -109,8 +108,9 @@ class Intake(asyncio.BufferedProtocol):
             return
         self._filled += nbytes
         self._left -= nbytes
-        self._be_told_from(self._told_from)
-        if self._filled == len(self._buffer) or not self._left:
+        full = self._filled == len(self._buffer)
+        self._be_told_from(self._size // 4 if full and not self._taken else self._told_from)
+        if full or not self._left:
             self._ready.append((self._buffer[self._taken : self._filled], self._buffer))
             self._next_buffer()
         self._wake()
@@ -169,18 +169,12 @@ class Intake(asyncio.BufferedProtocol):
 
     async def _fill(self) -> None:
         """Wait until a buffer is full, or has had some time to be."""
-        if await self._is_full_soon():
-            return
-        self._be_told_from(1)
-        if self._filled == self._taken:
-            await self._wait(self._patience, wants_all=False)
-            await self._is_full_soon()
-
-    async def _is_full_soon(self) -> bool:
-        with suppress(TimeoutError):
+        try:
             await self._wait(LINGER, wants_all=True)
-            return True
-        return False
+        except TimeoutError:
+            self._be_told_from(1)
+            if self._filled == self._taken:
+                await self._wait(self._patience, wants_all=False)
 
     async def _wait(self, seconds: float, *, wants_all: bool) -> None:
         """Wait until a buffer is full, or at least begun, or no more will come."""
