@@ -106,8 +106,8 @@ class Crew:
         )
         if wanted == 1:
             self._cancel()
-        elif self.hired < (wanted - 1 if self._proven else 1) - self._failed and self.work.divisible:
-            self._hire()
+        else:
+            self._hire((wanted - 1 if self._proven else 1) - self._failed)
 
     def proved(self) -> None:
         """Take note that an answer was of the very bytes that were asked for.
@@ -118,8 +118,8 @@ class Crew:
         self._proven = True
         self.advanced(self._received)
 
-    def _hire(self) -> None:
-        if self._budget.borrow():
+    def _hire(self, most: int) -> None:
+        while self.hired < most and self.work.divisible and self._budget.borrow():
             task = asyncio.create_task(self._work_on())
             task.add_done_callback(lambda _: self._budget.give_back())
             self._tasks.add(task)

@@ -93,6 +93,26 @@ async def test_one_that_is_done_makes_room_for_another() -> None:
     assert crew.work.left == 0
 
 
+async def test_when_the_second_has_proved_itself_all_others_follow_at_once() -> None:
+    """Each has a long way to go before it brings anything."""
+    proof = asyncio.Event()
+
+    async def bring(_: Span) -> bool:
+        await proof.wait()
+        crew.proved()
+        await asyncio.Event().wait()
+        return True
+
+    clock = FakeClock()
+    async with Crew(bring, 8, clock, Budget(100, clock)) as crew:
+        await started(crew, clock)
+        await turns()
+        assert crew.hired == 1
+        proof.set()
+        await turns()
+        assert crew.hired == 7
+
+
 async def test_whoever_is_not_trusted_gets_no_company() -> None:
     """From then on."""
 
