@@ -10,6 +10,9 @@ LARGE = 16 * 1024 * 1024
 PROBE = 0.05
 """Seconds for which the first connection is watched before others are thought of."""
 
+SHARED_PROBE = 0.2
+"""The same where several artifacts share what there is: one of them may have to wait for its turn."""
+
 WORTH = 1.0
 """Seconds that it must need for the rest before others are worth it."""
 
@@ -50,9 +53,14 @@ class Gain:
         if self._since is None or working != self._working:
             self._since, self._working = (now, received), working
         seconds = now - self._since[0]
-        if seconds >= (PROBE if self._alone is None else SETTLING):
+        if seconds >= self._patience(sharing):
             self._judge((received - self._since[1]) / seconds, left, sharing)
         return 1 if self._alone is None else self.most
+
+    def _patience(self, sharing: int) -> float:
+        if self._alone is not None:
+            return SETTLING
+        return PROBE if sharing <= 1 else SHARED_PROBE
 
     def _judge(self, rate: float, left: int, sharing: int) -> None:
         if self._alone is None:

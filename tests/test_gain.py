@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packagex_async._gain import FAST, GAIN, PROBE, SETTLING, WORTH, Gain
+from packagex_async._gain import FAST, GAIN, PROBE, SETTLING, SHARED_PROBE, WORTH, Gain
 
 MIB = 1024 * 1024
 LEFT = 1000 * MIB
@@ -31,8 +31,9 @@ def test_several_artifacts_share_what_the_loop_can_carry() -> None:
     for sharing, wanted in ((3, 8), (4, 1)):
         gain = Gain(8)
         gain.connections(0.0, 0, LEFT, working=1, sharing=sharing)
-        received = int(0.3 * FAST * PROBE)
-        assert gain.connections(PROBE, received, LEFT, working=1, sharing=sharing) == wanted
+        received = int(0.3 * FAST * SHARED_PROBE)
+        assert gain.connections(PROBE, 0, LEFT, working=1, sharing=sharing) == 1
+        assert gain.connections(SHARED_PROBE, received, LEFT, working=1, sharing=sharing) == wanted
 
 
 def test_what_is_nearly_done_is_left_to_the_one_that_does_it() -> None:
