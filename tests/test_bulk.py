@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -616,6 +617,32 @@ async def test_the_oldest_go_first(server: Emulator, px: AsyncPackageX, tmp_path
         done.append(report.export_id)
     # The first may have been begun before the rest was known.
     assert [one for one in added if one != done[0]] == done[1:]
+
+
+async def test_a_file_that_is_put_in_its_place_holds_up_no_request(
+    apart: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk may take its time: whoever comes next is asked for meanwhile."""
+    content = {"json": b"{}"}
+    add(apart, 2, content=content)
+    begun, asked_for = threading.Event(), threading.Event()
+    link = os.link
+
+    def slow(source: object, target: Path, **options: Any) -> None:
+        if not begun.is_set():
+            begun.set()
+            assert asked_for.wait(30)
+        link(source, target, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "link", slow)
+    async with apart.client(retry=AT_ONCE) as px:
+        run = asyncio.create_task(bring(px, tmp_path, artifacts="json", concurrency=1))
+        while len([one for one in asked(apart) if one.endswith("json")]) < 2:
+            await asyncio.sleep(0)
+        asked_for.set()
+        reports = await run
+    assert [report.ok for report in reports.values()] == [True, True]
+    assert_exact(apart, tmp_path)
 
 
 async def test_filters_and_artifacts_are_those_of_the_other_methods(
