@@ -53,6 +53,7 @@ class Crew:
         self._received = 0
         self._gain = Gain(1 if alone else self._most)
         self._proven = False
+        self._tried: float | None = None
         self.encourage()
 
     def distrust(self) -> None:
@@ -109,17 +110,23 @@ class Crew:
         else:
             self._hire((wanted - 1 if self._proven else 1) - self._failed)
 
-    def proved(self) -> None:
-        """Take note that an answer was of the very bytes that were asked for.
+    def proved(self, span: Span) -> None:
+        """Take note that the answer for `span` has begun, with the very bytes that were asked for.
 
         Raises:
             DiskError: Another connection could not write.
         """
-        self._proven = True
+        span.flows = True
+        if not self._proven:
+            self._proven = True
+            if self._tried is not None:
+                self.work.lead = self._gain.carried(self._clock.monotonic() - self._tried)
         self.advanced(self._received)
 
     def _hire(self, most: int) -> None:
         while self.hired < most and self.work.divisible and self._budget.borrow():
+            if not self._proven:
+                self._tried = self._clock.monotonic()
             task = asyncio.create_task(self._work_on())
             task.add_done_callback(lambda _: self._budget.give_back())
             self._tasks.add(task)

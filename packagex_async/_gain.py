@@ -57,6 +57,10 @@ class Gain:
             self._judge((received - self._since[1]) / seconds, left, sharing)
         return 1 if self._alone is None else self.most
 
+    def carried(self, seconds: float) -> int:
+        """How many bytes the first connection has brought in as many seconds while it was alone."""
+        return int((self._alone or 0.0) * seconds)
+
     def _patience(self, sharing: int) -> float:
         if self._alone is not None:
             return SETTLING

@@ -19,11 +19,13 @@ class Span:
 
     Attributes:
         asked: Where it ended when it was asked for: the answer may hold the bytes up to there.
+        flows: Whether its answer has begun.
     """
 
     position: int
     end: int
     asked: int = attrs.field(init=False, default=0)
+    flows: bool = attrs.field(init=False, default=False)
 
     @property
     def left(self) -> int:
@@ -36,9 +38,13 @@ class Work:
 
     Args:
         gaps: The spans that are missing.
+
+    Attributes:
+        lead: How many bytes a connection brings in the time that another one needs to begin.
     """
 
     def __init__(self, gaps: Iterable[Bounds]) -> None:
+        self.lead = 0
         self._idle = [Span(*gap) for gap in gaps]
         self._busy: list[Span] = []
 
@@ -53,13 +59,13 @@ class Work:
         return bool(self._idle) or any(span.left >= 2 * LEAST_SPAN for span in self._busy)
 
     def claim(self) -> Span | None:
-        """A span that nobody brings, or the latter half of the largest one; `None` when none is worth it."""
-        span = self._idle.pop(0) if self._idle else self._halve()
+        """A span that nobody brings, or the latter part of the largest one; `None` when none is worth it."""
+        span = self._idle.pop(0) if self._idle else self._part()
         return span and self.hold(span)
 
     def hold(self, span: Span) -> Span:
         """Take note that `span` is being brought."""
-        span.asked = span.end
+        span.asked, span.flows = span.end, False
         self._busy.append(span)
         return span
 
@@ -79,14 +85,14 @@ class Work:
                 return True
         return False
 
-    def _halve(self) -> Span | None:
+    def _part(self) -> Span | None:
+        """The latter part of the largest span, so long that who brings the rest is done at the same time."""
         if not self.divisible:
             return None
-        largest = max(self._busy, key=lambda span: span.left)
-        middle = largest.position + largest.left // 2
-        span = Span(middle, largest.end)
-        largest.end = middle
-        return span
+        giver = max(self._busy, key=lambda span: span.left)
+        size = max((giver.left - self.lead * giver.flows) // 2, LEAST_SPAN)
+        giver.end -= size
+        return Span(giver.end, giver.end + size)
 
 
 @attrs.define(repr=False)

@@ -186,7 +186,7 @@ class Transfer:
     async def _receive_span(self, answer: StorageAnswer, span: Span) -> bool:
         if not self._declared.continued_by(answer.status, answer.headers, span.position):
             return False
-        self._crew.proved()
+        self._crew.proved(span)
         await self._receive(answer, span)
         return True
 
@@ -205,6 +205,7 @@ class Transfer:
         await self._part.start(algorithms=algorithms, length=declared.size, decoder=decoder, memo=memo)
         work = Work(())
         span = work.hold(Span(0, sys.maxsize if declared.length is None else declared.length))
+        span.flows = True
         self._divide(work)
         self._crew.advanced(0)
         try:

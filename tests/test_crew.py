@@ -20,14 +20,14 @@ from .support import FakeClock
 LENGTH = 64 * LEAST_SPAN
 
 
-async def started(crew: Crew, clock: FakeClock) -> Span:
+async def started(crew: Crew, clock: FakeClock, received: int = 1) -> Span:
     """The first connection's span, of a body that comes slowly."""
     crew.begin(Work([(0, LENGTH)]), alone=False)
     span = await crew.next_span()
     assert span is not None
     crew.advanced(0)
     clock.now += 2 * PROBE
-    crew.advanced(1)
+    crew.advanced(received)
     return span
 
 
@@ -73,7 +73,7 @@ async def test_one_that_is_done_makes_room_for_another() -> None:
         nonlocal busy, most, parts
         busy += 1
         most, parts = max(most, busy), parts + 1
-        crew.proved()
+        crew.proved(span)
         await turns()
         span.position = span.end
         busy -= 1
@@ -97,9 +97,9 @@ async def test_when_the_second_has_proved_itself_all_others_follow_at_once() -> 
     """Each has a long way to go before it brings anything."""
     proof = asyncio.Event()
 
-    async def bring(_: Span) -> bool:
+    async def bring(span: Span) -> bool:
         await proof.wait()
-        crew.proved()
+        crew.proved(span)
         await asyncio.Event().wait()
         return True
 
@@ -111,6 +111,49 @@ async def test_when_the_second_has_proved_itself_all_others_follow_at_once() -> 
         proof.set()
         await turns()
         assert crew.hired == 7
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.4])
+async def test_the_time_that_the_trial_took_is_what_the_others_will_take(seconds: float) -> None:
+    """Those that bring already keep what they will have brought by then."""
+    asked: list[Span] = []
+    proof = asyncio.Event()
+
+    async def bring(span: Span) -> bool:
+        asked.append(span)
+        await proof.wait()
+        if span is asked[0]:
+            crew.proved(span)
+        await asyncio.Event().wait()
+        return True
+
+    clock = FakeClock()
+    async with Crew(bring, 3, clock, Budget(100, clock)) as crew:
+        first = await started(crew, clock, received=LEAST_SPAN)
+        first.flows = True
+        await turns()
+        clock.now += seconds
+        proof.set()
+        await turns()
+        trial, third = asked
+        assert (trial.position, trial.end) == (LENGTH // 2, LENGTH)
+        lead = LEAST_SPAN / (2 * PROBE) * seconds
+        assert third.left == pytest.approx((LENGTH // 2 - lead) / 2, abs=64)
+        assert first.left + third.left == LENGTH // 2
+
+
+async def test_the_proof_of_one_that_goes_on_tells_of_no_time() -> None:
+    """Nobody was on trial: what it would bring meanwhile is not known."""
+
+    async def bring(_: Span) -> bool:
+        pytest.fail("there is no place for anybody else")
+
+    clock = FakeClock()
+    budget = Budget(1, clock)
+    async with Crew(bring, 8, clock, budget) as crew, budget.place():
+        first = await started(crew, clock)
+        crew.proved(first)
+        assert (first.flows, crew.work.lead) == (True, 0)
 
 
 async def test_whoever_is_not_trusted_gets_no_company() -> None:

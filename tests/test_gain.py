@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from packagex_async._gain import FAST, GAIN, PROBE, SETTLING, SHARED_PROBE, WORTH, Gain
 
 MIB = 1024 * 1024
@@ -48,6 +50,14 @@ def test_one_that_turns_slow_is_helped_after_all() -> None:
     gain = Gain(8)
     assert watched(gain, 1.01 * FAST, PROBE) == 1
     assert gain.connections(2 * PROBE, int(1.01 * FAST * PROBE), LEFT, working=1) == 8
+
+
+def test_what_the_first_connection_brings_in_some_time_is_told() -> None:
+    """Nothing, as long as it is not known to be slow."""
+    gain = Gain(8)
+    assert gain.carried(1.0) == 0
+    assert watched(gain, 4 * MIB, PROBE) == 8
+    assert gain.carried(0.5) == pytest.approx(2 * MIB, abs=2)
 
 
 def test_several_that_are_faster_together_stay() -> None:

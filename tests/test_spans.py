@@ -84,6 +84,36 @@ def test_a_span_is_halved_where_both_halves_are_worth_a_request() -> None:
     assert work.divisible
 
 
+def test_who_brings_already_keeps_what_it_brings_while_the_other_gets_going() -> None:
+    """So both are done at the same time; who has yet to begin itself keeps just a half."""
+    work = Work([(0, 10 * LEAST_SPAN)])
+    work.lead = 2 * LEAST_SPAN
+    first = work.claim()
+    assert first is not None
+    first.flows = True
+    second, third = work.claim(), work.claim()
+    assert second is not None
+    assert third is not None
+    assert (second.position, second.end) == (6 * LEAST_SPAN, 10 * LEAST_SPAN)
+    assert (third.position, third.end) == (4 * LEAST_SPAN, 6 * LEAST_SPAN)
+    first.position = 2 * LEAST_SPAN
+    fourth = work.claim()
+    assert fourth is not None
+    assert (second.end, fourth.position, fourth.end) == (8 * LEAST_SPAN, 8 * LEAST_SPAN, 10 * LEAST_SPAN)
+
+
+def test_no_part_is_smaller_than_is_worth_a_request() -> None:
+    """However much the one that brings already would bring meanwhile."""
+    work = Work([(0, 3 * LEAST_SPAN)])
+    work.lead = 100 * LEAST_SPAN
+    first = work.claim()
+    assert first is not None
+    first.flows = True
+    second = work.claim()
+    assert second is not None
+    assert (first.end, second.position, second.end) == (2 * LEAST_SPAN, 2 * LEAST_SPAN, 3 * LEAST_SPAN)
+
+
 def test_a_span_goes_back_to_where_it_was_taken_from() -> None:
     """Who has asked for it before brings it after all; who has not, does not."""
     work = Work([(0, 4 * LEAST_SPAN)])
