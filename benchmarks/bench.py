@@ -67,7 +67,12 @@ def play(names: Iterable[str], scale: Scale, scratch: Path) -> dict[str, Outcome
 
 def table(outcomes: Mapping[str, Outcome]) -> str:
     """The table of all workloads in Markdown, with its notes."""
-    return markdown([row for outcome in outcomes.values() for row in outcome.rows], NOTES)
+    failures = [
+        f"{name}: failed runs of {contender}, made again: {count}."
+        for name, outcome in outcomes.items()
+        for contender, count in outcome.failures.items()
+    ]
+    return markdown([row for outcome in outcomes.values() for row in outcome.rows], [*NOTES, *failures])
 
 
 def write(outcomes: Mapping[str, Outcome], facts: Mapping[str, object], folder: Path) -> None:

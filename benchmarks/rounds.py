@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
-from runs import Cost, Run, measured
+from runs import Cost, Failed, Run, measured
 
 Runs = Mapping[str, Sequence[Run]]
 """The runs of each contender, round by round."""
@@ -45,10 +45,11 @@ class Contender:
 def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tidy: Tidy) -> Runs:
     """Let everybody run in turn, once to warm up and then `rounds` times.
 
-    What each of them brings the first time is compared byte for byte; `tidy` clears it away.
+    What each of them brings the first time is compared byte for byte; `tidy` clears it away. Who fails is run
+    again, once: one that crashes in a hundred runs need not cost everybody all of theirs.
 
     Raises:
-        SystemExit: Somebody failed, or brought something else.
+        SystemExit: Somebody failed twice in a row, or brought something else.
     """
     runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
     checked: set[str] = set()
@@ -81,14 +82,24 @@ def empty(folder: Path) -> None:
 
 
 def _run(contender: Contender, scratch: Path, tidy: Tidy, *, check: bool) -> Run:
+    try:
+        return _once(contender, scratch, tidy, check=check)
+    except Failed as failure:
+        sys.stderr.write(f"{failure}\n")
+    return attrs.evolve(_once(contender, scratch, tidy, check=check), failures=1)
+
+
+def _once(contender: Contender, scratch: Path, tidy: Tidy, *, check: bool) -> Run:
     folder = Path(tempfile.mkdtemp(dir=scratch))
-    run = measured(contender.command(folder), scratch)
-    sys.stderr.write(f"{contender.name}: {run.wall:.2f} s\n")
-    if check:
-        _compare(contender, folder)
-    tidy(folder)
-    # Nobody's run shall wait for the disk to take in what the one before it wrote.
-    os.sync()
+    try:
+        run = measured(contender.command(folder), scratch)
+        sys.stderr.write(f"{contender.name}: {run.wall:.2f} s\n")
+        if check:
+            _compare(contender, folder)
+    finally:
+        tidy(folder)
+        # Nobody's run shall wait for the disk to take in what the one before it wrote.
+        os.sync()
     return run
 
 

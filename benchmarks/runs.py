@@ -29,23 +29,29 @@ class Run:
         transfer: Seconds without an interpreter's start and end; `wall` where there is no interpreter.
         cpu: Seconds of processor time, its children's and the kernel's for it included.
         peak: Bytes of memory at most.
+        failures: How often it had failed before.
     """
 
     wall: float
     transfer: float
     cpu: float
     peak: int
+    failures: int = 0
 
 
 Cost = Callable[[Run], float]
 """What is compared of two runs."""
 
 
+class Failed(SystemExit):
+    """A process has failed, or took longer than any should; says what it complained of."""
+
+
 def measured(command: Sequence[str], scratch: Path) -> Run:
     """Run `command` and measure it; `scratch` is a folder for notes.
 
     Raises:
-        SystemExit: It failed, or took longer than any run should; says what it complained of.
+        Failed: It failed, or took longer than any run should.
     """
     note = scratch / "peak.txt"
     # The kernel counts what a parent holds into the peak of its child: this small program starts it for us.
@@ -63,7 +69,7 @@ def measured(command: Sequence[str], scratch: Path) -> Run:
         wall = time.monotonic() - began
         if process.returncode:
             said = _text(complaints)
-            raise SystemExit(f"{' '.join(command)} failed with status {process.returncode}:\n{said}")
+            raise Failed(f"{' '.join(command)} failed with status {process.returncode}:\n{said}")
         times = _text(told)
     start, end = json.loads(times) if times else (0, wall)
     return Run(wall=wall, transfer=end - start, cpu=cpu, peak=1024 * int(note.read_text()))
@@ -91,7 +97,11 @@ def _text(file: IO[bytes]) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Our environment, where the peers find `job.py` and no proxy stands before loopback."""
+    """Our environment, where the peers find `job.py` and no proxy stands before loopback.
+
+    Byte code is kept, as it is wherever something was installed.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths)}

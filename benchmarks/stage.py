@@ -90,6 +90,15 @@ class Outcome:
     raw: Mapping[str, Sequence[Any]]
     bars: Mapping[str, Sequence[float]] = attrs.field(factory=dict)
 
+    @property
+    def failures(self) -> dict[str, int]:
+        """How many runs had to be made again, of each contender that has failed."""
+        counts = {
+            name: sum(run["failures"] for run in runs if isinstance(run, dict))
+            for name, runs in self.raw.items()
+        }
+        return {name: count for name, count in counts.items() if count}
+
 
 Workload = Callable[[Stage], Outcome]
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import shutil
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from bench import table
 from plot import svg
-from rounds import Contender, ratios
-from runs import Run
+from rounds import Contender, interleaved, ratios
+from runs import Failed, Run
 from table import Row, markdown
 
 
@@ -57,6 +62,45 @@ def test_who_takes_long_runs_seldom_and_without_a_warm_up(rounds: int | None, ta
     """Its rounds are the first that count, so that each has a counterpart."""
     contender = Contender("curl", lambda folder: [], {}, rounds)
     assert [number for number in range(4) if contender.runs_in(number)] == taken
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for notes, where runs are watched by a `time` that every machine has."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    time = programs / "time"
+    time.write_text('#!/bin/sh\necho 1 > "$4"\nshift 4\nexec "$@"\n')
+    time.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+def failing(times: int, folder: Path) -> Contender:
+    """One that writes down each of its runs, and fails in the first ones."""
+    note = folder / "runs"
+    script = f'echo >> "$0"; test $(wc -l < "$0") -gt {times}'
+    return Contender("curl", lambda _: ["sh", "-c", script, str(note)], {}, rounds=2)
+
+
+def test_who_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
+    """One crash does not cost everybody their runs, and nobody hides one."""
+    # Type checkers would take the tests' own module of this name.
+    stage = importlib.import_module("stage")
+    runs = interleaved([failing(1, scratch)], 2, scratch, shutil.rmtree)
+    outcome = stage.Outcome([], stage.raw(runs) | {"in memory": [0.5]})
+    assert [run.failures for run in runs["curl"]] == [1, 0]
+    assert outcome.failures == {"curl": 1}
+    assert "- W3: failed runs of curl, made again: 1." in table({"W3": outcome}).splitlines()
+    assert sorted(path.name for path in scratch.iterdir()) == ["peak.txt", "runs"]
+
+
+def test_who_fails_twice_in_a_row_ends_the_benchmark(scratch: Path) -> None:
+    """It cannot do it."""
+    with pytest.raises(Failed, match="failed with status 1"):
+        interleaved([failing(2, scratch)], 2, scratch, shutil.rmtree)
 
 
 def test_the_plot_shows_everybody_fastest_first() -> None:
