@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections import deque
 from contextlib import suppress
 
@@ -25,6 +26,9 @@ BUFFERS = 3
 
 LINGER = 0.05
 """Seconds that a buffer gets to be full; then its reader takes what is there, or what comes next."""
+
+_TOLD_IN_BULK = sys.platform == "linux"
+"""Whether the system is asked to wait for many bytes: others may take no more before there are so many."""
 
 _NOTHING = memoryview(b"")
 
@@ -159,11 +163,11 @@ class Intake(asyncio.BufferedProtocol):
 
         While buffers fill quickly, nothing is to be gained from a turn of the event loop for every few.
         """
-        if self._left < 2 * size:
+        if not _TOLD_IN_BULK or self._left < 2 * size:
             size = 1
         if size != self._told_from:
             self._told_from = size
-            # Windows has no such thing, and tells of everything; what is closed tells of nothing.
+            # What is closed tells of nothing.
             with suppress(OSError, ValueError):
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 

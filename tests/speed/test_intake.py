@@ -255,6 +255,19 @@ async def test_of_a_fast_line_is_told_in_bulk(security: Security, monkeypatch: p
         assert told_from(there) == 1
 
 
+async def test_systems_that_may_not_bear_it_tell_of_everything(
+    security: Security, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that stands still until its reader gives up waiting would be slow."""
+    monkeypatch.setattr(_intake, "LINGER", PATIENCE)
+    monkeypatch.setattr(_intake, "_TOLD_IN_BULK", False)
+    body = BODY * 3
+    async with line(sends(body), security, length=len(body)) as there:
+        first = bytes(await there.intake.read())
+        assert told_from(there) == 1
+        assert first + await drained(there.intake) == body
+
+
 async def test_a_line_that_slows_down_is_told_of_byte_by_byte(
     security: Security, monkeypatch: pytest.MonkeyPatch
 ) -> None:
