@@ -50,6 +50,7 @@ NOTES = (
     "Figures are medians of ratios taken round by round, with the least and the greatest.",
     "Times are those of whole processes, start-up included, unless a row says otherwise; in W3, where that "
     "would be most of it, interpreters are timed without, and curl with its own.",
+    "W1 over TLS: the one worker of nginx encrypts at about the pace of curl, and everybody waits for it.",
     "W4: curl runs twice, everybody else in every round. The relay opens a connection a round trip late, and "
     "does not play TCP's slow start.",
     "W5: the peak of the whole process, less that of one that fetched one KiB.",
@@ -60,8 +61,8 @@ def play(names: Iterable[str], scale: Scale, scratch: Path) -> dict[str, Outcome
     """Play the workloads called `names`, in a folder of their own."""
     served = scratch / "served"
     served.mkdir()
-    with nginx(served) as port:
-        stage = Stage(scale, port, Objects(served), scratch)
+    with nginx(served) as server:
+        stage = Stage(scale, server, Objects(served), scratch)
         return {name: WORKLOADS[name](stage) for name in names}
 
 

@@ -24,6 +24,8 @@ def large(stage: Stage) -> Outcome:
     bare = stage.errand("large", [file], 1)
     crc32c = stage.errand("crc32c", [stage.objects.with_hash(file, "crc32c")], 1)
     md5 = stage.errand("md5", [stage.objects.with_hash(file, "md5")], 1)
+    over_tls = stage.objects.file(stage.tls_origin, _LARGE, "json", stage.scale.large)
+    tls = stage.tls_errand("tls", [over_tls], 1)
     runs = stage.play(
         bare.curl(),
         *_ours(bare),
@@ -33,6 +35,9 @@ def large(stage: Stage) -> Outcome:
         md5.curl_then("md5sum"),
         bare.python("ours, sha256", "ours", "sha256"),
         bare.curl_then("sha256sum"),
+        attrs.evolve(tls.curl(), name="curl, TLS"),
+        tls.python("ours, TLS", "ours"),
+        tls.python("naive, TLS", "naive"),
     )
     rows = [
         Row("W1", "time vs curl", ratios(runs, "ours", "curl", WALL), 0.85, 0.50),
@@ -40,6 +45,8 @@ def large(stage: Stage) -> Outcome:
         Row("W1", "time vs parfive", ratios(runs, "ours", "parfive", WALL), 0.17, 0.10),
         Row("W1", "without start-up, time vs curl", ratios(runs, "ours", "curl", TRANSFER)),
         Row("W1", "on uvloop, time vs curl", ratios(runs, "ours, uvloop", "curl", WALL)),
+        Row("W1", "over TLS, time vs curl", ratios(runs, "ours, TLS", "curl, TLS", WALL)),
+        Row("W1", "over TLS, time vs naive loop", ratios(runs, "ours, TLS", "naive, TLS", WALL)),
         Row("W1", "crc32c verified, time vs no hash", ratios(runs, "ours, crc32c", "ours", WALL), 1.15, 1.05),
         Row(
             "W1",
@@ -99,7 +106,7 @@ def many(stage: Stage) -> Outcome:
 
 def far(stage: Stage) -> Outcome:
     """W4: one artifact from far away, where one connection cannot be fast."""
-    with relay(stage.port) as port:
+    with relay(stage.server.port) as port:
         file = stage.objects.file(f"http://127.0.0.1:{port}", "exp_far", "json", stage.scale.far)
         errand = stage.errand("far", [file], 1)
         aria2c = errand.aria2c(8)

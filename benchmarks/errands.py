@@ -46,7 +46,8 @@ class Errand:
     def curl(self) -> Contender:
         """curl, with `--parallel` where there is more than one file."""
         side = ["--parallel", "--parallel-max", str(self._job.workers)] if len(self._job.files) > 1 else []
-        base = ["curl", "-sS", "-f", *side, "-K", str(self._list), "--output-dir"]
+        trust = ["--cacert", self._job.authority] if self._job.authority else []
+        base = ["curl", "-sS", "-f", *side, *trust, "-K", str(self._list), "--output-dir"]
         return Contender("curl", lambda folder: [*base, str(folder)], self.files)
 
     def curl_then(self, tool: str) -> Contender:

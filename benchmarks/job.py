@@ -8,7 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 
 class File(NamedTuple):
@@ -21,11 +24,12 @@ class File(NamedTuple):
 
 
 class Job(NamedTuple):
-    """All that is to be fetched, how many files at once, and where our side finds the API."""
+    """All that is to be fetched, how many files at once, where our side finds the API, who certifies it."""
 
     base_url: str
     workers: int
     files: list[File]
+    authority: str | None = None
 
     def write(self, path: Path) -> None:
         """Leave it at `path` for `read`."""
@@ -34,8 +38,17 @@ class Job(NamedTuple):
     @classmethod
     def read(cls, path: Path) -> Job:
         """The job that `write` left."""
-        base_url, workers, files = json.loads(path.read_text(encoding="utf-8"))
-        return cls(base_url, workers, [File(*file) for file in files])
+        base_url, workers, files, authority = json.loads(path.read_text(encoding="utf-8"))
+        return cls(base_url, workers, [File(*file) for file in files], authority)
+
+    def trust(self) -> SSLContext | bool:
+        """How TLS is checked, as aiohttp takes it."""
+        if self.authority is None:
+            return True
+        # Who does without it shall not pay for its import.
+        import ssl
+
+        return ssl.create_default_context(cafile=self.authority)
 
 
 def given() -> tuple[Job, Path, list[str]]:

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
+import trustme
+
 HERE = Path(__file__).parent
 
 ONE_WAY = 0.04
@@ -42,6 +45,9 @@ http {{
     scgi_temp_path temporary;
     server {{
         listen 127.0.0.1:{port};
+        listen 127.0.0.1:{tls_port} ssl;
+        ssl_certificate server.pem;
+        ssl_certificate_key server.pem;
         root .;
         location /objects/ {{ add_header x-goog-hash $arg_hash; }}
         location = /v1/exports {{ default_type application/json; try_files /pages/$arg_page.json =404; }}
@@ -50,27 +56,43 @@ http {{
 """
 
 
+@attrs.frozen
+class Server:
+    """Where nginx listens.
+
+    Attributes:
+        port: Its port on 127.0.0.1.
+        tls_port: The one where it speaks TLS.
+        authority: The file of the certificate that its own is signed with.
+    """
+
+    port: int
+    tls_port: int
+    authority: Path
+
+
 @contextmanager
-def nginx(folder: Path) -> Iterator[int]:
-    """Serve `objects/`, and `pages/` as the listing, from `folder`, at the port that is yielded."""
+def nginx(folder: Path) -> Iterator[Server]:
+    """Serve `objects/`, and `pages/` as the listing, from `folder`."""
     # Debian keeps it where the path of an ordinary user does not lead.
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         raise SystemExit("there is no nginx: `nox -s bench` installs it")
-    # It takes over a socket that listens already: no port is guessed, and who comes early waits in line.
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
+    # It takes over sockets that listen already: no port is guessed, and who comes early waits in line.
+    with socket.create_server(("127.0.0.1", 0)) as plain, socket.create_server(("127.0.0.1", 0)) as tls:
+        server = Server(plain.getsockname()[1], tls.getsockname()[1], _certified(folder))
         # What root starts would otherwise serve as nobody, who may not look into the folder.
         user = "user root;" if os.geteuid() == 0 else ""
-        (folder / "nginx.conf").write_text(_CONFIGURATION.format(user=user, port=port))
+        configuration = _CONFIGURATION.format(user=user, port=server.port, tls_port=server.tls_port)
+        (folder / "nginx.conf").write_text(configuration)
         process = subprocess.Popen(
             ["timeout", str(_LONGEST), program, "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"],
-            env={**os.environ, "NGINX": f"{listening.fileno()};"},
-            pass_fds=[listening.fileno()],
+            env={**os.environ, "NGINX": f"{plain.fileno()};{tls.fileno()};"},
+            pass_fds=[plain.fileno(), tls.fileno()],
             stderr=subprocess.DEVNULL,
         )
     try:
-        yield port
+        yield server
     finally:
         _stop(process)
 
@@ -91,6 +113,14 @@ def relay(port: int) -> Iterator[int]:
         yield near
     finally:
         _stop(process)
+
+
+def _certified(folder: Path) -> Path:
+    """The certificate of an authority, which has signed one for nginx in `folder`."""
+    authority = trustme.CA()
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    return folder / "authority.pem"
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -14,6 +14,7 @@ from job import File, Job
 from objects import GIB, MIB, Objects
 from rounds import Contender, Runs, Tidy, interleaved
 from runs import Cost
+from servers import Server
 from table import Row
 
 WALL: Cost = attrgetter("wall")
@@ -52,24 +53,36 @@ class Stage:
 
     Attributes:
         scale: How much of everything.
-        port: Where nginx listens.
+        server: Where nginx listens.
         objects: What it serves.
         scratch: A folder for notes, and for what the contenders bring.
     """
 
     scale: Scale
-    port: int
+    server: Server
     objects: Objects
     scratch: Path
 
     @property
     def origin(self) -> str:
         """Scheme, address and port of nginx."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.server.port}"
+
+    @property
+    def tls_origin(self) -> str:
+        """The same where it speaks TLS."""
+        return f"https://127.0.0.1:{self.server.tls_port}"
 
     def errand(self, name: str, files: list[File], workers: int) -> Errand:
         """These files, to be fetched by so many at once."""
-        return Errand(name, Job(self.origin, workers, files), self.objects.folder, self.scratch)
+        return self._errand(name, Job(self.origin, workers, files))
+
+    def tls_errand(self, name: str, files: list[File], workers: int) -> Errand:
+        """The same with the API where TLS is spoken."""
+        return self._errand(name, Job(self.tls_origin, workers, files, str(self.server.authority)))
+
+    def _errand(self, name: str, job: Job) -> Errand:
+        return Errand(name, job, self.objects.folder, self.scratch)
 
     def play(self, *contenders: Contender, tidy: Tidy = shutil.rmtree) -> Runs:
         """Everybody in turn, for as many rounds as count; what they bring is removed, or what `tidy` does."""

@@ -27,7 +27,8 @@ async def fetch(session: aiohttp.ClientSession, wanted: Iterable[File], folder: 
 async def main(job: Job, folder: Path) -> None:
     """Do the job with one session, and workers that pull from one iterator."""
     wanted = iter(job.files)
-    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+    connector = aiohttp.TCPConnector(ssl=job.trust())
+    async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
         for _ in range(job.workers):
             group.create_task(fetch(session, wanted, folder))
 

@@ -35,7 +35,7 @@ async def fetch(
 async def main(job: Job, folder: Path, options: list[str]) -> None:
     """Do the job with one client."""
     digest: Literal["sha256"] | None = "sha256" if "sha256" in options else None
-    async with AsyncPackageX("key", base_url=job.base_url) as px:
+    async with AsyncPackageX("key", base_url=job.base_url, ssl=job.trust()) as px:
         if "bulk" in options:
             async for report in px.exports.download_all(folder, concurrency=job.workers):
                 report.raise_for_failures()
