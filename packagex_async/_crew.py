@@ -53,7 +53,7 @@ class Crew:
         self._received = 0
         self._gain = Gain(1 if alone else self._most)
         self._proven = False
-        self._tried: float | None = None
+        self._trial_began: float | None = None
         self.encourage()
 
     def distrust(self) -> None:
@@ -119,14 +119,14 @@ class Crew:
         span.flows = True
         if not self._proven:
             self._proven = True
-            if self._tried is not None:
-                self.work.lead = self._gain.carried(self._clock.monotonic() - self._tried)
+            if self._trial_began is not None:
+                self.work.lead = self._gain.carried(self._clock.monotonic() - self._trial_began)
         self.advanced(self._received)
 
     def _hire(self, most: int) -> None:
         while self.hired < most and self.work.divisible and self._budget.borrow():
             if not self._proven:
-                self._tried = self._clock.monotonic()
+                self._trial_began = self._clock.monotonic()
             task = asyncio.create_task(self._work_on())
             task.add_done_callback(lambda _: self._budget.give_back())
             self._tasks.add(task)

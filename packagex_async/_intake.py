@@ -55,7 +55,7 @@ class Intake(asyncio.BufferedProtocol):
     ) -> None:
         self._transport = transport
         self._heir = transport.get_protocol()
-        self._socket: socket.socket = transport.get_extra_info("socket")
+        self._socket: socket.socket | None = transport.get_extra_info("socket") if _TOLD_IN_BULK else None
         self._left = length
         self._patience = patience
         self._failure: Exception | None = None
@@ -163,9 +163,9 @@ class Intake(asyncio.BufferedProtocol):
 
         While buffers fill quickly, nothing is to be gained from a turn of the event loop for every few.
         """
-        if not _TOLD_IN_BULK or self._left < 2 * size:
+        if self._left < 2 * size:
             size = 1
-        if size != self._told_from:
+        if self._socket is not None and size != self._told_from:
             self._told_from = size
             # What is closed tells of nothing.
             with suppress(OSError, ValueError):
