@@ -6,7 +6,7 @@ import hashlib
 import importlib
 from collections.abc import Callable
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Digest(Protocol):
@@ -29,16 +29,24 @@ def crc32c() -> Callable[[], Digest] | None:
 
 
 class _Crc32c:
-    """The library's CRC-32C, which takes nothing but bytes."""
+    """The library's CRC-32C, which takes no view of any bytes."""
 
     def __init__(self, checksum: Digest) -> None:
         self._checksum = checksum
 
     def update(self, block: bytes | memoryview, /) -> None:
-        self._checksum.update(bytes(block))
+        self._checksum.update(bytes(block) if memoryview(block).readonly else _as_array(block))
 
     def digest(self) -> bytes:
         return self._checksum.digest()
+
+
+def _as_array(block: Any) -> Any:
+    """What lies in `block`, as C lays out an array: to copy a large one takes as long as to hash it."""
+    # Whoever is told no CRC-32C does not wait for its import.
+    import ctypes
+
+    return (ctypes.c_char * len(block)).from_buffer(block)
 
 
 def available(algorithm: str) -> bool:

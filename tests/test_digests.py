@@ -19,18 +19,29 @@ def _forget() -> Iterator[None]:
     _digests.crc32c.cache_clear()
 
 
-def test_every_hash_gives_its_known_value() -> None:
-    """The check values of the algorithms' own specifications."""
-    for name, known in {
-        "crc32c": "e3069283",
-        "md5": hashlib.md5(b"123456789").hexdigest(),
-        "sha256": hashlib.sha256(b"123456789").hexdigest(),
-    }.items():
-        digest = _digests.new(name)
-        digest.update(b"1234")
-        digest.update(b"56789")
-        assert digest.digest().hex() == known
-        assert _digests.available(name)
+def known(name: str) -> bytes:
+    """The check value of the algorithm's own specification: the hash of nine digits."""
+    return bytes.fromhex("e3069283") if name == "crc32c" else hashlib.new(name, b"123456789").digest()
+
+
+@pytest.mark.parametrize("name", ["crc32c", "md5", "sha256"])
+def test_every_hash_gives_its_known_value(name: str) -> None:
+    """Wherever the bytes lie: in bytes, in a view of them, in a part of a buffer; no hold of it is kept."""
+    buffer = bytearray(b"0123456789")
+    part = memoryview(buffer)[1:]
+    for block in (b"123456789", memoryview(b"123456789"), part, part.toreadonly()):
+        whole, pieces = _digests.new(name), _digests.new(name)
+        whole.update(block)
+        pieces.update(block[:4])
+        pieces.update(block[4:])
+        assert whole.digest() == pieces.digest() == known(name)
+    del block, part
+    buffer.clear()
+
+
+def test_hashes_that_can_be_computed_are_told() -> None:
+    """Only those."""
+    assert all(map(_digests.available, ("crc32c", "md5", "sha256")))
     assert not _digests.available("sha1")
 
 
