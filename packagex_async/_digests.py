@@ -35,18 +35,25 @@ class _Crc32c:
         self._checksum = checksum
 
     def update(self, block: bytes | memoryview, /) -> None:
-        self._checksum.update(bytes(block) if memoryview(block).readonly else _as_array(block))
+        self._checksum.update(_at_hand(block))
 
     def digest(self) -> bytes:
         return self._checksum.digest()
 
 
-def _as_array(block: Any) -> Any:
-    """What lies in `block`, as C lays out an array: to copy a large one takes as long as to hash it."""
-    # Whoever is told no CRC-32C does not wait for its import.
-    import ctypes
+def _at_hand(block: bytes | memoryview) -> Any:
+    """`block` as the library takes it, copied only where it must be: that takes as long as to hash it."""
+    char = None if memoryview(block).readonly else _char()
+    return bytes(block) if char is None else (char * len(block)).from_buffer(block)
 
-    return (ctypes.c_char * len(block)).from_buffer(block)
+
+@cache
+def _char() -> Any:
+    """C's `char`, or `None` where Python was built without ctypes."""
+    try:
+        return importlib.import_module("ctypes").c_char
+    except ImportError:
+        return None
 
 
 def available(algorithm: str) -> bool:

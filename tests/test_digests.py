@@ -14,9 +14,12 @@ from packagex_async import _digests
 
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
-    _digests.crc32c.cache_clear()
+    cached = (_digests.crc32c, _digests._char)
+    for call in cached:
+        call.cache_clear()
     yield
-    _digests.crc32c.cache_clear()
+    for call in cached:
+        call.cache_clear()
 
 
 def known(name: str) -> bytes:
@@ -37,6 +40,14 @@ def test_every_hash_gives_its_known_value(name: str) -> None:
         assert whole.digest() == pieces.digest() == known(name)
     del block, part
     buffer.clear()
+
+
+def test_crc32c_without_ctypes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some build their Python without: then a block is copied."""
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    digest = _digests.new("crc32c")
+    digest.update(memoryview(bytearray(b"123456789")))
+    assert digest.digest() == known("crc32c")
 
 
 def test_hashes_that_can_be_computed_are_told() -> None:
