@@ -38,6 +38,7 @@ def large(stage: Stage) -> Outcome:
         attrs.evolve(tls.curl(), name="curl, TLS"),
         tls.python("ours, TLS", "ours"),
         tls.python("naive, TLS", "naive"),
+        rounds=stage.scale.large_rounds,
     )
     rows = [
         Row("W1", "time vs curl", ratios(runs, "ours", "curl", WALL), 0.85, 0.50),
@@ -71,7 +72,8 @@ def four(stage: Stage) -> Outcome:
     """W2: the four artifacts of one export, side by side."""
     files = stage.objects.export(stage.origin, "exp_four", [stage.scale.quarter] * len(ARTIFACTS))
     errand = stage.errand("four", files, len(files))
-    runs = stage.play(errand.curl(), *_ours(errand), *_others(errand))
+    everybody = [errand.curl(), *_ours(errand), *_others(errand)]
+    runs = stage.play(*everybody, rounds=stage.scale.large_rounds)
     rows = [
         Row("W2", "time vs curl --parallel", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
         Row("W2", "without start-up, time vs curl --parallel", ratios(runs, "ours", "curl", TRANSFER)),

@@ -41,6 +41,7 @@ class Errand:
             name,
             lambda folder: [sys.executable, script, str(self._path), str(folder), *options],
             self.files,
+            ours=peer == "ours",
         )
 
     def curl(self) -> Contender:

@@ -30,12 +30,14 @@ class Contender:
         command: The command line that leaves the files in a folder.
         files: What has to be there in the end, by name, and what it must be the same as.
         rounds: How often at most, without a warm-up, for one that takes its time.
+        ours: Whether it is us, who may not fail even once.
     """
 
     name: str
     command: Callable[[Path], Sequence[str]]
     files: Mapping[str, Path]
     rounds: int | None = None
+    ours: bool = False
 
     def runs_in(self, number: int) -> bool:
         """Whether it takes part in a round; round 0 is the warm-up."""
@@ -45,17 +47,18 @@ class Contender:
 def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tidy: Tidy) -> Runs:
     """Let everybody run in turn, once to warm up and then `rounds` times.
 
-    What each of them brings the first time is compared byte for byte; `tidy` clears it away. Who fails is run
-    again, once: one that crashes in a hundred runs need not cost everybody all of theirs.
+    What each of them brings the first time is compared byte for byte; `tidy` clears it away. A peer
+    that fails is run again, once: one crash in a hundred runs need not cost everybody all of theirs.
 
     Raises:
-        SystemExit: Somebody failed twice in a row, or brought something else.
+        SystemExit: We failed, a peer did twice in a row, or somebody brought something else.
     """
     runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
     checked: set[str] = set()
     for number in range(rounds + 1):
-        # What memory and disk are like depends on who came before: nobody always follows the same one.
-        for contender in random.Random(number).sample(contenders, len(contenders)):
+        # What memory and disk are like depends on who came before: nobody always follows the same one,
+        # neither in the next round nor in the next benchmark.
+        for contender in random.sample(contenders, len(contenders)):
             if not contender.runs_in(number):
                 continue
             run = _run(contender, scratch, tidy, check=contender.name not in checked)
@@ -85,6 +88,8 @@ def _run(contender: Contender, scratch: Path, tidy: Tidy, *, check: bool) -> Run
     try:
         return _once(contender, scratch, tidy, check=check)
     except Failed as failure:
+        if contender.ours:
+            raise
         sys.stderr.write(f"{failure}\n")
     return attrs.evolve(_once(contender, scratch, tidy, check=check), failures=1)
 

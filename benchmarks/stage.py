@@ -28,6 +28,7 @@ class Scale:
 
     Attributes:
         rounds: Rounds that count.
+        large_rounds: The same in W1 and W2, where runs differ most, by the price of memory.
         large: Bytes of the one artifact of W1 and W8.
         quarter: Bytes of each of the four of W2.
         exports: Exports of W3, with four artifacts each.
@@ -36,6 +37,7 @@ class Scale:
     """
 
     rounds: int = 5
+    large_rounds: int = 9
     large: int = GIB
     quarter: int = 256 * MIB
     exports: int = 500
@@ -43,7 +45,9 @@ class Scale:
     huge: int = 10 * GIB
 
 
-QUICK = Scale(rounds=1, large=64 * MIB, quarter=16 * MIB, exports=50, far=32 * MIB, huge=256 * MIB)
+QUICK = Scale(
+    rounds=1, large_rounds=1, large=64 * MIB, quarter=16 * MIB, exports=50, far=32 * MIB, huge=256 * MIB
+)
 """Enough to see that all of it works; the figures mean nothing."""
 
 
@@ -84,9 +88,9 @@ class Stage:
     def _errand(self, name: str, job: Job) -> Errand:
         return Errand(name, job, self.objects.folder, self.scratch)
 
-    def play(self, *contenders: Contender, tidy: Tidy = shutil.rmtree) -> Runs:
+    def play(self, *contenders: Contender, rounds: int | None = None, tidy: Tidy = shutil.rmtree) -> Runs:
         """Everybody in turn, for as many rounds as count; what they bring is removed, or what `tidy` does."""
-        return interleaved(contenders, self.scale.rounds, self.scratch, tidy)
+        return interleaved(contenders, rounds or self.scale.rounds, self.scratch, tidy)
 
 
 @attrs.frozen

@@ -78,14 +78,14 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def failing(times: int, folder: Path) -> Contender:
+def failing(times: int, folder: Path, *, ours: bool = False) -> Contender:
     """One that writes down each of its runs, and fails in the first ones."""
     note = folder / "runs"
     script = f'echo >> "$0"; test $(wc -l < "$0") -gt {times}'
-    return Contender("curl", lambda _: ["sh", "-c", script, str(note)], {}, rounds=2)
+    return Contender("curl", lambda _: ["sh", "-c", script, str(note)], {}, rounds=2, ours=ours)
 
 
-def test_who_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
+def test_a_peer_that_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
     """One crash does not cost everybody their runs, and nobody hides one."""
     # Type checkers would take the tests' own module of this name.
     stage = importlib.import_module("stage")
@@ -97,10 +97,16 @@ def test_who_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
     assert sorted(path.name for path in scratch.iterdir()) == ["peak.txt", "runs"]
 
 
-def test_who_fails_twice_in_a_row_ends_the_benchmark(scratch: Path) -> None:
+def test_a_peer_that_fails_twice_in_a_row_ends_the_benchmark(scratch: Path) -> None:
     """It cannot do it."""
     with pytest.raises(Failed, match="failed with status 1"):
         interleaved([failing(2, scratch)], 2, scratch, shutil.rmtree)
+
+
+def test_no_failure_of_ours_is_forgiven(scratch: Path) -> None:
+    """It would be a fault of this package, and no figure makes up for one."""
+    with pytest.raises(Failed, match="failed with status 1"):
+        interleaved([failing(1, scratch, ours=True)], 2, scratch, shutil.rmtree)
 
 
 def test_the_plot_shows_everybody_fastest_first() -> None:
