@@ -133,7 +133,7 @@ class Lane:
 
     async def _end_of(self, calls: int) -> None:
         while self._ended < calls:
-            waiter = asyncio.get_running_loop().create_future()
+            waiter = _future()
             self._waiters.append(waiter)
             await waiter
 
@@ -153,7 +153,7 @@ class _Job:
         self._result: object = None
         self._error: BaseException | None = None
         self._told = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter = _future()
 
     def do(self) -> None:
         """Do it, on whatever thread."""
@@ -165,7 +165,7 @@ class _Job:
     def tell(self) -> None:
         """Tell that it is done, on the event loop."""
         self._told = True
-        if self._waiter is not None and not self._waiter.done():
+        if not self._waiter.done():
             self._waiter.set_result(None)
 
     async def ended(self) -> object:
@@ -175,16 +175,20 @@ class _Job:
         """
         cancelled = None
         while not self._told:
-            self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
             except asyncio.CancelledError as error:
                 cancelled = cancelled or error
+                self._waiter = _future()
         if cancelled is not None:
             raise cancelled
         if self._error is not None:
             raise self._error
         return self._result
+
+
+def _future() -> asyncio.Future[None]:
+    return asyncio.get_running_loop().create_future()
 
 
 def _on_a_thread(pool: futures.ThreadPoolExecutor, work: Callable[[], T]) -> Awaitable[T]:

@@ -258,6 +258,26 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path, p
     disk.close()
 
 
+async def test_who_is_cancelled_when_the_work_has_just_ended_is_cancelled(disk: Disk, tmp_path: Path) -> None:
+    """That the loop is told of an end nobody waits for any more disturbs nobody else."""
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    gates = [Gate() for _ in range(_SHORT + 1)]
+    *busy, task, last = [asyncio.create_task(disk.run_short(tmp_path, gate)) for gate in gates]
+    for gate in gates[:_SHORT]:
+        await entered(gate)
+    gates[_SHORT - 1].open.set()
+    # The thread has gone on to the last one; the loop, held up here, has not heard of it.
+    assert gates[_SHORT].entered.wait(30)
+    task.cancel()
+    for gate in gates:
+        gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.gather(*busy, last)
+    assert failures == []
+
+
 async def test_an_error_of_cancelled_disk_work_is_not_left_unheard(disk: Disk, tmp_path: Path) -> None:
     """Cancellation wins, and no warning about an exception that was never retrieved follows."""
     gate = Gate()
