@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import csv
 import gzip
 import hashlib
@@ -11,6 +12,7 @@ import io
 import json
 import logging
 import math
+import socket
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -689,6 +691,32 @@ async def test_closing_does_not_wait_for_the_held(clock: Clock, fault: Fault) ->
                 await server.aclose()
             with pytest.raises(aiohttp.ClientConnectorError):
                 await session.get(server.base_url)
+
+
+async def left_alone(client: socket.socket) -> bool:
+    """Whether the other side has gone."""
+    with contextlib.suppress(ConnectionResetError):
+        return await asyncio.get_running_loop().sock_recv(client, 1) == b""
+    return True
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_closing_forgets_no_client_that_has_just_come(turns: int) -> None:
+    """Neither port keeps its connection, however far it has come with it."""
+    async with Emulator(populate=False) as server, contextlib.AsyncExitStack() as clients:
+        export = server.add_export(content={"csv": BODY})
+        origins = [URL(url) for url in (server.base_url, server.url_for(export.id, "csv"))]
+        opened = [
+            clients.enter_context(socket.create_connection((str(origin.host), origin.port or 0)))
+            for origin in origins
+        ]
+        for client in opened:
+            client.setblocking(False)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await server.aclose()
+        async with asyncio.timeout(5):
+            assert [await left_alone(client) for client in opened] == [True, True]
 
 
 async def test_a_client_that_leaves_is_not_an_error(

@@ -12,6 +12,7 @@ from packagex_async.testing.reply import Reply, deliver
 from packagex_async.testing.request import Host
 
 _SHUTDOWN_SECONDS = 0.2
+_MOMENT = 1e-6
 
 Answer = Callable[[web.BaseRequest, bytes], Reply]
 
@@ -48,6 +49,11 @@ class Servers:
     async def aclose(self) -> None:
         """Stop; what waits with a connection in its hand lets go of it."""
         self._closing.set()
+        # What asyncio accepts in one turn becomes a connection in the next; a server closed in between
+        # forgets it. Timers are last in a turn: whoever waited for one comes after all that was accepted.
+        await asyncio.sleep(_MOMENT)
+        for site in [site for runner in self._runners for site in runner.sites]:
+            await site.stop()
         while self._runners:
             await self._runners.pop().cleanup()
 
