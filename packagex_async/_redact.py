@@ -41,6 +41,19 @@ def redact(text: str) -> str:
     return _USERINFO.sub(r"\1", _QUERY.sub(r"\1?[redacted]", text))
 
 
+def sanitize(value: object, *, limit: int = 300) -> str:
+    """Return `value` as one line of text that is safe in a message, a log or a terminal.
+
+    URLs lose their query, fragment and user; control characters are escaped; a long text is shortened.
+
+    Args:
+        value: Text that a server or a disk controls.
+        limit: The largest number of characters to return.
+    """
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in redact(str(value)))
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 def redact_json(value: Any, clean: Callable[[str], str] = redact) -> Any:
     """A copy of a JSON value in which every string went through `clean`."""
     if isinstance(value, str):
