@@ -18,6 +18,9 @@ from packagex_async._intake import Block
 BLOCK_SIZE = 1024 * 1024
 """Bytes that are read or written at a time."""
 
+START_SIZE = 64
+"""Bytes at the start of a file that tell a web page from an artifact."""
+
 # For a larger write Linux looks for larger pages: those a virtual machine has given back to its host,
 # which it gets again at a tenth of a disk cache's usual speed.
 _WRITE_SIZE = 256 * 1024
@@ -42,11 +45,13 @@ class Measured:
         size: The length of the file.
         digests: The digests of the file.
         arrived: The digests of the bytes as they arrived, where those were encoded otherwise.
+        start: The first `START_SIZE` bytes of the file, of a file that is about to be published.
     """
 
     size: int
     digests: dict[str, bytes]
     arrived: dict[str, bytes] = attrs.field(factory=dict)
+    start: bytes = b""
 
     def of(self, algorithm: str | None) -> set[bytes]:
         """The digests by `algorithm`: the file's, and that of the bytes as they arrived."""

@@ -18,6 +18,7 @@ from packagex_async._decode import Decoder
 from packagex_async._digests import Digest
 from packagex_async._files import (
     BLOCK_SIZE,
+    START_SIZE,
     Measured,
     made,
     put_in_place,
@@ -72,15 +73,15 @@ class Partial:
         if found is None:
             return None
         path, memo = found
-        named = memo["algorithm"]
-        written = _written(memo, path) if named is None or _digests.available(named) else None
+        named = _algorithms(memo)
+        written = None if named is None else _written(memo, path)
         file = _continued(path) if written else None
-        if file is None or written is None:
+        if file is None or written is None or named is None:
             _keep.forget(path)
             return None
         partial = cls(
             target=target,
-            algorithms={*algorithms, *([named] if named else [])},
+            algorithms={*algorithms, *named},
             length=memo.get("length"),
             memo=memo,
         )
@@ -124,7 +125,9 @@ class Partial:
         if durable:
             os.fsync(file.fileno())
         self._digest_rest()
-        measured = Measured(self.written.size, values(self._digests), values(self._arrived))
+        measured = Measured(
+            self.written.size, values(self._digests), values(self._arrived), start=self._read_start()
+        )
         found = check(measured)
         file.close()
         put_in_place(self.path, self.target, overwrite=overwrite)
@@ -206,6 +209,10 @@ class Partial:
         self.memo = memo | {"gaps": self.gaps()}
         _keep.remember(self.path, self.memo)
 
+    def _read_start(self) -> bytes:
+        with self.path.open("rb") as file:
+            return file.read(START_SIZE)
+
     def _digest_rest(self) -> None:
         """Read what came out of order, or in an earlier run."""
         if not self._digests or self._digested == self.written.size:
@@ -222,6 +229,15 @@ def _continued(path: Path) -> FileIO | None:
         return FileIO(path, "r+b")
     except OSError:
         return None
+
+
+def _algorithms(memo: Memo) -> set[str] | None:
+    """Return the hash algorithms that `memo` names, or `None` if they cannot be computed here."""
+    try:
+        names = {str(name) for name, _ in memo["hashes"]}
+    except (KeyError, TypeError, ValueError):
+        return None
+    return names if all(map(_digests.available, names)) else None
 
 
 def _written(memo: Memo, path: Path) -> Coverage | None:

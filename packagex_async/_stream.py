@@ -1,17 +1,20 @@
-"""One artifact's bytes as they come, checked at their end, without touching the disk."""
+"""The bytes of one artifact as they arrive, verified at their end, without touching the disk."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 
 from packagex_async import _digests, _log
 from packagex_async._decode import BodyError, Decoder
+from packagex_async._files import START_SIZE
 from packagex_async._http import Http, StorageAnswer
 from packagex_async._intake import Block
 from packagex_async._links import Links
+from packagex_async._object_metadata import ObjectMetadata, ResponseHead
+from packagex_async._response_check import PAGE, Classification, Relation, classify, is_page
 from packagex_async._spans import Span
-from packagex_async._storage import Declared, Link, broken_off, promised, unusable, verify
+from packagex_async._storage import Link, broken_off, contradiction, unusable, verify
 from packagex_async._tries import Tries
 from packagex_async.errors import ConnectionFailedError, DownloadError
 
@@ -20,7 +23,7 @@ from packagex_async.errors import ConnectionFailedError, DownloadError
 async def open_stream(
     link: Link, links: Links, http: Http, tries: Tries
 ) -> AsyncGenerator[AsyncIterator[bytes], None]:
-    """The artifact's bytes; a body that breaks off is gone on with where it surely is of the same content.
+    """Open the artifact's bytes. A body that breaks off is continued if the rest is of the same content.
 
     Raises:
         DownloadError: It is refused, breaks off, or is not what the storage host declares.
@@ -33,8 +36,69 @@ async def open_stream(
             yield content
 
 
+class _BodyCheck:
+    """Decodes the body of one object and computes its digests."""
+
+    def __init__(self, metadata: ObjectMetadata) -> None:
+        self._decoder = Decoder(metadata.encoding) if metadata.encoding else None
+        self._arrived, self._decoded = (
+            {name: _digests.new(name) for name in metadata.algorithms} for _ in range(2)
+        )
+        self._received = self._size = 0
+        # Without a hash, the first bytes are held back until they tell a web page from an artifact.
+        self._held: bytes | None = None if metadata.hashes else b""
+
+    def feed(self, block: Block) -> Iterator[bytes]:
+        """Yield what `block` decodes to.
+
+        Raises:
+            BodyError: It cannot be decoded.
+        """
+        self._received += len(block)
+        for digest in self._arrived.values():
+            digest.update(block)
+        for piece in self._decoder.feed(block) if self._decoder else (block,):
+            for digest in self._decoded.values() if self._decoder else ():
+                digest.update(piece)
+            self._size += len(piece)
+            if released := self._release(bytes(piece)):
+                yield released
+
+    def finish(self, link: Link, metadata: ObjectMetadata) -> bytes:
+        """Check the complete body against `metadata`; return the bytes that are still held back.
+
+        Raises:
+            BodyError: Its compressed data breaks off.
+            DownloadError: It is not what the storage host declares.
+        """
+        if self._decoder is not None:
+            self._decoder.end()
+        held = self._held or b""
+        verify(
+            link,
+            metadata,
+            received=self._received,
+            size=self._size,
+            digests_of=lambda name: {self._arrived[name].digest(), self._decoded[name].digest()},
+            start=held,
+        )
+        return held
+
+    def _release(self, piece: bytes) -> bytes:
+        if self._held is None:
+            return piece
+        held = self._held + piece
+        if len(held) < START_SIZE:
+            self._held = held
+            return b""
+        if is_page(held):
+            raise BodyError(PAGE)
+        self._held = None
+        return held
+
+
 class _Source:
-    """What of the artifact has been handed out, and the answer that what follows comes from."""
+    """The bytes that were handed out so far, and the response that the next ones come from."""
 
     def __init__(self, link: Link, links: Links, http: Http, tries: Tries, answers: AsyncExitStack) -> None:
         self._link = link
@@ -42,11 +106,12 @@ class _Source:
         self._http = http
         self._tries = tries
         self._answers = answers
-        self._declared = Declared()
-        self._size = 0
+        self._known = ObjectMetadata()
+        self._received = 0
+        self._skip = 0
 
     async def open(self) -> None:
-        """Ask for what follows, trying again under the policy."""
+        """Request the bytes that follow, trying again under the policy."""
         while True:
             self._tries.begin()
             try:
@@ -57,52 +122,76 @@ class _Source:
             await self._wait_after(failure)
 
     async def content(self) -> AsyncGenerator[bytes, None]:
-        """The decoded bytes; their end means that the declared length and hash hold."""
-        decoder = Decoder() if self._declared.encoding else None
-        arrived, decoded = (_digests.new(self._declared.algorithm or "md5") for _ in range(2))
+        """Yield the decoded bytes; the end of them means that the declared length and hashes hold."""
         try:
             async with aclosing(self._blocks()) as blocks:
                 async for block in blocks:
-                    if self._declared.algorithm:
-                        arrived.update(block)
-                    for piece in decoder.feed(block) if decoder else (block,):
-                        if decoder and self._declared.algorithm:
-                            decoded.update(piece)
-                        yield bytes(piece)
-            if decoder is not None:
-                decoder.end()
+                    for piece in self._check.feed(block):
+                        yield piece
+            if held := self._check.finish(self._link, self._known):
+                yield held
         except BodyError as error:
             raise unusable(self._link, str(error)) from None
-        verify(self._link, self._declared, self._size, {arrived.digest(), decoded.digest()})
 
     async def _blocks(self) -> AsyncGenerator[Block, None]:
         while True:
             try:
-                while block := await self._answer.read():
-                    self._size += len(block)
-                    self._tries.reached(self._size)
+                while not self._is_complete and (block := await self._answer.read()):
+                    block = block[self._skipped(len(block)) :]
+                    self._received += len(block)
+                    self._tries.reached(self._received)
                     yield block
-                if self._declared.length in (None, self._size):
+                if self._known.length is None or self._is_complete:
                     return
-                failure = broken_off(self._link, self._declared, self._size)
+                failure = broken_off(self._link, self._known, self._received)
             except ConnectionFailedError as error:
-                failure = broken_off(self._link, self._declared, self._size, error)
-            if self._size and not self._declared.resumable:
+                failure = broken_off(self._link, self._known, self._received, error)
+            if self._received and not self._known.is_resumable:
                 raise failure
             await self._wait_after(failure)
             await self.open()
 
+    @property
+    def _is_complete(self) -> bool:
+        return self._received == self._known.length
+
+    def _skipped(self, size: int) -> int:
+        """Return how many of the next `size` bytes were handed out before."""
+        skipped = min(self._skip, size)
+        self._skip -= skipped
+        return skipped
+
     async def _ask(self) -> StorageAnswer:
-        await self._answers.aclose()
-        if not self._size:
-            answer = self._answers.enter_context(closing(await self._http.fetch(self._link)))
-            self._declared = promised(self._link, answer.status, answer.headers)
+        if not self._received:
+            answer, found = await self._get(None)
+            if found.relation is Relation.CONTRADICTS:
+                raise contradiction(self._link, found.reason, answer.status)
+            self._known = found.metadata
+            self._check = _BodyCheck(self._known)
             return answer
-        headers = self._declared.range_of(Span(self._size, self._declared.length or 0))
-        answer = self._answers.enter_context(closing(await self._http.fetch(self._link, headers)))
-        if not self._declared.continued_by(answer.status, answer.headers, self._size):
-            raise unusable(self._link, f"it does not follow the {self._size} bytes that were handed out")
+        answer, found = await self._get(Span(self._received, self._known.length or 0))
+        if found.relation is Relation.CONTINUES:
+            self._skip = 0
+            return answer
+        if found.relation is Relation.CONTRADICTS:
+            answer, found = await self._get(None)
+        return self._skipping(answer, found)
+
+    def _skipping(self, answer: StorageAnswer, found: Classification) -> StorageAnswer:
+        """Use a response that carries the object from its first byte, if it is certainly the same object."""
+        if found.relation is Relation.CONTRADICTS:
+            raise contradiction(self._link, found.reason, answer.status)
+        if not (found.is_confirmed and found.relation is Relation.WHOLE and found.metadata.is_resumable):
+            raise unusable(self._link, f"it does not follow the {self._received} bytes that were handed out")
+        self._skip = self._received
         return answer
+
+    async def _get(self, span: Span | None) -> tuple[StorageAnswer, Classification]:
+        await self._answers.aclose()
+        headers = {} if span is None else self._known.range_of(span)
+        answer = self._answers.enter_context(closing(await self._http.fetch(self._link, headers)))
+        head = ResponseHead.of(answer.status, answer.headers)
+        return answer, classify(self._known, head, None if span is None else span.position)
 
     async def _wait_after(self, failure: DownloadError) -> None:
         if self._tries.wants_link(failure):

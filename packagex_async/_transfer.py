@@ -20,9 +20,11 @@ from packagex_async._http import StorageAnswer
 from packagex_async._intake import Block
 from packagex_async._keep import Leftovers
 from packagex_async._links import Links
+from packagex_async._object_metadata import ObjectMetadata, ResponseHead
 from packagex_async._part import Part
+from packagex_async._response_check import Classification, Relation, classify
 from packagex_async._spans import Span, Work
-from packagex_async._storage import Declared, Link, broken_off, promised, unusable, verify
+from packagex_async._storage import Link, broken_off, contradiction, unusable, verify
 from packagex_async._tools import Tools
 from packagex_async._tries import Tries
 from packagex_async.errors import (
@@ -75,7 +77,7 @@ class Transfer:
     _crew: Crew = attrs.field(init=False)
     _tries: Tries = attrs.field(init=False)
     _began: float = attrs.field(init=False, default=0.0)
-    _declared: Declared = attrs.field(init=False, factory=Declared)
+    _known: ObjectMetadata = attrs.field(init=False, factory=ObjectMetadata)
     _resumed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
@@ -106,14 +108,14 @@ class Transfer:
     async def _take_up(self, leftovers: Leftovers) -> None:
         memo = await self._part.take_up(leftovers, {"sha256"} if self.demands.sha256 else ())
         if memo is not None:
-            self._declared = Declared.from_memo(memo)
+            self._known = ObjectMetadata.from_json(memo)
             received = self._part.received
             # A partial that lacks nothing is asked about all the same: it may be of another object.
             self._divide(Work(self._part.gaps() or [(received, received)]))
             self._tries.reached(received)
 
     def _divide(self, work: Work) -> None:
-        self._crew.begin(work, alone=not self._declared.divisible or (self._declared.length or 0) < LARGE)
+        self._crew.begin(work, alone=not self._known.is_divisible or (self._known.length or 0) < LARGE)
 
     async def _persist(self) -> DownloadedFile:
         while True:
@@ -132,8 +134,9 @@ class Transfer:
 
     async def _delay_after(self, failure: DownloadError) -> float | None:
         if isinstance(failure, ChecksumError):
-            # Nothing of these bytes can be trusted, nor followed.
+            # Nothing of these bytes can be trusted, nor followed, nor what was declared with them.
             self._crew.distrust()
+            self._known = ObjectMetadata(disputed_size=self._known.disputed_size)
             await self._part.start()
         if self._tries.wants_link(failure):
             try:
@@ -148,7 +151,7 @@ class Transfer:
 
     async def _try(self) -> DownloadedFile | None:
         self._tries.begin()
-        if self._part.received and self._declared.resumable:
+        if self._part.received and self._known.is_resumable:
             self._resumed = True
             return await self._rest()
         return await self._whole()
@@ -156,55 +159,87 @@ class Transfer:
     async def _whole(self) -> DownloadedFile | None:
         """Ask for everything; return the file that was there if it is to be kept."""
         with closing(await self.tools.http.fetch(self.link)) as answer:
-            kept = await self._receive_whole(answer)
+            kept = await self._receive_whole(answer, self._classify(answer))
         return kept or await self._rest()
 
     async def _rest(self) -> DownloadedFile | None:
         """Ask for what is missing, and for everything where an answer does not follow what is here."""
-        kept = None
-        while kept is None and (span := await self._crew.next_span()) is not None:
+        while (span := await self._crew.next_span()) is not None:
             try:
-                with closing(await self.tools.http.fetch(self.link, self._declared.range_of(span))) as answer:
-                    if answer.status == 200:
-                        kept = await self._receive_whole(answer)
-                    elif not (self._ends_with(answer, span) or await self._receive_span(answer, span)):
-                        break
+                kept, fits = await self._ask_for(span)
             finally:
                 self._crew.work.release(span)
+            if kept is not None:
+                return kept
+            if not fits:
+                break
         else:
-            return kept
+            return None
         self._crew.distrust()
         return await self._whole()
 
+    async def _ask_for(self, span: Span) -> tuple[DownloadedFile | None, bool]:
+        """Request the bytes of `span`.
+
+        Returns:
+            The existing file if it is kept, and whether the response fits what is known.
+        """
+        with closing(await self._fetch(span)) as answer:
+            found = self._classify(answer, span)
+            match found.relation:
+                case Relation.CONTINUES:
+                    await self._receive_span(answer, span)
+                case Relation.WHOLE | Relation.REPLACED:
+                    return await self._receive_whole(answer, found), True
+                case Relation.UNCONFIRMED:
+                    return None, await self._is_unchanged()
+                case _:
+                    return None, found.relation is Relation.COMPLETE
+        return None, True
+
+    async def _is_unchanged(self) -> bool:
+        """Request the last byte again: its response identifies the object, which a 416 may not."""
+        length = self._known.length or 0
+        last = Span(length - 1, length)
+        with closing(await self._fetch(last)) as answer:
+            return self._classify(answer, last).relation is Relation.CONTINUES
+
     async def _bring(self, span: Span) -> bool:
-        with closing(await self.tools.http.fetch(self.link, self._declared.range_of(span))) as answer:
-            return await self._receive_span(answer, span)
+        with closing(await self._fetch(span)) as answer:
+            if self._classify(answer, span).relation is not Relation.CONTINUES:
+                return False
+            await self._receive_span(answer, span)
+            return True
 
-    def _ends_with(self, answer: StorageAnswer, span: Span) -> bool:
-        return self._declared.completed_by(answer.status, answer.headers, span.position)
+    async def _fetch(self, span: Span) -> StorageAnswer:
+        return await self.tools.http.fetch(self.link, self._known.range_of(span))
 
-    async def _receive_span(self, answer: StorageAnswer, span: Span) -> bool:
-        if not self._declared.continued_by(answer.status, answer.headers, span.position):
-            return False
+    def _classify(self, answer: StorageAnswer, span: Span | None = None) -> Classification:
+        head = ResponseHead.of(answer.status, answer.headers)
+        return classify(self._known, head, None if span is None else span.position)
+
+    async def _receive_span(self, answer: StorageAnswer, span: Span) -> None:
         self._crew.proved(span)
         await self._receive(answer, span)
-        return True
 
-    async def _receive_whole(self, answer: StorageAnswer) -> DownloadedFile | None:
+    async def _receive_whole(self, answer: StorageAnswer, found: Classification) -> DownloadedFile | None:
+        if found.relation is Relation.CONTRADICTS:
+            raise contradiction(self.link, found.reason, answer.status)
         await self._crew.dismiss()
-        self._declared = declared = promised(self.link, answer.status, answer.headers)
+        self._known = known = found.metadata
         self._resumed = False
         self._emit(ProgressKind.STARTED)
-        self._meets_demands(declared.size)
-        algorithms = {name for name in (declared.algorithm, self.demands.sha256 and "sha256") if name}
+        self._meets_demands(known.size)
+        algorithms = known.algorithms | ({"sha256"} if self.demands.sha256 else set())
         # Asked for only where something is there: a wait here may cost the bytes that came with the head.
         if self.occupied and (there := await self.tools.disk.measure(self.target, algorithms)):
             return self._kept(there)
-        decoder = Decoder(self.demands.max_size) if declared.encoding else None
-        memo = declared.memo() if self.demands.leftovers and declared.resumable else None
-        await self._part.start(algorithms=algorithms, length=declared.size, decoder=decoder, memo=memo)
+        decoder = Decoder(known.encoding, self.demands.max_size) if known.encoding else None
+        memo = known.to_json() if self.demands.leftovers and known.is_resumable else None
+        # A size that another response has declared is checked at the end: more bytes may come.
+        await self._part.start(algorithms=algorithms, length=known.size, decoder=decoder, memo=memo)
         work = Work(())
-        span = work.hold(Span(0, sys.maxsize if declared.length is None else declared.length))
+        span = work.hold(Span(0, sys.maxsize if known.length is None else known.length))
         span.flows = True
         self._divide(work)
         self._crew.advanced(0)
@@ -218,7 +253,7 @@ class Transfer:
         most = self.demands.max_size
         if most is not None and size is not None and size > most:
             raise unusable(self.link, f"it has {size} bytes or more, which is above max_size={most}")
-        if self.demands.verified and self._declared.length is None and self._declared.algorithm is None:
+        if self.demands.verified and self._known.wire_length is None and not self._known.hashes:
             raise unusable(self.link, "it declares neither length nor hash, and require_verification is set")
 
     async def _receive(self, answer: StorageAnswer, span: Span) -> None:
@@ -228,13 +263,13 @@ class Transfer:
                 if not span.left:
                     return
         except ConnectionFailedError as error:
-            raise broken_off(self.link, self._declared, self._part.received, error) from None
+            raise broken_off(self.link, self._known, self._part.received, error) from None
         except BodyError as error:
             raise self._unusable(error) from None
-        if self._declared.length is None:
+        if self._known.length is None:
             span.end = span.position
         elif span.left:
-            raise broken_off(self.link, self._declared, self._part.received)
+            raise broken_off(self.link, self._known, self._part.received)
 
     async def _write(self, block: Block, span: Span) -> None:
         # Taken note of before any wait: another connection may take over the rest meanwhile.
@@ -242,7 +277,7 @@ class Transfer:
         span.position += len(block)
         await self._part.write(block, position)
         received = self._part.received
-        self._meets_demands(None if self._declared.encoding else received)
+        self._meets_demands(None if self._known.encoding else received)
         self._tries.reached(received)
         self._emit(ProgressKind.ADVANCED, received=received)
         self._crew.advanced(received)
@@ -255,26 +290,29 @@ class Transfer:
         return self._file(measured, verified)
 
     def _verify(self, measured: Measured) -> Verified:
-        declared = self._declared
-        size = measured.size if declared.encoding is None else self._part.received
-        return verify(self.link, declared, size, measured.of(declared.algorithm))
+        return verify(
+            self.link,
+            self._known,
+            received=measured.size if self._known.encoding is None else self._part.received,
+            size=measured.size,
+            digests_of=measured.of,
+            start=measured.start,
+        )
 
     def _unusable(self, error: BodyError) -> StorageError:
         return unusable(self.link, str(error))
 
     def _kept(self, there: Measured) -> DownloadedFile:
-        declared = self._declared
-        same = there.size == declared.size
-        if same and declared.algorithm:
-            same = there.digests[declared.algorithm] == declared.digest
+        known = self._known
+        same = there.size == known.size and all(there.digests[name] == value for name, value in known.hashes)
         if not same:
-            told = f"{declared.size} bytes" if declared.size is not None else "of unknown length"
+            told = f"{known.size} bytes" if known.size is not None else "of unknown length"
             raise self._destination_error(
                 f"{self.target} is there already ({there.size} bytes) and is not the artifact ({told}): "
                 "pass overwrite=True to replace it",
                 errno.EEXIST,
             )
-        return self._file(there, "checksum" if declared.algorithm else "length", kept=True)
+        return self._file(there, "checksum" if known.hashes else "length", kept=True)
 
     def _file(self, measured: Measured, verified: Verified, *, kept: bool = False) -> DownloadedFile:
         sha256 = measured.digests["sha256"].hex() if self.demands.sha256 else None
@@ -320,7 +358,7 @@ class Transfer:
                 export_id=self.link.export_id,
                 artifact=self.link.artifact,
                 received=received,
-                total=self._declared.length,
+                total=self._known.wire_length,
                 attempt=self._tries.count,
                 delay=delay,
                 error=error,

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from packagex_async import _digests
-from packagex_async._files import Measured, made, put_in_place, sync_folder, update, values, write_all
+from packagex_async._files import (
+    START_SIZE,
+    Measured,
+    made,
+    put_in_place,
+    sync_folder,
+    update,
+    values,
+    write_all,
+)
 from packagex_async._intake import Block
 from packagex_async._keep import forget, new_part
 
@@ -62,7 +71,16 @@ def _measure(blocks: Sequence[Block], algorithms: Iterable[str]) -> Measured:
         # To get its turn again takes a thread longer than to hash a small file.
         for piece in _pieces(block, _HASHED_ALONE) if size <= _SMALL else (block,):
             update(digests, piece)
-    return Measured(size, values(digests))
+    return Measured(size, values(digests), start=_start(blocks))
+
+
+def _start(blocks: Sequence[Block]) -> bytes:
+    start = b""
+    for block in blocks:
+        start += bytes(block[: START_SIZE - len(start)])
+        if len(start) == START_SIZE:
+            break
+    return start
 
 
 def _pieces(block: Block, size: int) -> Iterator[Block]:

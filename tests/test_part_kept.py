@@ -27,7 +27,7 @@ from .support import names
 
 LENGTH = 100_000
 WHOLE = random.Random("kept").randbytes(LENGTH)
-MEMO: Memo = {"length": LENGTH, "algorithm": None}
+MEMO: Memo = {"length": LENGTH, "algorithm": None, "hashes": []}
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ AFTER = 30_000
 OTHER = random.Random("other").randbytes(100_000)
 """As long as the object."""
 
-SAME = {"ETag": '"same"'}
+SAME = {"ETag": '"same"', "x-goog-generation": "1"}
 
 
 async def test_an_object_replaced_between_tries(raw: Raw) -> None:
