@@ -218,7 +218,8 @@ def _classify_unsatisfied(known: ObjectMetadata, head: ResponseHead, offset: int
     total = None if head.content_range is None else head.content_range.total
     if offset != known.length or (head.content_range is not None and total != known.length):
         return _contradiction(
-            f"answered 416 for an object of {_count(total)} to a request for bytes {offset}- of {known.length}"
+            f"answered 416 for an object of {_count(total)} "
+            f"to a request for the bytes from {offset} of {known.length}"
         )
     match = known.validators.compare(head.declared.validators)
     if match in (Match.SAME, Match.WEAKLY_SAME):

@@ -52,7 +52,7 @@ class Link:
                 until = datetime.fromisoformat(given["se"])
                 return (until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp()
             return next((float(given[name]) for name in ("expires", "exp", "e") if name in given), None)
-        except (KeyError, ValueError, OverflowError):
+        except (KeyError, ValueError):
             return None
 
 
@@ -129,7 +129,8 @@ def verify(
             raise _incomplete(link, actual, expected)
     for algorithm, digest in sorted(metadata.hashes):
         if digest not in digests_of(algorithm):
-            disputed = "" if (other := metadata.disputed_size) is None else f"; it declared {other} bytes before"
+            other = metadata.disputed_size
+            disputed = "" if other is None else f"; it declared {other} bytes before"
             raise ChecksumError(
                 f"the {size} bytes that came do not have the {algorithm} the storage host declares{disputed}",
                 export_id=link.export_id,

@@ -14,8 +14,8 @@ from packagex_async import _decode
 from packagex_async._decode import BodyError, Decoder
 
 
-def decoded(body: bytes, step: int = 1000, most: int | None = None) -> bytes:
-    decoder = Decoder(most)
+def decoded(body: bytes, step: int = 1000, most: int | None = None, encoding: str = "gzip") -> bytes:
+    decoder = Decoder(encoding, most)
     pieces = [piece for at in range(0, len(body), step) for piece in decoder.feed(body[at : at + step])]
     decoder.end()
     return b"".join(pieces)
@@ -26,6 +26,43 @@ def test_gzip_and_deflate_come_out_as_they_went_in(content: bytes, step: int) ->
     """However the body is cut into blocks."""
     assert decoded(gzip.compress(content), step) == content
     assert decoded(zlib.compress(content), step) == content
+    assert decoded(zlib.compress(content), step, encoding="deflate") == content
+
+
+@given(st.binary(max_size=5000), st.integers(1, 700))
+def test_raw_deflate_is_decoded(content: bytes, step: int) -> None:
+    """Some servers send deflate without the zlib header."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    raw = packer.compress(content) + packer.flush()
+    assert decoded(raw, step, encoding="deflate") == content
+    if not raw.startswith((b"\x1f\x8b", b"x")):
+        with pytest.raises(BodyError, match="not the compressed data"):
+            decoded(raw)
+
+
+@pytest.mark.parametrize("step", [1, 7, 100_000])
+def test_zeros_behind_a_member_are_padding(step: int) -> None:
+    """At the end of the body, and between two members; anything else there is not compressed data."""
+    padded = gzip.compress(b"one,") + bytes(1500)
+    assert decoded(padded, step) == b"one,"
+    assert decoded(padded + gzip.compress(b"two"), step) == b"one,two"
+    assert decoded(zlib.compress(b"one") + bytes(9), step, encoding="deflate") == b"one"
+    with pytest.raises(BodyError, match="not the compressed data"):
+        decoded(padded + b"surplus", step)
+    with pytest.raises(BodyError, match="breaks off"):
+        decoded(padded + b"\x1f", step)
+
+
+def test_a_body_without_bytes_is_an_empty_object() -> None:
+    """A store may label an empty object as compressed."""
+    assert decoded(b"") == b""
+
+
+def test_many_empty_members_are_refused() -> None:
+    """Each costs much more time than it has bytes."""
+    assert decoded(gzip.compress(b"") * 1000 + gzip.compress(b"one")) == b"one"
+    with pytest.raises(BodyError, match="more than 1000 empty gzip members"):
+        decoded(gzip.compress(b"") * 1001)
 
 
 def test_every_member_of_a_gzip_file_is_decoded() -> None:

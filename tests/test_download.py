@@ -490,7 +490,7 @@ async def test_trap_02_a_stream_goes_on_where_it_broke_off(server: Emulator, fau
 async def test_trap_02_a_stream_never_goes_on_with_something_else(
     server: Emulator, px: AsyncPackageX, faults: list[TargetedFault]
 ) -> None:
-    """Bytes that were handed out cannot be taken back: another object, or a body without validators, ends it."""
+    """Bytes that were handed out cannot be taken back: another object ends the stream."""
     export_id = add(server, 50_000)
     for fault in faults:
         server.inject(fault)

@@ -1,13 +1,10 @@
-"""What a storage host's answer says of an artifact."""
+"""The URL of an artifact, and the errors for responses from its storage host."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 
 import pytest
-from multidict import CIMultiDict
 
 from packagex_async import (
     Artifact,
@@ -19,210 +16,13 @@ from packagex_async import (
     RequestTimeoutError,
     StalledError,
     StorageError,
-    _digests,
 )
-from packagex_async._spans import Span
-from packagex_async._storage import (
-    Declared,
-    Identity,
-    Link,
-    broken_off,
-    promised,
-    refusal,
-    verify,
-)
+from packagex_async._object_metadata import ObjectMetadata
+from packagex_async._storage import Link, broken_off, refusal, verify
 
 BODY = b"a,b\n1,2\n"
 MD5 = hashlib.md5(BODY).digest()
-MD5_TEXT = base64.b64encode(MD5).decode()
-CRC32C = b"\x01\x02\x03\x04"
-CRC32C_TEXT = base64.b64encode(CRC32C).decode()
 LINK = Link(export_id="exp_1", artifact=Artifact.CSV, url="https://storage.example/a?sig=CANARY")
-
-
-def declared(*pairs: tuple[str, str]) -> Declared:
-    return Declared.of(CIMultiDict(pairs))
-
-
-@pytest.fixture
-def without_crc32c(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_digests, "crc32c", lambda: None)
-
-
-def test_the_length_is_read_when_it_is_one() -> None:
-    """Anything else is no length."""
-    assert declared(("Content-Length", "8")).length == 8
-    for nonsense in ("-1", "", "8, 8", "x", "²"):
-        assert declared(("Content-Length", nonsense)).length is None
-    assert declared().length is None
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        [("Content-MD5", MD5_TEXT)],
-        [("x-goog-hash", f"md5={MD5_TEXT}")],
-        [("X-Goog-Hash", "crc32c=AAAA"), ("X-Goog-Hash", f"md5={MD5_TEXT}")],
-        [("x-goog-hash", f"crc32c=!!!!, md5={MD5_TEXT}"), ("Content-MD5", "nonsense")],
-        [("x-goog-hash", f"md5={MD5_TEXT}"), ("x-goog-stored-content-encoding", "identity")],
-    ],
-)
-def test_a_declared_md5_is_read_from_every_place(headers: list[tuple[str, str]]) -> None:
-    """One header, two, or a list in one; what is no hash is passed over."""
-    found = declared(*headers)
-    assert (found.algorithm, found.digest) == ("md5", MD5)
-
-
-def test_crc32c_is_preferred_where_it_can_be_computed() -> None:
-    """It costs next to nothing."""
-    found = declared(("x-goog-hash", f"crc32c={CRC32C_TEXT},md5={MD5_TEXT}"))
-    assert (found.algorithm, found.digest) == ("crc32c", CRC32C)
-
-
-@pytest.mark.usefixtures("without_crc32c")
-def test_without_the_extra_crc32c_gives_way_to_md5() -> None:
-    """And alone it is no hash at all."""
-    assert declared(("x-goog-hash", f"crc32c={CRC32C_TEXT},md5={MD5_TEXT}")).algorithm == "md5"
-    assert declared(("x-goog-hash", f"crc32c={CRC32C_TEXT}")).algorithm is None
-
-
-def test_trap_05_the_hash_of_stored_gzip_is_not_the_hash_of_what_arrives() -> None:
-    """An object that was stored compressed is not condemned."""
-    found = declared(("x-goog-hash", f"md5={MD5_TEXT}"), ("x-goog-stored-content-encoding", "gzip"))
-    assert found.algorithm is None
-
-
-def test_trap_06_an_etag_is_never_a_hash() -> None:
-    """Not even when it looks like one."""
-    assert declared(("ETag", f'"{MD5.hex()}"')).algorithm is None
-
-
-def test_only_a_whole_200_promises_the_object() -> None:
-    """Another 2xx, or an encoding that cannot be decoded, is not the artifact."""
-    assert promised(LINK, 200, CIMultiDict({"Content-Length": "3"})).length == 3
-    assert promised(LINK, 200, CIMultiDict({"Content-Encoding": "identity"})).encoding is None
-    for status in (201, 204, 206):
-        with pytest.raises(StorageError, match=f"answered {status}") as caught:
-            promised(LINK, status, CIMultiDict())
-        assert caught.value.status == status
-    with pytest.raises(StorageError, match="encoded as 'br'"):
-        promised(LINK, 200, CIMultiDict({"Content-Encoding": "br"}))
-
-
-def test_trap_05_a_compressed_body_has_a_length_on_the_wire_only() -> None:
-    """The file's is not known, and the transfer cannot go on in its middle."""
-    zipped = declared(
-        ("Content-Length", "8"), ("Content-Encoding", "GZIP"), ("ETag", '"1"'), ("Content-MD5", MD5_TEXT)
-    )
-    assert (zipped.length, zipped.size, zipped.encoding, zipped.resumable) == (8, None, "gzip", False)
-    assert zipped.algorithm == "md5"
-    stored = ("x-goog-stored-content-encoding", "gzip")
-    assert declared(("Content-Encoding", "gzip"), ("Content-MD5", MD5_TEXT), stored).algorithm == "md5"
-    other = ("x-goog-stored-content-encoding", "identity")
-    assert declared(("Content-Encoding", "gzip"), ("Content-MD5", MD5_TEXT), other).algorithm is None
-
-
-LENGTH = ("Content-Length", "8")
-TAG = ("ETag", '"1"')
-HASH = ("Content-MD5", MD5_TEXT)
-
-
-@pytest.mark.parametrize(
-    ("headers", "resumable"),
-    [
-        ([LENGTH, TAG], True),
-        ([LENGTH, ("x-goog-generation", "7"), HASH], True),
-        ([LENGTH, ("Last-Modified", "Wed, 01 May 2024 12:00:00 GMT"), HASH], True),
-        ([LENGTH, ("ETag", 'W/"1"'), HASH], False),
-        ([LENGTH, ("x-goog-generation", "7")], False),
-        ([LENGTH, ("Last-Modified", "Wed, 01 May 2024 12:00:00 GMT")], False),
-        ([LENGTH, HASH], False),
-        ([TAG, HASH], False),
-        ([LENGTH, TAG, ("Content-Encoding", "gzip")], False),
-    ],
-)
-def test_trap_02_only_named_content_is_gone_on_with(headers: list[tuple[str, str]], resumable: bool) -> None:
-    """A strong ETag, or a generation or date with a hash that will check the whole; and always a length."""
-    assert declared(*headers).resumable is resumable
-
-
-def test_a_range_is_asked_for_this_content_only() -> None:
-    """By its strong ETag, where there is one."""
-    assert declared(LENGTH, TAG).range_of(Span(5, 8)) == {"Range": "bytes=5-", "If-Range": '"1"'}
-    assert declared(LENGTH, HASH, ("x-goog-generation", "7")).range_of(Span(5, 8)) == {"Range": "bytes=5-"}
-
-
-RANGE = ("Content-Range", "bytes 5-7/8")
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "continued"),
-    [
-        (206, [RANGE, TAG], True),
-        (206, [("Content-Range", "bytes 5-6/8"), TAG], True),
-        (200, [RANGE, TAG], False),
-        (206, [TAG], False),
-        (206, [RANGE], False),
-        (206, [RANGE, ("ETag", '"2"')], False),
-        (206, [RANGE, ("ETag", 'W/"1"')], False),
-        (206, [("Content-Range", "bytes 4-7/8"), TAG], False),
-        (206, [("Content-Range", "bytes 6-7/8"), TAG], False),
-        (206, [("Content-Range", "bytes 5-7/9"), TAG], False),
-        (206, [("Content-Range", "bytes 5-7/*"), TAG], False),
-        (206, [("Content-Range", "bytes 5-8/8"), TAG], False),
-        (206, [("Content-Range", "bytes 5-4/8"), TAG], False),
-        (206, [("Content-Range", "items 5-7/8"), TAG], False),
-        (206, [RANGE, TAG, ("Content-Encoding", "gzip")], False),
-    ],
-)
-def test_trap_02_only_what_follows_exactly_is_appended(
-    status: int, headers: list[tuple[str, str]], continued: bool
-) -> None:
-    """Status, start, total and identity, all four."""
-    assert declared(LENGTH, TAG).continued_by(status, CIMultiDict(headers), 5) is continued
-
-
-@pytest.mark.parametrize(
-    ("mine", "theirs", "same"),
-    [
-        ([("x-goog-generation", "7")], [("x-goog-generation", "7")], True),
-        ([("x-goog-generation", "7")], [("x-goog-generation", "8")], False),
-        ([("x-goog-generation", "7")], [], False),
-        ([("Last-Modified", "x")], [("Last-Modified", "x")], True),
-        ([], [], False),
-    ],
-)
-def test_content_is_known_by_the_firmest_name(
-    mine: list[tuple[str, str]], theirs: list[tuple[str, str]], same: bool
-) -> None:
-    """And nothing without a name is the same as anything."""
-    assert Identity.of(CIMultiDict(mine)).matches(Identity.of(CIMultiDict(theirs))) is same
-
-
-def test_trap_03_416_is_the_end_only_of_what_is_whole() -> None:
-    """With the total it names, or the one known."""
-    whole = declared(LENGTH, TAG)
-    assert whole.completed_by(416, CIMultiDict({"Content-Range": "bytes */8"}), 8)
-    assert whole.completed_by(416, CIMultiDict(), 8)
-    assert not whole.completed_by(416, CIMultiDict({"Content-Range": "bytes */9"}), 8)
-    assert not whole.completed_by(416, CIMultiDict(), 7)
-    assert not whole.completed_by(200, CIMultiDict(), 8)
-
-
-def test_a_memo_tells_all_but_the_link() -> None:
-    """And one that is none tells nothing."""
-    told = declared(LENGTH, TAG, HASH)
-    memo = json.loads(json.dumps(told.memo()))
-    assert Declared.from_memo(memo) == told
-    assert "CANARY" not in str(memo)
-    nothing: dict[str, object] = {}
-    for broken in (
-        nothing,
-        memo | {"length": None},
-        memo | {"digest": "xyz"},
-        memo | {"identity": {"url": "x"}},
-    ):
-        assert not Declared.from_memo(broken).resumable
 
 
 @pytest.mark.parametrize(
@@ -238,6 +38,8 @@ def test_a_memo_tells_all_but_the_link() -> None:
         ("X-Amz-Date=yesterday&X-Amz-Expires=60", None),
         ("expires=never", None),
         ("sig=x", None),
+        ("se=2024-05-01T12:00:00&sig=x", 1714564800.0),
+        ("X-Amz-Date=99991231T235959Z&X-Amz-Expires=1e400", float("inf")),
     ],
 )
 def test_the_expiry_in_a_url_is_read(query: str, expires: float | None) -> None:
@@ -246,21 +48,47 @@ def test_the_expiry_in_a_url_is_read(query: str, expires: float | None) -> None:
     assert link.expires == expires
 
 
-def test_what_was_checked_is_said() -> None:
+def test_a_url_that_cannot_be_parsed_has_no_expiry() -> None:
+    """A malformed URL is an error of its own, later."""
+    assert Link(export_id="exp_1", artifact=Artifact.CSV, url="https://][::1/?se=1").expires is None
+
+
+def check(
+    metadata: ObjectMetadata, *digests: bytes, received: int = 8, size: int = 8, start: bytes = BODY
+) -> str:
+    return verify(LINK, metadata, received=received, size=size, digests_of=lambda _: digests, start=start)
+
+
+def test_the_result_names_what_was_checked() -> None:
     """`checksum`, `length` or `none`."""
-    by_hash = Declared(length=8, algorithm="md5", digest=MD5)
-    assert verify(LINK, by_hash, 8, {b"decoded", MD5}) == "checksum"
-    assert verify(LINK, Declared(length=8), 8, set()) == "length"
-    assert verify(LINK, Declared(), 8, set()) == "none"
+    assert (
+        check(ObjectMetadata(length=8, size=8, hashes=frozenset({("md5", MD5)})), b"decoded", MD5)
+        == "checksum"
+    )
+    assert check(ObjectMetadata(length=8)) == "length"
+    assert check(ObjectMetadata(size=8)) == "length"
+    assert check(ObjectMetadata()) == "none"
 
 
 def test_trap_01_bytes_that_do_not_match_are_refused() -> None:
-    """Fewer or more than declared, or others."""
+    """Fewer or more bytes than declared, on the wire or decoded, or other bytes."""
     for size in (7, 9):
         with pytest.raises(IncompleteBodyError, match=f"ended after {size} of 8 bytes"):
-            verify(LINK, Declared(length=8), size, set())
-    with pytest.raises(ChecksumError, match="do not have the md5"):
-        verify(LINK, Declared(length=8, algorithm="md5", digest=MD5), 8, {b"other"})
+            check(ObjectMetadata(length=8), received=size, size=size)
+        with pytest.raises(IncompleteBodyError, match=f"ended after {size} of 8 bytes"):
+            check(ObjectMetadata(length=5, size=8, encoding="gzip"), received=5, size=size)
+    hashes = frozenset({("md5", MD5), ("crc32c", b"abcd")})
+    with pytest.raises(ChecksumError, match="do not have the crc32c"):
+        check(ObjectMetadata(length=8, hashes=hashes), MD5)
+    with pytest.raises(ChecksumError, match="declares; it declared 9 bytes before"):
+        check(ObjectMetadata(length=8, hashes=hashes, disputed_size=9), MD5)
+
+
+def test_a_web_page_is_refused_unless_a_hash_proves_it() -> None:
+    """Nothing else tells a page with a matching length from the artifact."""
+    with pytest.raises(StorageError, match="a web page"):
+        check(ObjectMetadata(length=8), start=b"<html></html>")
+    assert check(ObjectMetadata(hashes=frozenset({("md5", MD5)})), MD5, start=b"<html></html>") == "checksum"
 
 
 @pytest.mark.parametrize(
@@ -275,7 +103,7 @@ def test_a_body_that_ends_early_says_why_and_where(
     error: ConnectionFailedError | None, kind: type[DownloadError]
 ) -> None:
     """Silence is told apart from a cut."""
-    failure = broken_off(LINK, Declared(), 5, error)
+    failure = broken_off(LINK, ObjectMetadata(), 5, error)
     assert type(failure) is kind
     assert "after 5 of an unknown number of bytes" in str(failure)
 

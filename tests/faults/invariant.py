@@ -35,6 +35,7 @@ def check(
     *,
     before: Mapping[str, bytes],
     report: DownloadReport | None = None,
+    resume: bool = False,
 ) -> None:
     """Hold what a download left against the invariant.
 
@@ -44,8 +45,11 @@ def check(
         wholes: What is whole.
         before: What `folder` held before.
         report: What the download said, if it got so far.
+        resume: Whether partial files may be left for the next run.
     """
     after = held(folder)
+    if resume:
+        before, after = _without_partials(before), _without_partials(after)
     own = {export_id + suffix: wholes.get(artifact, ()) for artifact, suffix in SUFFIXES.items()}
     for name, content in after.items():
         assert content == before.get(name) or content in own.get(name, ()), f"{name} is neither old nor whole"
@@ -53,14 +57,23 @@ def check(
     assert _open_files(folder) == []
     assert _tasks() == []
     if report is not None:
-        _check_report(report, wholes, before, after)
+        _check_report(report, wholes, before, after, resume=resume)
+
+
+def _without_partials(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: content for name, content in files.items() if not name.startswith(".")}
 
 
 def _check_report(
-    report: DownloadReport, wholes: Wholes, before: Mapping[str, bytes], after: Mapping[str, bytes]
+    report: DownloadReport,
+    wholes: Wholes,
+    before: Mapping[str, bytes],
+    after: Mapping[str, bytes],
+    *,
+    resume: bool,
 ) -> None:
     for file in report.files:
-        _check_file(file, wholes[file.artifact], before)
+        _check_file(file, wholes[file.artifact], before, resume=resume)
     for failure in report.failures:
         name = report.export_id + SUFFIXES[failure.artifact]
         assert after.get(name) == before.get(name), "what failed has changed its target"
@@ -68,11 +81,13 @@ def _check_report(
     assert SECRET not in f"{report} {report!r}"
 
 
-def _check_file(file: DownloadedFile, wholes: Collection[bytes], before: Mapping[str, bytes]) -> None:
+def _check_file(
+    file: DownloadedFile, wholes: Collection[bytes], before: Mapping[str, bytes], *, resume: bool
+) -> None:
     content = file.path.read_bytes()
     assert content in wholes
     assert (file.size, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
-    assert file.attempts >= 1 + file.resumed
+    assert file.attempts >= 1 + (file.resumed and not resume)
     assert not file.kept or before[file.path.name] == content
 
 

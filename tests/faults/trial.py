@@ -74,7 +74,7 @@ class Trial:
             except DownloadGroupError as error:
                 assert error.report.failures
                 report = error.report
-        self.check(before, report)
+        self.check(before, report, resume=bool(options.get("resume")))
         return report
 
     async def arrives(self, **options: Any) -> DownloadedFile:
@@ -90,9 +90,11 @@ class Trial:
         assert type(failure) is kind
         return failure
 
-    def check(self, before: dict[str, bytes], report: DownloadReport | None = None) -> None:
+    def check(
+        self, before: dict[str, bytes], report: DownloadReport | None = None, *, resume: bool = False
+    ) -> None:
         """Hold what is there, and what was said of it, to the invariant."""
-        check(self.folder, self.export_id, self.wholes, before=before, report=report)
+        check(self.folder, self.export_id, self.wholes, before=before, report=report, resume=resume)
 
     @property
     def retrieved(self) -> int:
