@@ -81,6 +81,8 @@ def test_what_is_not_compressed_is_refused() -> None:
     """The header lied."""
     with pytest.raises(BodyError, match="not the compressed data it says it is"):
         decoded(b"a,b\n1,2\n")
+    with pytest.raises(BodyError, match="not the compressed data it says it is"):
+        decoded(b"\x1f\x8ba,b\n1,2\n")
 
 
 def test_a_body_that_swells_beyond_measure_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -239,6 +239,7 @@ PAGES = [
     ("text/csv", LOGIN),
     ("application/octet-stream", f"\ufeff  {LOGIN}"),
     (None, "<html lang='en'></html>"),
+    (None, f"<html><!--{'-' * 100_000}--></html>"),
     ("application/xml", "<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"),
     ("application/json", "<Error><Code>SlowDown</Code></Error>"),
 ]
@@ -358,6 +359,14 @@ async def test_a_stream_and_a_web_page(raw: Raw, media_type: str | None, page: s
                 async for block in body:
                     handed_out.append(block)
     assert handed_out == []
+
+
+@pytest.mark.parametrize("content", [b"id\n1\n", b"", b"id,name\n" * 10_000])
+async def test_a_stream_without_a_hash(raw: Raw, content: bytes) -> None:
+    """The first bytes are handed out as soon as they are known not to be a page, the last ones at the end."""
+    raw.stores(content)
+    raw.tells(NO_HASH)
+    assert await _streamed(raw) == content
 
 
 def _zipped(request: Request, stored: Stored) -> Answer:
