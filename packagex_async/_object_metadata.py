@@ -186,6 +186,11 @@ class ObjectMetadata:
         return bool(self.validators.etag or (identified and self.hashes))
 
     @property
+    def is_recognizable(self) -> bool:
+        """Whether a later response that carries the whole object can be recognized as the same object."""
+        return self.is_resumable or (self.length is not None and self.encoding is None and bool(self.hashes))
+
+    @property
     def is_divisible(self) -> bool:
         """Whether several connections may fetch it: a strong validator must identify the content."""
         strong = self.validators.etag or self.validators.generation

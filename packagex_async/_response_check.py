@@ -41,7 +41,7 @@ class Classification:
     Attributes:
         relation: What the body is.
         metadata: What is known about the object from now on (`WHOLE` and `REPLACED` only).
-        is_confirmed: Whether a validator confirms that it is the known object (`WHOLE` only).
+        is_confirmed: Whether a validator or a hash confirms that it is the known object (`WHOLE` only).
         reason: What the storage host did, with both values (`CONTRADICTS` only).
     """
 
@@ -97,7 +97,7 @@ def _classify_whole(known: ObjectMetadata, head: ResponseHead, *, is_range: bool
     match = known.validators.compare(declared.validators)
     conflict = _conflict(known, declared)
     if conflict is None and match not in (Match.DIFFERENT, Match.WEAKLY_DIFFERENT):
-        is_confirmed = known.validators.confirms(declared.validators)
+        is_confirmed = known.validators.confirms(declared.validators) or bool(known.hashes & declared.hashes)
         return Classification(Relation.WHOLE, _merged(known, declared, match), is_confirmed)
     if conflict is not None and not _may_be_replaced(known, declared, match, is_range=is_range):
         return _contradiction(conflict)

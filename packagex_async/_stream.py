@@ -146,7 +146,7 @@ class _Source:
                 failure = broken_off(self._link, self._known, self._received)
             except ConnectionFailedError as error:
                 failure = broken_off(self._link, self._known, self._received, error)
-            if self._received and not self._known.is_resumable:
+            if self._received and not self._known.is_recognizable:
                 raise failure
             await self._wait_after(failure)
             await self.open()
@@ -169,19 +169,20 @@ class _Source:
             self._known = found.metadata
             self._check = _BodyCheck(self._known)
             return answer
-        answer, found = await self._get(Span(self._received, self._known.length or 0))
-        if found.relation is Relation.CONTINUES:
-            self._skip = 0
-            return answer
-        if found.relation is Relation.CONTRADICTS:
-            answer, found = await self._get(None)
-        return self._skipping(answer, found)
+        if self._known.is_resumable:
+            answer, found = await self._get(Span(self._received, self._known.length or 0))
+            if found.relation is Relation.CONTINUES:
+                self._skip = 0
+                return answer
+            if found.relation is not Relation.CONTRADICTS:
+                return self._skipping(answer, found)
+        return self._skipping(*await self._get(None))
 
     def _skipping(self, answer: StorageAnswer, found: Classification) -> StorageAnswer:
         """Use a response that carries the object from its first byte, if it is certainly the same object."""
         if found.relation is Relation.CONTRADICTS:
             raise contradiction(self._link, found.reason, answer.status)
-        if not (found.is_confirmed and found.relation is Relation.WHOLE and found.metadata.is_resumable):
+        if not (found.is_confirmed and found.metadata.is_recognizable):
             raise unusable(self._link, f"it does not follow the {self._received} bytes that were handed out")
         self._skip = self._received
         return answer

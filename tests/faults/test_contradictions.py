@@ -361,6 +361,22 @@ async def test_a_stream_and_a_web_page(raw: Raw, media_type: str | None, page: s
     assert handed_out == []
 
 
+async def test_a_stream_that_only_a_hash_identifies(raw: Raw) -> None:
+    """Without validators, a complete response that declares the same hash carries the stream on."""
+    raw.tells(NO_NAME)
+    raw.plays(cut(AFTER), cut(2 * AFTER))
+    assert await _streamed(raw) == raw.content
+    assert raw.host.ranges == [None, None, None]
+
+
+async def test_a_stream_that_nothing_identifies(raw: Raw) -> None:
+    """Bytes that were handed out cannot be continued without a validator or a hash."""
+    raw.tells(UNNAMED)
+    raw.plays(cut(AFTER))
+    with pytest.raises(DownloadError, match="ended after"):
+        await _streamed(raw)
+
+
 @pytest.mark.parametrize("content", [b"id\n1\n", b"", b"id,name\n" * 10_000])
 async def test_a_stream_without_a_hash(raw: Raw, content: bytes) -> None:
     """The first bytes are handed out as soon as they are known not to be a page, the last ones at the end."""
