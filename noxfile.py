@@ -99,6 +99,20 @@ def kill_loop(session: nox.Session) -> None:
     session.run("python", "benchmarks/kill_loop.py", "--check", *(session.posargs or ["--rounds", "20"]))
 
 
+FUZZ_TARGETS = (
+    "response_heads", "object_metadata", "dates", "urls", "api_responses", "manifests", "redaction",
+    "decompression",
+)  # fmt: skip
+
+
+@nox.session(default=False)
+@nox.parametrize("target", FUZZ_TARGETS)
+def fuzz(session: nox.Session, target: str) -> None:
+    """Fuzz the pure parsers, guided by coverage: 60 seconds for each target, or as many as are given."""
+    session.install("-e", ".[speed]", "atheris", "multidict")
+    session.run("python", "-m", "tests.fuzz.run", target, *(session.posargs or ["60"]))
+
+
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure how fast we are, against curl and others that are installed where they are missing."""
