@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import attrs
 
@@ -56,10 +57,15 @@ class Line:
             kinds in (_ABSENT, _PRESENT)
             and type(self.export_id) is type(self.artifact) is type(self.when) is str
             and type(self.updated_at) in (str, type(None))
-            and (self.size or 0) >= 0
+            and 0 <= (self.size or 0) <= _MAX_SIZE
+            and self.verified in _VERIFIED
+            and (self.sha256 is None or re.fullmatch(_SHA256, self.sha256) is not None)
         )
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Line))
 _ABSENT = (type(None),) * 4
 _PRESENT = (str, int, str, str)
+_MAX_SIZE = 2**63 - 1
+_VERIFIED = frozenset({None, "checksum", "length", "none"})
+_SHA256 = r"[0-9a-f]{64}"

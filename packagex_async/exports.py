@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import attrs
@@ -16,7 +15,7 @@ from packagex_async._ahead import Ahead, Answered
 from packagex_async._budget import Budget
 from packagex_async._demands import Demands
 from packagex_async._keep import Leftovers
-from packagex_async._layout import layout_of
+from packagex_async._layout import directory_path, layout_of
 from packagex_async._lifecycle import OnChange, Vigil, create
 from packagex_async._links import Links, gone
 from packagex_async._literals import ArtifactName, DirectionName, OrderByName, ResourceName, StatusName
@@ -580,7 +579,7 @@ def _order(
 ) -> Order:
     _at_least_one("concurrency", concurrency)
     return Order(
-        directory=Path(directory),
+        directory=directory_path(directory),
         artifacts=chosen(artifacts),
         concurrency=concurrency,
         demands=demands,

@@ -13,7 +13,14 @@ from typing import Any
 import attrs
 import pytest
 
-from packagex_async import AsyncPackageX, CheckedFile, ConfigurationError, FileState, verify_directory
+from packagex_async import (
+    AsyncPackageX,
+    CheckedFile,
+    ConfigurationError,
+    DirectoryError,
+    FileState,
+    verify_directory,
+)
 from packagex_async._manifest import NAME
 from packagex_async._manifest_line import Line
 from packagex_async.testing import Emulator
@@ -84,14 +91,14 @@ async def test_every_state_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (below / ".worn.csv.7.part").write_text("left")
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "file").touch()
-    real = Path.open
+    real = os.open
 
-    def worn(path: Path, *args: Any, **kwargs: Any) -> Any:
-        if path.name == "worn.csv":
+    def worn(path: Any, *args: Any, **kwargs: Any) -> int:
+        if Path(path).name == "worn.csv":
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "open", worn)
+    monkeypatch.setattr(os, "open", worn)
     progress: list[tuple[int, int]] = []
     checked = await check(tmp_path, on_progress=lambda *told: progress.append(told))
     assert [(file.path, file.state, file.size, file.expected_size) for file in checked] == [
@@ -190,12 +197,13 @@ def test_a_folder_without_a_manifest_is_refused_at_once(tmp_path: Path, name: st
 
 
 async def test_a_manifest_that_vanishes_is_told(tmp_path: Path) -> None:
-    """As the operating system says it."""
+    """With the path and the error number of the operating system."""
     write(tmp_path, LINE)
     checking = verify_directory(tmp_path)
     (tmp_path / NAME).unlink()
-    with pytest.raises(FileNotFoundError, match=NAME):
+    with pytest.raises(DirectoryError, match=f"{NAME} cannot be read: No such file") as caught:
         await anext(checking)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / NAME))
 
 
 async def test_leaving_early_ends_the_reading(tmp_path: Path) -> None:
