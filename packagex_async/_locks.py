@@ -18,8 +18,8 @@ except ImportError:  # Windows
 
 _BUSY = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
-_BEYOND_ANY_FILE = 2**62
-"""Windows locks bytes, and keeps others from reading them: this one is never read."""
+_BEYOND_ANY_FILE = 2**43
+"""Windows locks bytes, and keeps others from reading them: no artifact reaches this one."""
 
 
 LIFETIME = 24 * 3600.0

@@ -43,6 +43,8 @@ class Line:
     @classmethod
     def parse(cls, text: bytes) -> Line | None:
         """What a line says, or `None` when it is not one of ours."""
+        if not text.startswith(b"{"):
+            return None
         try:
             told = json.loads(text)
             line = cls(**{name: told[name] for name in _FIELDS})

@@ -54,7 +54,7 @@ from packagex_async.testing.faults import Fault
 from packagex_async.testing.reply import Reply
 from packagex_async.testing.store import Store
 
-from .support import AT_ONCE, FakeClock, exports_on, names
+from .support import AT_ONCE, FakeClock, exports_on, in_a_pid_namespace, names
 
 SUFFIXES = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}
 
@@ -804,8 +804,11 @@ async def test_storage_that_is_overwhelmed_is_given_a_rest(server: Emulator, tmp
     assert_exact(server, tmp_path)
 
 
-async def test_two_processes_on_one_folder_do_each_other_no_harm(apart: Emulator, tmp_path: Path) -> None:
-    """Both end well, and what is there is exact."""
+@pytest.mark.parametrize("apart_from_each_other", [False, True], ids=["one host", "two containers"])
+async def test_two_processes_on_one_folder_do_each_other_no_harm(
+    apart: Emulator, tmp_path: Path, apart_from_each_other: bool
+) -> None:
+    """Both end well, and what is there is exact; though neither may see the other's process."""
     server = apart
     add(server, 30)
     script = (
@@ -818,7 +821,8 @@ async def test_two_processes_on_one_folder_do_each_other_no_harm(apart: Emulator
     )
     command = [sys.executable, "-c", script, server.base_url, str(tmp_path)]
     env = os.environ | {"PX_API_KEY": server.api_key}
-    both = [await asyncio.create_subprocess_exec(*command, env=env) for _ in range(2)]
+    prefix = in_a_pid_namespace() if apart_from_each_other else ()
+    both = [await asyncio.create_subprocess_exec(*prefix, *command, env=env) for _ in range(2)]
     assert [await process.wait() for process in both] == [0, 0]
     assert_exact(server, tmp_path)
     since = len(server.requests)

@@ -20,7 +20,7 @@ from packagex_async import _keep
 from packagex_async._locks import LIFETIME
 from packagex_async._partial_metadata import MAX_GAPS, MAX_SIZE
 
-from .support import names
+from .support import in_a_pid_namespace, names
 
 MEMO = {"length": 10, "algorithm": "md5"}
 LONG_AGO = 1.0
@@ -75,15 +75,6 @@ def process(script: str, *arguments: Path, prefix: tuple[str, ...] = ()) -> Iter
             yield child
         finally:
             child.kill()
-
-
-def in_a_pid_namespace() -> tuple[str, ...]:
-    """What runs a command in a pid namespace of its own; without the right to make one, no test."""
-    for rights in ((), ("--user", "--map-root-user")):
-        command = ("unshare", *rights, "--pid", "--fork", "--kill-child")
-        if subprocess.run([*command, "true"], capture_output=True).returncode == 0:
-            return command
-    pytest.skip("it takes the right to make a pid namespace")
 
 
 HOLD = "found = _keep.take_up(Path(sys.argv[1]), _keep.Leftovers()); assert found"

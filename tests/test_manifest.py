@@ -299,7 +299,8 @@ def test_a_line_at_the_limit_is_the_longest_that_is_read(tmp_path: Path, cut: in
     empty = len(attrs.evolve(LINE, export_id="").dump()) - 1
     for length, known in ((MAX_LINE, True), (MAX_LINE + 1, False)):
         line = attrs.evolve(LINE, export_id="x" * (length - empty))
-        (tmp_path / NAME).write_bytes(b"\n" * (MAX_LINE // cut) + line.dump() + LINE.dump())
+        other = b"x" * (MAX_LINE // cut) + b"\n"
+        (tmp_path / NAME).write_bytes(other + line.dump() + LINE.dump())
         assert (found(tmp_path, line.export_id) == {"csv": line}) == known
         assert found(tmp_path) == {"csv": LINE}
 
