@@ -9,7 +9,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 
 from packagex_async import _keep
 from packagex_async._locks import LIFETIME
-from packagex_async._partial_metadata import MAX_GAPS, MAX_SIZE
+from packagex_async._partial_metadata import MAX_GAPS, MAX_SIZE, Memo
 
 from .support import in_a_pid_namespace, names
 
@@ -38,7 +38,7 @@ def left(
     return path
 
 
-def take_up(target: Path) -> tuple[_keep.LockedPart, _keep.Memo] | None:
+def take_up(target: Path) -> tuple[_keep.LockedPart, Memo] | None:
     """As a run does that comes later."""
     return _keep.take_up(target, _keep.Leftovers())
 
@@ -143,7 +143,7 @@ def test_a_new_partial_that_was_removed_before_it_was_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     """A run that sweeps may be faster; but it is not tried for ever."""
-    real, swept = fcntl.flock, []
+    real, swept = fcntl.flock, list[int]()
 
     def sweep(file: int, operation: int) -> None:
         if operation & fcntl.LOCK_EX and len(swept) < times:
@@ -340,11 +340,12 @@ def test_what_is_no_regular_file_is_neither_waited_for_nor_followed(
     part = left(folder)
     path = beside(part, ending) if ending else part
     path.unlink(missing_ok=True)
-    {
+    makers: dict[str, Callable[[], None]] = {
         "pipe": lambda: os.mkfifo(path),
         "folder": path.mkdir,
         "link": lambda: path.symlink_to(tmp_path / "elsewhere"),
-    }[kind]()
+    }
+    makers[kind]()
     found = taken(folder / "a.csv")
     usable = ending == "claim" or (ending == "draft" and kind != "folder")
     assert found == (part if usable else None)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from packagex_async import _manifest
 from packagex_async._manifest import NAME, Manifest
 from packagex_async._manifest_line import Line
-from packagex_async._manifest_reader import MAX_LINE, RawLine
+from packagex_async._manifest_reader import MAX_LINE, RawLine, read_lines
 from packagex_async._paths import UnsafePathError
 
 from .support import names
@@ -253,12 +253,13 @@ def test_what_is_no_regular_file_is_no_manifest(tmp_path: Path, kind: str) -> No
     path = folder / NAME
     elsewhere.write_bytes(LINE.dump()[:40])
     with socket.socket(socket.AF_UNIX) as listener:
-        {
+        makers: dict[str, Callable[[], None]] = {
             "link": lambda: path.symlink_to(elsewhere),
             "pipe": lambda: os.mkfifo(path),
             "folder": path.mkdir,
             "socket": lambda: listener.bind(str(path)),
-        }[kind]()
+        }
+        makers[kind]()
         with opened(folder) as manifest:
             for act in (lambda: manifest.append([LINE]), lambda: manifest.find("exp_1", ["csv"])):
                 with pytest.raises(UnsafePathError, match=NAME):
@@ -313,7 +314,7 @@ def test_a_tail_that_does_not_grow_is_read_once(tmp_path: Path, monkeypatch: pyt
         one.find("exp_1", ("csv",))
         with (tmp_path / NAME).open("ab") as file:
             file.write(b"x" * 5000)
-        real = _manifest.read_lines
+        real = read_lines
 
         def count(file: FileIO, position: int) -> Iterator[RawLine]:
             read.append(position)

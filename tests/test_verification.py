@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -215,7 +215,7 @@ def test_what_is_no_regular_file_is_no_manifest(tmp_path: Path, kind: str) -> No
     folder.mkdir()
     write(tmp_path, LINE)
     path = folder / NAME
-    makers = {
+    makers: dict[str, Callable[[], None]] = {
         "link": lambda: path.symlink_to(tmp_path / NAME),
         "pipe": lambda: os.mkfifo(path),
         "folder": path.mkdir,
