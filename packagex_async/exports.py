@@ -484,8 +484,12 @@ class AsyncExports:
             search=search,
         )
         # Not at the head of the file: who downloads one export does not wait for them to be imported.
-        from packagex_async._folder import Folder, Terms
-        from packagex_async.bulk import Bulk, Source
+        try:
+            from packagex_async._folder import Folder, Terms
+            from packagex_async.bulk import Bulk, Source
+        except OSError as error:
+            reason = f"download_all cannot be loaded: {error.strerror}"
+            raise ConfigurationError(f"{reason}; raise the limit of open files, or close some") from error
 
         source = Source(found=found, retrieve=self._with_urls, offering=self._offering, links=self._links)
         clock, disk, policy = self._tools.clock, self._tools.disk, self._tools.policy

@@ -792,6 +792,24 @@ async def test_a_partial_of_an_earlier_run_is_gone_on_with(server: Emulator, tmp
     assert names(tmp_path) == [f"{export_id}.csv", NAME]
 
 
+@pytest.mark.parametrize("length", [130, 240])
+async def test_a_partial_of_a_long_name_is_gone_on_with(
+    server: Emulator, tmp_path: Path, length: int
+) -> None:
+    """Up to the longest name that a file may have."""
+    body = os.urandom(3_000_000)
+    export_id = server.add_export(content={"csv": body}).id
+    layout = "x" * (length - len(export_id)) + "{id}"
+    server.inject(Cut(2_000_000))
+    async with server.client(retry=RetryPolicy(attempts=1)) as px:
+        (first,) = (await bring(px, tmp_path, layout=layout)).values()
+        assert not first.ok
+        (second,) = (await bring(px, tmp_path, layout=layout)).values()
+    assert second.files["csv"].resumed
+    assert second.files["csv"].path.read_bytes() == body
+    assert names(tmp_path) == [NAME, second.files["csv"].path.name]
+
+
 async def test_storage_that_is_overwhelmed_is_given_a_rest(server: Emulator, tmp_path: Path) -> None:
     """Everything comes in the end, though every refusal asks for a minute."""
     clock = FakeClock()

@@ -133,6 +133,22 @@ def test_too_few_descriptors_at_the_first_use_are_an_error_of_the_disk() -> None
     assert told.stdout.split() == [str(errno.EMFILE), str(errno.EMFILE), "0"]
 
 
+def test_too_few_descriptors_to_load_what_is_needed_are_a_configuration_error() -> None:
+    """The message says what to do."""
+    script = (
+        "import resource; from packagex_async import AsyncPackageX, ConfigurationError\n"
+        "px, files = AsyncPackageX('key'), []\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "try:\n"
+        "    while True: files.append(open('/dev/null'))\n"
+        "except OSError: pass\n"
+        "try: px.exports.download_all('x')\n"
+        "except ConfigurationError as error: print(error)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert "Too many open files; raise the limit of open files" in told.stdout
+
+
 @pytest.mark.parametrize("usage", [(0, 0, 0), errno.ENOSYS, errno.EACCES])
 def test_a_file_system_that_tells_no_size_is_not_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usage: Any

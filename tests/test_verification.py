@@ -191,9 +191,10 @@ async def test_large_files_are_told_in_their_order(tmp_path: Path) -> None:
     assert [(file.size, file.state) for file in checked] == [(size, FileState.CHANGED) for size in sizes]
 
 
-@pytest.mark.parametrize("name", ["", "absent"])
+@pytest.mark.parametrize("name", ["", "absent", "file"])
 def test_a_folder_without_a_manifest_is_refused_at_once(tmp_path: Path, name: str) -> None:
-    """The message says why."""
+    """The message says why; so is a file."""
+    (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=f"has no {NAME}"):
         verify_directory(tmp_path / name)
 
