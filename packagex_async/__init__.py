@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from packagex_async.errors import ConnectionFailedError as ConnectionFailedError
     from packagex_async.errors import DecodeError as DecodeError
     from packagex_async.errors import DestinationError as DestinationError
+    from packagex_async.errors import DirectoryError as DirectoryError
     from packagex_async.errors import DownloadError as DownloadError
     from packagex_async.errors import DownloadGroupError as DownloadGroupError
     from packagex_async.errors import ExportFailedError as ExportFailedError
@@ -76,6 +77,7 @@ __all__ = [
     "DecodeError",
     "DestinationError",
     "Direction",
+    "DirectoryError",
     "DownloadError",
     "DownloadGroupError",
     "DownloadReport",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
 from packagex_async._files import Measured, measure
 from packagex_async._row import Row
+from packagex_async._thread_pool import ThreadPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,28 +38,30 @@ class Disk:
     """
 
     def __init__(self, threads: int = 4) -> None:
-        self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="packagex-disk")
-        self._short = futures.ThreadPoolExecutor(_SHORT, thread_name_prefix="packagex-disk-short")
+        self._pool = ThreadPool(threads, thread_name_prefix="packagex-disk")
+        self._short = ThreadPool(_SHORT, thread_name_prefix="packagex-disk-short")
         self._row = Row(self._short, _SHORT)
 
     async def run(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function`, which works on `path`, in a thread, to its end even when cancelled.
 
         Raises:
-            DiskError: It raised an `OSError`.
+            DiskError: It raised an `OSError`, or there is no thread for it.
         """
         work = functools.partial(function, *args, **kwargs)
-        return await _told_of(path, outlive(_on_a_thread(self._pool, work)))
+        with _disk_errors(path):
+            return await outlive(_on_a_thread(self._pool, work))
 
     async def run_short(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for work that is over in a moment: a small file, a look at a name.
 
         Raises:
-            DiskError: It raised an `OSError`.
+            DiskError: It raised an `OSError`, or there is no thread for it.
         """
         job = _Job(functools.partial(function, *args, **kwargs))
-        self._row.add(job.do, job.tell)
-        return cast(T, await _told_of(path, job.ended()))
+        with _disk_errors(path):
+            self._row.add(job.do, job.tell)
+            return cast(T, await job.ended())
 
     async def measure(self, path: Path, algorithms: Iterable[str]) -> Measured | None:
         """The length and digests of the regular file at `path`, or `None` when nothing is there.
@@ -99,10 +102,12 @@ class Lane:
         """Have `function` called when its turn comes; return when all calls before it have ended.
 
         Raises:
-            DiskError: One of those raised an `OSError`.
+            DiskError: One of those raised an `OSError`, or there is no thread for it.
         """
         before = self._given
-        self._row.add(functools.partial(self._call, functools.partial(function, *args, **kwargs)), self._tell)
+        call = functools.partial(self._call, functools.partial(function, *args, **kwargs))
+        with _disk_errors(self._path):
+            self._row.add(call, self._tell)
         self._given += 1
         await self._end_of(before)
         self.check()
@@ -191,19 +196,21 @@ def _future() -> asyncio.Future[None]:
     return asyncio.get_running_loop().create_future()
 
 
-def _on_a_thread(pool: futures.ThreadPoolExecutor, work: Callable[[], T]) -> Awaitable[T]:
+async def _on_a_thread(pool: futures.ThreadPoolExecutor, work: Callable[[], T]) -> T:
     # Who only lists exports does not wait for it to be imported.
     import aiofiles.os
 
-    return aiofiles.os.wrap(work)(executor=pool)
+    return await aiofiles.os.wrap(work)(executor=pool)
 
 
-async def _told_of(path: Path, work: Awaitable[T]) -> T:
+@contextlib.contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Raise a `DiskError` about `path` for an `OSError`."""
     try:
-        return await work
+        yield
     except OSError as error:
         failure = DiskError(error, path)
-    raise failure from failure.cause
+        raise failure from error
 
 
 async def outlive(work: Awaitable[T]) -> T:

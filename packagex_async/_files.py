@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
+import shutil
 import time
 from collections.abc import Callable, Mapping
+from io import FileIO
 from pathlib import Path
 
 import attrs
@@ -14,6 +15,14 @@ import attrs
 from packagex_async import _digests
 from packagex_async._digests import Digest
 from packagex_async._intake import Block
+from packagex_async._paths import (
+    create_nameless,
+    create_regular,
+    make_directories,
+    open_regular,
+    require_directories,
+    require_regular,
+)
 
 BLOCK_SIZE = 1024 * 1024
 """Bytes that are read or written at a time."""
@@ -25,12 +34,13 @@ START_SIZE = 64
 # which it gets again at a tenth of a disk cache's usual speed.
 _WRITE_SIZE = 256 * 1024
 
-_NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-_MODE = 0o666
-"""Less whatever the process takes away from all files it makes, like any other file."""
-
 HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Nothing else fits on a disk that has refused one of these."""
+
+_NO_FOLDER_SYNC = frozenset(
+    {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EBADF}
+)
+"""Errors by which a file system tells that it does not flush folders."""
 
 # Windows refuses to replace a file that a scanner or an indexer is just looking at.
 _SHARING_ERRORS = (5, 32)
@@ -59,13 +69,17 @@ class Measured:
 
 
 def size_of(path: Path) -> int | None:
-    """The length of the regular file at `path`, or `None` when nothing is there."""
+    """The length of the regular file at `path`, or `None` when nothing is there.
+
+    Raises:
+        UnsafePathError: Something that is not a regular file is there.
+        OSError: It cannot be examined.
+    """
     try:
         status = path.lstat()
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(status.st_mode):
-        raise FileExistsError("something that is no regular file is there")
+    require_regular(path, status.st_mode)
     return status.st_size
 
 
@@ -75,32 +89,46 @@ def measure(
     """The length and digests of the regular file at `path`, or `None` when nothing is there.
 
     While it is read for its digests, `heard` is told how many bytes each block had; what it raises ends it.
+
+    Raises:
+        UnsafePathError: Something that is not a regular file is there.
+        OSError: It cannot be read.
     """
-    size = size_of(path)
-    if size is None:
-        return None
+    if not algorithms:
+        size = size_of(path)
+        return None if size is None else Measured(size, {})
     digests = {name: _digests.new(name) for name in algorithms}
-    if digests:
-        with path.open("rb") as file:
-            while block := file.read(BLOCK_SIZE):
-                update(digests, block)
-                (heard or _unheard)(len(block))
+    try:
+        opened = _opened(path)
+    except FileNotFoundError:
+        return None
+    with opened as file:
+        size = os.fstat(file.fileno()).st_size
+        while block := file.read(BLOCK_SIZE):
+            update(digests, block)
+            (heard or _unheard)(len(block))
     return Measured(size, values(digests))
 
 
-def made(path: Path, folder: Path, how: int = _NEW) -> int:
-    """The descriptor of a new file, to be written; its folder is made when it is not there.
+def made(path: Path, folder: Path, *, root: Path, flag: int = 0) -> int:
+    """The descriptor of a new file, to be written and read; its folder is made when it is not there.
 
     Args:
-        path: Where it goes.
+        path: Where it goes: a name that nothing else has, or the folder for a file without a name.
         folder: The folder it stands in.
-        how: What makes it, as `os.open` takes it: under a name that nothing else has, unless told otherwise.
+        root: The directory that nothing leads out of: below it, links are not followed.
+        flag: The flag of `os.open` that makes a file without a name.
+
+    Raises:
+        UnsafePathError: Something else than a directory is in the way.
+        OSError: It cannot be made.
     """
+    require_directories(folder, root)
     try:
-        return os.open(path, how | os.O_WRONLY, _MODE)
+        return create_nameless(path, flag) if flag else create_regular(path)
     except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-        return os.open(path, how | os.O_WRONLY, _MODE)
+        make_directories(folder, root)
+        return create_nameless(path, flag) if flag else create_regular(path)
 
 
 def write_all(file: int, block: Block) -> None:
@@ -108,6 +136,19 @@ def write_all(file: int, block: Block) -> None:
     rest = memoryview(block)
     while rest:
         rest = rest[os.write(file, rest[:_WRITE_SIZE]) :]
+
+
+def report_write_errors(file: int) -> None:
+    """Have errors reported that a network file system tells only when a file is closed.
+
+    Raises:
+        OSError: What was written could not be stored.
+    """
+    try:
+        copy = os.dup(file)
+    except OSError:
+        return  # there is no descriptor left
+    os.close(copy)
 
 
 def replace(path: Path, target: Path) -> None:
@@ -136,12 +177,37 @@ def put_in_place(part: Path, target: Path, *, overwrite: bool) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have what a folder lists on the medium."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Have what a folder lists on the medium, if its file system can do that for a folder.
+
+    Raises:
+        OSError: It can, and failed.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
     finally:
         os.close(handle)
+
+
+def require_room(folder: Path, length: int) -> None:
+    """Check that there is room for `length` bytes, as far as the file system tells.
+
+    Raises:
+        OSError: There is not.
+    """
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return
+    # Some file systems tell no size at all: 0 of 0 bytes are free.
+    if usage.total and usage.free < length:
+        raise OSError(errno.ENOSPC, f"no room for {length} bytes")
 
 
 def update(digests: Mapping[str, Digest], block: Block) -> None:
@@ -156,10 +222,15 @@ def values(digests: Mapping[str, Digest]) -> dict[str, bytes]:
 
 
 def _same(one: Path, other: Path) -> bool:
-    # Hardly ever needed: nobody else should wait for its import.
-    import filecmp
+    with _opened(one) as first, _opened(other) as second:
+        while (block := first.read(BLOCK_SIZE)) == second.read(BLOCK_SIZE):
+            if not block:
+                return True
+    return False
 
-    return filecmp.cmp(one, other, shallow=False)
+
+def _opened(path: Path) -> FileIO:
+    return FileIO(open_regular(path, os.O_RDONLY), "rb")
 
 
 def _unheard(_: int) -> None:

@@ -10,13 +10,14 @@ from typing import ParamSpec, TypeVar, cast
 import attrs
 
 from packagex_async._disk import Disk, DiskError
+from packagex_async._disk_errors import destination_error
 from packagex_async._files import measure, size_of
 from packagex_async._keep import Leftovers
 from packagex_async._known import Known
 from packagex_async._layout import Layout
 from packagex_async._manifest import Manifest
 from packagex_async._manifest_line import Line
-from packagex_async.errors import DestinationError
+from packagex_async._paths import require_directories
 from packagex_async.models import Artifact, Export
 from packagex_async.report import DownloadedFile, DownloadReport, Verified
 from packagex_async.retry import Clock
@@ -96,12 +97,8 @@ class Folder:
             return await self._disk.run_short(self._manifest.path, function, *args, **kwargs)
         except DiskError as error:
             failure = error
-        raise DestinationError(
-            f"{failure.path} cannot be kept: {failure}",
-            export_id=export.id,
-            artifact=Artifact.JSON,
-            filename=str(failure.path),
-            errno=failure.cause.errno,
+        raise destination_error(
+            failure, export_id=export.id, artifact=Artifact.JSON, purpose="kept"
         ) from failure.cause
 
     def _known(self, export: Export, artifacts: Collection[Artifact]) -> Known:
@@ -115,6 +112,8 @@ class Folder:
 
     def _see(self, known: Known, artifact: Artifact, told: Line | None, export: Export) -> None:
         target = known.targets[artifact]
+        if not self._is_reached(target):
+            return
         # One that appears from now on is in nobody's way: no file is ever replaced unseen.
         size = _size(target) if told or self._leftovers.had_any_like(target) else None
         # A path in the manifest is compared and never followed, wherever it leads.
@@ -128,6 +127,14 @@ class Folder:
                 known.kept[artifact] = _kept(artifact, target, line)
             else:
                 known.replaced.add(artifact)
+
+    def _is_reached(self, target: Path) -> bool:
+        """Whether directories alone lead to `target`; if not, its transfer tells what is in the way."""
+        try:
+            require_directories(target.parent, self._path)
+        except OSError:
+            return False
+        return True
 
     def _unchanged(self, line: Line, export: Export) -> bool:
         updated_at = _iso(export.updated_at)

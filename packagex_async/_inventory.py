@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from io import BufferedReader
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from packagex_async._manifest import NAME
 from packagex_async._manifest_line import Line
+from packagex_async._manifest_reader import read_lines
+from packagex_async._paths import open_regular
 
 
 class Inventory:
@@ -30,14 +33,21 @@ class Inventory:
 
     def __init__(self, folder: Path) -> None:
         self._last: dict[int, tuple[int, int]] = {}
-        self._file = (folder / NAME).open("rb")
+        self._file = FileIO(open_regular(folder / NAME, os.O_RDONLY), "rb")
+        try:
+            self._index()
+        except BaseException:
+            self._file.close()
+            raise
+        self.files = len(self._last)
+        self.size = sum(size for _, size in self._last.values())
+
+    def _index(self) -> None:
         for place, line in _good_lines(self._file):
             if line.path is None:
                 self._last.pop(_key(line), None)
             else:
                 self._last[_key(line)] = place, line.size or 0
-        self.files = len(self._last)
-        self.size = sum(size for _, size in self._last.values())
 
     def __enter__(self) -> Self:
         return self
@@ -62,9 +72,7 @@ def _key(line: Line) -> int:
     return hash((line.export_id, line.artifact))
 
 
-def _good_lines(file: BufferedReader) -> Iterator[tuple[int, Line]]:
-    place = file.seek(0)
-    for text in file:
-        if (line := Line.parse(text)) is not None:
-            yield place, line
-        place += len(text)
+def _good_lines(file: FileIO) -> Iterator[tuple[int, Line]]:
+    for raw in read_lines(file, 0):
+        if raw.text is not None and (line := Line.parse(raw.text)) is not None:
+            yield raw.position, line

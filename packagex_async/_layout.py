@@ -8,11 +8,12 @@ are, and the artifacts of one export differ by their suffixes.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import string
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from packagex_async._names import SUFFIXES, artifact_name, file_stem, safe_file_name, safe_value
 from packagex_async.errors import ConfigurationError
@@ -29,6 +30,22 @@ _LITERAL = r"[A-Za-z0-9 _.,=+@()-]*\Z"
 # What strftime knows on every platform.
 _FORMAT = r"(%[aAbBdHIjmMpSUwWyYGuV]|[A-Za-z0-9 _.,:+-])*\Z"
 _HELP = 'layout is "flat", "folders" or a template such as "{resource}/{created:%Y-%m-%d}/{id}"'
+
+
+def directory_path(directory: str | os.PathLike[str]) -> Path:
+    """Return the path of a directory that a caller names.
+
+    Raises:
+        ConfigurationError: No directory can have that path.
+    """
+    try:
+        path = Path(directory)
+        name = os.fsencode(path)
+    except (TypeError, UnicodeEncodeError):
+        raise ConfigurationError(f"directory must be a path, not {directory!a}") from None
+    if b"\0" in name:
+        raise ConfigurationError(f"directory must be a path, and a path has no NUL character: {directory!a}")
+    return path
 
 
 def flat(export: Export, artifact: Artifact) -> PurePosixPath:
@@ -135,4 +152,8 @@ _TYPES = {artifact: SUFFIXES[artifact][SUFFIXES[artifact].rindex(".") :] for art
 
 
 def _date(moment: datetime | None, spec: str) -> str:
-    return safe_value(moment.astimezone(UTC).strftime(spec or "%Y-%m-%d") if moment else "undated")
+    try:
+        return safe_value(moment.astimezone(UTC).strftime(spec or "%Y-%m-%d") if moment else "undated")
+    except (OverflowError, ValueError):
+        # In UTC it is outside the years that dates have.
+        return "undated"

@@ -7,6 +7,7 @@ processes may append to the same file: their lines are read when they are there.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -16,14 +17,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 
-from packagex_async import _keep
-from packagex_async._files import BLOCK_SIZE, sync_folder
+from packagex_async._files import sync_folder
+from packagex_async._locks import LIFETIME, LockResult, try_lock
 from packagex_async._manifest_line import Line
+from packagex_async._manifest_reader import line_at, read_lines
+from packagex_async._paths import is_recent, make_directories, open_regular
 
 NAME = "packagex-manifest.jsonl"
 
 _OPENING = b'{"export_id"'
-_LONGEST = 8192
 _MOMENT = 0.001
 
 
@@ -45,6 +47,8 @@ class Manifest:
         self._file: FileIO | None = None
         self._places: dict[int, int] = {}
         self._end = 0
+        self._size = 0
+        self._tail: bytes | None = None
 
     def find(self, export_id: str, artifacts: Iterable[str]) -> dict[str, Line]:
         """The last good line of each artifact of the export that has one.
@@ -79,28 +83,29 @@ class Manifest:
 
     def _opened(self) -> FileIO:
         if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = FileIO(self.path, "a+b")
+            make_directories(self.path.parent, self.path.parent)
+            _remove_old_claim(self.path)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+            self._file = FileIO(open_regular(self.path, flags), "a+b")
             self._catch_up(self._file)
             if self._is_torn(self._file):
                 self._repair(self._file)
+            # Nobody else repairs it while this one may be writing.
+            try_lock(self._file.fileno(), shared=True)
             if self._durable:
                 sync_folder(self.path.parent)
         return self._file
 
     def _repair(self, file: FileIO) -> None:
         """Remove a line that a process has died over; whatever else has no end is given one."""
-        if not _keep.take(self.path):
+        lock = try_lock(file.fileno())
+        if lock is LockResult.HELD:
             return
-        try:
-            self._catch_up(file)
-            tail = _read(file, self._end, _LONGEST).strip(b"\0")
-            if tail.startswith(_OPENING[: len(tail)]) and not _is_json(tail):
-                file.truncate(self._end)
-            else:
-                _write(file, b"\n")
-        finally:
-            _keep.release(self.path)
+        self._catch_up(file)
+        if lock is LockResult.ACQUIRED and _is_beginning(self._tail):
+            file.truncate(self._end)
+        else:
+            _write(file, b"\n")
 
     def _write_lines(self, file: FileIO, texts: Sequence[tuple[Line, bytes]]) -> None:
         """Add lines to the file, and to the index, with whatever others have added since the last time."""
@@ -115,6 +120,7 @@ class Manifest:
         for line, text in texts:
             self._places[_key(line.export_id, line.artifact)] = self._end
             self._end += len(text)
+        self._size = self._end
 
     def _is_torn(self, file: FileIO) -> bool:
         """Whether it ends in the middle of a line."""
@@ -128,26 +134,24 @@ class Manifest:
 
     def _catch_up(self, file: FileIO) -> None:
         """Read the lines that have come since the last time, whoever has written them."""
-        if file.seek(0, os.SEEK_END) == self._end:
+        size = file.seek(0, os.SEEK_END)
+        if size == self._size:
             return
-        file.seek(self._end)
-        rest = b""
-        while block := file.read(BLOCK_SIZE):
-            *lines, rest = (rest + block).split(b"\n")
-            for text in lines:
-                self._index(text)
-                self._end += len(text) + 1
-
-    def _index(self, text: bytes) -> None:
-        if len(text) < _LONGEST and (line := Line.parse(text)) is not None:
-            self._places[_key(line.export_id, line.artifact)] = self._end
+        self._size, self._tail = size, b""
+        for raw in read_lines(file, self._end):
+            if not raw.is_complete:
+                self._tail = raw.text
+                break
+            if raw.text is not None and (line := Line.parse(raw.text)) is not None:
+                self._places[_key(line.export_id, line.artifact)] = raw.position
+            self._end = raw.end
 
     def _lines(self, file: FileIO, export_id: str, artifacts: Iterable[str]) -> Iterator[tuple[str, Line]]:
         for artifact in artifacts:
             place = self._places.get(_key(export_id, artifact))
             if place is None:
                 continue
-            line = Line.parse(_read(file, place, _LONGEST).partition(b"\n")[0])
+            line = Line.parse(line_at(file, place))
             # Two artifacts may share a hash.
             if line is not None and (line.export_id, line.artifact) == (export_id, artifact):
                 yield artifact, line
@@ -168,6 +172,22 @@ def _write(file: FileIO, text: bytes) -> int:
     if file.write(text) != len(text):
         raise OSError(errno.ENOSPC, "no room for another line")
     return file.tell() - len(text)
+
+
+def _remove_old_claim(path: Path) -> None:
+    """Remove what an earlier version has left in place of a lock."""
+    claim = path.with_name(f"{path.name}.claim")
+    if not is_recent(claim, LIFETIME):
+        with contextlib.suppress(OSError):
+            claim.unlink(missing_ok=True)
+
+
+def _is_beginning(tail: bytes | None) -> bool:
+    """Whether `tail`, with the zeros that a power cut leaves, is the beginning of a line of ours."""
+    if tail is None:
+        return False
+    text = tail.strip(b"\0")
+    return text.startswith(_OPENING[: len(text)]) and not _is_json(text)
 
 
 def _is_json(text: bytes) -> bool:

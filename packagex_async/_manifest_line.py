@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import attrs
 
@@ -42,6 +43,8 @@ class Line:
     @classmethod
     def parse(cls, text: bytes) -> Line | None:
         """What a line says, or `None` when it is not one of ours."""
+        if not text.startswith(b"{"):
+            return None
         try:
             told = json.loads(text)
             line = cls(**{name: told[name] for name in _FIELDS})
@@ -56,10 +59,15 @@ class Line:
             kinds in (_ABSENT, _PRESENT)
             and type(self.export_id) is type(self.artifact) is type(self.when) is str
             and type(self.updated_at) in (str, type(None))
-            and (self.size or 0) >= 0
+            and 0 <= (self.size or 0) <= _MAX_SIZE
+            and self.verified in _VERIFIED
+            and (self.sha256 is None or re.fullmatch(_SHA256, self.sha256) is not None)
         )
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Line))
 _ABSENT = (type(None),) * 4
 _PRESENT = (str, int, str, str)
+_MAX_SIZE = 2**63 - 1
+_VERIFIED = frozenset({None, "checksum", "length", "none"})
+_SHA256 = r"[0-9a-f]{64}"

@@ -9,11 +9,12 @@ from typing import Self, TypeVar
 
 from packagex_async import _whole
 from packagex_async._decode import Decoder
-from packagex_async._disk import Disk
+from packagex_async._disk import Disk, DiskError
 from packagex_async._files import BLOCK_SIZE, Measured
 from packagex_async._intake import Block
-from packagex_async._keep import Leftovers, Memo
+from packagex_async._keep import Leftovers
 from packagex_async._partial import Partial, Placed
+from packagex_async._partial_metadata import Memo
 from packagex_async._spans import Bounds
 
 T = TypeVar("T")
@@ -30,18 +31,21 @@ class Part:
     Args:
         disk: The threads to work on.
         target: Where the file goes when it is whole; its folder is made when it is not there.
+        root: The directory that it must not lead out of, if that is not its folder; below it, links are not
+            followed.
         durable: Whether to have it on the medium, and not just in memory, before it takes its place.
 
     Attributes:
         received: How many bytes it has been given.
     """
 
-    def __init__(self, disk: Disk, target: Path, *, durable: bool = False) -> None:
+    def __init__(self, disk: Disk, target: Path, *, root: Path | None = None, durable: bool = False) -> None:
         self._disk = disk
         self._target = target
+        self._root = root or target.parent
         self._durable = durable
         self._lane = disk.lane(target)
-        self._begin(Partial(target=target))
+        self._begin(Partial(target=target, root=self._root))
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,7 +59,12 @@ class Part:
         try:
             await self._lane.settle()
         finally:
-            await self._leave()
+            try:
+                await self._leave()
+            except DiskError:
+                # What has ended the block counts for more, a cancellation above all.
+                if error is None:
+                    raise
 
     async def take_up(self, leftovers: Leftovers, algorithms: Iterable[str]) -> Memo | None:
         """Go on with a partial that an earlier run has left, if there is one; return its memo.
@@ -89,7 +98,14 @@ class Part:
         if self._partial.exists:
             await self._disk.run(self._target, self._partial.remove)
         self._begin(
-            Partial(target=self._target, algorithms=algorithms, length=length, decoder=decoder, memo=memo)
+            Partial(
+                target=self._target,
+                root=self._root,
+                algorithms=algorithms,
+                length=length,
+                decoder=decoder,
+                memo=memo,
+            )
         )
 
     def gaps(self) -> list[Bounds]:
@@ -144,11 +160,13 @@ class Part:
         self, blocks: Iterable[Placed], check: Callable[[Measured], T], *, overwrite: bool, durable: bool
     ) -> tuple[Measured, T]:
         data, algorithms = [block for _, block in blocks], self._partial.algorithms
-        return _whole.publish(data, self._target, algorithms, check, overwrite=overwrite, durable=durable)
+        return _whole.publish(
+            data, self._target, algorithms, check, root=self._root, overwrite=overwrite, durable=durable
+        )
 
     def _go_on(self, leftovers: Leftovers, algorithms: Sequence[str]) -> Memo | None:
         # On the thread: what it has claimed is ours, even where nobody waits for it any more.
-        found = Partial.taken_up(self._target, leftovers, algorithms)
+        found = Partial.taken_up(self._target, self._root, leftovers, algorithms)
         if found is None:
             return None
         self._begin(found)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 from collections.abc import Callable, Iterable, Sequence
-from io import FileIO
-from operator import index
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,15 +16,16 @@ from packagex_async._files import (
     BLOCK_SIZE,
     START_SIZE,
     Measured,
-    made,
-    put_in_place,
+    require_room,
     sync_folder,
     update,
     values,
     write_all,
 )
 from packagex_async._intake import Block
-from packagex_async._keep import Leftovers, Memo
+from packagex_async._keep import Leftovers, LockedPart
+from packagex_async._partial_metadata import Memo
+from packagex_async._paths import make_directories
 from packagex_async._spans import Bounds, Coverage
 
 T = TypeVar("T")
@@ -43,6 +40,7 @@ class Partial:
 
     Args:
         target: Where the file goes when it is whole.
+        root: The directory that it must not lead out of; below it, links are not followed.
         algorithms: The digests to compute on the way.
         length: How many bytes will come, if known.
         decoder: What decodes them.
@@ -50,13 +48,13 @@ class Partial:
     """
 
     target: Path
+    root: Path
     algorithms: Iterable[str] = ()
     length: int | None = None
     decoder: Decoder | None = None
     memo: Memo | None = None
     written: Coverage = attrs.field(init=False, factory=Coverage)
-    _path: Path | None = attrs.field(init=False, default=None)
-    _file: FileIO | None = attrs.field(init=False, default=None)
+    _part: LockedPart | None = attrs.field(init=False, default=None)
     _at: int = attrs.field(init=False, default=0)
     _digests: dict[str, Digest] = attrs.field(init=False)
     _arrived: dict[str, Digest] = attrs.field(init=False)
@@ -67,42 +65,37 @@ class Partial:
         self._arrived = {name: _digests.new(name) for name in self.algorithms} if self.decoder else {}
 
     @classmethod
-    def taken_up(cls, target: Path, leftovers: Leftovers, algorithms: Sequence[str]) -> Partial | None:
-        """A partial that an earlier run has left, claimed, if there is one that can be gone on with."""
+    def taken_up(
+        cls, target: Path, root: Path, leftovers: Leftovers, algorithms: Sequence[str]
+    ) -> Partial | None:
+        """A partial that an earlier run has left, locked, if there is one that can be gone on with."""
         found = _keep.take_up(target, leftovers)
         if found is None:
             return None
-        path, memo = found
+        part, memo = found
         named = _algorithms(memo)
-        written = None if named is None else _written(memo, path)
-        file = _continued(path) if written else None
-        if file is None or written is None or named is None:
-            _keep.forget(path)
+        written = None if named is None else _written(memo, part.file)
+        if named is None or written is None:
+            part.remove()
             return None
         partial = cls(
             target=target,
+            root=root,
             algorithms={*algorithms, *named},
-            length=memo.get("length"),
+            length=memo["length"],
             memo=memo,
         )
-        partial._path, partial.written, partial._file = path, written, file
+        partial._part, partial.written, partial._at = part, written, -1
         return partial
-
-    @property
-    def path(self) -> Path:
-        """Where it is, or will be."""
-        if self._path is None:
-            self._path = _keep.new_part(self.target)
-        return self._path
 
     @property
     def exists(self) -> bool:
         """Whether there is a file yet."""
-        return self._file is not None
+        return self._part is not None
 
     def is_all(self, blocks: Iterable[Placed]) -> bool:
         """Whether `blocks` are all there is of it, one behind the other, as they belong in the file."""
-        return self._file is None and self.decoder is None and self._follows(blocks)
+        return self._part is None and self.decoder is None and self._follows(blocks)
 
     def gaps(self) -> list[Bounds]:
         """What is missing of it."""
@@ -110,8 +103,8 @@ class Partial:
 
     def write(self, blocks: Iterable[Placed]) -> None:
         """Put each block in its place; the first of them makes the file."""
-        if self._file is None:
-            self._make_room()
+        if self._part is None:
+            self._begin()
         self._put(list(blocks))
 
     def publish(
@@ -121,56 +114,56 @@ class Partial:
         self._put(list(blocks))
         if self.decoder is not None:
             self.decoder.end()
-        file = self._open()
+        part = self._opened()
         if durable:
-            os.fsync(file.fileno())
+            os.fsync(part.file)
         self._digest_rest()
         measured = Measured(
             self.written.size, values(self._digests), values(self._arrived), start=self._read_start()
         )
         found = check(measured)
-        file.close()
-        put_in_place(self.path, self.target, overwrite=overwrite)
+        part.move_to(self.target, overwrite=overwrite)
         if self.memo is not None:
-            _keep.forget(self.path)
-        self._file = self.memo = None
+            _keep.forget(part.path)
+        self._part = self.memo = None
         if durable:
             sync_folder(self.target.parent)
         return measured, found
 
     def remove(self) -> None:
         """Leave no trace of the file there is."""
-        self._open().close()
-        _keep.forget(self.path)
+        self._opened().remove()
 
     def leave(self, blocks: Iterable[Placed]) -> None:
         """Leave it, with these last blocks, to a later run."""
         try:
-            if self._file is None or not self._file.closed:
-                self.write(blocks)
-                if self.memo is not None and "gaps" in self.memo:
-                    self._tell_gaps(self.memo)
+            self.write(blocks)
+            if self.memo is not None and "gaps" in self.memo:
+                self._tell_gaps(self.memo)
         finally:
-            if self._file is not None:
-                self._file.close()
-            _keep.release(self.path)
+            if self._part is not None:
+                self._part.close()
 
-    def _open(self) -> FileIO:
-        if self._file is None:
-            self._file = FileIO(made(self.path, self.target.parent), "w")
-        return self._file
+    def _opened(self) -> LockedPart:
+        if self._part is None:
+            self._part = _keep.create(self.target, self.root)
+        return self._part
 
-    def _make_room(self) -> None:
-        """See to it that there is room, and that a later run can go on with what will be written."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self.path.parent).free < (self.length or 0):
-            raise OSError(errno.ENOSPC, f"no room for {self.length} bytes")
+    def _begin(self) -> None:
+        """Make the file where there is room, and see to it that a later run can go on with it."""
+        make_directories(self.target.parent, self.root)
+        require_room(self.target.parent, self.length or 0)
+        part = self._opened()
         if self.memo is not None:
-            _keep.claim(self.path)
-            _keep.remember(self.path, self.memo)
+            try:
+                _keep.remember(part.path, self.memo)
+            except BaseException:
+                part.remove()
+                self._part = None
+                raise
 
     def _put(self, blocks: list[Placed]) -> None:
-        file = self._open()
+        file = self._opened().file
         self._foresee_gaps(blocks)
         for position, block in blocks:
             if self.decoder is None:
@@ -180,10 +173,12 @@ class Partial:
                 for piece in self.decoder.feed(block):
                     self._put_block(file, piece, self._digested)
 
-    def _put_block(self, file: FileIO, block: Block, position: int) -> None:
+    def _put_block(self, file: int, block: Block, position: int) -> None:
         if position != self._at:
-            file.seek(position)
-        write_all(file.fileno(), block)
+            os.lseek(file, position, os.SEEK_SET)
+        # Where a write fails, the position is unknown.
+        self._at = -1
+        write_all(file, block)
         self._at = position + len(block)
         self.written.add(position, self._at)
         if position == self._digested:
@@ -207,28 +202,24 @@ class Partial:
 
     def _tell_gaps(self, memo: Memo) -> None:
         self.memo = memo | {"gaps": self.gaps()}
-        _keep.remember(self.path, self.memo)
+        _keep.remember(self._opened().path, self.memo)
 
     def _read_start(self) -> bytes:
-        with self.path.open("rb") as file:
-            return file.read(START_SIZE)
+        file = self._opened().file
+        os.lseek(file, 0, os.SEEK_SET)
+        self._at = -1
+        return os.read(file, START_SIZE)
 
     def _digest_rest(self) -> None:
         """Read what came out of order, or in an earlier run."""
         if not self._digests or self._digested == self.written.size:
             return
-        with self.path.open("rb") as file:
-            file.seek(self._digested)
-            while block := file.read(BLOCK_SIZE):
-                update(self._digests, block)
-                self._digested += len(block)
-
-
-def _continued(path: Path) -> FileIO | None:
-    try:
-        return FileIO(path, "r+b")
-    except OSError:
-        return None
+        file = self._opened().file
+        os.lseek(file, self._digested, os.SEEK_SET)
+        self._at = -1
+        while block := os.read(file, BLOCK_SIZE):
+            update(self._digests, block)
+            self._digested += len(block)
 
 
 def _algorithms(memo: Memo) -> set[str] | None:
@@ -240,13 +231,11 @@ def _algorithms(memo: Memo) -> set[str] | None:
     return names if all(map(_digests.available, names)) else None
 
 
-def _written(memo: Memo, path: Path) -> Coverage | None:
-    """What of the partial at `path` was written by the run that has left `memo`, if that makes sense."""
-    size = path.stat().st_size
+def _written(memo: Memo, file: int) -> Coverage | None:
+    """What of the open partial was written by the run that has left `memo`, if that makes sense."""
+    size, length = os.fstat(file).st_size, memo["length"]
     try:
-        length = index(memo["length"])
-        gaps = [(index(start), index(end)) for start, end in memo.get("gaps", [(size, length)])]
-        written = Coverage.without(gaps, length)
-    except (KeyError, TypeError, ValueError):
+        written = Coverage.without(memo.get("gaps", [(size, length)]), length)
+    except ValueError:
         return None
     return written if written.end <= size <= length else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from operator import itemgetter
 
 import attrs
 
@@ -135,13 +137,12 @@ class Coverage:
         """Take note that the bytes from `start` up to `end` are written."""
         if start == end:
             return
-        joined: list[Bounds] = []
-        for span in sorted([*self._spans, (start, end)]):
-            if joined and span[0] <= joined[-1][1]:
-                joined[-1] = (joined[-1][0], max(joined[-1][1], span[1]))
-            else:
-                joined.append(span)
-        self._spans = joined
+        # The spans that touch it become one with it.
+        first = bisect_left(self._spans, start, key=itemgetter(1))
+        last = bisect_right(self._spans, end, lo=first, key=itemgetter(0))
+        if first < last:
+            start, end = min(start, self._spans[first][0]), max(end, self._spans[last - 1][1])
+        self._spans[first:last] = [(start, end)]
 
     def gaps(self, length: int) -> list[Bounds]:
         """What of `length` bytes is not written."""

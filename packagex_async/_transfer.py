@@ -14,6 +14,7 @@ from packagex_async._crew import Crew
 from packagex_async._decode import BodyError, Decoder
 from packagex_async._demands import Demands
 from packagex_async._disk import DiskError
+from packagex_async._disk_errors import destination_error
 from packagex_async._files import Measured
 from packagex_async._gain import LARGE
 from packagex_async._http import StorageAnswer
@@ -37,18 +38,6 @@ from packagex_async.errors import (
 )
 from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
 
-_ADVICE = {
-    errno.ENOSPC: "free some space and download again",
-    errno.EDQUOT: "the quota is used up: free some space and download again",
-    errno.EACCES: "check the permissions of the folder",
-    errno.EPERM: "check the permissions of the folder",
-    errno.EROFS: "the file system is read-only: choose another folder",
-    errno.EFBIG: "the file system takes no file that large: choose another folder",
-    errno.ENAMETOOLONG: "choose a folder with a shorter path",
-    errno.EISDIR: "a folder has the file's name: move it away",
-    errno.ENOENT: "the folder has vanished: make it anew",
-}
-
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Transfer:
@@ -58,6 +47,7 @@ class Transfer:
         link: Where it is.
         links: Where fresh links come from.
         target: Where it goes.
+        root: The directory that it must not lead out of, if that is not the one it goes to.
         tools: What to work with.
         demands: What its caller demands.
         emit: Is told of every step, if anybody wants to know.
@@ -70,6 +60,7 @@ class Transfer:
     target: Path
     tools: Tools
     demands: Demands
+    root: Path | None = None
     emit: OnProgress | None = None
     occupied: bool = False
     left: bool = False
@@ -81,7 +72,7 @@ class Transfer:
     _resumed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._part = Part(self.tools.disk, self.target, durable=self.demands.durable)
+        self._part = Part(self.tools.disk, self.target, root=self.root, durable=self.demands.durable)
         self._crew = Crew(self._bring, self.demands.segments, self.tools.clock, self.tools.budget)
         self._tries = self.tools.tries()
 
@@ -329,9 +320,7 @@ class Transfer:
         )
 
     def _refused(self, error: DiskError) -> DestinationError:
-        number = error.cause.errno
-        advice = _ADVICE.get(number or 0, "the file was left as it was")
-        return self._destination_error(f"{self.target} cannot be written: {error} ({advice})", number)
+        return destination_error(error, export_id=self.link.export_id, artifact=self.link.artifact)
 
     def _destination_error(self, message: str, number: int | None) -> DestinationError:
         return DestinationError(

@@ -14,18 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from packagex_async import _digests
-from packagex_async._files import (
-    START_SIZE,
-    Measured,
-    made,
-    put_in_place,
-    sync_folder,
-    update,
-    values,
-    write_all,
-)
+from packagex_async._files import START_SIZE, Measured, made, sync_folder, update, values, write_all
 from packagex_async._intake import Block
-from packagex_async._keep import forget, new_part
+from packagex_async._keep import create
 
 T = TypeVar("T")
 
@@ -41,6 +32,7 @@ def publish(
     algorithms: Iterable[str],
     check: Callable[[Measured], T],
     *,
+    root: Path,
     overwrite: bool,
     durable: bool,
 ) -> tuple[Measured, T]:
@@ -51,6 +43,7 @@ def publish(
         target: Where it goes; its folder is made when it is not there.
         algorithms: The digests to compute.
         check: Raises what is wrong with it.
+        root: The directory that it must not lead out of; below it, links are not followed.
         overwrite: Replace whatever is there.
         durable: Whether to have it on the medium, and not just in memory, before it takes its place.
 
@@ -60,7 +53,7 @@ def publish(
     """
     measured = _measure(blocks, algorithms)
     found = check(measured)
-    _put(blocks, target, overwrite=overwrite, durable=durable)
+    _put(blocks, target, root, overwrite=overwrite, durable=durable)
     return measured, found
 
 
@@ -88,21 +81,21 @@ def _pieces(block: Block, size: int) -> Iterator[Block]:
     return (view[start : start + size] for start in range(0, len(view), size))
 
 
-def _put(blocks: Sequence[Block], target: Path, *, overwrite: bool, durable: bool) -> None:
+def _put(blocks: Sequence[Block], target: Path, root: Path, *, overwrite: bool, durable: bool) -> None:
     # A name that is taken is not given away: what there is to be replaced is looked for beforehand.
     taken = overwrite and os.path.lexists(target)
-    if taken or not _linked(blocks, target, durable=durable):
-        _renamed(blocks, target, overwrite=overwrite, durable=durable)
+    if taken or not _linked(blocks, target, root, durable=durable):
+        _renamed(blocks, target, root, overwrite=overwrite, durable=durable)
     if durable:
         sync_folder(target.parent)
 
 
-def _linked(blocks: Sequence[Block], target: Path, *, durable: bool) -> bool:
+def _linked(blocks: Sequence[Block], target: Path, root: Path, *, durable: bool) -> bool:
     """Whether it is there now, made without a name; the ordinary way tells why it is not."""
     if not _NAMELESS:
         return False
     with contextlib.suppress(OSError):
-        file = made(target.parent, target.parent, _NAMELESS)
+        file = made(target.parent, target.parent, root=root, flag=_NAMELESS)
         try:
             _fill(file, blocks, durable=durable)
             # Only where a folder is told of does Python have the link followed to the file.
@@ -113,17 +106,13 @@ def _linked(blocks: Sequence[Block], target: Path, *, durable: bool) -> bool:
     return False
 
 
-def _renamed(blocks: Sequence[Block], target: Path, *, overwrite: bool, durable: bool) -> None:
-    part = new_part(target)
-    file = made(part, target.parent)
+def _renamed(blocks: Sequence[Block], target: Path, root: Path, *, overwrite: bool, durable: bool) -> None:
+    part = create(target, root)
     try:
-        try:
-            _fill(file, blocks, durable=durable)
-        finally:
-            os.close(file)
-        put_in_place(part, target, overwrite=overwrite)
+        _fill(part.file, blocks, durable=durable)
+        part.move_to(target, overwrite=overwrite)
     except BaseException:
-        forget(part)
+        part.remove()
         raise
 
 

@@ -13,9 +13,12 @@ from packagex_async._brief import brief
 from packagex_async._files import Measured, measure
 from packagex_async._manifest import NAME
 from packagex_async._manifest_line import Line
+from packagex_async._paths import UnsafePathError
 
 # No layout makes a name with one of these, and on some system each of them parts names.
 _PARTING = "\\:\0"
+_MAX_PATH = 4096
+"""Characters of the longest path that a system follows."""
 
 
 class FileState(enum.StrEnum):
@@ -74,7 +77,11 @@ class Comparison:
     def checked(self, line: Line) -> CheckedFile:
         """How the file that `line` names stands to it."""
         path = line.path or ""
-        state, size = self._state(path, line) if self._is_inside(path) else (FileState.OUTSIDE, None)
+        try:
+            state, size = self._state(path, line) if self._is_inside(path) else (FileState.OUTSIDE, None)
+        except UnicodeEncodeError:
+            # No file of this system can have such a name.
+            state, size = FileState.MISSING, None
         return CheckedFile(
             path=path,
             state=state,
@@ -85,15 +92,22 @@ class Comparison:
         )
 
     def unlisted(self, is_listed: Callable[[str], bool]) -> Iterator[CheckedFile]:
-        """The files of the folder that are not listed, save the manifest and hidden ones."""
-        for above, folders, names in os.walk(self._folder):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                path = Path(above, name).relative_to(self._folder).as_posix()
-                if not name.startswith((".", NAME)) and not is_listed(path):
-                    yield CheckedFile(path=path, state=FileState.UNLISTED)
+        """The files of the folder that are not listed, save the manifest and hidden ones.
+
+        Folders that cannot be read are passed over.
+        """
+        pending = [""]
+        while pending:
+            above = pending.pop()
+            folders, names = _entries(os.path.join(self._folder, above))
+            for name in names:
+                if not name.startswith(NAME) and not is_listed(f"{above}{name}"):
+                    yield CheckedFile(path=f"{above}{name}", state=FileState.UNLISTED)
+            pending += [f"{above}{name}/" for name in reversed(folders)]
 
     def _is_inside(self, path: str) -> bool:
+        if len(path) > _MAX_PATH:
+            return False
         if any(name in ("", ".", "..") for name in path.split("/")) or any(mark in path for mark in _PARTING):
             return False
         if "/" not in path:
@@ -105,7 +119,7 @@ class Comparison:
     def _state(self, path: str, line: Line) -> tuple[FileState, int | None]:
         try:
             there = measure(self._folder / path, ("sha256",), self._heard)
-        except FileExistsError:
+        except UnsafePathError:
             return FileState.CHANGED, None
         except OSError:
             return FileState.UNREADABLE, None
@@ -116,3 +130,21 @@ class Comparison:
 
 def _is_exact(there: Measured, line: Line) -> bool:
     return there.size == line.size and there.digests["sha256"].hex() == line.sha256
+
+
+def _entries(folder: str) -> tuple[list[str], list[str]]:
+    """The names of the folders and files in `folder`, sorted, without hidden ones and links to folders."""
+    folders: list[str] = []
+    names: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                elif not os.path.isdir(entry.path):
+                    names.append(entry.name)
+    except OSError:
+        return [], []
+    return sorted(folders), sorted(names)

@@ -12,10 +12,13 @@ from typing import TypeVar
 import attrs
 
 from packagex_async._demands import Demands
+from packagex_async._disk import DiskError
+from packagex_async._disk_errors import destination_error
 from packagex_async._files import HOPELESS
 from packagex_async._keep import Leftovers
 from packagex_async._layout import flat
 from packagex_async._links import Links
+from packagex_async._paths import require_directories
 from packagex_async._storage import Link
 from packagex_async._tools import Tools
 from packagex_async._transfer import Transfer
@@ -102,17 +105,36 @@ async def download_artifacts(export: Export, links: Links, order: Order, tools: 
 
 @attrs.frozen(eq=False, repr=False)
 class _Seen:
-    """Which artifacts have a file, and which something that an earlier run has left."""
+    """What is on the disk.
+
+    Attributes:
+        occupied: The artifacts that have a file.
+        left: Those of which an earlier run has left something.
+        refused: Those whose directory must not be used, and why.
+    """
 
     occupied: Set[Artifact] = frozenset()
     left: Set[Artifact] = frozenset()
+    refused: Mapping[Artifact, OSError] = MappingProxyType({})
 
 
-def _look(targets: Mapping[Artifact, Path], leftovers: Leftovers | None) -> _Seen:
+def _look(root: Path, targets: Mapping[Artifact, Path], leftovers: Leftovers | None) -> _Seen:
+    refused = {}
+    for name, path in targets.items():
+        try:
+            require_directories(path.parent, root)
+        except OSError as error:
+            refused[name] = error
+    usable = {name: path for name, path in targets.items() if name not in refused}
     return _Seen(
-        occupied={name for name, path in targets.items() if os.path.lexists(path)},
-        left={name for name, path in targets.items() if leftovers and leftovers.of(path)},
+        occupied={name for name, path in usable.items() if os.path.lexists(path)},
+        left={name for name, path in usable.items() if leftovers and leftovers.of(path)},
+        refused=refused,
     )
+
+
+def _refusal(link: Link, error: DiskError) -> DestinationError:
+    return destination_error(error, export_id=link.export_id, artifact=link.artifact)
 
 
 class _Batch:
@@ -131,7 +153,10 @@ class _Batch:
 
     async def run(self) -> list[_Outcome]:
         """What became of each artifact, in order."""
-        await self._look_around()
+        try:
+            await self._look_around()
+        except DiskError as error:
+            return [self._failed(link, _refusal(link, error)) for link in self._links]
         async with asyncio.TaskGroup() as group:
             self._tasks += [group.create_task(self._outcome(link)) for link in self._links]
         return [
@@ -142,8 +167,10 @@ class _Batch:
     async def _look_around(self) -> None:
         targets = {name: path for name, path in self._targets.items() if name not in self._order.vacant}
         leftovers = self._order.demands.leftovers
-        if targets and not (self._order.demands.overwrite and leftovers is None):
-            self._seen = await self._tools.disk.run_short(self._order.directory, _look, targets, leftovers)
+        root = self._order.directory
+        is_flat = all(path.parent == root for path in targets.values())
+        if targets and not (self._order.demands.overwrite and leftovers is None and is_flat):
+            self._seen = await self._tools.disk.run_short(root, _look, root, targets, leftovers)
 
     def _transfer(self, link: Link) -> Transfer:
         overwrite = self._order.overwrites(link.artifact)
@@ -152,6 +179,7 @@ class _Batch:
             link=link,
             links=self._source,
             target=self._targets[link.artifact],
+            root=self._order.directory,
             tools=self._tools,
             demands=attrs.evolve(demands, overwrite=True) if overwrite else demands,
             emit=self._order.on_progress,
@@ -160,6 +188,9 @@ class _Batch:
         )
 
     async def _outcome(self, link: Link) -> _Outcome:
+        if (refused := self._seen.refused.get(link.artifact)) is not None:
+            error = DiskError(refused, self._targets[link.artifact])
+            return self._failed(link, _refusal(link, error))
         transfer = self._transfer(link)
         async with self._places:
             try:

@@ -16,6 +16,7 @@
     ├ UnconfirmedError              whether an export was created is not known
     ├ DecodeError                   the answer is not what the API promises; says where
     ├ PaginationError               a page that repeats or does not advance
+    ├ DirectoryError                (also OSError) a directory that cannot be verified
     ├ ExportStateError              .export_id
     │  ├ ExportNotReadyError
     │  │  └ WaitTimeoutError        (also TimeoutError) .status
@@ -161,6 +162,27 @@ class DecodeError(PackageXError):
 
 class PaginationError(PackageXError):
     """The listing repeats a page or does not advance."""
+
+
+class DirectoryError(PackageXError, OSError):
+    """A directory cannot be verified: the operating system does not let its manifest be read.
+
+    Attributes:
+        errno: The operating system's error number, if there is one.
+        filename: The path.
+    """
+
+    def __init__(self, message: str, *, filename: str, errno: int | None) -> None:
+        super().__init__(message)
+        self.filename = filename
+        self.errno = errno
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, (cls, args, state) = super().__reduce__()
+        return rebuild, (cls, args, state | {"filename": self.filename, "errno": self.errno})
 
 
 class ExportStateError(PackageXError):

@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import attrs
@@ -16,7 +15,7 @@ from packagex_async._ahead import Ahead, Answered
 from packagex_async._budget import Budget
 from packagex_async._demands import Demands
 from packagex_async._keep import Leftovers
-from packagex_async._layout import layout_of
+from packagex_async._layout import directory_path, layout_of
 from packagex_async._lifecycle import OnChange, Vigil, create
 from packagex_async._links import Links, gone
 from packagex_async._literals import ArtifactName, DirectionName, OrderByName, ResourceName, StatusName
@@ -485,8 +484,12 @@ class AsyncExports:
             search=search,
         )
         # Not at the head of the file: who downloads one export does not wait for them to be imported.
-        from packagex_async._folder import Folder, Terms
-        from packagex_async.bulk import Bulk, Source
+        try:
+            from packagex_async._folder import Folder, Terms
+            from packagex_async.bulk import Bulk, Source
+        except OSError as error:
+            reason = f"download_all cannot be loaded: {error.strerror}"
+            raise ConfigurationError(f"{reason}; raise the limit of open files, or close some") from error
 
         source = Source(found=found, retrieve=self._with_urls, offering=self._offering, links=self._links)
         clock, disk, policy = self._tools.clock, self._tools.disk, self._tools.policy
@@ -580,7 +583,7 @@ def _order(
 ) -> Order:
     _at_least_one("concurrency", concurrency)
     return Order(
-        directory=Path(directory),
+        directory=directory_path(directory),
         artifacts=chosen(artifacts),
         concurrency=concurrency,
         demands=demands,

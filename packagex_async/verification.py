@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from packagex_async._disk import Disk, DiskError
+from packagex_async._files import size_of
 from packagex_async._inventory import Inventory
+from packagex_async._layout import directory_path
 from packagex_async._manifest import NAME
 from packagex_async._manifest_line import Line
+from packagex_async._paths import UnsafePathError
+from packagex_async._redact import sanitize
 from packagex_async.comparison import CheckedFile, Comparison
-from packagex_async.errors import ConfigurationError
+from packagex_async.errors import ConfigurationError, DirectoryError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +29,7 @@ OnRead = Callable[[int, int], object]
 
 _AT_ONCE = 4
 
+_MAX_PATH = 5000
 _MOST_FILES = 64
 _MOST_BYTES = 8 * 1024 * 1024
 """One call of a thread checks so many small files, and no more than so many bytes if it can be helped."""
@@ -48,13 +53,35 @@ def verify_directory(
         An async generator of one `CheckedFile` for each file.
 
     Raises:
-        ConfigurationError: At once, when the folder has no manifest.
-        OSError: When the manifest cannot be read.
+        ConfigurationError: At once, when the folder has no manifest, or something else is in its place.
+        DirectoryError: When the operating system does not let the manifest be read, at once or later.
     """
-    folder = Path(directory)
-    if not (folder / NAME).is_file():
-        raise ConfigurationError(f"{folder} has no {NAME}: nothing was downloaded there with download_all")
+    folder = directory_path(directory)
+    _check_manifest(folder / NAME)
     return _Verification(folder, on_progress or _unheard).files()
+
+
+def _check_manifest(manifest: Path) -> None:
+    try:
+        found = size_of(manifest)
+    except UnsafePathError as error:
+        raise ConfigurationError(f"{sanitize(error.strerror, limit=_MAX_PATH)}: it is not read") from error
+    except NotADirectoryError:
+        found = None
+    except OSError as error:
+        raise _directory_error(manifest, error) from error
+    if found is None:
+        folder = sanitize(manifest.parent, limit=_MAX_PATH)
+        raise ConfigurationError(f"{folder} has no {NAME}: nothing was downloaded there with download_all")
+
+
+def _directory_error(manifest: Path, error: OSError) -> DirectoryError:
+    path, reason = (sanitize(part, limit=_MAX_PATH) for part in (manifest, error.strerror or error))
+    return DirectoryError(
+        f"{path} cannot be read: {reason}; check the permissions and the disk",
+        filename=str(manifest),
+        errno=error.errno,
+    )
 
 
 class _StoppedError(Exception):
@@ -117,7 +144,7 @@ class _Verification:
             return await self._disk.run(self._folder, function, *args, **kwargs)
         except DiskError as error:
             failure = error
-        raise failure.cause
+        raise _directory_error(self._folder / NAME, failure.cause) from failure.cause
 
 
 async def _first(under_way: deque[asyncio.Task[list[CheckedFile]]]) -> list[CheckedFile]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import attrs
+import pytest
 
 from packagex_async import AsyncExports, RetryPolicy
 from packagex_async._budget import Budget
@@ -25,6 +27,15 @@ AT_ONCE = RetryPolicy(wait_initial=0)
 def names(folder: Path) -> list[str]:
     """What stands in `folder`, hidden files included."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def in_a_pid_namespace() -> tuple[str, ...]:
+    """What runs a command in a pid namespace of its own; without the right to make one, no test."""
+    for rights in ((), ("--user", "--map-root-user")):
+        command = ("unshare", *rights, "--pid", "--fork", "--kill-child")
+        if subprocess.run([*command, "true"], capture_output=True).returncode == 0:
+            return command
+    pytest.skip("it takes the right to make a pid namespace")
 
 
 @attrs.define

@@ -54,7 +54,7 @@ from packagex_async.testing.faults import Fault
 from packagex_async.testing.reply import Reply
 from packagex_async.testing.store import Store
 
-from .support import AT_ONCE, FakeClock, exports_on, names
+from .support import AT_ONCE, FakeClock, exports_on, in_a_pid_namespace, names
 
 SUFFIXES = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}
 
@@ -240,14 +240,14 @@ async def test_a_file_that_cannot_be_read_again_is_fetched_again(
     """With `verify`, what cannot be told counts as not there; it stops nothing."""
     (export_id,) = add(server, 1)
     await bring(px, tmp_path)
-    real = Path.open
+    real = os.open
 
-    def worn(path: Path, *args: Any, **kwargs: Any) -> Any:
-        if path.name == f"{export_id}.csv":
+    def worn(path: Any, *args: Any, **kwargs: Any) -> int:
+        if Path(path).name == f"{export_id}.csv":
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "open", worn)
+    monkeypatch.setattr(os, "open", worn)
     report = (await bring(px, tmp_path, verify=True))[export_id]
     assert [file.artifact for file in report.files if not file.kept] == ["csv"]
 
@@ -487,7 +487,7 @@ async def test_a_manifest_that_cannot_be_kept_stops_everything(
     """What is not written down would be fetched every night."""
     add(server, 3)
     (tmp_path / NAME).mkdir()
-    with pytest.raises(DestinationError, match=f"{NAME} cannot be kept: Is a directory"):
+    with pytest.raises(DestinationError, match=f"{NAME} cannot be kept: .*{NAME} is a directory"):
         await bring(px, tmp_path)
 
 
@@ -792,6 +792,24 @@ async def test_a_partial_of_an_earlier_run_is_gone_on_with(server: Emulator, tmp
     assert names(tmp_path) == [f"{export_id}.csv", NAME]
 
 
+@pytest.mark.parametrize("length", [130, 240])
+async def test_a_partial_of_a_long_name_is_gone_on_with(
+    server: Emulator, tmp_path: Path, length: int
+) -> None:
+    """Up to the longest name that a file may have."""
+    body = os.urandom(3_000_000)
+    export_id = server.add_export(content={"csv": body}).id
+    layout = "x" * (length - len(export_id)) + "{id}"
+    server.inject(Cut(2_000_000))
+    async with server.client(retry=RetryPolicy(attempts=1)) as px:
+        (first,) = (await bring(px, tmp_path, layout=layout)).values()
+        assert not first.ok
+        (second,) = (await bring(px, tmp_path, layout=layout)).values()
+    assert second.files["csv"].resumed
+    assert second.files["csv"].path.read_bytes() == body
+    assert names(tmp_path) == [NAME, second.files["csv"].path.name]
+
+
 async def test_storage_that_is_overwhelmed_is_given_a_rest(server: Emulator, tmp_path: Path) -> None:
     """Everything comes in the end, though every refusal asks for a minute."""
     clock = FakeClock()
@@ -804,8 +822,11 @@ async def test_storage_that_is_overwhelmed_is_given_a_rest(server: Emulator, tmp
     assert_exact(server, tmp_path)
 
 
-async def test_two_processes_on_one_folder_do_each_other_no_harm(apart: Emulator, tmp_path: Path) -> None:
-    """Both end well, and what is there is exact."""
+@pytest.mark.parametrize("apart_from_each_other", [False, True], ids=["one host", "two containers"])
+async def test_two_processes_on_one_folder_do_each_other_no_harm(
+    apart: Emulator, tmp_path: Path, apart_from_each_other: bool
+) -> None:
+    """Both end well, and what is there is exact; though neither may see the other's process."""
     server = apart
     add(server, 30)
     script = (
@@ -818,7 +839,8 @@ async def test_two_processes_on_one_folder_do_each_other_no_harm(apart: Emulator
     )
     command = [sys.executable, "-c", script, server.base_url, str(tmp_path)]
     env = os.environ | {"PX_API_KEY": server.api_key}
-    both = [await asyncio.create_subprocess_exec(*command, env=env) for _ in range(2)]
+    prefix = in_a_pid_namespace() if apart_from_each_other else ()
+    both = [await asyncio.create_subprocess_exec(*prefix, *command, env=env) for _ in range(2)]
     assert [await process.wait() for process in both] == [0, 0]
     assert_exact(server, tmp_path)
     since = len(server.requests)

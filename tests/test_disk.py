@@ -185,9 +185,12 @@ async def test_what_is_no_regular_file_is_refused(disk: Disk, tmp_path: Path) ->
     """A folder or a link at the target is neither kept nor followed."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    for name in ("folder", "link"):
-        with pytest.raises(DiskError, match="no regular file is there"):
-            await disk.measure(tmp_path / name, [])
+    os.mkfifo(tmp_path / "pipe")
+    kinds = {"folder": "a directory", "link": "a symbolic link", "pipe": "not a regular file"}
+    for name, kind in kinds.items():
+        for algorithms in ([], ["md5"]):
+            with pytest.raises(DiskError, match=f"{name} is {kind}"):
+                await disk.measure(tmp_path / name, algorithms)
 
 
 async def test_what_the_disk_refuses_says_so(disk: Disk, tmp_path: Path) -> None:
@@ -348,6 +351,6 @@ async def test_a_row_on_threads_that_are_gone_says_so(tmp_path: Path) -> None:
     disk = Disk()
     lane = disk.lane(tmp_path)
     disk.close()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(DiskError, match="no thread can be started"):
         await lane.put(print)
     await lane.settle()

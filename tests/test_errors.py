@@ -20,6 +20,7 @@ from packagex_async import (
     ConnectionFailedError,
     DecodeError,
     DestinationError,
+    DirectoryError,
     DownloadError,
     DownloadGroupError,
     DownloadReport,
@@ -64,6 +65,7 @@ EXAMPLES: list[PackageXError] = [
     UnconfirmedError.after(RequestTimeoutError("late")),
     DecodeError("not JSON"),
     PaginationError("again"),
+    DirectoryError("denied", filename="x", errno=errno.EACCES),
     *(
         kind("state", export_id="exp_1")
         for kind in (
@@ -121,6 +123,7 @@ def test_the_tree_in_the_docstring_names_every_error() -> None:
         (ConfigurationError, (ValueError,)),
         (RequestTimeoutError, (ConnectionFailedError, TimeoutError)),
         (DestinationError, (DownloadError, OSError)),
+        (DirectoryError, (PackageXError, OSError)),
         (StorageUnreachableError, (StorageError, ConnectionFailedError)),
         (DownloadGroupError, (ExceptionGroup,)),
         (ExportGoneError, (ExportStateError,)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -80,6 +80,19 @@ def test_what_is_not_told_still_has_a_place() -> None:
     assert str(path(bare, Artifact.JSON)) == "unknown/unknown/undated/exp_7xKyu1HY.json"
     odd = export_of(resource=ExportResource("con"), status=ExportStatus("../../etc"))
     assert str(path(odd, Artifact.JSON)) == "_con/etc/2024-05-01/exp_7xKyu1HY.json"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=1))),
+    ],
+)
+def test_a_moment_that_is_none_in_utc_still_has_a_place(moment: datetime) -> None:
+    """It is beyond the years that dates have."""
+    path = layout_of("{created}/{id}")(export_of(created_at=moment), Artifact.JSON)
+    assert str(path) == "undated/exp_7xKyu1HY.json"
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
+import os
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,8 @@ from hypothesis import strategies as st
 from packagex_async import _manifest
 from packagex_async._manifest import NAME, Manifest
 from packagex_async._manifest_line import Line
+from packagex_async._manifest_reader import MAX_LINE, RawLine, read_lines
+from packagex_async._paths import UnsafePathError
 
 from .support import names
 
@@ -91,6 +98,10 @@ def test_a_line_is_json_without_surprises(tmp_path: Path) -> None:
         {"verified": None},
         {"when": None},
         {"updated_at": 5},
+        {"size": 2**63},
+        {"sha256": "x" * 64},
+        {"sha256": "\x1b[31m"},
+        {"verified": "surely"},
     ],
 )
 def test_an_odd_line_is_passed_over(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -187,23 +198,132 @@ def test_lines_of_another_process_are_found(tmp_path: Path) -> None:
         assert one.find("exp_1", ("csv",)) == {"csv": LINE}
 
 
-def test_nobody_repairs_while_another_process_may(tmp_path: Path) -> None:
-    """A living one, that is; the claim of a dead one is void."""
-    (tmp_path / NAME).write_bytes(LINE.dump() + LINE.dump()[:40])
-    claim = tmp_path / f"{NAME}.claim"
-    script = "import sys; from pathlib import Path; from packagex_async import _keep;"
-    script += "assert _keep.take(Path(sys.argv[1])); print(flush=True); input()"
-    command = [sys.executable, "-c", script, str(tmp_path / NAME)]
+def test_nobody_repairs_while_another_process_uses_the_manifest(tmp_path: Path) -> None:
+    """It may be writing; as soon as it is dead, nothing is in the way."""
+    (tmp_path / NAME).write_bytes(LINE.dump())
+    script = "import sys; from pathlib import Path; from packagex_async._manifest import Manifest\n"
+    script += (
+        "manifest = Manifest(Path(sys.argv[1])); manifest.find('exp_1', ['csv']); print(flush=True); input()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
+        torn = LINE.dump() + LINE.dump()[:40]
+        (tmp_path / NAME).write_bytes(torn)
         assert found(tmp_path) == {"csv": LINE}
-        assert len((tmp_path / NAME).read_bytes()) == len(LINE.dump()) + 40
-        process.communicate(b"\n")
-    assert claim.exists()
+        assert (tmp_path / NAME).read_bytes() == torn
+        process.kill()
     assert found(tmp_path) == {"csv": LINE}
     assert (tmp_path / NAME).read_bytes() == LINE.dump()
-    assert not claim.exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_without_locks_a_torn_line_is_ended_and_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Another process may be using the manifest."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    torn = LINE.dump() + LINE.dump()[:40]
+    (tmp_path / NAME).write_bytes(torn)
+    assert found(tmp_path) == {"csv": LINE}
+    assert (tmp_path / NAME).read_bytes() == torn + b"\n"
+
+
+def test_an_old_claim_of_an_earlier_version_is_removed(tmp_path: Path) -> None:
+    """A recent one may be in use."""
+    claim = tmp_path / f"{NAME}.claim"
+    claim.touch()
+    assert found(tmp_path) == {}
+    assert claim.exists()
+    os.utime(claim, (1, 1))
+    assert found(tmp_path) == {}
+    assert names(tmp_path) == [NAME]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "socket"])
+def test_what_is_no_regular_file_is_no_manifest(tmp_path: Path, kind: str) -> None:
+    """It is not waited for, and what a link leads to is not touched."""
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    folder.mkdir()
+    path = folder / NAME
+    elsewhere.write_bytes(LINE.dump()[:40])
+    with socket.socket(socket.AF_UNIX) as listener:
+        makers: dict[str, Callable[[], None]] = {
+            "link": lambda: path.symlink_to(elsewhere),
+            "pipe": lambda: os.mkfifo(path),
+            "folder": path.mkdir,
+            "socket": lambda: listener.bind(str(path)),
+        }
+        makers[kind]()
+        with opened(folder) as manifest:
+            for act in (lambda: manifest.append([LINE]), lambda: manifest.find("exp_1", ["csv"])):
+                with pytest.raises(UnsafePathError, match=NAME):
+                    act()
+    assert elsewhere.read_bytes() == LINE.dump()[:40]
+
+
+@pytest.mark.parametrize("length", [9000, 100_000, 500_000])
+def test_an_id_of_any_length_is_known(tmp_path: Path, length: int) -> None:
+    """In the run that wrote it, and in the next."""
+    export_id = "exp_" + "é" * length if length < 500_000 else "exp_" + "x" * length
+    line = attrs.evolve(LINE, export_id=export_id)
+    with opened(tmp_path) as manifest:
+        manifest.append([ABSENT, line, LINE])
+        assert manifest.find(export_id, ("csv",)) == {"csv": line}
+    assert found(tmp_path, export_id) == {"csv": line}
+    assert found(tmp_path) == {"json": ABSENT, "csv": LINE}
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_line_longer_than_any_of_ours_is_passed_over(tmp_path: Path, end: bytes) -> None:
+    """In bounded memory; what is before and behind it holds."""
+    huge = b'{"export_id":"' + b"x" * (9 * MAX_LINE) + b'"}'
+    (tmp_path / NAME).write_bytes(ABSENT.dump() + huge + b"\n" + LINE.dump() + huge + end)
+    tracemalloc.start()
+    try:
+        with opened(tmp_path) as manifest:
+            assert manifest.find("exp_1", ("json", "csv")) == {"json": ABSENT, "csv": LINE}
+        assert tracemalloc.get_traced_memory()[1] < 8 * MAX_LINE
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / NAME).read_bytes().endswith(huge + b"\n")
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_line_at_the_limit_is_the_longest_that_is_read(tmp_path: Path, cut: int) -> None:
+    """Wherever the blocks end that it is read in."""
+    empty = len(attrs.evolve(LINE, export_id="").dump()) - 1
+    for length, known in ((MAX_LINE, True), (MAX_LINE + 1, False)):
+        line = attrs.evolve(LINE, export_id="x" * (length - empty))
+        other = b"x" * (MAX_LINE // cut) + b"\n"
+        (tmp_path / NAME).write_bytes(other + line.dump() + LINE.dump())
+        assert (found(tmp_path, line.export_id) == {"csv": line}) == known
+        assert found(tmp_path) == {"csv": LINE}
+
+
+def test_a_tail_that_does_not_grow_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often something is looked up while another process holds it."""
+    read: list[int] = []
+    (tmp_path / NAME).write_bytes(LINE.dump())
+    with opened(tmp_path) as one:
+        one.find("exp_1", ("csv",))
+        with (tmp_path / NAME).open("ab") as file:
+            file.write(b"x" * 5000)
+        real = read_lines
+
+        def count(file: FileIO, position: int) -> Iterator[RawLine]:
+            read.append(position)
+            return real(file, position)
+
+        monkeypatch.setattr(_manifest, "read_lines", count)
+        for _ in range(9):
+            assert one.find("exp_1", ("csv",)) == {"csv": LINE}
+    assert read == [len(LINE.dump())]
 
 
 def test_two_artifacts_of_one_hash_are_not_mixed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

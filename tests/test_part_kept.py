@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
@@ -10,7 +11,6 @@ import random
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ import pytest
 from packagex_async import _keep, _part, _partial
 from packagex_async._disk import Disk, DiskError
 from packagex_async._files import Measured, put_in_place, write_all
-from packagex_async._keep import Leftovers, Memo
+from packagex_async._keep import Leftovers
 from packagex_async._part import Part
+from packagex_async._partial_metadata import Memo
 from packagex_async._spans import Bounds
 
 from .support import names
@@ -153,22 +154,16 @@ async def test_killed_between_any_two_steps(
     starts = random.Random(order).sample(range(0, LENGTH, 20_000), 5)
     with monkeypatch.context() as watched:
         watched.setattr(_partial, "write_all", snap(write_all))
-        watched.setattr(_partial, "put_in_place", snap(put_in_place))
+        watched.setattr(_keep, "put_in_place", snap(put_in_place))
         watched.setattr(Path, "replace", snap(Path.replace))
-        watched.setattr(_keep, "claim", snap(_keep.claim))
+        watched.setattr(_keep, "create", snap(_keep.create))
         async with Part(disk, running / "a.csv") as part:
             await begun(part, *[(start, start + 20_000) for start in starts])
             await part.publish(_check, overwrite=False)
     assert len(states) > 12
     for folder in states:
-        _bury_the_owner(folder)
         (folder / "a.csv").unlink(missing_ok=True)
         await gone_on(disk, folder)
-
-
-def _bury_the_owner(folder: Path) -> None:
-    for claim in folder.glob(".*.claim"):
-        claim.write_text(json.dumps(json.loads(claim.read_text()) | {"started": "long ago"}))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +232,7 @@ async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
 async def test_where_there_is_no_room_nothing_is_left(
     disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a file without a byte, nor a claim to it."""
+    """Neither a file without a byte, nor its metadata."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
     with pytest.raises(DiskError, match="no room for 100000 bytes"):
         await left(disk, tmp_path, (0, 10))
@@ -249,19 +244,19 @@ async def test_cancelled_while_it_is_taken_up_nothing_is_lost(
 ) -> None:
     """What was claimed by then is left to the next run, and closed."""
     await left(disk, tmp_path, (0, 10), (50, 60))
-    entered, gate, continued = threading.Event(), threading.Event(), _partial._continued
+    entered, gate, locked = threading.Event(), threading.Event(), fcntl.flock
 
-    def wait(path: Path) -> FileIO | None:
+    def wait(file: int, operation: int) -> None:
+        locked(file, operation)
         entered.set()
         assert gate.wait(30)
-        return continued(path)
 
     async def use() -> None:
         async with Part(disk, tmp_path / "a.csv") as part:
             await part.take_up(Leftovers(), ["md5"])
 
     with monkeypatch.context() as slow:
-        slow.setattr(_partial, "_continued", wait)
+        slow.setattr(fcntl, "flock", wait)
         task = asyncio.create_task(use())
         await asyncio.to_thread(entered.wait, 30)
         task.cancel()

@@ -6,6 +6,8 @@ import asyncio
 import errno
 import hashlib
 import os
+import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,14 @@ from typing import Any
 import attrs
 import pytest
 
-from packagex_async import AsyncPackageX, CheckedFile, ConfigurationError, FileState, verify_directory
+from packagex_async import (
+    AsyncPackageX,
+    CheckedFile,
+    ConfigurationError,
+    DirectoryError,
+    FileState,
+    verify_directory,
+)
 from packagex_async._manifest import NAME
 from packagex_async._manifest_line import Line
 from packagex_async.testing import Emulator
@@ -84,14 +93,14 @@ async def test_every_state_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (below / ".worn.csv.7.part").write_text("left")
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "file").touch()
-    real = Path.open
+    real = os.open
 
-    def worn(path: Path, *args: Any, **kwargs: Any) -> Any:
-        if path.name == "worn.csv":
+    def worn(path: Any, *args: Any, **kwargs: Any) -> int:
+        if Path(path).name == "worn.csv":
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "open", worn)
+    monkeypatch.setattr(os, "open", worn)
     progress: list[tuple[int, int]] = []
     checked = await check(tmp_path, on_progress=lambda *told: progress.append(told))
     assert [(file.path, file.state, file.size, file.expected_size) for file in checked] == [
@@ -182,20 +191,133 @@ async def test_large_files_are_told_in_their_order(tmp_path: Path) -> None:
     assert [(file.size, file.state) for file in checked] == [(size, FileState.CHANGED) for size in sizes]
 
 
-@pytest.mark.parametrize("name", ["", "absent"])
+@pytest.mark.parametrize("name", ["", "absent", "file"])
 def test_a_folder_without_a_manifest_is_refused_at_once(tmp_path: Path, name: str) -> None:
-    """The message says why."""
+    """The message says why; so is a file."""
+    (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=f"has no {NAME}"):
         verify_directory(tmp_path / name)
 
 
 async def test_a_manifest_that_vanishes_is_told(tmp_path: Path) -> None:
-    """As the operating system says it."""
+    """With the path and the error number of the operating system."""
     write(tmp_path, LINE)
     checking = verify_directory(tmp_path)
     (tmp_path / NAME).unlink()
-    with pytest.raises(FileNotFoundError, match=NAME):
+    with pytest.raises(DirectoryError, match=f"{NAME} cannot be read: No such file") as caught:
         await anext(checking)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / NAME))
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_is_no_regular_file_is_no_manifest(tmp_path: Path, kind: str) -> None:
+    """It is refused at once, by its path; a pipe is not waited for, and a link not followed."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write(tmp_path, LINE)
+    path = folder / NAME
+    makers: dict[str, Callable[[], None]] = {
+        "link": lambda: path.symlink_to(tmp_path / NAME),
+        "pipe": lambda: os.mkfifo(path),
+        "folder": path.mkdir,
+    }
+    makers[kind]()
+    with pytest.raises(ConfigurationError, match=f"{path} is (a|not a) "):
+        verify_directory(folder)
+
+
+async def test_a_manifest_that_becomes_a_link_is_not_read(tmp_path: Path) -> None:
+    """Not even after it was looked at."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write(tmp_path, LINE)
+    write(folder, LINE)
+    checking = verify_directory(folder)
+    (folder / NAME).unlink()
+    (folder / NAME).symlink_to(tmp_path / NAME)
+    with pytest.raises(DirectoryError, match="is a symbolic link"):
+        await anext(checking)
+
+
+def test_a_folder_that_lets_nobody_look_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the error number, as an `OSError` too."""
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "denied")
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    with pytest.raises(DirectoryError, match=f"{NAME} cannot be read: denied") as caught:
+        verify_directory(tmp_path)
+    assert isinstance(caught.value, OSError)
+    assert caught.value.errno == errno.EACCES
+
+
+async def test_a_manifest_that_cannot_be_read_to_its_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And closed."""
+    write(tmp_path, LINE)
+
+    def worn(*_: object) -> None:
+        raise OSError(errno.EIO, "worn out")
+
+    monkeypatch.setattr("packagex_async._inventory.read_lines", worn)
+    with pytest.raises(DirectoryError, match="worn out"):
+        await anext(verify_directory(tmp_path))
+
+
+@pytest.fixture
+def _deep(tmp_path: Path) -> Iterator[None]:
+    """Folders in folders, deeper than any path is long; what removes the others cannot remove them."""
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("deep", dir_fd=folder)
+        below = os.open("deep", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(folder)
+    yield
+    subprocess.run(["rm", "-rf", tmp_path / "deep"], check=True)
+
+
+@pytest.mark.usefixtures("_deep")
+async def test_a_folder_of_odd_things_is_gone_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pipes, loops of links, names that are no text, folders that cannot be read, and very deep ones."""
+    odd = os.fsdecode(b"caf\xe9.csv")
+    write(
+        tmp_path,
+        *(
+            attrs.evolve(LINE, export_id=path, path=path)
+            for path in (odd, "pipe", "loop/a.csv", "locked/a.csv", "\ud800.csv", "a/" * 3000 + "b")
+        ),
+    )
+    (tmp_path / odd).write_bytes(b"a,b")
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "other pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "locked" / "a.csv").write_bytes(b"a,b")
+    real = os.scandir
+
+    def scan(path: Any) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(errno.EACCES, "denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert await states(tmp_path) == {
+        odd: FileState.EXACT,
+        "pipe": FileState.CHANGED,
+        "loop/a.csv": FileState.UNREADABLE,
+        "locked/a.csv": FileState.EXACT,
+        "\ud800.csv": FileState.MISSING,
+        "a/" * 3000 + "b": FileState.OUTSIDE,
+        "exp_1.csv": FileState.UNLISTED,
+        "loop": FileState.UNLISTED,
+        "other pipe": FileState.UNLISTED,
+    }
 
 
 async def test_leaving_early_ends_the_reading(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ WHOLE = b"".join(BLOCKS)
 
 def put(blocks: list[bytes], target: Path, *, overwrite: bool, durable: bool) -> None:
     """Publish what nobody objects to."""
-    publish(blocks, target, (), lambda _: None, overwrite=overwrite, durable=durable)
+    publish(blocks, target, (), lambda _: None, root=target.parent, overwrite=overwrite, durable=durable)
 
 
 System = Callable[[pytest.MonkeyPatch], None]
@@ -185,7 +185,15 @@ def test_what_is_condemned_is_never_begun(tmp_path: Path) -> None:
         raise ValueError("wrong bytes")
 
     with pytest.raises(ValueError, match="wrong bytes"):
-        publish(BLOCKS, tmp_path / "new" / "a.csv", ["md5"], condemn, overwrite=True, durable=False)
+        publish(
+            BLOCKS,
+            tmp_path / "new" / "a.csv",
+            ["md5"],
+            condemn,
+            root=tmp_path,
+            overwrite=True,
+            durable=False,
+        )
     assert names(tmp_path) == []
 
 
@@ -202,6 +210,7 @@ def test_its_digests_are_those_of_the_whole(
         target,
         ["md5", "sha256"],
         lambda measured: measured.size,
+        root=tmp_path,
         overwrite=False,
         durable=False,
     )
