@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 
 from packagex_async import _digests, _log
@@ -19,7 +19,7 @@ from packagex_async.errors import ConnectionFailedError, DownloadError
 @asynccontextmanager
 async def open_stream(
     link: Link, links: Links, http: Http, tries: Tries
-) -> AsyncGenerator[AsyncIterator[bytes], None]:
+) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
     """The artifact's bytes; a body that breaks off is gone on with where it surely is of the same content.
 
     Raises:
