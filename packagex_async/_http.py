@@ -280,11 +280,7 @@ class Http:
     async def _follow(self, link: Link, headers: Mapping[str, str]) -> StorageAnswer:
         hop = link
         for _ in range(MAX_REDIRECTS + 1):
-            try:
-                url = self._rules.permit(hop.url)
-            except UrlRefusedError as error:
-                raise _not_fetched(link, f"its address may not be fetched: {error}") from None
-            answer = await self._ask_storage(hop, url, headers)
+            answer = await self._ask_storage(hop, headers)
             onward = answer.redirect(hop)
             if onward is None:
                 return answer
@@ -292,14 +288,15 @@ class Http:
             hop = onward
         raise _not_fetched(link, f"it redirects more than {MAX_REDIRECTS} times")
 
-    async def _ask_storage(self, link: Link, url: URL, headers: Mapping[str, str]) -> StorageAnswer:
+    async def _ask_storage(self, link: Link, headers: Mapping[str, str]) -> StorageAnswer:
         began = self._clock.monotonic()
         deadline = RequestDeadline(self._settings.timeout, self._settings.stall_timeout, self._is_blocked)
         failure: BaseException
         try:
             async with deadline:
                 response = await self._open()[1].get(
-                    url,
+                    # No variable holds it: some tracebacks show what variables hold.
+                    self._rules.permit(link.url),
                     headers=headers,
                     allow_redirects=False,
                     ssl=self._settings.ssl,
@@ -311,6 +308,8 @@ class Http:
             )
             self._answers.add(answer)
             return answer
+        except UrlRefusedError as error:
+            failure = _not_fetched(link, f"its address may not be fetched: {error}")
         except _TRANSPORT_ERRORS as error:
             failure = _unanswered(link, _failure("the storage host", error, deadline), deadline)
             self._answered("GET", link.url, type(failure).__name__, began)
