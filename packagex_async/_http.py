@@ -150,6 +150,9 @@ class Http:
         self._closed = True
         for session in self._sessions or ():
             session.detach()
+        for connector in self._own_connectors:
+            # Its destructor would take the parent's sockets out of the selector that both processes share.
+            connector._closed = True
 
     def __del__(self) -> None:
         if self._closed or self._sessions is None:

@@ -74,7 +74,7 @@ class Operations:
     async def close(self) -> None:
         """End all running operations and wait until they have cleaned up; idempotent.
 
-        An operation of the current task ends at its next `await` behind this one.
+        An operation of the current task goes on: see `end_current`.
 
         Raises:
             ConfigurationError: They run on another event loop.
@@ -91,10 +91,11 @@ class Operations:
             self._waiters.append(waiter)
             await waiter
 
-    def cancel_current(self) -> None:
-        """End the operation of the current task, if `close` was called from within it."""
+    async def end_current(self) -> None:
+        """End the operation of the current task, if the client was closed from within it."""
         if running := self._current():
             running.interrupt()
+            await asyncio.sleep(0)
 
     def _current(self) -> _Running | None:
         task = asyncio.current_task()

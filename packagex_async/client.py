@@ -124,7 +124,7 @@ class AsyncPackageX:
             await self._operations.close()
             await self._http.aclose()
         self._disk.close()
-        self._operations.cancel_current()
+        await self._operations.end_current()
 
     async def __aenter__(self) -> Self:
         return self

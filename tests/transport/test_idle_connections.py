@@ -33,7 +33,7 @@ UNASKED = {
 
 
 class Interrupting:
-    """Answers requests for exports and artifacts, and sends bytes that nobody asked for behind its first response.
+    """Answers requests, and sends bytes that nobody asked for behind its first response.
 
     Args:
         unasked: What it sends.
