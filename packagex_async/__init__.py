@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from packagex_async.errors import AuthenticationError as AuthenticationError
     from packagex_async.errors import BadRequestError as BadRequestError
     from packagex_async.errors import ChecksumError as ChecksumError
+    from packagex_async.errors import ClientClosedError as ClientClosedError
     from packagex_async.errors import ConfigurationError as ConfigurationError
     from packagex_async.errors import ConnectionFailedError as ConnectionFailedError
     from packagex_async.errors import DecodeError as DecodeError
@@ -71,6 +72,7 @@ __all__ = [
     "BadRequestError",
     "CheckedFile",
     "ChecksumError",
+    "ClientClosedError",
     "ConfigurationError",
     "ConnectionFailedError",
     "CsvFieldOptions",

@@ -7,7 +7,7 @@ import ssl as ssl_module
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
-from contextvars import ContextVar
+from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -20,16 +20,21 @@ from yarl import URL
 from packagex_async import _log, _wire
 from packagex_async._budget import DEFAULT_LIMIT, Budget
 from packagex_async._caller import caller
+from packagex_async._connector import CheckedConnector, capacity
+from packagex_async._deadline import Phase, RequestDeadline
 from packagex_async._intake import BUFFER_SIZE, PART_BUFFER_SIZE, Block, Intake
+from packagex_async._open_streams import OpenStreams
+from packagex_async._operations import Operations
 from packagex_async._pace import Pace
-from packagex_async._redact import Secret, redact
+from packagex_async._redact import Secret
 from packagex_async._resolve import Resolver
 from packagex_async._storage import Link, refusal
-from packagex_async._urls import AddressRules, redirect_target
+from packagex_async._transport_errors import classify
+from packagex_async._urls import AddressRules, UrlRefusedError, redirect_target
 from packagex_async._version import __version__
 from packagex_async.errors import (
     ApiError,
-    ConfigurationError,
+    ClientClosedError,
     ConnectionFailedError,
     DecodeError,
     DownloadError,
@@ -41,10 +46,17 @@ from packagex_async.errors import (
 )
 from packagex_async.retry import RETRYABLE_STATUSES, Clock, Retries, RetryPolicy
 
+MAX_API_BODY = 64 * 1024 * 1024
+"""Bytes of a response of the API, decoded."""
+
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _READ_SIZE = 256 * 1024
 _REFUSAL_SIZE = 4096
+_HEAD_LINE_SIZE = 64 * 1024
+"""Bytes of a status line, or of one header."""
+_YIELD_SIZE = 1024 * 1024
+"""Bytes of an API body that are decompressed before the event loop runs something else."""
 _WORTH_A_CONNECTION = 16 * 1024 * 1024
 """Bytes of a body from which it does not matter that its connection cannot be used again."""
 _RANGE_NOT_SATISFIABLE = 416
@@ -52,22 +64,6 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _JSON = {"Content-Type": "application/json"}
 _TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 _USER_AGENT = f"packagex-async/{__version__}"
-
-
-@attrs.define(eq=False, repr=False)
-class _Exchange:
-    """One request to the API under way.
-
-    Attributes:
-        limit: The time it has.
-        connected: Whether it has had a connection, and may have been sent.
-    """
-
-    limit: asyncio.Timeout
-    connected: bool = False
-
-
-_under_way: ContextVar[_Exchange] = ContextVar("_under_way")
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -92,31 +88,44 @@ class Settings:
     timeout: float
     stall_timeout: float
     connector: aiohttp.BaseConnector | None = None
-    proxy: str | None = attrs.field(default=None, repr=False)
+    proxy: URL | None = attrs.field(default=None, repr=False)
     ssl: ssl_module.SSLContext | aiohttp.Fingerprint | bool = True
     trace_configs: Sequence[aiohttp.TraceConfig] = ()
 
 
 class Http:
-    """Two sessions over one connector, opened at the first request.
+    """A session for the API and a session for storage, opened at the first request.
 
     The API session sends the key with each request and follows no redirect. The storage session sends no
-    credential and no cookie, asks for the bytes as they are, and hands them on as they come.
+    credential and no cookie, asks for the bytes as they are, and hands them on as they come. Each has
+    connections of its own, so that API requests never wait for artifacts; only a connector of the caller's
+    serves both.
+
+    Args:
+        settings: What the client was made with.
+        clock: What tells the time.
+        operations: The running operations of the client.
+
+    Attributes:
+        streams: The open streams, each of which holds a connection.
     """
 
     # Until it is whole, as after a copy that failed, there is nothing to close.
     _closed = True
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, operations: Operations) -> None:
+        self.streams = OpenStreams()
         self._settings = settings
         self._clock = clock
+        self._operations = operations
         # The API and its storage are two far sides: what one refuses is no matter of the other.
         self._budget = Budget(DEFAULT_LIMIT, clock, retry_after_max=settings.policy.retry_after_max)
         self._rules = AddressRules.beside(settings.base_url)
-        self._connector: aiohttp.BaseConnector | None = None
-        self._api: aiohttp.ClientSession | None = None
-        self._storage: aiohttp.ClientSession | None = None
-        self._resolver = Resolver()
+        # With a proxy, the proxy looks up all names but its own.
+        self._resolver = Resolver(allow_loopback=self._rules.loopback or settings.proxy is not None)
+        self._own_connectors: list[aiohttp.BaseConnector] = []
+        self._sessions: tuple[aiohttp.ClientSession, aiohttp.ClientSession] | None = None
+        self._answers: set[StorageAnswer] = set()
         self._closed = False
         self._made_by = caller()
 
@@ -126,21 +135,31 @@ class Http:
         return self._settings.base_url
 
     async def aclose(self) -> None:
-        """Close the sessions, and the connector unless it is the caller's; idempotent."""
+        """Close the sessions, and the connectors unless they are the caller's; idempotent."""
         self._closed = True
-        for session in (self._api, self._storage):
-            if session is not None:
-                await session.close()
-        if self._connector is not None and self._connector is not self._settings.connector:
-            await self._connector.close()
+        for answer in tuple(self._answers):
+            answer.close()
+        for session in self._sessions or ():
+            await session.close()
+        for connector in self._own_connectors:
+            await connector.close()
         await self._resolver.close()
 
+    def abandon(self) -> None:
+        """Let the sessions go and close no connection: their event loop is closed, or is the parent's."""
+        self._closed = True
+        for session in self._sessions or ():
+            session.detach()
+        for connector in self._own_connectors:
+            # Its destructor would take the parent's sockets out of the selector that both processes share.
+            connector._closed = True
+
     def __del__(self) -> None:
-        if self._closed or self._api is None or self._storage is None:
+        if self._closed or self._sessions is None:
             return
         # Without a connector they have nothing to complain of; aiohttp's own closes itself when it is gone.
-        self._api.detach()
-        self._storage.detach()
+        for session in self._sessions:
+            session.detach()
         message = (
             f"AsyncPackageX(base_url={self.base_url!r}) was not closed: "
             "use it in an `async with` block, or await its aclose()"
@@ -176,15 +195,22 @@ class Http:
     async def _settled(self, request: _wire.Request, retries: Retries | None = None) -> _wire.Answer:
         retries = retries or Retries(self._settings.policy, self._clock)
         while True:
-            exchange = _Exchange(asyncio.timeout(self._settings.timeout))
+            deadline = self._api_deadline()
             try:
                 async with self._budget.place():
-                    answer = await self._ask_api(request, exchange)
+                    answer = await self._ask_api(request, deadline)
                     _wire.check(answer, key=self._settings.key, now=self._clock.time())
                     return answer
             except (ApiError, ConnectionFailedError, DecodeError) as error:
                 failure = error
-            if request.may_be_done(failure, connected=exchange.connected):
+            except asyncio.CancelledError:
+                closed = ClientClosedError(f"{request}: the client was closed before there was a response")
+                if not self._operations.is_interrupted() or not request.may_be_done(
+                    closed, connected=deadline.connected
+                ):
+                    raise
+                raise UnconfirmedError.after(closed) from closed
+            if request.may_be_done(failure, connected=deadline.connected):
                 raise UnconfirmedError.after(failure) from failure
             delay = _delay(failure, retries)
             if delay is None:
@@ -222,14 +248,14 @@ class Http:
             retry_after=_wire.retry_after(answer.headers, now=here),
         )
 
-    async def _ask_api(self, request: _wire.Request, exchange: _Exchange) -> _wire.Answer:
+    async def _ask_api(self, request: _wire.Request, deadline: RequestDeadline) -> _wire.Answer:
         url = URL(self._settings.base_url + request.target, encoded=True)
         began = self._clock.monotonic()
         failure: BaseException
         try:
-            async with exchange.limit:
-                _under_way.set(exchange)
-                async with self._sessions()[0].request(
+            async with (
+                deadline,
+                self._open()[0].request(
                     request.method,
                     url,
                     data=request.body,
@@ -237,12 +263,15 @@ class Http:
                     allow_redirects=False,
                     ssl=self._settings.ssl,
                     proxy=self._settings.proxy,
-                ) as response:
-                    body = await response.read()
-                    self._answered(request.method, request.path, response.status, began)
-                    return _wire.Answer.of(str(request), response.status, response.headers, body)
+                ) as response,
+            ):
+                body = await _read_body(response)
+                self._answered(request.method, request.path, response.status, began)
+                if body is not None or response.status >= 300:
+                    return _wire.Answer.of(str(request), response.status, response.headers, body or b"")
+            failure = DecodeError(f"{request}: the response has more than {MAX_API_BODY} bytes")
         except _TRANSPORT_ERRORS as error:
-            failure = _failure(str(request), error)
+            failure = _failure(str(request), error, deadline)
             self._answered(request.method, request.path, type(failure).__name__, began)
         except asyncio.CancelledError as error:
             failure = _frameless(error)
@@ -254,9 +283,6 @@ class Http:
     async def _follow(self, link: Link, headers: Mapping[str, str]) -> StorageAnswer:
         hop = link
         for _ in range(MAX_REDIRECTS + 1):
-            reason = self._rules.refusal(hop.url)
-            if reason is not None:
-                raise _not_fetched(link, f"its address may not be fetched: {reason}")
             answer = await self._ask_storage(hop, headers)
             onward = answer.redirect(hop)
             if onward is None:
@@ -267,70 +293,97 @@ class Http:
 
     async def _ask_storage(self, link: Link, headers: Mapping[str, str]) -> StorageAnswer:
         began = self._clock.monotonic()
+        deadline = RequestDeadline(self._settings.timeout, self._settings.stall_timeout, self._is_blocked)
         failure: BaseException
         try:
-            response = await self._sessions()[1].get(
-                # Storage signs the encoded text; send it verbatim.
-                URL(link.url, encoded=True),
-                headers=headers,
-                allow_redirects=False,
-                ssl=self._settings.ssl,
-                proxy=self._settings.proxy,
-            )
+            async with deadline:
+                response = await self._open()[1].get(
+                    # No variable holds it: some tracebacks show what variables hold.
+                    self._rules.permit(link.url),
+                    headers=headers,
+                    allow_redirects=False,
+                    ssl=self._settings.ssl,
+                    proxy=self._settings.proxy,
+                )
             self._answered("GET", link.url, response.status, began)
-            return StorageAnswer(response, self._settings.stall_timeout, self._clock)
+            answer = StorageAnswer(
+                response, self._settings.stall_timeout, self._clock, on_close=self._answers.discard
+            )
+            self._answers.add(answer)
+            return answer
+        except UrlRefusedError as error:
+            failure = _not_fetched(link, f"its address may not be fetched: {error}")
         except _TRANSPORT_ERRORS as error:
-            failure = _unanswered(link, error)
+            failure = _unanswered(link, _failure("the storage host", error, deadline), deadline)
             self._answered("GET", link.url, type(failure).__name__, began)
         except asyncio.CancelledError as error:
             failure = _frameless(error)
         raise failure
 
-    def _sessions(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
+    def _api_deadline(self) -> RequestDeadline:
+        # On connections of its own, the API waits for no stream.
+        is_blocked = self._is_blocked if self._settings.connector is not None else _never
+        return RequestDeadline(self._settings.timeout, None, is_blocked)
+
+    def _is_blocked(self) -> bool:
+        """Whether streams whose consumers do not read hold all connections of the pool."""
+        pool = self._settings.connector or self._own_connectors[1]
+        most = capacity(pool)
+        return most is not None and self.streams.count_idle(self._settings.timeout) >= most
+
+    def _open(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
         if self._closed:
-            raise ConfigurationError("the client is closed: use it inside its `async with` block")
-        if self._api is None or self._storage is None:
+            raise ClientClosedError("the client is closed: use it inside its `async with` block")
+        if self._sessions is None:
             _keep_read_buffers()
-            self._connector = self._settings.connector or aiohttp.TCPConnector(
-                resolver=cast(AbstractResolver, self._resolver)
-            )
-            self._api = self._session(
-                timeout=aiohttp.ClientTimeout(total=None),
+            api = self._session(
                 headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
-                trace_configs=[*self._settings.trace_configs, _watch(self._settings.timeout)],
             )
-            self._storage = self._session(
-                # A large artifact may take hours; only silence ends it, and a wait for a connection is none.
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=self._settings.timeout, sock_read=self._settings.stall_timeout
-                ),
+            storage = self._session(
                 headers={"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
-                trace_configs=list(self._settings.trace_configs),
                 auto_decompress=False,
                 read_bufsize=_READ_SIZE,
             )
-        return self._api, self._storage
+            self._sessions = api, storage
+        return self._sessions
 
     def _session(self, **options: Any) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=self._connector,
+            connector=CheckedConnector(self._settings.connector or self._own_connector()),
             connector_owner=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             requote_redirect_url=False,
             trust_env=False,
             middlewares=(_once,),
+            trace_configs=list(self._settings.trace_configs),
+            # A large artifact may take hours. `RequestDeadline` and `StorageAnswer` limit the rest.
+            timeout=aiohttp.ClientTimeout(total=None),
+            max_line_size=_HEAD_LINE_SIZE,
+            max_field_size=_HEAD_LINE_SIZE,
             **options,
         )
+
+    def _own_connector(self) -> aiohttp.BaseConnector:
+        connector = aiohttp.TCPConnector(resolver=cast(AbstractResolver, self._resolver))
+        self._own_connectors.append(connector)
+        return connector
 
 
 class StorageAnswer:
     """The head of a storage host's answer, and its body as it comes."""
 
-    def __init__(self, response: aiohttp.ClientResponse, patience: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        patience: float,
+        clock: Clock,
+        on_close: Callable[[StorageAnswer], object],
+    ) -> None:
         self._response = response
         self._patience = patience
         self._pace = Pace(patience)
         self._clock = clock
+        self._on_close = on_close
         self._body: Callable[[], Awaitable[Block]] | None = None
         self.status = response.status
 
@@ -349,6 +402,7 @@ class StorageAnswer:
     def close(self) -> None:
         """Let the connection go: a body that was not read to its end cannot be followed by another answer."""
         self._response.close()
+        self._on_close(self)
 
     async def beginning(self, size: int) -> bytes:
         """Up to `size` bytes of a body that tells why there is no artifact."""
@@ -364,8 +418,10 @@ class StorageAnswer:
     async def read(self) -> Block:
         """The body's next block, valid until the next but one is asked for; empty at its end.
 
+        Only the time within this call counts. Only bytes of the body are progress, not what frames them.
+
         Raises:
-            RequestTimeoutError: The host kept silent, or crawled, for `stall_timeout` seconds.
+            RequestTimeoutError: No byte of the body came for `stall_timeout` seconds, or too few came.
             ConnectionFailedError: The body broke off.
         """
         before = self._clock.monotonic()
@@ -375,8 +431,11 @@ class StorageAnswer:
             if block and self._pace.stalled(self._clock.monotonic() - before, len(block)):
                 raise TimeoutError
             return block
+        except TimeoutError:
+            text = f"the storage host: no more bytes within {self._patience:g} seconds, or too few"
+            failure: ConnectionFailedError = RequestTimeoutError(text)
         except _TRANSPORT_ERRORS as error:
-            failure = _failure("the storage host", error)
+            failure = ConnectionFailedError(f"the storage host: {classify(error).text}")
         raise failure
 
 
@@ -391,7 +450,7 @@ def _body(response: aiohttp.ClientResponse, patience: float) -> Callable[[], Awa
         or connection.protocol is None
         or connection.transport is None
     ):
-        return content.readany
+        return partial(_read_any, content, patience)
     first = b""
     # What aiohttp has read has to be taken before another reads on; taking some may make it hand on more.
     while block := content.read_nowait():
@@ -407,24 +466,32 @@ def _keep_read_buffers() -> None:
     bytes(2 * _READ_SIZE)
 
 
-def _watch(seconds: float) -> aiohttp.TraceConfig:
-    """Keeps the exchange under way: no time runs while it waits for a free connection."""
-    trace = aiohttp.TraceConfig()
+async def _read_any(content: aiohttp.StreamReader, patience: float) -> bytes:
+    """Read what is there, or wait for something; what only frames the body is nothing."""
+    block = content.read_nowait(-1)
+    if block or content.at_eof():
+        return block
+    async with asyncio.timeout(patience):
+        try:
+            return await content.readany()
+        except RuntimeError as error:
+            # The caller has closed the connector.
+            raise ConnectionResetError("the connection was closed") from error
 
-    async def queued(*_: Any) -> None:
-        _under_way.get().limit.reschedule(None)
 
-    async def served(*_: Any) -> None:
-        _under_way.get().limit.reschedule(asyncio.get_running_loop().time() + seconds)
-
-    async def connected(*_: Any) -> None:
-        _under_way.get().connected = True
-
-    trace.on_connection_queued_start.append(queued)
-    trace.on_connection_queued_end.append(served)
-    trace.on_connection_create_end.append(connected)
-    trace.on_connection_reuseconn.append(connected)
-    return trace
+async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
+    """Read the body of an API response; return `None` when it is too large."""
+    body = bytearray()
+    yielded = 0
+    while block := await response.content.readany():
+        body += block
+        if len(body) > MAX_API_BODY:
+            return None
+        if len(body) - yielded > _YIELD_SIZE:
+            # A compressed body is decompressed as it is read, without a wait.
+            yielded = len(body)
+            await asyncio.sleep(0)
+    return bytes(body)
 
 
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -434,22 +501,46 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise aiohttp.ClientConnectionError(str(error)) from error
+        raise aiohttp.ClientConnectionError from error
+
+
+def _never() -> bool:
+    return False
 
 
 def _delay(failure: ApiError | ConnectionFailedError | DecodeError, retries: Retries) -> float | None:
-    if isinstance(failure, ConnectionFailedError):
+    if isinstance(failure, ConnectionFailedError) and failure.retryable:
         return retries.next_delay()
     if isinstance(failure, ApiError) and failure.status in RETRYABLE_STATUSES:
         return retries.next_delay(failure.retry_after)
     return None
 
 
-def _failure(what: str, error: Exception) -> ConnectionFailedError:
+def _failure(what: str, error: Exception, deadline: RequestDeadline) -> ConnectionFailedError:
     # Raised outside the handler, so that what aiohttp knows (URLs, headers) does not travel along as context.
     if isinstance(error, TimeoutError):
-        return RequestTimeoutError(f"{what}: no answer in time")
-    return ConnectionFailedError(f"{what}: {redact(str(error)) or type(error).__name__}")
+        return _timed_out(what, deadline)
+    failure = classify(error)
+    failed = ConnectionFailedError(f"{what}: {failure.text}")
+    failed.retryable = failure.retryable
+    return failed
+
+
+def _timed_out(what: str, deadline: RequestDeadline) -> ConnectionFailedError:
+    within = f"within {deadline.seconds:g} seconds"
+    match deadline.phase:
+        case Phase.QUEUED:
+            text = (
+                f"{what}: no connection became free {within}: open streams that nobody reads hold all; "
+                "read or close a stream, or give the connector a higher limit"
+            )
+            failed = ConnectionFailedError(text)
+            failed.retryable = False
+            return failed
+        case Phase.CONNECTING:
+            return RequestTimeoutError(f"{what}: no connection {within} with name lookup, proxy and TLS")
+        case Phase.RESPONDING:
+            return RequestTimeoutError(f"{what}: no answer in time ({within})")
 
 
 def _frameless(error: asyncio.CancelledError) -> asyncio.CancelledError:
@@ -457,9 +548,12 @@ def _frameless(error: asyncio.CancelledError) -> asyncio.CancelledError:
     return error.with_traceback(None)
 
 
-def _unanswered(link: Link, error: Exception) -> DownloadError:
-    kind = StalledError if isinstance(error, TimeoutError) else StorageUnreachableError
-    return kind(str(_failure("the storage host", error)), export_id=link.export_id, artifact=link.artifact)
+def _unanswered(link: Link, failure: ConnectionFailedError, deadline: RequestDeadline) -> DownloadError:
+    if isinstance(failure, RequestTimeoutError) and deadline.connected:
+        return StalledError(str(failure), export_id=link.export_id, artifact=link.artifact)
+    error = StorageUnreachableError(str(failure), export_id=link.export_id, artifact=link.artifact)
+    error.retryable = failure.retryable
+    return error
 
 
 def _not_fetched(link: Link, reason: str) -> StorageError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 
 from packagex_async import _digests, _log
@@ -22,7 +22,7 @@ from packagex_async.errors import ConnectionFailedError, DownloadError
 @asynccontextmanager
 async def open_stream(
     link: Link, links: Links, http: Http, tries: Tries
-) -> AsyncGenerator[AsyncIterator[bytes], None]:
+) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
     """Open the artifact's bytes. A body that breaks off is continued if the rest is of the same content.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a client works with: connections, threads, a policy, a clock and a budget."""
+"""What a client works with: connections, threads, running operations, a policy, a clock and a budget."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import attrs
 from packagex_async._budget import Budget
 from packagex_async._disk import Disk
 from packagex_async._http import Http
+from packagex_async._operations import Operations
 from packagex_async._tries import Tries
 from packagex_async.retry import Clock, Retries, RetryPolicy
 
@@ -17,6 +18,7 @@ class Tools:
 
     http: Http
     disk: Disk
+    operations: Operations
     policy: RetryPolicy
     clock: Clock
     stall_timeout: float

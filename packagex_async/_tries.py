@@ -61,6 +61,8 @@ class Tries:
             self.retries.progressed()
         if isinstance(failure, ChecksumError):
             return self._once_more()
+        if isinstance(failure, StorageUnreachableError) and not failure.retryable:
+            return None
         if isinstance(failure, (IncompleteBodyError, StalledError, StorageUnreachableError)):
             return self.retries.next_delay()
         if isinstance(failure, StorageError) and failure.status in RETRYABLE_STATUSES:

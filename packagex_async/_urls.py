@@ -6,14 +6,22 @@ import ipaddress
 import re
 import socket
 from functools import lru_cache
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import attrs
+from yarl import URL
 
-from packagex_async._redact import redact
+from packagex_async._redact import sanitize
 from packagex_async.errors import ConfigurationError
 
 _SENDABLE = re.compile(r"(?=[!-~]+\Z)(?P<origin>[^/?#]*(?://[^/?#]*)?)")
+_NAME = re.compile(r"(?=.{1,253}\.?\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?\Z")
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?\Z")
+"""A host whose last label is a number: systems read it as an IPv4 address, however odd."""
+
+
+class UrlRefusedError(ValueError):
+    """A URL may not be fetched; the text says why."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -35,46 +43,66 @@ class AddressRules:
         loopback = is_loopback(address.hostname or "")
         return cls(loopback=loopback, plain=loopback and address.scheme == "http")
 
-    def refusal(self, url: str) -> str | None:
-        """Why `url` may not be fetched, or `None` when it may."""
-        address = _split_origin(url)
-        if address is None:
-            return "it is not a URL that can be sent as it stands"
-        if address.username is not None:
-            return "it carries a user name"
-        loopback = is_loopback(address.hostname or "")
+    def permit(self, text: str) -> URL:
+        """Return the URL to send, exactly as it is written.
+
+        Raises:
+            UrlRefusedError: It may not be fetched.
+        """
+        url = parse_url(text)
+        if url is None:
+            raise UrlRefusedError("it is not a URL that can be sent as it stands")
+        if "@" in url.raw_authority:
+            raise UrlRefusedError("it carries a user name")
+        loopback = is_loopback(url.raw_host or "")
         if loopback and not self.loopback:
-            return "it names a host on this machine"
-        if address.scheme == "http" and not (loopback and self.plain):
-            return "it is not https"
+            raise UrlRefusedError("it names a host on this machine")
+        if url.scheme == "http" and not (loopback and self.plain):
+            raise UrlRefusedError("it is not https")
+        return url
+
+
+def parse_url(text: object) -> URL | None:
+    """Return an http or https URL that can be sent as it is written, or `None` for anything else.
+
+    Nothing that is done with the URL later raises: its host is a name or an address that can be looked up.
+    """
+    match = _SENDABLE.match(text) if isinstance(text, str) else None
+    # Thousands of URLs have scheme, host and port in common.
+    if match is None or not _is_usable_origin(match["origin"]):
+        return None
+    try:
+        return URL(match.string, encoded=True)
+    except ValueError:
         return None
 
 
 def check_base_url(text: str) -> str:
-    """The base URL of the API, without a slash at its end.
+    """Return the base URL of the API, without a slash at its end.
 
     Raises:
         ConfigurationError: It is not an https URL (http for a loopback host), or has more than a path.
     """
     hint = "use https://host[:port][/path]; plain http only for a loopback host such as the emulator's"
-    address = _split(text)
-    if address is None or (address.scheme == "http" and not is_loopback(address.hostname or "")):
-        raise ConfigurationError(f"base_url {redact(text)!r} cannot be used: {hint}")
-    if address.query or address.fragment or address.username is not None:
+    url = parse_url(text)
+    if url is None or (url.scheme == "http" and not is_loopback(url.raw_host or "")):
+        raise ConfigurationError(f"base_url {sanitize(text)!r} cannot be used: {hint}")
+    if "?" in text or "#" in text or "@" in url.raw_authority:
         raise ConfigurationError(f"base_url must not have a query, fragment or user: {hint}")
     return text.rstrip("/")
 
 
-def check_proxy(text: str) -> str:
-    """The URL of a proxy as it was given.
+def check_proxy(text: str) -> URL:
+    """Return the URL of a proxy.
 
     Raises:
         ConfigurationError: It is not an http or https URL that names a host.
     """
-    if _split(text) is None:
+    url = parse_url(text)
+    if url is None or not _is_usable_login(url):
         # It may hold a password, wherever that stands in what cannot be read.
         raise ConfigurationError("proxy cannot be used: use http://[user:password@]host[:port], or https")
-    return text
+    return url
 
 
 @lru_cache(maxsize=256)
@@ -109,30 +137,44 @@ def _is_odd_loopback(host: str) -> bool:
     return packed[0] in (0, 127)
 
 
-def _split(text: str) -> SplitResult | None:
-    """The parts of an http or https URL that names a host, or `None` for anything else."""
-    return _parts(text) if _sendable(text) else None
-
-
-def _split_origin(text: str) -> SplitResult | None:
-    """The same without what follows host and port: thousands of URLs have them in common."""
-    match = _sendable(text)
-    return _origin(match["origin"]) if match else None
-
-
 @lru_cache(maxsize=256)
-def _origin(text: str) -> SplitResult | None:
-    return _parts(text)
-
-
-def _sendable(text: str) -> re.Match[str] | None:
-    return _SENDABLE.match(text) if isinstance(text, str) else None
-
-
-def _parts(text: str) -> SplitResult | None:
+def _is_usable_origin(text: str) -> bool:
+    """Whether a URL's scheme, host and port can be used, and two parsers agree on them."""
     try:
-        address = urlsplit(text)
-        usable = address.scheme in ("http", "https") and address.hostname and address.port != 0
+        split, url = urlsplit(text), URL(text, encoded=True)
+        agreed = (split.scheme, split.hostname, split.port) == (
+            url.scheme,
+            (url.raw_host or "").lower(),
+            url.explicit_port,
+        )
     except ValueError:
-        return None
-    return address if usable else None
+        return False
+    return (
+        agreed and split.scheme in ("http", "https") and split.port != 0 and _is_usable_host(split.hostname)
+    )
+
+
+def _is_usable_host(host: str | None) -> bool:
+    if not host:
+        return False
+    if ":" in host or _NUMBER.match(host):
+        return _is_address(host)
+    return _NAME.match(host) is not None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    # The zone of an IPv6 address is no concern of a URL.
+    return "%" not in host
+
+
+def _is_usable_login(url: URL) -> bool:
+    """Whether user and password can be sent to a proxy: Latin-1, and no colon in the user."""
+    try:
+        f"{url.user or ''}{url.password or ''}".encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return ":" not in (url.user or "")

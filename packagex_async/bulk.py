@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, closing
 
 import attrs
 
@@ -96,9 +96,13 @@ class Bulk:
         finally:
             run.cancel()
             await asyncio.gather(run, return_exceptions=True)
-            self._folder.close()
 
     async def _run(self) -> None:
+        # It goes on while no step of `reports` runs, and has to end when the client is closed.
+        with self._tools.operations.running("download_all()"), closing(self._folder):
+            await self._run_all()
+
+    async def _run_all(self) -> None:
         failure: BaseException | None
         try:
             async with asyncio.TaskGroup() as group:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import ssl as ssl_module
 from collections.abc import Sequence
+from numbers import Real
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from packagex_async._budget import DEFAULT_LIMIT, Budget
+from packagex_async._connector import capacity
 from packagex_async._disk import Disk
 from packagex_async._http import Http, Settings
+from packagex_async._operations import Operations
 from packagex_async._redact import Secret
 from packagex_async._tools import Tools
 from packagex_async._urls import check_base_url, check_proxy
@@ -26,6 +29,8 @@ ENVIRONMENTS = {
     "sandbox": "https://sandbox--api.packagex.io",
 }
 KEY_VARIABLE = "PX_API_KEY"
+MAX_SECONDS = 366 * 24 * 3600
+"""The longest timeout: clocks and system calls do not take any number."""
 
 
 class AsyncPackageX:
@@ -40,9 +45,12 @@ class AsyncPackageX:
         environment: `"production"` or `"sandbox"`; each has keys of its own.
         base_url: Another base URL instead; https, or http to a loopback host such as the emulator's.
         retry: When requests are tried again.
-        timeout: Seconds for one API request, and for opening one connection to a storage host.
-        stall_timeout: Seconds an artifact may stand still.
-        connector: An aiohttp connector to use; it is never closed by the client.
+        timeout: Seconds for one API request, and for opening one connection to a storage host. Waiting for a
+            free connection does not count.
+        stall_timeout: Seconds that an artifact may stand still, and that the head of a response from a
+            storage host may take.
+        connector: An aiohttp connector to use; it is never closed by the client. It serves the API and
+            storage, and looks up names itself: a name that resolves to this machine is not refused then.
         proxy: The URL of an HTTP proxy for every request. Proxy variables of the environment are not read.
         ssl: How TLS is checked, as aiohttp takes it: an `SSLContext`, a `Fingerprint`; `None` is the default.
         trace_configs: aiohttp trace configurations. They see signed URLs, and the key among the headers: keep
@@ -84,23 +92,39 @@ class AsyncPackageX:
             trace_configs=trace_configs,
         )
         clock = SystemClock()
-        self._http = Http(settings, clock)
+        self._operations = Operations()
+        self._http = Http(settings, clock, self._operations)
         self._disk = Disk()
         self.exports = AsyncExports(
             Tools(
                 http=self._http,
                 disk=self._disk,
+                operations=self._operations,
                 policy=retry,
                 clock=clock,
                 stall_timeout=settings.stall_timeout,
-                budget=Budget(_places(connector), clock, retry_after_max=retry.retry_after_max),
+                budget=Budget(_capacity(connector), clock, retry_after_max=retry.retry_after_max),
             )
         )
 
     async def aclose(self) -> None:
-        """Close what the client opened: its sessions, its connector, its threads. Idempotent."""
-        await self._http.aclose()
+        """End all running operations, and close sessions, connectors and threads of the client. Idempotent.
+
+        Every running operation raises a `ClientClosedError` and cleans up as after a cancellation:
+        `resume=True` keeps partial files. A `create` that may have been carried out raises an
+        `UnconfirmedError`. What is called afterwards raises a `ClientClosedError`, too.
+
+        Raises:
+            ConfigurationError: The client is in use on another event loop.
+        """
+        if self._operations.is_abandoned():
+            self._operations.closed = True
+            self._http.abandon()
+        else:
+            await self._operations.close()
+            await self._http.aclose()
         self._disk.close()
+        await self._operations.end_current()
 
     async def __aenter__(self) -> Self:
         return self
@@ -135,12 +159,11 @@ def _key(api_key: str | None) -> Secret:
     return Secret(key)
 
 
-def _places(connector: BaseConnector | None) -> int:
-    # A limit of 0 is none.
-    return (connector.limit if connector is not None else 0) or DEFAULT_LIMIT
+def _capacity(connector: BaseConnector | None) -> int:
+    return (capacity(connector) if connector is not None else None) or DEFAULT_LIMIT
 
 
 def _seconds(name: str, value: float) -> float:
-    if not value > 0:
-        raise ConfigurationError(f"{name} must be more than 0 seconds, not {value!r}")
-    return value
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= MAX_SECONDS:
+        raise ConfigurationError(f"{name} must be more than 0 seconds, and {MAX_SECONDS} (a year) at most")
+    return float(value)

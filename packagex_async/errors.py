@@ -4,6 +4,7 @@
 
     PackageXError
     ├ ConfigurationError            (also ValueError) a key, URL, option or parameter that cannot work
+    │  └ ClientClosedError          the client was closed before the call, or while it ran
     ├ ApiError                      .status .message .code .errors .endpoint .retry_after
     │  ├ BadRequestError            400, 422
     │  ├ AuthenticationError        401
@@ -11,7 +12,7 @@
     │  ├ NotFoundError              404
     │  ├ RateLimitError             429
     │  └ ServerError                5xx
-    ├ ConnectionFailedError
+    ├ ConnectionFailedError         .retryable
     │  └ RequestTimeoutError        (also TimeoutError)
     ├ UnconfirmedError              whether an export was created is not known
     ├ DecodeError                   the answer is not what the API promises; says where
@@ -66,6 +67,10 @@ class PackageXError(Exception):
 
 class ConfigurationError(PackageXError, ValueError):
     """A key, URL, option or parameter that cannot work; raised before anything is sent."""
+
+
+class ClientClosedError(ConfigurationError):
+    """The client was closed before the call, or while it ran."""
 
 
 class ApiError(PackageXError):
@@ -134,7 +139,14 @@ class ServerError(ApiError):
 
 
 class ConnectionFailedError(PackageXError):
-    """No connection, or one that broke before the answer was whole."""
+    """No connection, or one that broke before the answer was whole.
+
+    Attributes:
+        retryable: Whether another attempt can help. It is `False` for a rejected certificate, for a proxy
+            that refuses, and for a name that resolves to an address that must not be connected to.
+    """
+
+    retryable: bool = True
 
 
 class RequestTimeoutError(ConnectionFailedError, TimeoutError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from packagex_async._layout import directory_path, layout_of
 from packagex_async._lifecycle import OnChange, Vigil, create
 from packagex_async._links import Links, gone
 from packagex_async._literals import ArtifactName, DirectionName, OrderByName, ResourceName, StatusName
+from packagex_async._operations import Operations
 from packagex_async._paging import Step, Walk
 from packagex_async._states import downloadable
 from packagex_async._stream import open_stream
@@ -46,6 +47,10 @@ class AsyncExports:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
+    @property
+    def _operations(self) -> Operations:
+        return self._tools.operations
+
     def __repr__(self) -> str:
         return f"AsyncExports(base_url={self._tools.http.base_url!r})"
 
@@ -70,8 +75,8 @@ class AsyncExports:
             ConnectionFailedError: No answer.
             DecodeError: The answer holds no export.
         """
-        target = _wire.export_target(export_id, include_csv=include_csv, include_json=include_json)
-        return _noticed(_wire.parse_export(await self._tools.http.get(target)))
+        with self._operations.running("retrieve()"):
+            return await self._retrieve(export_id, include_csv=include_csv, include_json=include_json)
 
     def list(
         self,
@@ -117,7 +122,7 @@ class AsyncExports:
             ConnectionFailedError: While walking, when there is no answer.
             DecodeError: While walking, when an answer holds no page of exports.
         """
-        return _exports_of(
+        return self._exports_of(
             self.pages(
                 page=page,
                 limit=limit,
@@ -149,7 +154,7 @@ class AsyncExports:
         Returns:
             An async generator of pages.
         """
-        return self._walk(
+        pages = self._walk(
             _wire.Listing.of(
                 page=page,
                 limit=limit,
@@ -161,6 +166,7 @@ class AsyncExports:
             ),
             _wire.whole_number("prefetch", prefetch, least=0),
         )
+        return self._operations.steps("the listing", pages)
 
     async def download(
         self,
@@ -224,7 +230,8 @@ class AsyncExports:
             segments=segments,
         )
         order = _order(directory, artifacts, concurrency, demands, on_progress)
-        return await self._bring(export, order)
+        with self._operations.running("download()"):
+            return await self._bring(export, order)
 
     async def create(
         self,
@@ -255,7 +262,9 @@ class AsyncExports:
             ApiError: The API refused. What it does not accept is in the `errors` of a `BadRequestError`.
             ConnectionFailedError: There was no connection, and nothing was created.
         """
-        return await create(self._tools.http, creation_body(resource, options, csv_field_options))
+        body = creation_body(resource, options, csv_field_options)
+        with self._operations.running("create()"):
+            return await create(self._tools.http, body)
 
     async def wait(
         self, export: Export | str, *, timeout: float | None = None, on_change: OnChange | None = None
@@ -288,7 +297,8 @@ class AsyncExports:
         """
         _seconds("timeout", timeout)
         vigil = Vigil(export, timeout=timeout, on_change=on_change or _unheard, tools=self._tools)
-        return await vigil.completed()
+        with self._operations.running("wait()"):
+            return await vigil.completed()
 
     async def export_and_download(
         self,
@@ -351,9 +361,10 @@ class AsyncExports:
             segments=segments,
         )
         order = _order(directory, artifacts, concurrency, demands, on_progress)
-        export = await self.create(resource, options=options, csv_field_options=csv_field_options)
-        (on_change or _unheard)(export)
-        return await self._bring(await self.wait(export, timeout=timeout, on_change=on_change), order)
+        with self._operations.running("export_and_download()"):
+            export = await self.create(resource, options=options, csv_field_options=csv_field_options)
+            (on_change or _unheard)(export)
+            return await self._bring(await self.wait(export, timeout=timeout, on_change=on_change), order)
 
     @asynccontextmanager
     async def stream(
@@ -384,13 +395,11 @@ class AsyncExports:
             DecodeError: The API's answer holds no export.
         """
         (which,) = chosen([artifact])
-        offering = await self._offering(export, (which,))
-        links = self._links(offering)
-        link = links.link(which)
-        if link is None:
-            raise StorageError("the export does not offer it", export_id=offering.id, artifact=which)
-        async with open_stream(link, links, self._tools.http, self._tools.tries()) as body:
-            yield body
+        async with AsyncExitStack() as stack:
+            with self._operations.running("stream()"):
+                body = await stack.enter_async_context(self._stream(export, which))
+            opened = await stack.enter_async_context(self._tools.http.streams.opened(body))
+            yield await stack.enter_async_context(aclosing(self._operations.steps("stream()", opened)))
 
     def download_all(
         self,
@@ -498,7 +507,31 @@ class AsyncExports:
             order.directory, layout_of(layout), terms, disk, clock, leftovers, durable=demands.durable
         )
         budget = Budget(concurrency, clock, retry_after_max=policy.retry_after_max)
-        return Bulk(source, folder, order, attrs.evolve(self._tools, budget=budget), wait=wait).reports()
+        bulk = Bulk(source, folder, order, attrs.evolve(self._tools, budget=budget), wait=wait)
+        return self._operations.steps("download_all()", bulk.reports())
+
+    @asynccontextmanager
+    async def _stream(
+        self, export: Export | str, artifact: Artifact
+    ) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
+        offering = await self._offering(export, (artifact,))
+        links = self._links(offering)
+        link = links.link(artifact)
+        if link is None:
+            raise StorageError("the export does not offer it", export_id=offering.id, artifact=artifact)
+        async with open_stream(link, links, self._tools.http, self._tools.tries()) as body:
+            yield body
+
+    async def _retrieve(self, export_id: str, *, include_csv: bool, include_json: bool) -> Export:
+        target = _wire.export_target(export_id, include_csv=include_csv, include_json=include_json)
+        return _noticed(_wire.parse_export(await self._tools.http.get(target)))
+
+    async def _exports_of(self, pages: AsyncGenerator[Page, None]) -> AsyncGenerator[Export, None]:
+        async with aclosing(pages):
+            async for page in pages:
+                for export in page:
+                    self._operations.check_open()
+                    yield export
 
     async def _walk(self, listing: _wire.Listing, prefetch: int) -> AsyncGenerator[Page, None]:
         walk = Walk(start=listing.page, by_creation=listing.by_creation, reorders=listing.reorders)
@@ -511,7 +544,9 @@ class AsyncExports:
 
     async def _page(self, listing: _wire.Listing, step: Step, retries: Retries) -> Answered:
         asked = listing.oldest_first() if step.back else listing
-        answer = await self._tools.http.get(asked.target(step.page), retries)
+        # Pages that are asked for ahead are on their way while no step of the listing runs.
+        with self._operations.running("the listing"):
+            answer = await self._tools.http.get(asked.target(step.page), retries)
         return Answered(_wire.parse_page(answer, limit=listing.limit), answer.served)
 
     async def _bring(self, export: Export | str, order: Order) -> DownloadReport:
@@ -525,7 +560,7 @@ class AsyncExports:
         return Links(export, lambda: self._with_urls(export.id))
 
     async def _with_urls(self, export_id: str) -> Export:
-        return await self.retrieve(export_id, include_csv=True, include_json=True)
+        return await self._retrieve(export_id, include_csv=True, include_json=True)
 
     async def _offering(self, export: Export | str, artifacts: tuple[Artifact, ...]) -> Export:
         """The export with its URLs, in a state to be downloaded."""
@@ -537,13 +572,6 @@ class AsyncExports:
             return downloadable(await self._with_urls(export.id))
         except NotFoundError as error:
             raise gone(export.id) from error
-
-
-async def _exports_of(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[Export, None]:
-    async with aclosing(pages):
-        async for page in pages:
-            for export in page:
-                yield export
 
 
 def _demands(

@@ -16,6 +16,7 @@ from packagex_async import AsyncExports, RetryPolicy
 from packagex_async._budget import Budget
 from packagex_async._disk import Disk
 from packagex_async._http import Http, Settings
+from packagex_async._operations import Operations
 from packagex_async._redact import Secret
 from packagex_async._tools import Tools
 from packagex_async.testing import Emulator
@@ -85,12 +86,14 @@ async def exports_on(
         stall_timeout=timeout,
         connector=connector,
     )
-    http, disk = Http(settings, clock), Disk()
+    operations = Operations()
+    http, disk = Http(settings, clock, operations), Disk()
     try:
         yield AsyncExports(
             Tools(
                 http=http,
                 disk=disk,
+                operations=operations,
                 policy=settings.policy,
                 clock=clock,
                 stall_timeout=timeout,

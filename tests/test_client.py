@@ -68,7 +68,7 @@ async def test_a_base_url_goes_before_the_environment(api: aioresponses) -> None
         ({"api_key": "k", "proxy": "socks5://proxy:1080"}, "proxy cannot be used"),
         ({"api_key": "k", "proxy": ""}, "proxy cannot be used"),
         ({"api_key": "k", "proxy": 3128}, "proxy cannot be used"),
-        ({"api_key": "k", "timeout": 0}, "timeout must be more than 0 seconds, not 0"),
+        ({"api_key": "k", "timeout": 0}, "timeout must be more than 0 seconds"),
         ({"api_key": "k", "stall_timeout": -1}, "stall_timeout must be more than 0 seconds"),
         ({"api_key": "k", "timeout": float("nan")}, "timeout must be more than 0 seconds"),
     ],

@@ -16,6 +16,7 @@ from packagex_async import (
     AuthenticationError,
     BadRequestError,
     ChecksumError,
+    ClientClosedError,
     ConfigurationError,
     ConnectionFailedError,
     DecodeError,
@@ -53,6 +54,7 @@ GROUP = DownloadGroupError.of(DownloadReport(export_id="exp_1", failures=ByArtif
 
 EXAMPLES: list[PackageXError] = [
     ConfigurationError("no key"),
+    ClientClosedError("closed"),
     ApiError("moved", status=302),
     BadRequestError("bad", status=400, code="bad_request", errors=["limit"], endpoint="/v1/exports"),
     AuthenticationError("who?", status=401),
@@ -121,6 +123,7 @@ def test_the_tree_in_the_docstring_names_every_error() -> None:
     ("kind", "parents"),
     [
         (ConfigurationError, (ValueError,)),
+        (ClientClosedError, (ConfigurationError,)),
         (RequestTimeoutError, (ConnectionFailedError, TimeoutError)),
         (DestinationError, (DownloadError, OSError)),
         (DirectoryError, (PackageXError, OSError)),

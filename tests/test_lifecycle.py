@@ -149,7 +149,7 @@ async def test_trap_15_a_create_without_a_connection_is_tried_again(
 ) -> None:
     """A port that is closed has heard nothing."""
     await server.aclose()
-    with pytest.raises(ConnectionFailedError, match="POST /v1/exports: Cannot connect"):
+    with pytest.raises(ConnectionFailedError, match="POST /v1/exports: could not connect"):
         await exports.create("contact")
     assert len(clock.slept) == 4
 

@@ -1,0 +1,45 @@
+"""The open streams of a client: each holds a connection, also while its consumer does something else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class OpenStreams:
+    """Knows for how long the consumers of open streams have not read."""
+
+    def __init__(self) -> None:
+        self._idle_since: dict[object, float | None] = {}
+
+    @asynccontextmanager
+    async def opened(self, items: AsyncGenerator[T, None]) -> AsyncIterator[AsyncGenerator[T, None]]:
+        """Count a stream as open while the block runs; yield its items, to be read in place of `items`."""
+        stream = object()
+        self._idle_since[stream] = _now()
+        try:
+            async with aclosing(self._read(stream, items)) as read:
+                yield read
+        finally:
+            del self._idle_since[stream]
+
+    def count_idle(self, seconds: float) -> int:
+        """Return how many consumers have not read for `seconds`."""
+        before = _now() - seconds
+        return sum(since is not None and since <= before for since in self._idle_since.values())
+
+    async def _read(self, stream: object, items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+        self._idle_since[stream] = None
+        async with aclosing(items):
+            async for item in items:
+                self._idle_since[stream] = _now()
+                yield item
+                self._idle_since[stream] = None
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

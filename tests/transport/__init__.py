@@ -1,0 +1,1 @@
+"""What happens on the wire between the client and hosts that misbehave."""

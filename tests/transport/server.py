@@ -1,0 +1,151 @@
+"""A server that does with each connection what a test tells it to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import ssl
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+import trustme
+
+
+@attrs.frozen
+class Security:
+    """The TLS contexts of both sides; `None` where they speak plain http."""
+
+    server: ssl.SSLContext | None
+    client: ssl.SSLContext | None
+
+    @classmethod
+    def none(cls) -> Security:
+        """No TLS."""
+        return cls(None, None)
+
+    @classmethod
+    def issued_by(cls, authority: trustme.CA, *names: str, **options: Any) -> Security:
+        """TLS with a certificate for `names`, which the client trusts."""
+        server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+        authority.issue_cert(*names, **options).configure_cert(server)
+        authority.configure_trust(client)
+        return cls(server, client)
+
+
+class Connection:
+    """One connection of a client.
+
+    Attributes:
+        number: Which connection it is, from 1.
+    """
+
+    def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.number = number
+        self._reader = reader
+        self._writer = writer
+
+    async def request(self) -> str:
+        """Read a request; return its method and target."""
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+        if length := re.search(r"content-length: (\d+)", head, re.IGNORECASE):
+            await self._reader.readexactly(int(length[1]))
+        method, target, _ = head.split(" ", 2)
+        return f"{method} {target}"
+
+    def write(self, piece: bytes) -> None:
+        """Send a piece, without a wait."""
+        self._writer.write(piece)
+
+    async def send(self, *pieces: bytes) -> None:
+        """Send pieces, one after another."""
+        for piece in pieces:
+            self._writer.write(piece)
+            await self._writer.drain()
+            await asyncio.sleep(0)
+
+    async def closed(self) -> bytes:
+        """Wait until the client closes the connection; return what it sent before."""
+        return await self._reader.read()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._writer.close()
+
+
+Handler = Callable[[Connection], Awaitable[object]]
+
+
+class Server:
+    """Runs `handler` for each connection, for as long as the block is open.
+
+    Attributes:
+        connections: How many connections came.
+        requests: What a handler appends.
+    """
+
+    def __init__(self, handler: Handler, context: ssl.SSLContext | None = None) -> None:
+        self.connections = 0
+        self.requests: list[str] = []
+        self._handler = handler
+        self._context = context
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """Scheme, address and port."""
+        return f"{'https' if self._context else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._context)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        connection = Connection(self.connections, reader, writer)
+        self._tasks.add(asyncio.ensure_future(self._serve(connection, writer)))
+
+    async def _serve(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._handler(connection)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.transport.abort()
+
+
+def response(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:
+    """A whole response."""
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
+
+
+def export(export_id: str, **fields: Any) -> bytes:
+    """A whole response of the API, with an export."""
+    body = json.dumps({"id": export_id, "object": "export", "status": "completed", **fields})
+    return response(body.encode(), headers="Content-Type: application/json\r\n")
+
+
+def id_of(request: str) -> str:
+    """The id of the export that is asked for."""
+    return request.split("/v1/exports/")[1].partition("?")[0]
+
+
+async def forever() -> None:
+    """Wait until the end of the test."""
+    await asyncio.Event().wait()
