@@ -161,7 +161,7 @@ def create(target: Path, root: Path) -> LockedPart:
             part.remove()
             raise
         part.remove()
-    raise FileNotFoundError(errno.ENOENT, f"{path} was removed as soon as it was created")
+    raise FileNotFoundError(errno.ENOENT, "partial files are removed as soon as they are created")
 
 
 def new_part(target: Path) -> Path:
