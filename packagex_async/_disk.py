@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from concurrent import futures
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
@@ -204,7 +204,7 @@ async def _on_a_thread(pool: futures.ThreadPoolExecutor, work: Callable[[], T]) 
 
 
 @contextlib.contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
+def _disk_errors(path: Path) -> Generator[None, None, None]:
     """Raise a `DiskError` about `path` for an `OSError`."""
     try:
         yield

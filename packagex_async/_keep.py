@@ -53,7 +53,6 @@ _in_use: dict[str, int] = {}
 """The descriptors of the partial files of this process by name, where the file system supports no locks."""
 
 
-@attrs.define(eq=False, repr=False)
 class LockedPart:
     """An open partial file that nobody else is at work on.
 
@@ -62,8 +61,9 @@ class LockedPart:
         file: Its descriptor, for reading and writing; -1 once it is closed.
     """
 
-    path: Path
-    file: int
+    def __init__(self, path: Path, file: int) -> None:
+        self.path = path
+        self.file = file
 
     def move_to(self, target: Path, *, overwrite: bool) -> None:
         """Put the file in the place of `target`, and close it.
@@ -161,7 +161,7 @@ def create(target: Path, root: Path) -> LockedPart:
             part.remove()
             raise
         part.remove()
-    raise FileNotFoundError(errno.ENOENT, f"{path} was removed as soon as it was created")
+    raise FileNotFoundError(errno.ENOENT, "partial files are removed as soon as they are created")
 
 
 def new_part(target: Path) -> Path:

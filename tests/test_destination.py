@@ -144,6 +144,7 @@ def test_too_few_descriptors_to_load_what_is_needed_are_a_configuration_error() 
         "except OSError: pass\n"
         "try: px.exports.download_all('x')\n"
         "except ConfigurationError as error: print(error)\n"
+        "files.clear()\n"
     )
     told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert "Too many open files; raise the limit of open files" in told.stdout

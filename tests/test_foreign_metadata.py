@@ -36,6 +36,13 @@ LINE: dict[str, Any] = {
     "verified": "checksum", "when": "2024-05-01T12:00:00+00:00", "updated_at": None,
 }  # fmt: skip
 
+
+def line(**changes: Any) -> Line:
+    """A good line of the manifest."""
+    fields: dict[str, Any] = LINE | changes
+    return Line(**fields)
+
+
 numbers = st.integers(-(2**70), 2**70) | st.integers(-5, LENGTH + 5)
 scalars = st.none() | st.booleans() | numbers | st.floats() | st.text(st.characters(), max_size=20)
 values = st.recursive(
@@ -108,7 +115,7 @@ def test_a_manifest_of_anything_is_read_appended_to_and_verified(text: bytes, ha
             states = {comparison.checked(line).state for line in inventory.lines()}
         assert FileState.EXACT not in states
         assert [file.path for file in comparison.unlisted(lambda _: False)] == ["a.csv"]
-        manifest, new = Manifest(folder), Line(**LINE | {"export_id": "exp_new"})
+        manifest, new = Manifest(folder), line(export_id="exp_new")
         manifest.find("exp_1", ("csv", "json"))
         manifest.append([new])
         manifest.close()
@@ -152,7 +159,7 @@ async def test_a_download_begins_anew_where_the_metadata_cannot_be_used(
 
 async def test_a_huge_manifest_line_does_not_stop_a_verification(tmp_path: Path) -> None:
     """It is passed over; the file that the next line names is checked."""
-    good = Line(**LINE | {"size": 3, "path": "b.csv"})
+    good = line(size=3, path="b.csv")
     (tmp_path / NAME).write_bytes(
         b'{"export_id":"' + b"x" * (5 << 20) + b"\n" + good.dump() + b"y" * (2 << 20)
     )

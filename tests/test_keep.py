@@ -158,7 +158,7 @@ def test_a_new_partial_that_was_removed_before_it_was_locked_is_made_again(
         assert names(tmp_path) == [part.path.name]
         part.remove()
     else:
-        with pytest.raises(FileNotFoundError, match="removed as soon as it was created"):
+        with pytest.raises(FileNotFoundError, match="removed as soon as they are created"):
             _keep.create(tmp_path / "a.csv", tmp_path)
     assert names(tmp_path) == []
 

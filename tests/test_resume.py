@@ -180,6 +180,32 @@ async def test_a_cancelled_run_leaves_what_it_brought(packagex_emulator: Emulato
     assert names(tmp_path) == [f"{export_id}.csv"]
 
 
+async def test_what_another_download_is_at_work_on_is_left_to_it(server: Emulator, tmp_path: Path) -> None:
+    """Two clients of one process fetch an artifact each for itself; what the first one leaves is swept."""
+    export_id = add(server, csv=os.urandom(LARGE))
+    server.inject(Stall(LARGE - SIZE))
+    brought = asyncio.Event()
+
+    def watch(event: ProgressEvent) -> None:
+        if event.received == LARGE - SIZE:
+            brought.set()
+
+    async with server.client(retry=ONCE) as one, server.client(retry=ONCE) as other:
+        first = one.exports.download(export_id, tmp_path, artifacts="csv", resume=True, on_progress=watch)
+        task = asyncio.create_task(first)
+        await brought.wait()
+        (part,) = tmp_path.glob(".*.part")
+        report = await other.exports.download(export_id, tmp_path, artifacts="csv", resume=True)
+        assert (report.files["csv"].resumed, report.files["csv"].attempts) == (False, 1)
+        assert part.exists()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        report = await other.exports.download(export_id, tmp_path, artifacts="csv", resume=True)
+    assert report.files["csv"].kept
+    assert names(tmp_path) == [f"{export_id}.csv"]
+
+
 async def test_what_a_run_left_of_another_object_is_not_gone_on_with(
     server: Emulator, tmp_path: Path
 ) -> None:
