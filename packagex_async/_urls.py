@@ -73,7 +73,10 @@ def check_proxy(text: str) -> str:
     """
     if _split(text) is None:
         # It may hold a password, wherever that stands in what cannot be read.
-        raise ConfigurationError("proxy cannot be used: use http://[user:password@]host[:port], or https")
+        raise ConfigurationError(
+            "proxy cannot be used: use http://host[:port] or https://host[:port], "
+            "with a user and a password before the host if the proxy needs them"
+        )
     return text
 
 

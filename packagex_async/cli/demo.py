@@ -50,7 +50,7 @@ class Compared:
             "verified": self.file.verified if self.file else None,
             "equal": self.equal,
             "retried": self.reasons,
-            "path": str(self.file.path) if self.file else None,
+            "path": self.file.path if self.file else None,
         }
 
 
@@ -147,7 +147,7 @@ def _tell(play: Play, directory: Path, *, json: bool) -> ExitCode:
         "api_retried": play.refusals(),
         "artifacts": len(compared),
         "equal": sum(one.equal for one in compared),
-        "directory": str(directory.absolute()),
+        "directory": directory.absolute(),
     }
     if json:
         for record in (*(one.record() for one in compared), summary):
