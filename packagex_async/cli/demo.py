@@ -120,7 +120,8 @@ async def demo(*, directory: Path = Path("packagex-demo"), json: bool = False, q
         json: Write a line of JSON for each artifact, then one that sums up.
         quiet: Show no progress bars; they are shown only on a terminal.
     """
-    async with Emulator() as server:
+    # An export that is completed meanwhile would be missing.
+    async with Emulator(pending=None) as server:
         _script_faults(server)
         play = Play(server)
         await play.run(directory, quiet=quiet)
