@@ -6,6 +6,11 @@ from typing import Any
 
 import attrs
 
+from packagex_async._redact import sanitize
+
+_LIMIT = 200
+"""Characters of the longest text that a repr shows."""
+
 
 def brief(self: Any) -> str:
     """The `__repr__` of an attrs record that leaves out secrets, and what has its default."""
@@ -16,4 +21,9 @@ def brief(self: Any) -> str:
 def _told(field: attrs.Attribute[Any], value: Any) -> str | None:
     if value == field.default:
         return None
-    return f"{field.name}={field.repr(value) if callable(field.repr) else repr(value)}"
+    return f"{field.name}={field.repr(value) if callable(field.repr) else _repr(value)}"
+
+
+def _repr(value: Any) -> str:
+    # Enums have a repr of their own; a text may come from a server, and be or contain anything.
+    return repr(sanitize(value, limit=_LIMIT) if type(value) is str else value)

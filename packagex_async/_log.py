@@ -9,12 +9,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from packagex_async._redact import redact
+from packagex_async._redact import sanitize
 
 if TYPE_CHECKING:
     from packagex_async.errors import PackageXError
     from packagex_async.models import Export
     from packagex_async.report import DownloadReport
+
+_LIMIT = 2000
+"""Characters of the longest argument of a line."""
 
 _log = logging.getLogger("packagex_async")
 # A library is silent until its user asks to hear it.
@@ -23,37 +26,45 @@ _log.addHandler(logging.NullHandler())
 
 def answered(method: str, address: str, outcome: object, seconds: float) -> None:
     """The head of an answer is here, or why there is none; of the address no query is told."""
-    if _log.isEnabledFor(logging.DEBUG):
-        _log.debug("%s %s: %s in %.3f s", method, redact(address), outcome, seconds)
+    _emit(logging.DEBUG, "%s %s: %s in %.3f s", method, address, outcome, seconds)
 
 
 def created(export: Export) -> None:
     """An export was created."""
-    _log.info("export %s: created, %s, of %s", export.id, export.status, export.resource)
+    _emit(logging.INFO, "export %s: created, %s, of %s", export.id, export.status, export.resource)
 
 
 def changed(export: Export) -> None:
     """An export that is waited for has another status."""
-    _log.info("export %s: %s", export.id, export.status)
+    _emit(logging.INFO, "export %s: %s", export.id, export.status)
 
 
 def downloaded(report: DownloadReport) -> None:
     """A download is over."""
     counts = len(report.files), len(report.missing), len(report.failures)
-    _log.info("export %s: %d files on disk, %d not offered, %d failed", report.export_id, *counts)
+    _emit(logging.INFO, "export %s: %d files on disk, %d not offered, %d failed", report.export_id, *counts)
 
 
 def trying_again(failure: PackageXError, delay: float) -> None:
     """Something failed, and is tried again."""
-    _log.warning("%s; trying again in %.1f s", failure, delay)
+    _emit(logging.WARNING, "%s; trying again in %.1f s", failure, delay)
 
 
 def renewed(export_id: str) -> None:
     """An export's links had expired."""
-    _log.warning("export %s: its links had expired, and were renewed", export_id)
+    _emit(logging.WARNING, "export %s: its links had expired, and were renewed", export_id)
 
 
 def unread(export: Export) -> None:
     """An answer may have fields that could not be read."""
     if export.unread:
-        _log.warning("export %s: could not read %s; see its `extra`", export.id, ", ".join(export.unread))
+        fields = ", ".join(export.unread)
+        _emit(logging.WARNING, "export %s: could not read %s; see its `extra`", export.id, fields)
+
+
+def _emit(level: int, template: str, *arguments: object) -> None:
+    """Log one event as one line, with every argument that is no number sanitized."""
+    if _log.isEnabledFor(level):
+        clean = (one if isinstance(one, (int, float)) else sanitize(one, limit=_LIMIT) for one in arguments)
+        # The record names the line that told of the event.
+        _log.log(level, template, *clean, stacklevel=2)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packagex_async._redact import escape, sanitize
+
 if TYPE_CHECKING:
     from packagex_async.report import DownloadedFile, DownloadReport
 
 
 def summary(report: DownloadReport) -> str:
     """The report as text, to be read by people."""
-    lines = [f"export {report.export_id}: {', '.join(_sums(report))}"]
-    lines += [f"  {file.artifact}: {file.path} ({', '.join(_facts(file))})" for file in report.files]
+    lines = [f"export {sanitize(report.export_id)}: {', '.join(_sums(report))}"]
+    # A path is the caller's own; what the server's text may add to it is escaped.
+    lines += [
+        f"  {file.artifact}: {escape(str(file.path))} ({', '.join(_facts(file))})" for file in report.files
+    ]
     lines += [f"  {artifact}: not offered" for artifact in report.missing]
     lines += [f"  {error.artifact}: failed: {error.args[0]}" for error in report.failures]
     if report.error is not None:

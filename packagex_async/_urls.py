@@ -101,7 +101,10 @@ def check_proxy(text: str) -> URL:
     url = parse_url(text)
     if url is None or not _is_usable_login(url):
         # It may hold a password, wherever that stands in what cannot be read.
-        raise ConfigurationError("proxy cannot be used: use http://[user:password@]host[:port], or https")
+        raise ConfigurationError(
+            "proxy cannot be used: use http://host[:port] or https://host[:port], "
+            "with a user and a password before the host if the proxy needs them"
+        )
     return url
 
 

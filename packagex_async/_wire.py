@@ -13,7 +13,7 @@ import attrs
 
 from packagex_async import _json, errors
 from packagex_async._convert import export_from_json, pagination_from_json
-from packagex_async._redact import Secret, discreet, redact, redact_json
+from packagex_async._redact import Secret, discreet, redact_json, sanitize
 from packagex_async.errors import ApiError, ConfigurationError, DecodeError
 from packagex_async.models import Direction, Export, ExportResource, ExportStatus, OrderBy, Page
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 EXPORTS = "/v1/exports"
 _REQUEST_TIMEOUT = 408
+_TEXT_LIMIT = 1000
+"""Characters of the longest text of the API that an error quotes."""
 
 E = TypeVar("E", OrderBy, Direction)
 
@@ -269,7 +271,7 @@ _ERRORS: dict[int, type[ApiError]] = {
 
 def _api_error(status: int, envelope: dict[str, Any], answer: Answer, key: Secret, now: float) -> ApiError:
     def clean(text: Any) -> str:
-        return key.strike(redact(str(text)))
+        return sanitize(text, limit=_TEXT_LIMIT, key=key)
 
     kind = _ERRORS.get(status, errors.ServerError if status >= 500 else ApiError)
     code = envelope.get("error_code") or envelope.get("code")

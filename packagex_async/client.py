@@ -151,7 +151,8 @@ def _base_url(environment: str, base_url: str | None) -> str:
 
 def _key(api_key: str | None) -> Secret:
     given = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key
-    key = given.strip() if isinstance(given, str) else ""
+    # Some editors begin a file with a byte order mark.
+    key = given.strip().strip("\ufeff").strip() if isinstance(given, str) else ""
     if not key:
         raise ConfigurationError(f"no API key: pass api_key, or set the environment variable {KEY_VARIABLE}")
     if not (key.isascii() and key.isprintable()):

@@ -40,9 +40,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from packagex_async._redact import redact, redact_json, sanitize
+
 if TYPE_CHECKING:
     from packagex_async.models import Artifact
     from packagex_async.report import DownloadReport
+
+
+_MESSAGE_LIMIT = 2000
+_FIELD_LIMIT = 1000
+"""Characters of the longest message, and of the longest text of the API in one of its fields."""
+
+
+def _field(text: str) -> str:
+    return sanitize(text, limit=_FIELD_LIMIT)
 
 
 def _rebuild(cls: type[PackageXError], args: tuple[Any, ...], state: dict[str, Any]) -> PackageXError:
@@ -55,6 +66,12 @@ def _rebuild(cls: type[PackageXError], args: tuple[Any, ...], state: dict[str, A
 
 class PackageXError(Exception):
     """The root: catch it to catch every error of this package."""
+
+    def __init__(self, *args: Any) -> None:
+        # The last line of defence: whatever a message quotes, it is one line without a secret.
+        super().__init__(
+            *(sanitize(arg, limit=_MESSAGE_LIMIT) if isinstance(arg, str) else arg for arg in args)
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -78,9 +95,9 @@ class ApiError(PackageXError):
 
     Attributes:
         status: The HTTP status.
-        message: What the API said, secrets struck out.
+        message: What the API said, without secrets, and with control characters escaped.
         code: The API's `error_code` (or `code`), if it gave one.
-        errors: The API's list of failed properties.
+        errors: The API's list of failed properties, cleaned in the same way.
         endpoint: The endpoint the answer names, else the method and path that were asked for.
         retry_after: Seconds the server asked to wait, if it did.
     """
@@ -97,12 +114,13 @@ class ApiError(PackageXError):
         endpoint: str | None = None,
         retry_after: float | None = None,
     ) -> None:
+        message = _field(message)
         super().__init__(message)
         self.message = message
         self.status = status
-        self.code = code
-        self.errors: tuple[Any, ...] = tuple(errors)
-        self.endpoint = endpoint
+        self.code = None if code is None else _field(code)
+        self.errors: tuple[Any, ...] = tuple(redact_json(list(errors), _field))
+        self.endpoint = None if endpoint is None else _field(endpoint)
         self.retry_after = retry_after
 
     def __str__(self) -> str:
@@ -206,7 +224,7 @@ class ExportStateError(PackageXError):
 
     def __init__(self, message: str, *, export_id: str) -> None:
         super().__init__(message)
-        self.export_id = export_id
+        self.export_id = redact(export_id)
 
 
 class ExportNotReadyError(ExportStateError):
@@ -222,7 +240,7 @@ class WaitTimeoutError(ExportNotReadyError, TimeoutError):
 
     def __init__(self, message: str, *, export_id: str, status: str | None) -> None:
         super().__init__(message, export_id=export_id)
-        self.status = status
+        self.status = None if status is None else _field(status)
 
 
 class ExportFailedError(ExportStateError):
@@ -247,11 +265,11 @@ class DownloadError(PackageXError):
 
     def __init__(self, message: str, *, export_id: str, artifact: Artifact) -> None:
         super().__init__(message)
-        self.export_id = export_id
+        self.export_id = redact(export_id)
         self.artifact = artifact
 
     def __str__(self) -> str:
-        return f"export {self.export_id}, artifact {self.artifact}: {self.args[0]}"
+        return f"export {sanitize(self.export_id)}, artifact {self.artifact}: {self.args[0]}"
 
 
 class LinkExpiredError(DownloadError):
@@ -330,6 +348,10 @@ class DownloadGroupError(PackageXError, ExceptionGroup[PackageXError]):
     """
 
     report: DownloadReport
+
+    def __new__(cls, message: str, errors: Sequence[PackageXError], /) -> Self:
+        # The message of a group is set here, and cannot be changed afterwards.
+        return super().__new__(cls, sanitize(message, limit=_MESSAGE_LIMIT), errors)
 
     @classmethod
     def of(cls, report: DownloadReport) -> Self:

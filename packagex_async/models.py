@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -12,7 +13,7 @@ import attrs
 
 from packagex_async._brief import brief
 from packagex_async._literals import ArtifactName
-from packagex_async._redact import redact_json
+from packagex_async._redact import redact, redact_json, sanitize
 
 
 class _OpenEnum(enum.StrEnum):
@@ -26,6 +27,10 @@ class _OpenEnum(enum.StrEnum):
         member._name_ = value.upper()
         member._value_ = value
         return member
+
+    def __repr__(self) -> str:
+        # An unknown value is a text of the server.
+        return f"<{type(self).__name__}.{sanitize(self._name_)}: {sanitize(self._value_)!r}>"
 
 
 class ExportStatus(_OpenEnum):
@@ -78,6 +83,9 @@ class Artifact(enum.StrEnum):
     CSV_SANITIZED = "csv_sanitized"
 
 
+_MAX_NAMES = 30
+"""Names of unknown fields that a repr shows."""
+
 _NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -92,7 +100,13 @@ def _offered(url: str | None) -> str | None:
 
 
 def _keys_only(extra: Mapping[str, Any]) -> str:
-    return f"<{', '.join(extra)}>"
+    shown = [sanitize(name, limit=60) for name in islice(extra, _MAX_NAMES)]
+    return f"<{', '.join(shown + ['...'] * (len(extra) > _MAX_NAMES))}>"
+
+
+def _without_secrets(text: str) -> str:
+    # A member of an enum stays one.
+    return type(text)(redact(text))
 
 
 def _number_only(data: tuple[Export, ...]) -> str:
@@ -164,7 +178,8 @@ class Export:
 
     def __getstate__(self) -> dict[str, Any]:
         state = attrs.asdict(self, recurse=False, filter=lambda field, _: not field.name.endswith("_url"))
-        return state | {"extra": redact_json(dict(self.extra))}
+        told = {name: _without_secrets(value) for name, value in state.items() if isinstance(value, str)}
+        return state | told | {"extra": redact_json(dict(self.extra))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]

@@ -11,6 +11,7 @@ import attrs
 
 from packagex_async._brief import brief
 from packagex_async._literals import ArtifactName
+from packagex_async._redact import redact
 from packagex_async._summary import summary
 from packagex_async.errors import DownloadError, DownloadGroupError, ExportGoneError, PackageXError
 from packagex_async.models import Artifact
@@ -46,7 +47,7 @@ class ProgressEvent:
     """
 
     kind: ProgressKind
-    export_id: str
+    export_id: str = attrs.field(converter=redact)
     artifact: Artifact
     received: int = 0
     total: int | None = None
@@ -146,7 +147,7 @@ class DownloadReport:
         error: What failed of the export as a whole: it is gone, say, or was never completed.
     """
 
-    export_id: str
+    export_id: str = attrs.field(converter=redact)
     files: ByArtifact[DownloadedFile] = ByArtifact()
     missing: tuple[Artifact, ...] = ()
     failures: ByArtifact[DownloadError] = ByArtifact()

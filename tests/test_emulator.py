@@ -357,6 +357,49 @@ async def test_a_life_may_end_otherwise_or_never(server: Emulator, clock: Clock)
     assert server.exports[0].status == "timed_out"
 
 
+async def test_pending_exports_complete_by_themselves(clock: Clock) -> None:
+    """Those of the population and those that are added, by the emulator's clock; failed ones stay failed."""
+
+    def statuses() -> list[str]:
+        return [export.status for export in server.exports if export.id in started]
+
+    async with Emulator(now=clock) as server:
+        server.add_export(status="queued", created_at=NOON - DAY / 2, export_id="exp_old")
+        server.add_export(status="processing", export_id="exp_new")
+        started = {export.id for export in server.exports if export.status in ("queued", "processing")}
+        final = {export.id: export.status for export in server.exports if export.id not in started}
+        assert statuses() == ["queued", "processing", "queued", "processing"]
+        clock.seconds += 2
+        assert statuses() == ["processing"] * 4
+        clock.seconds += 3
+        assert statuses() == ["processing", "completed", "processing", "completed"]
+        clock.seconds += 2
+        assert statuses() == ["completed"] * 4
+        told = (await ask(server, "/v1/exports/exp_old?include_csv=true&include_json=true")).json["data"]
+        assert (told["updated_at"], (await fetch(told["_csv_url"])).status) == (int(NOON) + 7, 200)
+        assert final == {export.id: export.status for export in server.exports if export.id not in started}
+        assert {"failed", "timed_out"} <= set(final.values())
+
+
+async def test_pending_exports_may_stay_or_end_otherwise(clock: Clock) -> None:
+    """As `pending` says; a status that is set stays in any case, and so does that of a new export."""
+    for pending, status in (
+        (None, "processing"),
+        (Life(queued=math.inf, processing=1, outcome="failed"), "failed"),
+        (Life(processing=math.inf), "processing"),
+    ):
+        async with Emulator(populate=False, now=clock, pending=pending) as server:
+            server.add_export(status="processing")
+            kept = server.add_export(status="queued")
+            server.update_export(kept.id, status="queued")
+            server.add_export(status="processing", export_id="exp_twice")
+            server.add_export(status="odd", export_id="exp_twice")
+            clock.seconds += 1000
+            assert [export.status for export in server.exports] == [status, "queued", "odd"]
+            clock.seconds -= 2000
+            assert server.exports[0].status == "processing"
+
+
 async def test_a_bare_creation(clock: Clock) -> None:
     """The dialect that has no envelope has none here either."""
     async with Emulator(populate=False, now=clock, dialect=Dialect(enveloped=False)) as server:

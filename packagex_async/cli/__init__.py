@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.signals import Terminated, termination
+from packagex_async.cli.stdio import open_streams, write_error
 
 _EXTRA = ("cyclopts", "rich")
 
@@ -15,18 +17,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: What stands behind the command's name; from `sys.argv` unless given.
+        arguments: What stands behind the command's name; from `sys.argv` unless given. The process ends after
+            the command if they are not given.
 
     Returns:
         The exit code, one of `ExitCode`.
     """
-    try:
-        if not all(map(find_spec, _EXTRA)):
-            sys.stderr.write("packagex-exports needs more packages: pip install 'packagex-async[cli]'\n")
-            return ExitCode.USAGE
-        from packagex_async.cli.run import run
+    with open_streams():
+        try:
+            with termination.handled(ends_process=arguments is None):
+                return _run(sys.argv[1:] if arguments is None else arguments)
+        except KeyboardInterrupt:
+            write_error("packagex-exports: interrupted")
+            return ExitCode.INTERRUPTED
+        except Terminated:
+            write_error("packagex-exports: terminated")
+            return ExitCode.TERMINATED
 
-        return run(sys.argv[1:] if arguments is None else arguments)
-    except KeyboardInterrupt:
-        sys.stderr.write("packagex-exports: interrupted\n")
-        return ExitCode.INTERRUPTED
+
+def _run(arguments: Sequence[str]) -> int:
+    if not all(map(find_spec, _EXTRA)):
+        write_error("packagex-exports needs more packages: pip install 'packagex-async[cli]'")
+        return ExitCode.USAGE
+    from packagex_async.cli.run import run
+
+    return run(arguments)

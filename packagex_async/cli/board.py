@@ -38,7 +38,7 @@ class Board(Stage):
 
     def expect(self, exports: int | None) -> None:
         """Take note of how many exports there are, if that is known."""
-        self._progress.update(self._exports, total=exports)
+        self._update(self._exports, total=exports)
 
     def step(self, event: ProgressEvent) -> None:
         """Move the row of the event's artifact, and count its bytes."""
@@ -55,22 +55,22 @@ class Board(Stage):
 
     def done(self, report: DownloadReport, tally: Tally) -> None:
         """Show what is done so far; of the report itself, its steps have told."""
-        self._progress.update(self._exports, completed=tally.exports)
+        self._update(self._exports, completed=tally.exports)
         told = f"{tally.files} files, {tally.kept} kept, {tally.failed} failed"
-        self._progress.update(self._bytes, description=told)
+        self._update(self._bytes, description=told)
 
     def _move(self, artifact: tuple[str, Artifact], event: ProgressEvent) -> None:
         if artifact not in self._rows and len(self._rows) < MOST_SHOWN:
             self._rows[artifact] = self._row(" ".join(artifact), unit=_size)
         if (row := self._rows.get(artifact)) is not None:
-            self._progress.update(row, completed=event.received, total=event.total, note=note(event))
+            self._update(row, completed=event.received, total=event.total, note=note(event))
 
     def _remove(self, artifact: tuple[str, Artifact]) -> None:
         if (row := self._rows.pop(artifact, None)) is not None:
             self._progress.remove_task(row)
 
     def _row(self, label: str, *, unit: Callable[[float], str]) -> TaskID:
-        return self._progress.add_task(label, total=None, unit=unit, note="")
+        return self._add(label, unit=unit, note="")
 
 
 class _Amount(ProgressColumn):

@@ -44,7 +44,7 @@ class Closing:
         if error:
             complain(error)
         if how != "complete":
-            complain(self._way_on())
+            complain(*self._way_on())
 
     def _record(self, how: str, code: ExitCode, seconds: float) -> dict[str, object]:
         names = ("exports", "files", "kept", "missing", "failed")
@@ -52,7 +52,7 @@ class Closing:
             "event": "summary",
             "ended": how,
             "exit_code": code,
-            "directory": str(self.directory),
+            "directory": self.directory,
             **{name: getattr(self.tally, name) for name in names},
             "bytes": self.tally.size,
             "elapsed": round(seconds, 3),
@@ -70,7 +70,8 @@ class Closing:
         if more := tally.failed - len(tally.listed):
             show(f"and {more} more")
 
-    def _way_on(self) -> str:
+    def _way_on(self) -> tuple[object, ...]:
         there = self.tally.files + self.tally.kept
-        told = f"{there} files of {self.tally.exports} exports are in {self.directory}, whole, and stay"
-        return f"{told}; run it again to go on" if self.resume else told
+        next_run = "; run it again to go on" if self.resume else ""
+        counts = f"{there} files of {self.tally.exports} exports are in "
+        return counts, self.directory, f", whole, and stay{next_run}"

@@ -60,7 +60,8 @@ Shared = Annotated[Connection, Parameter(parse=False)]
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        # Some editors begin a file with a byte order mark.
+        return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigurationError(f"--api-key-file {file}: {error.strerror}") from error
     except UnicodeDecodeError:

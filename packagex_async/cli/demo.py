@@ -50,7 +50,7 @@ class Compared:
             "verified": self.file.verified if self.file else None,
             "equal": self.equal,
             "retried": self.reasons,
-            "path": str(self.file.path) if self.file else None,
+            "path": self.file.path if self.file else None,
         }
 
 
@@ -120,7 +120,8 @@ async def demo(*, directory: Path = Path("packagex-demo"), json: bool = False, q
         json: Write a line of JSON for each artifact, then one that sums up.
         quiet: Show no progress bars; they are shown only on a terminal.
     """
-    async with Emulator() as server:
+    # An export that is completed meanwhile would be missing.
+    async with Emulator(pending=None) as server:
         _script_faults(server)
         play = Play(server)
         await play.run(directory, quiet=quiet)
@@ -147,7 +148,7 @@ def _tell(play: Play, directory: Path, *, json: bool) -> ExitCode:
         "api_retried": play.refusals(),
         "artifacts": len(compared),
         "equal": sum(one.equal for one in compared),
-        "directory": str(directory.absolute()),
+        "directory": directory.absolute(),
     }
     if json:
         for record in (*(one.record() for one in compared), summary):

@@ -58,7 +58,7 @@ class Outcome:
     def records(self) -> Iterator[dict[str, object]]:
         """A record for each artifact, and one without an artifact for an export that failed before any."""
         for file in self.report.files:
-            details = attrs.asdict(file) | {"path": str(file.path), "elapsed": round(file.elapsed, 3)}
+            details = attrs.asdict(file) | {"elapsed": round(file.elapsed, 3)}
             yield self._record("kept" if details.pop("kept") else "downloaded", **details)
         for artifact in self.report.missing:
             yield self._record("missing", artifact=artifact)

@@ -30,7 +30,7 @@ def of_report(report: DownloadReport) -> Record:
 
 def _of_file(file: DownloadedFile) -> Record:
     told: Record = attrs.asdict(file)
-    return told | {"path": str(file.path), "elapsed": round(file.elapsed, 3)}
+    return told | {"elapsed": round(file.elapsed, 3)}
 
 
 def _text(error: PackageXError | None) -> str | None:

@@ -37,6 +37,7 @@ class ExitCode(enum.IntEnum):
     UNCONFIRMED = 11
     INTERRUPTED = 130
     UNREAD = 141
+    TERMINATED = 143
 
 
 HELP = """Exit codes:
@@ -53,8 +54,9 @@ HELP = """Exit codes:
     9  the platform gave up preparing the export
    10  the export was not completed in the time it was waited for
    11  whether the export was created is not known: look before creating it again
-  130  interrupted, by SIGINT (Ctrl-C) or SIGTERM
+  130  interrupted by SIGINT (Ctrl-C)
   141  whoever read the output stopped reading, like `| head`
+  143  terminated by SIGTERM
 """
 
 _CODES: tuple[tuple[ExitCode, tuple[type[PackageXError], ...]], ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -21,7 +21,10 @@ from rich.progress import (
 )
 
 from packagex_async import Artifact, ProgressEvent
-from packagex_async.cli.output import complain
+from packagex_async.cli.output import complain, plain
+
+_LABEL_LIMIT = 200
+"""Characters of the longest label of a row."""
 
 
 class Stage:
@@ -47,6 +50,14 @@ class Stage:
     def live(self) -> bool:
         """Whether anything is shown."""
         return not self._progress.disable
+
+    def _add(self, label: str, **fields: Any) -> TaskID:
+        return self._progress.add_task(plain(label, limit=_LABEL_LIMIT), total=None, **fields)
+
+    def _update(self, row: TaskID, **fields: Any) -> None:
+        if "description" in fields:
+            fields["description"] = plain(fields["description"], limit=_LABEL_LIMIT)
+        self._progress.update(row, **fields)
 
     def __enter__(self) -> Self:
         # Some versions of rich end even disabled rows with an empty line, if they were started.
@@ -82,8 +93,8 @@ class Bars(Stage):
         """Move the bar of the event's artifact."""
         if event.artifact not in self._tasks:
             label = f"{event.export_id} {event.artifact}"
-            self._tasks[event.artifact] = self._progress.add_task(label, total=None, note="")
-        self._progress.update(
+            self._tasks[event.artifact] = self._add(label, note="")
+        self._update(
             self._tasks[event.artifact], completed=event.received, total=event.total, note=note(event)
         )
 
@@ -92,13 +103,18 @@ class Meter(Stage):
     """One bar for a number of bytes, with speed and time left."""
 
     def __init__(self, label: str, *, quiet: bool) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+        )
         super().__init__(*columns, TimeRemainingColumn(), quiet=quiet)
-        self._task = self._progress.add_task(label, total=None)
+        self._task = self._add(label)
 
     def __call__(self, done: int, total: int) -> None:
         """Move the bar to `done` of `total` bytes."""
-        self._progress.update(self._task, completed=done, total=total)
+        self._update(self._task, completed=done, total=total)
 
 
 class Waiting(Stage):
@@ -108,11 +124,11 @@ class Waiting(Stage):
         columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
         super().__init__(*columns, quiet=quiet)
         self._quiet = quiet
-        self._task = self._progress.add_task(label, total=None)
+        self._task = self._add(label)
 
     def tell(self, text: str) -> None:
         """Tell of a change."""
-        self._progress.update(self._task, description=text)
+        self._update(self._task, description=text)
         if not (self.live or self._quiet):
             complain(text)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -13,8 +13,9 @@ from packagex_async import PackageXError
 from packagex_async.cli.app import app
 from packagex_async.cli.connection import Connection
 from packagex_async.cli.exit_codes import ExitCode, exit_code
-from packagex_async.cli.output import abandon_stdout, complain
-from packagex_async.cli.signals import terminable
+from packagex_async.cli.output import complain
+from packagex_async.cli.signals import termination
+from packagex_async.cli.stdio import abandon
 
 app.meta.group_parameters = Group("Connection to the API", sort_key=9)
 app.meta.suppress_keyboard_interrupt = False
@@ -34,11 +35,11 @@ def run(arguments: Sequence[str]) -> int:
         complain(str(error))
         return exit_code(error)
     except BrokenPipeError:
-        abandon_stdout()
+        abandon(sys.stdout)
         return ExitCode.UNREAD
     except OSError as error:
         complain(str(error))
-        abandon_stdout()
+        abandon(sys.stdout)
         return ExitCode.ERROR
 
 
@@ -55,6 +56,5 @@ def launch(
     # Help and version are printed by functions that are no coroutines.
     if not inspect.iscoroutine(result):
         return None
-    with terminable():
-        code: int = asyncio.run(result)
+    code: int = termination.run(result)
     return code

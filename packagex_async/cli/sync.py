@@ -13,8 +13,9 @@ from cyclopts import Parameter
 from packagex_async import AsyncPackageX, ConfigurationError, PackageXError
 from packagex_async.cli.closing import Closing
 from packagex_async.cli.connection import Shared
-from packagex_async.cli.exit_codes import ExitCode, exit_code_when_stopped
+from packagex_async.cli.exit_codes import exit_code_when_stopped
 from packagex_async.cli.filters import Filters, words
+from packagex_async.cli.signals import termination
 from packagex_async.cli.tally import Tally
 from packagex_async.cli.tellers import Teller, teller_of
 
@@ -97,7 +98,7 @@ async def sync(
         closing.tell("stopped", code, str(error))
         return code
     except asyncio.CancelledError:
-        closing.tell("interrupted", ExitCode.INTERRUPTED)
+        closing.tell("interrupted", termination.exit_code)
         raise
     closing.tell("complete", tally.exit_code)
     return tally.exit_code

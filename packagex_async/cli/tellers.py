@@ -43,7 +43,7 @@ class Lines(Silence):
     def done(self, report: DownloadReport, tally: Tally) -> None:
         for file in report.files:
             if not file.kept:
-                complain(f"{file.path}: {file.size} bytes, verified by {file.verified}")
+                complain(file.path, f": {file.size} bytes, verified by {file.verified}")
         _complain_of(report)
 
 

@@ -45,6 +45,9 @@ class Emulator:
             expire and deletes exports after 24 hours.
         api_key: The key it accepts; a random one by default.
         life: What becomes of the exports that a POST creates.
+        pending: What becomes of the exports that are there, or are added, as queued or processing: by default
+            they are queued for 2 seconds and processed for 5, and then completed. `None` keeps them as they
+            are, and so does `update_export` with a status.
 
     Attributes:
         api_key: The key it accepts.
@@ -57,13 +60,14 @@ class Emulator:
     def __init__(
         self, *, dialect: Dialect | None = None, seed: int = 7, populate: bool = True, limit_cap: int = 100,
         now: Callable[[], float] = time.time, api_key: str | None = None, life: Life | None = None,
+        pending: Life | None = Life(),  # noqa: B008  # frozen
     ) -> None:  # fmt: skip
         self.api_key: str = api_key or f"px_emulated_{secrets.token_urlsafe(18)}"
         self.now = now
         self.requests: list[RecordedRequest] = []
         self.after_list: Callable[[int], None] | None = None
         self.life: Life = life or Life()
-        self._store = Store(seed=seed, now=now)
+        self._store = Store(seed=seed, now=now, pending=pending)
         self._signer = Signer()
         self._script = Script()
         api = Api(
@@ -130,7 +134,8 @@ class Emulator:
 
         Args:
             resource: What it is an export of; any string will do.
-            status: Where it stands; its URLs are offered once it is `"completed"`.
+            status: Where it stands; its URLs are offered once it is `"completed"`. One that is `"queued"` or
+                `"processing"` goes on by itself (see `pending`).
             name: Its name, or `None` for one made up.
             rows: How many rows its CSV and its JSON have.
             error_rows: How many rows failed; with none, there is no file of errors.
@@ -157,6 +162,8 @@ class Emulator:
 
     def update_export(self, export_id: str, **changes: Any) -> StoredExport:
         """Change fields of a stored export, those of `StoredExport`; `updated_at` is now, unless given.
+
+        A status that is set stays as it is.
 
         Raises:
             KeyError: There is no export of that id.

@@ -1,4 +1,4 @@
-"""The life of an export that is created: queued, then processing, then its end."""
+"""The life of an export that is not completed yet: queued, then processing, then its end."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from packagex_async._literals import StatusName
 
 @attrs.frozen(kw_only=True)
 class Life:
-    """What becomes of an export that a POST creates; after 24 hours it is deleted, whatever this says.
+    """What becomes of an export, by the emulator's clock; after 24 hours it is deleted, whatever this says.
 
     Attributes:
         queued: Seconds before it is processed; `math.inf` for one that never is.
         processing: Seconds before it reaches its end; `math.inf` for one that never does.
         outcome: Its end: `"completed"`, `"failed"`, `"timed_out"`, or a status nobody has heard of.
-        rows: How many rows it has, unless it is asked for fewer.
-        error_rows: How many rows failed.
-        sanitized_rows: How many rows were held back.
+        rows: How many rows it has if a POST creates it, unless it is asked for fewer.
+        error_rows: How many of them failed.
+        sanitized_rows: How many of them were held back.
     """
 
     queued: float = 2.0

@@ -55,13 +55,21 @@ class StoredExport:
 
 
 class Store:
-    """The exports and their objects; what is older than 24 hours by `now` is not there any more."""
+    """The exports and their objects; what is older than 24 hours by `now` is not there any more.
 
-    def __init__(self, *, seed: int, now: Callable[[], float]) -> None:
+    Args:
+        seed: What the data are made from.
+        now: The clock.
+        pending: The life of the exports that are added as queued or processing; `None` keeps them so.
+    """
+
+    def __init__(self, *, seed: int, now: Callable[[], float], pending: Life | None) -> None:
         self._now = now
+        self._pending = pending
         self._seed = seed
         self.created: list[str] = []
-        self._lives: dict[str, Life] = {}
+        # Each export that changes by itself, with the moment at which that began.
+        self._lives: dict[str, tuple[Life, float]] = {}
         self._random = random.Random(seed)  # believable data, no secret
         self._exports: dict[str, StoredExport] = {}
         self._blobs: dict[tuple[str, str], Blob] = {}
@@ -102,6 +110,9 @@ class Store:
             ),
         )
         self._exports[export.id] = export
+        self._lives.pop(export.id, None)
+        if self._pending is not None:
+            self._begin(export.id, self._pending, status)
         for artifact, body in (content or {}).items():
             self._write(export.id, artifact, body, created)
         return export
@@ -116,7 +127,7 @@ class Store:
             error_rows=life.error_rows,
             sanitized_rows=life.sanitized_rows,
         )
-        self._lives[export.id] = life
+        self._begin(export.id, life, "queued")
         self.created.append(export.id)
         return self._aged(export)
 
@@ -151,10 +162,18 @@ class Store:
     def _aged(self, export: StoredExport) -> StoredExport:
         if export.id not in self._lives:
             return export
-        status, since = self._lives[export.id].stage(self._now() - export.created_at)
-        return attrs.evolve(
-            export, status=status, updated_at=max(export.updated_at, export.created_at + since)
-        )
+        life, began = self._lives[export.id]
+        status, since = life.stage(max(0.0, self._now() - began))
+        if status == export.status:
+            return export
+        return attrs.evolve(export, status=status, updated_at=max(export.updated_at, began + since))
+
+    def _begin(self, export_id: str, life: Life, status: str) -> None:
+        """Have the life of an export go on from `status`, if that is one that ends."""
+        if status == "processing":
+            life = attrs.evolve(life, queued=0.0)
+        if status in ("queued", "processing"):
+            self._lives[export_id] = life, self._now()
 
     def _generated(self, export: StoredExport, artifact: str) -> bytes:
         rows = {"csv_error": export.error_rows, "csv_sanitized": export.sanitized_rows}
