@@ -240,7 +240,7 @@ class Http:
                 ) as response:
                     body = await response.read()
                     self._answered(request.method, request.path, response.status, began)
-                    return _wire.Answer.of(str(request), response.status, response.headers, body)
+                    return await _wire.Answer.read(str(request), response.status, response.headers, body)
         except _TRANSPORT_ERRORS as error:
             failure = _failure(str(request), error)
             self._answered(request.method, request.path, type(failure).__name__, began)
