@@ -25,7 +25,7 @@ from typing import Any
 from unittest.mock import patch
 
 import attrs
-from export_pages import PAGE, pages
+from export_pages import pages
 from multidict import CIMultiDict
 
 from packagex_async import ExportResource, ExportStatus, _json
@@ -67,7 +67,7 @@ def _pydantic() -> Decode:
 
 
 def _ours(body: bytes) -> Any:
-    return parse_page(Answer.of("GET /v1/exports", 200, _HEADERS, body), limit=PAGE)
+    return parse_page(Answer.of("GET /v1/exports", 200, _HEADERS, body))
 
 
 @contextmanager

@@ -73,6 +73,8 @@ class Ahead:
 
     async def answer(self, step: Step) -> Answered:
         """The answer for `step`, the walk's next; what went wrong with it is raised here, and not before."""
+        if step.check:
+            return await self._ask(step, ahead=False).task
         asked = self._asked.pop(step, None) or self._ask(step, ahead=False)
         self._reach_out(asked)
         answered = await asked.task

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import attrs
 
+from packagex_async._dates import in_utc
 from packagex_async.errors import DecodeError
 from packagex_async.models import Export, ExportResource, ExportStatus, Pagination
 
@@ -37,9 +38,22 @@ _Unreadable = (TypeError, ValueError, OverflowError, OSError)
 
 
 def _id(value: Any, _: Any) -> str:
-    if isinstance(value, str) and value:
+    if is_id(value):
         return value
     raise TypeError("not an id")
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Return whether `value` can name an export in a URL."""
+    if not isinstance(value, str):
+        return False
+    # What no URL can carry, and what would name another path.
+    return value.isidentifier() or (bool(value.strip(". ")) and is_text(value))
+
+
+def is_text(value: str) -> bool:
+    """Return whether `value` can be encoded: JSON, and a command line, may hold lone surrogates."""
+    return value == value.encode(errors="ignore").decode()
 
 
 def _text(value: Any, _: Any) -> str | None:
@@ -68,9 +82,8 @@ def _moment_told_otherwise(value: Any) -> datetime:
     try:
         epoch = float(value)
     except ValueError:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(epoch / 1000 if abs(epoch) >= _MILLISECONDS_FROM else epoch, UTC)
+        return in_utc(datetime.fromisoformat(value))
+    return in_utc(datetime.fromtimestamp(epoch / 1000 if abs(epoch) >= _MILLISECONDS_FROM else epoch, UTC))
 
 
 def _member(enum: type[E]) -> Callable[[Any, Any], E | None]:
@@ -128,18 +141,19 @@ def export_from_json(raw: Any, where: str, index: int | None = None) -> Export:
     return _salvage(raw, where if index is None else f"{where}[{index}]")
 
 
-def pagination_from_json(raw: Any, *, count: int, limit: int) -> Pagination:
-    """Where a page of `count` exports stands; without a word from the API, a full page has another behind it.
+def pagination_from_json(raw: Any, *, count: int) -> Pagination:
+    """Where a page of `count` items stands; if the API does not tell, only an empty page is surely the last.
 
     Raises:
-        DecodeError: `has_more` is neither true nor false.
+        DecodeError: `has_more` is told, and neither true nor false.
     """
     told = raw if isinstance(raw, dict) else {}
-    has_more = told.get("has_more", count >= limit)
-    if not isinstance(has_more, bool):
+    has_more = told.get("has_more")
+    if has_more is not None and not isinstance(has_more, bool):
         raise DecodeError(f"pagination.has_more is neither true nor false but {_kind(has_more)}")
     return Pagination(
-        has_more=has_more,
+        has_more=count > 0 if has_more is None else has_more,
+        inferred=has_more is None,
         page=_number(told.get("page")),
         limit=_number(told.get("limit")),
         total_count=_number(told.get("total_count")),
@@ -149,8 +163,8 @@ def pagination_from_json(raw: Any, *, count: int, limit: int) -> Pagination:
 def _salvage(raw: Any, where: str) -> Export:
     if not isinstance(raw, dict):
         raise DecodeError(f"{where} is not an export but {_kind(raw)}")
-    if not isinstance(raw.get("id"), str) or not raw["id"]:
-        raise DecodeError(f"{where}.id is missing or not a string: an export cannot be told without it")
+    if not is_id(raw.get("id")):
+        raise DecodeError(f"{where}.id is missing, or not a string that can name an export")
     unread = tuple(key for key in _UNTOLD if key in raw and not _readable(key, raw[key]))
     export = _converter()({key: value for key, value in raw.items() if key not in unread}, Export)
     extra = {key: value for key, value in raw.items() if key in unread or key not in _UNTOLD}

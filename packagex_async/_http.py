@@ -268,7 +268,9 @@ class Http:
                 body = await _read_body(response)
                 self._answered(request.method, request.path, response.status, began)
                 if body is not None or response.status >= 300:
-                    return _wire.Answer.of(str(request), response.status, response.headers, body or b"")
+                    return await _wire.Answer.read(
+                        str(request), response.status, response.headers, body or b""
+                    )
             failure = DecodeError(f"{request}: the response has more than {MAX_API_BODY} bytes")
         except _TRANSPORT_ERRORS as error:
             failure = _failure(str(request), error, deadline)

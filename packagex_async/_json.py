@@ -27,6 +27,8 @@ def orjson() -> Callable[[bytes], Any] | None:
 def loads(body: bytes) -> Any:
     """The value that `body` is the JSON of, as the standard library reads it.
 
+    Except that an integer of thousands of digits, which the standard library refuses, becomes a float.
+
     Raises:
         ValueError: It is not JSON in UTF-8.
         RecursionError: It is nested too deeply.
@@ -39,7 +41,21 @@ def loads(body: bytes) -> Any:
                 return value
         except (ValueError, RecursionError):
             pass  # It is the stricter of the two: the standard library has the last word.
-    return json.loads(body.decode("utf-8-sig"))
+    text = body.decode("utf-8-sig")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return json.loads(text, parse_int=integer)
+
+
+def integer(digits: str) -> int | float:
+    """Return the integer that `digits` are; one of more digits than Python reads becomes a float."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def _may_be_rounded(value: Any) -> bool:

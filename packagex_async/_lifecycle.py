@@ -8,24 +8,19 @@ from collections.abc import Callable
 from packagex_async import _log, _wire
 from packagex_async._http import Http
 from packagex_async._links import gone
+from packagex_async._retrieval import Retrieved, retrieve
 from packagex_async._states import failure
 from packagex_async._tools import Tools
 from packagex_async._waiting import Waiting, outlived
 from packagex_async.errors import (
     DecodeError,
-    ExportGoneError,
-    ExportStateError,
     NotFoundError,
     RequestTimeoutError,
     UnconfirmedError,
-    WaitTimeoutError,
 )
 from packagex_async.models import Export, ExportStatus
 
 OnChange = Callable[[Export], object]
-
-LAST_LOOK = 1.0
-"""Seconds for a look at the very end of a wait, when none are left."""
 
 
 async def create(http: Http, body: bytes) -> Export:
@@ -38,7 +33,7 @@ async def create(http: Http, body: bytes) -> Export:
     """
     answer = await http.post(_wire.EXPORTS, body)
     try:
-        export = _wire.parse_export(answer)
+        export = _wire.parse_created_export(answer)
     except DecodeError as error:
         raise UnconfirmedError.after(error) from error
     _log.unread(export)
@@ -62,8 +57,6 @@ class Vigil:
         # Who holds an export knows that it was there; an id may be of none.
         self._was_there = not isinstance(export, str)
         self._id, self._status = (export, None) if isinstance(export, str) else (export.id, export.status)
-        self._target = _wire.export_target(self._id, include_csv=True, include_json=True)
-        self._timeout = timeout
         self._waiting = Waiting(tools.clock, timeout)
         self._on_change = on_change
         self._tools = tools
@@ -75,25 +68,25 @@ class Vigil:
             ExportStateError: It will never be, or was not in time.
             ApiError: The API refused to tell of it.
             ConnectionFailedError: The API did not answer.
-            DecodeError: The API's answer holds no export.
+            DecodeError: The API's answer holds no export, or another one.
         """
         while True:
-            answer = await self._look()
-            export = _wire.parse_export(answer)
+            retrieved = await self._look()
+            export = retrieved.export
             self._take_note(export)
             if export.status is ExportStatus.COMPLETED:
                 return export
             if (reason := failure(export)) is not None:
                 raise reason
-            past = outlived(export, answer.served)
+            past = outlived(export, retrieved.served)
             if past or not self._waiting.left:
-                raise self._over(past=past)
+                raise self._waiting.over(self._id, self._status, outlived=past)
             await self._tools.clock.sleep(self._waiting.next_interval())
 
-    async def _look(self) -> _wire.Answer:
+    async def _look(self) -> Retrieved:
         try:
-            async with asyncio.timeout(max(self._waiting.left, LAST_LOOK)):
-                return await self._tools.http.get(self._target)
+            async with asyncio.timeout(self._waiting.last_look):
+                return await retrieve(self._tools.http, self._id, include_csv=True, include_json=True)
         except NotFoundError as error:
             if self._was_there:
                 raise gone(self._id) from error
@@ -101,7 +94,7 @@ class Vigil:
         except RequestTimeoutError:
             raise
         except TimeoutError:
-            raise self._over() from None
+            raise self._waiting.over(self._id, self._status) from None
 
     def _take_note(self, export: Export) -> None:
         self._was_there = True
@@ -110,13 +103,3 @@ class Vigil:
             _log.unread(export)
             _log.changed(export)
             self._on_change(export)
-
-    def _over(self, *, past: bool = False) -> ExportStateError:
-        about = f"export {self._id} is still {self._status or 'without a status'}"
-        if past or self._timeout is None:
-            return ExportGoneError(f"{about}, and its 24 hours are over", export_id=self._id)
-        return WaitTimeoutError(
-            f"{about} after {self._timeout:g} seconds: wait for it again, or for longer",
-            export_id=self._id,
-            status=self._status,
-        )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from packagex_async import _log
+from packagex_async._redact import sanitize
 from packagex_async._storage import Link
 from packagex_async.errors import (
     ApiError,
@@ -74,7 +75,7 @@ class Links:
 def gone(export_id: str) -> ExportGoneError:
     """The error for an export that was there, and no longer is."""
     reason = "exports are deleted 24 hours after creation"
-    return ExportGoneError(f"export {export_id} is gone: {reason}", export_id=export_id)
+    return ExportGoneError(f"export {sanitize(export_id)} is gone: {reason}", export_id=export_id)
 
 
 def _expired(stale: Link, why: str) -> LinkExpiredError:

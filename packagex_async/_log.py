@@ -7,13 +7,14 @@ download finished), WARNING of what was met and dealt with. Nothing is said at E
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from packagex_async._redact import sanitize
 
 if TYPE_CHECKING:
     from packagex_async.errors import PackageXError
-    from packagex_async.models import Export
+    from packagex_async.models import Export, Page
     from packagex_async.report import DownloadReport
 
 _LIMIT = 2000
@@ -22,6 +23,9 @@ _LIMIT = 2000
 _log = logging.getLogger("packagex_async")
 # A library is silent until its user asks to hear it.
 _log.addHandler(logging.NullHandler())
+
+_MOST_SHOWN = 20
+"""Exports that one line names."""
 
 
 def answered(method: str, address: str, outcome: object, seconds: float) -> None:
@@ -37,6 +41,21 @@ def created(export: Export) -> None:
 def changed(export: Export) -> None:
     """An export that is waited for has another status."""
     _emit(logging.INFO, "export %s: %s", export.id, export.status)
+
+
+def waiting(export_ids: Sequence[str]) -> None:
+    """All exports are listed, and these are not completed yet."""
+    shown = ", ".join(sanitize(export_id) for export_id in export_ids[:_MOST_SHOWN])
+    more = f" and {len(export_ids) - _MOST_SHOWN} more" if len(export_ids) > _MOST_SHOWN else ""
+    count = "1 export" if len(export_ids) == 1 else f"{len(export_ids)} exports"
+    _log.info("waiting for %s: %s%s", count, shown, more)
+
+
+def malformed(number: int, page: Page) -> None:
+    """A page has items that are no exports."""
+    if page.malformed:
+        count = "1 item is" if page.malformed == 1 else f"{page.malformed} items are"
+        _log.warning("page %d: %s left out: %s", number, count, page.first_malformed)
 
 
 def downloaded(report: DownloadReport) -> None:

@@ -19,6 +19,16 @@ past the walk. It is noticed all the same, by counting: full pages hold as many 
 says. Take away the places that repeat an export, and the exports created since page 1 was answered: what
 is left were there then. When they are fewer than page 1's total count, one of those is gone or was missed.
 That is the first trace, put the other way round, and all it asks of the order is that page 1 came first.
+
+Where the listing ends:
+
+- `has_more` decides if the API tells it. If it is false although the total count says that exports remain,
+  one more page is asked for.
+- If the API does not tell `has_more`, the total count decides. If that is missing too, the listing ends at
+  the first page that is empty, or where pages bring nothing new.
+
+A page that repeats earlier exports may be the result of insertions, or of a server that ignores `page`. To
+tell these apart, page 1 is asked for again: after insertions it holds other exports than the page that repeats.
 """
 
 from __future__ import annotations
@@ -27,6 +37,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from packagex_async._aio import Slices, run_at_once
 from packagex_async.errors import PaginationError
 from packagex_async.models import Export, Page
 
@@ -43,12 +54,25 @@ MAX_BELIEVED_REPEATS = 100
 """The same, for pages that repeat others in a listing whose total count says that more is to come."""
 
 
+_SLICE = 1000
+"""Exports that are looked at in one slice."""
+
+
 @attrs.frozen(repr=False)
 class Step:
-    """A page to ask for; `back` asks for it by creation, oldest first, whatever the listing's own order."""
+    """A page to ask for.
+
+    Attributes:
+        page: Its number.
+        back: Ask for it by creation, oldest first, whatever the listing's own order.
+        check: Ask only to learn whether the server heeds `page`; no export is taken from the answer.
+        probe: The listing may have ended before this page, so an answer that there is no such page is none.
+    """
 
     page: int
     back: bool = False
+    check: bool = False
+    probe: bool = attrs.field(default=False, eq=False)
 
 
 @attrs.define(eq=False, repr=False)
@@ -68,15 +92,15 @@ class _Traces:
     next_expiry: datetime | None = None
     deleted: bool = False
 
-    def observe(self, page: Page, fresh: tuple[Export, ...], served: datetime | None) -> None:
+    def answered(self, served: datetime | None) -> None:
         # Of two pages asked for side by side, the first may be served last.
         self.now = max(filter(None, (self.now, served)), default=None)
         self.began = self.began or served
+
+    def counted(self, page: Page, fresh: int) -> None:
         self._count(page.pagination.total_count)
-        self.repeated += len(page) - len(fresh)
-        self.deleted |= self.reorders and len(fresh) < len(page)
-        for export in fresh:
-            self._date(export.created_at)
+        self.repeated += len(page) - fresh
+        self.deleted |= self.reorders and fresh < len(page)
 
     def _count(self, total: int | None) -> None:
         if total is None:
@@ -86,7 +110,7 @@ class _Traces:
         self.deleted |= self.total is not None and total < self.total
         self.total = total
 
-    def _date(self, created: datetime | None) -> None:
+    def dated(self, created: datetime | None) -> None:
         if created is None or self.began is None:
             return
         self.created += self.began < created <= (self.now or self.began)
@@ -112,16 +136,21 @@ class Walk:
         start: The first page to ask for. Only a walk from page 1 looks back.
         by_creation: Whether the listing is ordered by creation, oldest first.
         reorders: Whether it is ordered by something that changes while an export lives.
+        limit: How many exports a page is asked for.
     """
 
     start: int = 1
     by_creation: bool = True
     reorders: bool = False
+    limit: int = 1
     step: Step | None = attrs.field(init=False)
     _traces: _Traces = attrs.field(init=False)
     _seen: set[str] = attrs.field(init=False, factory=set)
     _told_page: int | None = attrs.field(init=False, default=None)
     _barren: int = attrs.field(init=False, default=0)
+    _heeds_page: bool = attrs.field(init=False, default=False)
+    _repetition: tuple[Step, Page] = attrs.field(init=False)
+    _places: int = attrs.field(init=False, default=0)
     _last_page: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
@@ -134,57 +163,124 @@ class Walk:
         Raises:
             PaginationError: The listing repeats a page, does not advance, or goes on with empty pages.
         """
-        fresh = tuple({export.id: export for export in page if export.id not in self._seen}.values())
-        self._seen.update(export.id for export in fresh)
+        return run_at_once(self.taking(step, page, served))
+
+    def taking(self, step: Step, page: Page, served: datetime | None) -> Slices[tuple[Export, ...]]:
+        """The same in slices."""
+        if step.check:
+            self.step = self._after_check(page)
+            return ()
         if not step.back:
-            self._traces.observe(page, fresh, served)
-            self._check_advance(step.page, page, fresh)
+            self._traces.answered(served)
+        fresh = yield from self._fresh(step, page)
+        if not step.back:
+            self._traces.counted(page, len(fresh))
+            self._places += _places(page)
             self._last_page = _last_page(page)
-        self.step = self._next(step, page)
+            self._barren = 0 if fresh else self._barren + 1
+        self.step = self._next(step, page, fresh)
         return fresh
+
+    def _fresh(self, step: Step, page: Page) -> Slices[tuple[Export, ...]]:
+        fresh = []
+        for number, export in enumerate(page, 1):
+            if export.id not in self._seen:
+                self._seen.add(export.id)
+                fresh.append(export)
+                if not step.back:
+                    self._traces.dated(export.created_at)
+            if number % _SLICE == 0:
+                yield
+        return tuple(fresh)
 
     def following(self, most: int) -> tuple[Step, ...]:
         """Up to `most` steps behind `step`: those sure to follow by the latest page's total count.
 
         None in a walk that does not look back, or is doing so: it rests on the order of the answers.
         """
-        if self.step is None or self.step.back or self.start > 1:
+        if self.step is None or self.step.back or self.step.check or self.start > 1:
             return ()
         after = self.step.page + 1
         return tuple(Step(number) for number in range(after, min(after + most, self._last_page + 1)))
 
-    def _next(self, step: Step, page: Page) -> Step | None:
+    def _next(self, step: Step, page: Page, fresh: tuple[Export, ...]) -> Step | None:
         if step.back:
             return Step(step.page - 1, back=True) if step.page > 1 else None
-        if page.pagination.has_more:
-            return Step(step.page + 1)
+        if not self._goes_on(page, fresh):
+            return self._look_back(step)
+        self._check_advance(step, page, fresh)
+        if self._barren and page.data and not self._heeds_page:
+            self._repetition = step, page
+            return Step(1, check=True)
+        return _following(step, page)
+
+    def _goes_on(self, page: Page, fresh: tuple[Export, ...]) -> bool:
+        told = page.pagination
+        # 1. The API says that there is more.
+        if told.has_more and not told.inferred:
+            return True
+        # 2. Nothing is on the page, or nothing new on one that is said to be the last.
+        if not _places(page) or not (fresh or told.inferred):
+            return False
+        # 3. The total count says whether there is more than the pages so far had places for.
+        if told.total_count is not None and self.start == 1:
+            return self._places < told.total_count
+        # 4. Nobody says: until a page of a server that heeds `page` brings nothing new.
+        return told.inferred and (bool(fresh) or not self._heeds_page)
+
+    def _look_back(self, step: Step) -> Step | None:
         # In its own order the last page was read this moment, and nothing can move onto it from before.
         last = step.page - 1 if self.by_creation else step.page
         looks_back = self.start == 1 and last >= 1 and self._traces.tell_of_deletion()
         return Step(last, back=True) if looks_back else None
 
-    def _check_advance(self, number: int, page: Page, fresh: tuple[Export, ...]) -> None:
+    def _check_advance(self, step: Step, page: Page, fresh: tuple[Export, ...]) -> None:
         told, self._told_page = self._told_page, page.pagination.page
         if fresh:
-            self._barren = 0
             return
-        if not page.pagination.has_more:
-            return
-        if told is not None and page.pagination.page == told:
+        if told is not None and page.pagination.page == told and not _is_untold(page):
             raise PaginationError(
-                f"the listing does not advance: asked for page {number}, got page {told} again"
+                f"the listing does not advance: asked for page {step.page}, got page {told} again"
             )
-        self._barren += 1
-        if self._barren > _most_barren(number, page):
+        if self._barren > _most_barren(step.page, page):
             what = "repeat what came before" if page.data else "are empty though has_more is true"
             raise PaginationError(
-                f"the listing does not advance: {self._barren} pages up to page {number} {what}"
+                f"the listing does not advance: {self._barren} pages up to page {step.page} {what}"
             )
+
+    def _after_check(self, first: Page) -> Step | None:
+        step, page = self._repetition
+        if _ids(first) != _ids(page):
+            self._heeds_page = True
+            return _following(step, page)
+        if _is_untold(page) and len(page) < self.limit:
+            # A server that knows one page, and no parameters.
+            return None
+        raise PaginationError(
+            f"the listing does not advance: page {step.page} is page 1 again, so the server ignores `page`"
+        )
+
+
+def _following(step: Step, page: Page) -> Step:
+    return Step(step.page + 1, probe=page.pagination.inferred or not page.pagination.has_more)
+
+
+def _is_untold(page: Page) -> bool:
+    """Return whether the API says nothing of what remains."""
+    return page.pagination.inferred and page.pagination.total_count is None
+
+
+def _ids(page: Page) -> set[str]:
+    return {export.id for export in page}
+
+
+def _places(page: Page) -> int:
+    return len(page) + page.malformed
 
 
 def _last_page(page: Page) -> int:
-    total = page.pagination.total_count
-    return -(-total // len(page)) if total and page.data else 0
+    total, places = page.pagination.total_count, _places(page)
+    return -(-total // places) if total and places else 0
 
 
 def _most_barren(number: int, page: Page) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from packagex_async._redact import sanitize
 from packagex_async.errors import (
     ExportFailedError,
     ExportNotReadyError,
@@ -18,7 +19,7 @@ def is_under_way(export: Export) -> bool:
 
 def failure(export: Export) -> ExportStateError | None:
     """The error for an export that will never be completed."""
-    about = f"export {export.id} is {export.status}"
+    about = _about(export)
     match export.status:
         case ExportStatus.FAILED:
             return ExportFailedError(f"{about}: the platform could not prepare it", export_id=export.id)
@@ -35,8 +36,11 @@ def downloadable(export: Export) -> Export:
         ExportStateError: It is not (see its subclasses).
     """
     if is_under_way(export):
-        about = f"export {export.id} is {export.status}"
-        raise ExportNotReadyError(f"{about}: download it when it is completed", export_id=export.id)
+        raise ExportNotReadyError(f"{_about(export)}: download it when it is completed", export_id=export.id)
     if (reason := failure(export)) is not None:
         raise reason
     return export
+
+
+def _about(export: Export) -> str:
+    return f"export {sanitize(export.id)} is {export.status}"

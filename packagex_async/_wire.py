@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import http
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
 
 from packagex_async import _json, errors
-from packagex_async._convert import export_from_json, pagination_from_json
+from packagex_async._aio import Slices, run_at_once, run_in_slices
+from packagex_async._convert import export_from_json, is_id, is_text, pagination_from_json
+from packagex_async._dates import http_date as http_date
+from packagex_async._json_slices import LARGE, MAX_ITEMS, TooLargeError, loads_in_slices
 from packagex_async._redact import Secret, discreet, redact_json, sanitize
 from packagex_async.errors import ApiError, ConfigurationError, DecodeError
 from packagex_async.models import Direction, Export, ExportResource, ExportStatus, OrderBy, Page
@@ -60,12 +62,12 @@ class Request:
         return True
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return sanitize(f"{self.method} {self.path}")
 
 
 def export_target(export_id: str, *, include_csv: bool, include_json: bool) -> str:
     """The path and query that retrieve one export. API: Retrieve Export."""
-    if not _is_text(export_id) or not export_id.strip(". "):
+    if not is_id(export_id):
         raise ConfigurationError(f"export_id must be an export's id, like 'exp_...', not {export_id!r}")
     flags = {"include_csv": include_csv, "include_json": include_json}
     query = urlencode({name: "true" for name, wanted in flags.items() if wanted})
@@ -108,7 +110,7 @@ class Listing:
             direction=None if direction is None else _member("direction", direction, Direction),
             resource=None if resource is None else _word("resource", resource),
             statuses=None if statuses is None else _joined(statuses),
-            search=None if search is None else _searchable(search),
+            search=None if search is None else _word("search", search),
         )
 
     @property
@@ -135,11 +137,6 @@ class Listing:
         return f"{EXPORTS}?{urlencode(told, safe=',', quote_via=quote)}"
 
 
-def _is_text(value: object) -> bool:
-    # What was no Unicode on a command line arrives as lone surrogates, which no URL can carry.
-    return isinstance(value, str) and value == value.encode(errors="ignore").decode()
-
-
 def whole_number(name: str, value: int, *, least: int) -> int:
     """The parameter `name` as it was given.
 
@@ -160,7 +157,7 @@ def _member(name: str, value: str, kind: type[E]) -> E:
 
 
 def _word(name: str, value: str) -> str:
-    if not _is_text(value) or not value.strip():
+    if not isinstance(value, str) or not is_text(value) or not value.strip():
         raise ConfigurationError(f"{name} must be a word, not {value!r}; leave it out to list everything")
     return str(value)
 
@@ -172,20 +169,25 @@ def _joined(statuses: str | Iterable[str]) -> str:
     return ",".join(_word("statuses", word) for word in words)
 
 
-def _searchable(search: str) -> str:
-    for term in _word("search", search).split():
-        if len(term) < 2:
-            raise ConfigurationError(f"search: each term needs 2 characters or more, {term!r} has one")
-    return search
-
-
 NOT_JSON = object()
 """The content of an answer whose body is not JSON."""
+
+TOO_LARGE = object()
+"""The content of an answer whose body has more items, or longer strings, than are decoded."""
 
 
 def _content(body: bytes) -> Any:
     try:
         return _json.loads(body)
+    except (ValueError, RecursionError):
+        return NOT_JSON
+
+
+async def _large_content(body: bytes) -> Any:
+    try:
+        return await run_in_slices(loads_in_slices(body))
+    except TooLargeError:
+        return TOO_LARGE
     except (ValueError, RecursionError):
         return NOT_JSON
 
@@ -198,7 +200,7 @@ class Answer:
         request: The method and path that were asked for.
         status: The HTTP status.
         headers: The headers, case-insensitive.
-        content: The JSON of the body, whatever its content type, or `NOT_JSON`.
+        content: The JSON of the body, whatever its content type; or `NOT_JSON`, or `TOO_LARGE`.
     """
 
     request: str
@@ -211,19 +213,22 @@ class Answer:
         """Read an answer's body."""
         return cls(request=request, status=status, headers=headers, content=_content(body))
 
+    @classmethod
+    async def read(cls, request: str, status: int, headers: MultiMapping[str], body: bytes) -> Answer:
+        """Read an answer's body; a large one in slices, between which other tasks run."""
+        if len(body) < LARGE:
+            return cls.of(request, status, headers, body)
+        content = await _large_content(body)
+        return cls(request=request, status=status, headers=headers, content=content)
+
     @property
     def served(self) -> datetime | None:
         """The server's time, from its `Date` header."""
         return http_date(self.headers.get("Date"))
 
 
-def http_date(text: str | None) -> datetime | None:
-    """The moment an HTTP date names, aware, or `None` when it is absent or no date."""
-    try:
-        moment = parsedate_to_datetime(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+MAX_RETRY_AFTER = 1e9
+"""Seconds, about 30 years: what a server asks for beyond that counts as this long."""
 
 
 def retry_after(headers: MultiMapping[str], *, now: float) -> float | None:
@@ -233,12 +238,13 @@ def retry_after(headers: MultiMapping[str], *, now: float) -> float | None:
     """
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
-        return float(text)
+        return min(float(text), MAX_RETRY_AFTER)
     moment = http_date(text)
     if moment is None:
         return None
     served = http_date(headers.get("Date"))
-    return max(0.0, moment.timestamp() - (served.timestamp() if served else now))
+    seconds = moment.timestamp() - (served.timestamp() if served else now)
+    return min(max(0.0, seconds), MAX_RETRY_AFTER)
 
 
 @discreet
@@ -251,13 +257,25 @@ def check(answer: Answer, *, key: Secret, now: float) -> None:
     """
     envelope = answer.content if isinstance(answer.content, dict) else {}
     status = answer.status
-    if 200 <= status < 300 and isinstance(envelope.get("status"), int):
-        status = max(status, envelope["status"])
+    told = envelope.get("status")
+    if 200 <= status < 300 and isinstance(told, int) and 300 <= told < 600:
+        status = told
     if not 200 <= status < 300:
         raise _api_error(status, envelope, answer, key, now)
     if answer.content is NOT_JSON:
         raise DecodeError(f"{answer.request}: the answer is not JSON")
+    if answer.content is TOO_LARGE:
+        raise DecodeError(
+            f"{answer.request}: the answer has an array of more than {MAX_ITEMS:,} items, or a string of "
+            "many megabytes: no listing of exports looks like that"
+        )
 
+
+_MESSAGE_LIMIT = 2000
+"""Characters of each text that the API says in an error."""
+
+_MAX_ERRORS = 100
+"""Failed properties that are kept of an error."""
 
 _ERRORS: dict[int, type[ApiError]] = {
     400: errors.BadRequestError,
@@ -274,16 +292,21 @@ def _api_error(status: int, envelope: dict[str, Any], answer: Answer, key: Secre
         return sanitize(text, limit=_TEXT_LIMIT, key=key)
 
     kind = _ERRORS.get(status, errors.ServerError if status >= 500 else ApiError)
-    code = envelope.get("error_code") or envelope.get("code")
+    code = _scalar(envelope.get("error_code")) or _scalar(envelope.get("code"))
     failed = envelope.get("errors")
     return kind(
-        clean(envelope.get("message") or _phrase(status)),
+        clean(_scalar(envelope.get("message")) or _phrase(status)),
         status=status,
         code=None if code is None else clean(code),
-        errors=redact_json(failed, clean) if isinstance(failed, list) else (),
-        endpoint=clean(envelope.get("endpoint") or answer.request),
+        errors=redact_json(failed[:_MAX_ERRORS], clean) if isinstance(failed, list) else (),
+        endpoint=clean(_scalar(envelope.get("endpoint")) or answer.request),
         retry_after=retry_after(answer.headers, now=now),
     )
+
+
+def _scalar(value: Any) -> Any:
+    """Return `value` if it is text or a number; the text of anything else can be of any size and depth."""
+    return value if isinstance(value, (str, int, float)) else None
 
 
 def _phrase(status: int) -> str:
@@ -296,32 +319,94 @@ def _phrase(status: int) -> str:
 
 
 @discreet
-def parse_export(answer: Answer) -> Export:
-    """The export in an answer, bare or in its envelope.
+def parse_export(answer: Answer, export_id: str) -> Export:
+    """The export in the answer to a request about `export_id`, bare or in its envelope.
+
+    Raises:
+        DecodeError: There is none, or it is another one; says where, and which.
+    """
+    export = _export(answer)
+    if export.id != export_id:
+        raise DecodeError(
+            f"{answer.request}: the answer is about export {sanitize(export.id)}, "
+            f"not about export {sanitize(export_id)}, which was asked for"
+        )
+    return export
+
+
+@discreet
+def parse_created_export(answer: Answer) -> Export:
+    """The export in the answer to a request that creates one, bare or in its envelope.
 
     Raises:
         DecodeError: There is none; says where.
     """
+    return _export(answer)
+
+
+def _export(answer: Answer) -> Export:
     content = answer.content
     if isinstance(content, dict) and "id" not in content and "data" in content:
         return export_from_json(content["data"], f"{answer.request}: data")
     return export_from_json(content, f"{answer.request}: the answer")
 
 
+PAGE_SLICE = 100
+"""Items of a page that are read in one slice."""
+
+
 @discreet
-def parse_page(answer: Answer, *, limit: int) -> Page:
+def parse_page(answer: Answer) -> Page:
     """The page of exports in an answer, bare or in its envelope.
 
+    An item that is no export is left out and counted.
+
     Raises:
-        DecodeError: There is none; says where.
+        DecodeError: There is no page; says where.
     """
+    return run_at_once(_page(answer))
+
+
+async def read_page(answer: Answer) -> Page:
+    """The same in slices, between which other tasks run.
+
+    Raises:
+        DecodeError: There is no page; says where.
+    """
+    try:
+        return await run_in_slices(_page(answer))
+    except DecodeError as error:
+        # The frames hold links.
+        failure = error.with_traceback(None)
+    raise failure
+
+
+def _page(answer: Answer) -> Slices[Page]:
     envelope = answer.content if isinstance(answer.content, dict) else {"data": answer.content}
     items = envelope.get("data")
     if not isinstance(items, list):
         raise DecodeError(f"{answer.request}: data is not an array of exports")
-    where = f"{answer.request}: data"
-    data = tuple(export_from_json(raw, where, index) for index, raw in enumerate(items))
+    exports: list[Export] = []
+    first_malformed = None
+    for start in range(0, len(items), PAGE_SLICE):
+        if start:
+            yield
+        malformed = _read_items(items, start, f"{answer.request}: data", exports)
+        first_malformed = first_malformed or malformed
     return Page(
-        data=data,
-        pagination=pagination_from_json(envelope.get("pagination"), count=len(data), limit=limit),
+        data=tuple(exports),
+        pagination=pagination_from_json(envelope.get("pagination"), count=len(items)),
+        malformed=len(items) - len(exports),
+        first_malformed=first_malformed,
     )
+
+
+def _read_items(items: list[Any], start: int, where: str, exports: list[Export]) -> str | None:
+    """Add the exports of one slice to `exports`; return what is wrong with its first malformed item."""
+    first_malformed = None
+    for index, item in enumerate(items[start : start + PAGE_SLICE], start):
+        try:
+            exports.append(export_from_json(item, where, index))
+        except DecodeError as error:
+            first_malformed = first_malformed or str(error)
+    return first_malformed

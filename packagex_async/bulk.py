@@ -8,11 +8,13 @@ from contextlib import aclosing, closing
 
 import attrs
 
+from packagex_async import _log
 from packagex_async._files import HOPELESS
 from packagex_async._folder import Folder
 from packagex_async._known import Known
 from packagex_async._links import Links
 from packagex_async._pending import Pending
+from packagex_async._retrieval import Retrieved
 from packagex_async._states import downloadable, is_under_way
 from packagex_async._tools import Tools
 from packagex_async._watch import Watch
@@ -36,6 +38,22 @@ _REFUSED_KEY = (AuthenticationError, PermissionDeniedError)
 _FATAL = (*_REFUSED_KEY, DestinationError)
 
 
+OnWait = Callable[[tuple[str, ...]], object]
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Patience:
+    """How exports that are not completed yet are waited for.
+
+    Attributes:
+        timeout: Seconds that each of them is waited for; `None` for as long as it lives.
+        on_wait: Is told which exports are waited for, whenever that changes after the listing has ended.
+    """
+
+    timeout: float | None
+    on_wait: OnWait | None
+
+
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Source:
     """Where exports come from.
@@ -48,7 +66,7 @@ class Source:
     """
 
     found: AsyncGenerator[Export, None]
-    retrieve: Callable[[str], Awaitable[Export]]
+    retrieve: Callable[[str], Awaitable[Retrieved]]
     offering: Callable[[Export, tuple[Artifact, ...]], Awaitable[Export]]
     links: Callable[[Export], Links]
 
@@ -61,18 +79,21 @@ class Bulk:
         folder: Where they go, and what of them is there already.
         order: What is wanted of each of them; its `concurrency` is that of all together.
         tools: What to work with.
-        wait: Whether to wait for those that are still under way.
+        patience: How to wait for those that are still under way; `None` to report them as not ready.
     """
 
-    def __init__(self, source: Source, folder: Folder, order: Order, tools: Tools, *, wait: bool) -> None:
+    def __init__(
+        self, source: Source, folder: Folder, order: Order, tools: Tools, *, patience: Patience | None
+    ) -> None:
         self._source = source
         self._folder = folder
         self._order = order
         self._tools = tools
-        self._wait = wait
+        self._patience = patience
         self._pending = Pending(_ROOM)
-        self._watch = Watch(source.retrieve, tools.clock)
+        self._watch = Watch(source.retrieve, tools.clock, patience.timeout if patience else None)
         self._watchers = 0
+        self._listed = False
         self._finished: asyncio.Queue[DownloadReport | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(order.concurrency)
         self._under_way = 0
@@ -119,7 +140,7 @@ class Bulk:
         async with aclosing(self._source.found) as found:
             try:
                 async for export in found:
-                    if self._wait and is_under_way(export):
+                    if self._patience and is_under_way(export):
                         self._begin_to_watch(export, group)
                     else:
                         await self._pending.put(export)
@@ -128,10 +149,18 @@ class Bulk:
             except PackageXError as error:
                 # What was found is finished first.
                 self._unlisted = error
+        self._listed = True
+        if self._watch.ids:
+            _log.waiting(self._watch.ids)
+            self._tell_what_is_waited_for()
         await self._pending.done()
 
+    def _tell_what_is_waited_for(self) -> None:
+        if self._listed and self._patience and self._patience.on_wait:
+            self._patience.on_wait(self._watch.ids)
+
     def _begin_to_watch(self, export: Export, group: asyncio.TaskGroup) -> None:
-        self._watch.add(export.id)
+        self._watch.add(export)
         if self._watchers < _WATCHERS:
             self._watchers += 1
             self._pending.expect()
@@ -140,11 +169,13 @@ class Bulk:
     async def _see_to_the_unfinished(self) -> None:
         while (turn := self._watch.next()) is not None:
             try:
-                if (export := await self._watch.look(turn)) is not None:
+                if (export := await self._watch.poll(turn)) is not None:
+                    self._tell_what_is_waited_for()
                     await self._pending.put(export)
             except _REFUSED_KEY:
                 raise
             except PackageXError as error:
+                self._tell_what_is_waited_for()
                 await self._hand_out(DownloadReport(export_id=turn.export_id, error=error))
         self._watchers -= 1
         await self._pending.done()

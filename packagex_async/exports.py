@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
 from packagex_async import _log, _wire
-from packagex_async._ahead import Ahead, Answered
 from packagex_async._budget import Budget
 from packagex_async._demands import Demands
 from packagex_async._keep import Leftovers
 from packagex_async._layout import directory_path, layout_of
 from packagex_async._lifecycle import OnChange, Vigil, create
 from packagex_async._links import Links, gone
+from packagex_async._listing import list_exports, list_pages
 from packagex_async._literals import ArtifactName, DirectionName, OrderByName, ResourceName, StatusName
 from packagex_async._operations import Operations
-from packagex_async._paging import Step, Walk
+from packagex_async._retrieval import Retrieved, retrieve
 from packagex_async._states import downloadable
 from packagex_async._stream import open_stream
 from packagex_async._tools import Tools
@@ -29,7 +29,9 @@ from packagex_async.downloader import Order, chosen, download_artifacts
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
 from packagex_async.models import Artifact, Direction, Export, ExportResource, ExportStatus, OrderBy, Page
 from packagex_async.report import DownloadReport, OnProgress
-from packagex_async.retry import Retries
+
+if TYPE_CHECKING:
+    from packagex_async.bulk import OnWait, Patience
 
 MAX_SEGMENTS = 8
 """Connections that may bring one artifact."""
@@ -73,10 +75,14 @@ class AsyncExports:
             NotFoundError: There is no such export, or no longer.
             ApiError: The API refused.
             ConnectionFailedError: No answer.
-            DecodeError: The answer holds no export.
+            DecodeError: The answer holds no export, or is about another one.
         """
         with self._operations.running("retrieve()"):
-            return await self._retrieve(export_id, include_csv=include_csv, include_json=include_json)
+            retrieved = await retrieve(
+                self._tools.http, export_id, include_csv=include_csv, include_json=include_json
+            )
+            _log.unread(retrieved.export)
+            return retrieved.export
 
     def list(
         self,
@@ -99,6 +105,9 @@ class AsyncExports:
         Leaving the loop early leaves nothing behind; wrap the generator in `contextlib.aclosing` to have it
         closed at once.
 
+        An item of a page that is no export, or has no usable id, sinks nothing: a warning is logged, all
+        exports of all pages are yielded, and a `DecodeError` at the end says which item it was.
+
         Args:
             page: The first page, from 1.
             limit: The most exports a page holds; the API may cap it.
@@ -108,7 +117,7 @@ class AsyncExports:
             resource: Only exports of this resource, such as `"contact"` (see `ExportResource`).
             statuses: Only exports of this status, or of any of several, such as `"completed"` (see
                 `ExportStatus`).
-            search: Only exports whose name matches; each term needs 2 characters or more.
+            search: Only exports whose name matches.
             prefetch: The most pages asked for ahead of the one the consumer is at, and held in memory; 0 asks
                 for one page after another.
 
@@ -120,9 +129,10 @@ class AsyncExports:
             PaginationError: While walking, when the listing repeats itself or does not advance.
             ApiError: While walking, when the API refuses.
             ConnectionFailedError: While walking, when there is no answer.
-            DecodeError: While walking, when an answer holds no page of exports.
+            DecodeError: While walking, when an answer holds no page of exports; at the end, when items of a
+                page were no exports.
         """
-        return self._exports_of(
+        return list_exports(
             self.pages(
                 page=page,
                 limit=limit,
@@ -132,7 +142,8 @@ class AsyncExports:
                 statuses=statuses,
                 search=search,
                 prefetch=prefetch,
-            )
+            ),
+            self._operations,
         )
 
     def pages(
@@ -149,12 +160,14 @@ class AsyncExports:
     ) -> AsyncGenerator[Page, None]:
         """The same as `list`, a page at a time; a page's `data` leaves out what an earlier page held.
 
+        A page's `malformed` says how many of its items are no exports.
+
         Takes and raises what `list` takes and raises. API: List exports, Pagination.
 
         Returns:
             An async generator of pages.
         """
-        pages = self._walk(
+        pages = list_pages(
             _wire.Listing.of(
                 page=page,
                 limit=limit,
@@ -164,6 +177,7 @@ class AsyncExports:
                 statuses=statuses,
                 search=search,
             ),
+            self._tools,
             _wire.whole_number("prefetch", prefetch, least=0),
         )
         return self._operations.steps("the listing", pages)
@@ -276,8 +290,8 @@ class AsyncExports:
 
         Args:
             export: The export, or its id.
-            timeout: Seconds to wait, to which a last look may add one; unless given, until the export's 24
-                hours are over.
+            timeout: Seconds to wait, to which a last look may add one; unless given, or if it is longer than
+                that, until the export's 24 hours are over.
             on_change: Called with the export whenever its status is another than the one last known, from the
                 event loop: keep it short.
 
@@ -293,7 +307,7 @@ class AsyncExports:
             ConfigurationError: No id, or no time to wait.
             ApiError: The API refused, and trying again under the policy did not help.
             ConnectionFailedError: No answer, likewise.
-            DecodeError: The answer holds no export.
+            DecodeError: The answer holds no export, or is about another one.
         """
         _seconds("timeout", timeout)
         vigil = Vigil(export, timeout=timeout, on_change=on_change or _unheard, tools=self._tools)
@@ -410,7 +424,8 @@ class AsyncExports:
         layout: Literal["flat", "folders"] | str = "flat",
         on_progress: OnProgress | None = None,
         verify: bool = False,
-        wait: bool = False,
+        wait: bool | float = False,
+        on_wait: OnWait | None = None,
         artifacts: Artifacts | None = None,
         order_by: OrderBy | OrderByName | None = None,
         direction: Direction | DirectionName | None = None,
@@ -443,8 +458,12 @@ class AsyncExports:
                 The suffix is added to it.
             on_progress: Called with a `ProgressEvent` at every step, from the event loop: keep it short.
             verify: Read what an earlier run has brought, and fetch it again if it has another SHA-256.
-            wait: Wait for exports that are still under way. Without it they are reported with an
+            wait: `True` to wait for exports that are still under way, each until its 24 hours are over; or
+                the seconds to wait for each of them, from when it is listed. An export that is not completed
+                in that time is reported with a `WaitTimeoutError`. Without it they are reported with an
                 `ExportNotReadyError`.
+            on_wait: Called with the ids of the exports that are waited for when the listing has ended, and
+                whenever their number changes after that, from the event loop: keep it short.
             artifacts: Which artifact, or several; all four unless given.
             order_by: The order of the listing, as in `list`.
             direction: As in `list`.
@@ -471,8 +490,9 @@ class AsyncExports:
             PaginationError: When the listing makes no sense; what it had told of is downloaded first.
             ApiError: When the API refuses the listing, likewise.
             ConnectionFailedError: When the listing is not answered, likewise.
-            DecodeError: When an answer holds no page of exports, likewise.
+            DecodeError: When an answer holds no page of exports, or items of one are no exports, likewise.
         """
+        patience = _patience(wait, on_wait)
         leftovers = Leftovers()
         demands = _demands(
             overwrite=overwrite,
@@ -500,14 +520,15 @@ class AsyncExports:
             reason = f"download_all cannot be loaded: {error.strerror}"
             raise ConfigurationError(f"{reason}; raise the limit of open files, or close some") from error
 
-        source = Source(found=found, retrieve=self._with_urls, offering=self._offering, links=self._links)
+        source = Source(found=found, retrieve=self._retrieved, offering=self._offering, links=self._links)
         clock, disk, policy = self._tools.clock, self._tools.disk, self._tools.policy
         terms = Terms(resume=resume, verify=verify)
         folder = Folder(
             order.directory, layout_of(layout), terms, disk, clock, leftovers, durable=demands.durable
         )
         budget = Budget(concurrency, clock, retry_after_max=policy.retry_after_max)
-        bulk = Bulk(source, folder, order, attrs.evolve(self._tools, budget=budget), wait=wait)
+        tools = attrs.evolve(self._tools, budget=budget)
+        bulk = Bulk(source, folder, order, tools, patience=patience)
         return self._operations.steps("download_all()", bulk.reports())
 
     @asynccontextmanager
@@ -522,33 +543,6 @@ class AsyncExports:
         async with open_stream(link, links, self._tools.http, self._tools.tries()) as body:
             yield body
 
-    async def _retrieve(self, export_id: str, *, include_csv: bool, include_json: bool) -> Export:
-        target = _wire.export_target(export_id, include_csv=include_csv, include_json=include_json)
-        return _noticed(_wire.parse_export(await self._tools.http.get(target)))
-
-    async def _exports_of(self, pages: AsyncGenerator[Page, None]) -> AsyncGenerator[Export, None]:
-        async with aclosing(pages):
-            async for page in pages:
-                for export in page:
-                    self._operations.check_open()
-                    yield export
-
-    async def _walk(self, listing: _wire.Listing, prefetch: int) -> AsyncGenerator[Page, None]:
-        walk = Walk(start=listing.page, by_creation=listing.by_creation, reorders=listing.reorders)
-        async with Ahead(walk, partial(self._page, listing), self._tools.retries, prefetch) as ahead:
-            while (step := walk.step) is not None:
-                answer = await ahead.answer(step)
-                fresh = walk.take(step, answer.page, answer.served)
-                if fresh or not step.back:
-                    yield attrs.evolve(answer.page, data=tuple(map(_noticed, fresh)))
-
-    async def _page(self, listing: _wire.Listing, step: Step, retries: Retries) -> Answered:
-        asked = listing.oldest_first() if step.back else listing
-        # Pages that are asked for ahead are on their way while no step of the listing runs.
-        with self._operations.running("the listing"):
-            answer = await self._tools.http.get(asked.target(step.page), retries)
-        return Answered(_wire.parse_page(answer, limit=listing.limit), answer.served)
-
     async def _bring(self, export: Export | str, order: Order) -> DownloadReport:
         offering = await self._offering(export, order.artifacts)
         report = await download_artifacts(offering, self._links(offering), order, self._tools)
@@ -559,8 +553,13 @@ class AsyncExports:
     def _links(self, export: Export) -> Links:
         return Links(export, lambda: self._with_urls(export.id))
 
+    async def _retrieved(self, export_id: str) -> Retrieved:
+        retrieved = await retrieve(self._tools.http, export_id, include_csv=True, include_json=True)
+        _log.unread(retrieved.export)
+        return retrieved
+
     async def _with_urls(self, export_id: str) -> Export:
-        return await self._retrieve(export_id, include_csv=True, include_json=True)
+        return (await self._retrieved(export_id)).export
 
     async def _offering(self, export: Export | str, artifacts: tuple[Artifact, ...]) -> Export:
         """The export with its URLs, in a state to be downloaded."""
@@ -630,14 +629,22 @@ def _at_least_one(name: str, value: int) -> None:
 
 
 def _seconds(name: str, value: float | None) -> None:
-    if value is not None and not (isinstance(value, (int, float)) and value > 0):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value is not None and not (number and value > 0):
         raise ConfigurationError(f"{name} must be more than 0 seconds, or None, not {value!r}")
+
+
+def _patience(wait: bool | float, on_wait: OnWait | None) -> Patience | None:
+    from packagex_async.bulk import Patience
+
+    if wait is False:
+        return None
+    if wait is True:
+        return Patience(timeout=None, on_wait=on_wait)
+    if not isinstance(wait, (int, float)) or not 0 < wait < math.inf:
+        raise ConfigurationError(f"wait must be True, False or a number of seconds above 0, not {wait!r}")
+    return Patience(timeout=wait, on_wait=on_wait)
 
 
 def _unheard(_: Export) -> None:
     """Nobody asked to be told."""
-
-
-def _noticed(export: Export) -> Export:
-    _log.unread(export)
-    return export

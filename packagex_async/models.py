@@ -23,6 +23,10 @@ class _OpenEnum(enum.StrEnum):
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
+        # Known values are recognized in capitals and with blanks or hyphens, too.
+        known = cls._value2member_map_.get("_".join(value.lower().replace("-", " ").split()))
+        if isinstance(known, cls):
+            return known
         member = str.__new__(cls, value)
         member._name_ = value.upper()
         member._value_ = value
@@ -197,12 +201,15 @@ class Pagination:
 
     Attributes:
         has_more: Whether exports remain that have not been returned.
+        inferred: Whether the API did not tell `has_more`. Then it is true unless the page is empty, and the
+            listing goes on until it is certainly complete.
         page: The page's number, from 1, when told.
         limit: The most exports a page holds, when told; a server may cap what was asked for.
         total_count: How many exports the listing has in all, when told.
     """
 
     has_more: bool
+    inferred: bool = False
     page: int | None = None
     limit: int | None = None
     total_count: int | None = None
@@ -210,17 +217,23 @@ class Pagination:
     __repr__ = brief
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Page:
     """One page of a listing; iterating it gives its exports. API: List exports.
 
     Attributes:
         data: The exports of the page.
         pagination: Where it stands.
+        malformed: How many items of the page are no exports, or have no usable id; `data` leaves them out.
+        first_malformed: Where the first of them stands, and what is wrong with it.
     """
 
     data: tuple[Export, ...] = attrs.field(repr=_number_only)
     pagination: Pagination
+    malformed: int = 0
+    first_malformed: str | None = None
+
+    __repr__ = brief
 
     def __iter__(self) -> Iterator[Export]:
         return iter(self.data)

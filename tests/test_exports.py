@@ -96,7 +96,7 @@ async def test_every_filter_reaches_the_api(server: Emulator, px: AsyncPackageX)
 def test_a_bad_parameter_is_refused_before_any_request() -> None:
     """At the call, not at the first step of the loop."""
     px = AsyncPackageX("px_key")
-    bads: list[dict[str, Any]] = [{"limit": 0}, {"search": "a"}, {"page": -1}, {"direction": "sideways"}]
+    bads: list[dict[str, Any]] = [{"limit": 0}, {"search": " "}, {"page": -1}, {"direction": "sideways"}]
     for bad in bads:
         with pytest.raises(ConfigurationError):
             px.exports.list(**bad)

@@ -35,7 +35,7 @@ from packagex_async import (
     ServerError,
     UnconfirmedError,
     WaitTimeoutError,
-    _lifecycle,
+    _waiting,
 )
 from packagex_async.testing import (
     Dialect,
@@ -291,15 +291,23 @@ async def test_a_wait_has_an_end(server: Emulator, exports: AsyncExports, clock:
     assert server.requests[-1].at == clock.now
 
 
-async def test_a_wait_may_be_for_ever(exports: AsyncExports) -> None:
-    """Infinity is a time, too; the 24 hours of the export end it."""
+@pytest.mark.parametrize("timeout", [math.inf, 1e300, 10**400])
+async def test_a_wait_without_end_ends_with_the_export(
+    server: Emulator, exports: AsyncExports, clock: FakeClock, timeout: float
+) -> None:
+    """No export lives longer than 24 hours, so a longer time to wait is no longer wait."""
     created = await exports.create("contact")
-    assert (await exports.wait(created, timeout=math.inf)).id == created.id
+    assert (await exports.wait(created, timeout=timeout)).id == created.id
+    server.life = Life(processing=math.inf)
+    server.now = clock.time
+    created = await exports.create("contact")
+    with pytest.raises(ExportGoneError):
+        await exports.wait(created, timeout=timeout)
 
 
 async def test_a_request_does_not_outlast_the_wait(server: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """An API that keeps silent for longer than the wait ends with it."""
-    monkeypatch.setattr(_lifecycle, "LAST_LOOK", 0.01)
+    monkeypatch.setattr(_waiting, "LAST_LOOK", 0.01)
     stored = server.add_export(rows=1)
     server.inject(Stall(0, on="api"), times=None)
     async with server.client() as px:
@@ -391,7 +399,7 @@ async def test_a_server_whose_clock_stands_still_is_not_waited_for_longer_than_a
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("timeout", [0, -1, math.nan, "10"])
+@pytest.mark.parametrize("timeout", [0, -1, math.nan, "10", True])
 async def test_no_time_to_wait_is_refused(server: Emulator, exports: AsyncExports, timeout: Any) -> None:
     """At the call, and nothing is created for it."""
     says = f"timeout must be more than 0 seconds, or None, not {timeout!r}"

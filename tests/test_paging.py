@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from packagex_async import Export, Page, PaginationError
+from packagex_async._convert import pagination_from_json
+from packagex_async._dates import EARLIEST, LATEST
 from packagex_async._paging import LIFETIME, MAX_BARREN_PAGES, MAX_BELIEVED_REPEATS, Step, Walk
+from packagex_async._waiting import outlived
 from packagex_async.models import Pagination
 
 from .listing import START, Listing
@@ -129,12 +134,18 @@ def test_a_walk_from_a_later_page_does_not_look_back() -> None:
     assert walk.step is None
 
 
-def endless(data: tuple[Export, ...], *, told_page: int | None = None, total: int | None = None) -> int:
-    """How many answers it takes until a walk over the same page again and again is given up."""
+def endless(data: tuple[Export, ...], *, heeded: bool = False, **told: Any) -> int:
+    """How many answers it takes until a walk over the same page again and again is given up.
+
+    With `heeded`, page 1 is another one when it is asked for again, as after insertions.
+    """
     walk = Walk()
     for number in range(1, 1000):
         assert walk.step is not None
-        page = Page(data=data, pagination=Pagination(has_more=True, page=told_page, total_count=total))
+        checked = heeded and walk.step.check
+        page = Page(
+            data=(Export(id="new"),) if checked else data, pagination=Pagination(**{"has_more": True} | told)
+        )
         try:
             walk.take(walk.step, page, None)
         except PaginationError as error:
@@ -145,23 +156,190 @@ def endless(data: tuple[Export, ...], *, told_page: int | None = None, total: in
 
 def test_trap_25_a_server_that_ignores_page_is_an_error_not_a_loop() -> None:
     """A page that says of itself that it is the one before is refused at once."""
-    assert endless((Export(id="a"),), told_page=1) == 2
+    assert endless((Export(id="a"),), page=1) == 2
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"total_count": 20}, {"total_count": 1000}, {"inferred": True, "total_count": 9}]
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_trap_25_a_page_that_is_page_1_again_is_an_error_not_a_loop(told: dict[str, Any], count: int) -> None:
+    """The third answer shows it: page 1, asked for again, is the page that was to be another."""
+    assert endless(tuple(Export(id=f"{number}") for number in range(count)), **told) == 3
+
+
+def test_a_server_that_shuffles_its_one_page_is_an_error_not_a_loop() -> None:
+    """The order of the exports does not matter."""
+    first, second = Export(id="a"), Export(id="b")
+    walk = Walk()
+    for step, data in ((Step(1), (first, second)), (Step(2), (second, first))):
+        walk.take(step, Page(data=data, pagination=Pagination(has_more=True)), None)
+    assert walk.step == Step(1, check=True)
+    with pytest.raises(PaginationError, match="page 2 is page 1 again, so the server ignores `page`"):
+        walk.take(walk.step, Page(data=(first, second), pagination=Pagination(has_more=True)), None)
 
 
 def test_a_page_that_repeats_is_an_error_not_a_loop() -> None:
-    """Without a page number the walk is given up after a few pages that bring nothing new."""
-    assert endless((Export(id="a"),)) == MAX_BARREN_PAGES + 2
+    """Without a total count the walk is given up after a few pages that bring nothing new."""
+    assert endless((Export(id="a"),), heeded=True) == MAX_BARREN_PAGES + 3
 
 
 def test_a_page_that_repeats_is_believed_no_longer_than_the_total_count_allows() -> None:
     """As many pages as the listing can have, and a hundred at the most."""
-    assert endless((Export(id="a"),), total=20) == 20
-    assert endless((Export(id="a"),), total=10**6) == MAX_BELIEVED_REPEATS + 2
+    assert endless((Export(id="a"),), heeded=True, total_count=20) == 21
+    assert endless((Export(id="a"),), heeded=True, total_count=10**6) == MAX_BELIEVED_REPEATS + 3
 
 
 def test_empty_pages_with_more_behind_them_are_bounded() -> None:
     """An empty page does not end the walk silently, and many in a row end it loudly."""
-    assert endless(()) == endless((), total=10**6) == MAX_BARREN_PAGES + 1
+    assert endless(()) == endless((), total_count=10**6) == MAX_BARREN_PAGES + 1
+
+
+def test_nothing_is_taken_from_a_page_that_is_asked_for_as_a_check() -> None:
+    """It was not asked for, and a walk from a later page has no place for it."""
+    walk = Walk(start=3)
+    export, other = Export(id="a"), Export(id="b")
+    for number in (3, 4):
+        walk.take(Step(number), Page(data=(export,), pagination=Pagination(has_more=True)), None)
+    assert walk.step == Step(1, check=True)
+    assert walk.following(8) == ()
+    assert walk.take(walk.step, Page(data=(other,), pagination=Pagination(has_more=True)), None) == ()
+    assert walk.step == Step(5)
+    last = Page(data=(other,), pagination=Pagination(has_more=False))
+    assert walk.take(Step(5), last, None) == (other,)
+
+
+# Where the API does not say whether there is more.
+
+
+@attrs.define
+class Terse(Listing):
+    """A server that tells no `has_more`, caps its pages, and answers pages past the end in its own way.
+
+    Attributes:
+        cap: The most exports of a page.
+        past_end: What lies behind the last page: `empty`, the `last` page again, or the `first`.
+        ignores_page: Every page is the first.
+    """
+
+    cap: int = 25
+    past_end: str = "empty"
+    ignores_page: bool = False
+
+    def page(self, step: Step) -> Page:
+        self.requests += 1
+        number, last = step.page, max(-(-len(self.alive) // self.cap), 1)
+        if number > last and self.past_end != "empty":
+            number = last if self.past_end == "last" else 1
+        start = 0 if self.ignores_page else (number - 1) * self.cap
+        data = tuple((self.alive if step.back else self.ordered())[start : start + self.cap])
+        total = len(self.alive) if self.counts else None
+        return Page(data=data, pagination=pagination_from_json({"total_count": total}, count=len(data)))
+
+    def walked(self, limit: int = 100) -> list[str]:
+        walk = Walk(by_creation=not self.newest_first, limit=limit)
+        yielded = []
+        while (step := walk.step) is not None:
+            yielded += [export.id for export in walk.take(step, self.page(step), self.served)]
+        return yielded
+
+
+@pytest.mark.parametrize("counts", [True, False])
+@pytest.mark.parametrize("past_end", ["empty", "last", "first"])
+@pytest.mark.parametrize("count", [0, 1, 24, 25, 26, 50, 60])
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_listing_that_tells_no_has_more_is_read_to_its_certain_end(
+    counts: bool, past_end: str, count: int, newest_first: bool
+) -> None:
+    """A server that caps the page hides nothing; the total count spares the request for the page past the end."""
+    listing = Terse(100, newest_first, counts=counts, past_end=past_end)
+    listing.fill(count)
+    assert sorted(listing.walked()) == sorted(export.id for export in listing.alive)
+    pages = max(-(-count // 25), 1)
+    assert listing.requests == pages if counts else listing.requests <= pages + 3
+
+
+@pytest.mark.parametrize("has_more", [True, False])
+def test_a_page_past_the_certain_end_is_asked_for_as_a_probe(has_more: bool) -> None:
+    """So that an answer that there is no such page is none; where `has_more` is true, it is an error."""
+    export = Export(id="a")
+    for inferred in (True, False):
+        walk = Walk()
+        pagination = Pagination(has_more=has_more, inferred=inferred, total_count=2)
+        walk.take(Step(1), Page(data=(export,), pagination=pagination), None)
+        assert walk.step == Step(2)
+        assert walk.step is not None
+        assert walk.step.probe == (inferred or not has_more)
+
+
+def test_a_server_that_knows_one_page_and_tells_nothing_of_it_is_at_its_end() -> None:
+    """It has fewer exports than were asked for, and the same whatever the page."""
+    listing = Terse(100, counts=False, ignores_page=True)
+    listing.fill(20)
+    assert len(listing.walked()) == 20
+    assert listing.requests == 3
+
+
+def test_a_full_page_again_and_again_is_an_error_even_if_nothing_is_told_of_it() -> None:
+    """There may be more exports than it has room for."""
+    listing = Terse(25, counts=False, ignores_page=True)
+    listing.fill(60)
+    with pytest.raises(PaginationError, match="the server ignores `page`"):
+        listing.walked(limit=25)
+    assert listing.requests == 3
+
+
+def test_has_more_that_contradicts_the_total_count_costs_one_more_page() -> None:
+    """What is there is had; and when there is nothing, the listing ends well."""
+    listing = Listing(limit=25)
+    listing.fill(60)
+    walk = Walk(limit=100)
+    yielded: list[Export] = []
+    while (step := walk.step) is not None:
+        page = listing.page(step)
+        said_to_be_last = attrs.evolve(page.pagination, has_more=False)
+        yielded += walk.take(step, attrs.evolve(page, pagination=said_to_be_last), None)
+    assert (len(yielded), listing.requests) == (60, 3)
+    # A repetition that the count does not account for is looked into, as ever.
+    for data, following in (((), None), ((Export(id="a"),), Step(1, back=True))):
+        walk = Walk()
+        last = Pagination(has_more=False, total_count=1000)
+        walk.take(Step(1), Page(data=(Export(id="a"),), pagination=last), None)
+        assert walk.step == Step(2)
+        walk.take(Step(2), Page(data=data, pagination=last), None)
+        assert walk.step == following
+
+
+def test_trap_24_places_of_malformed_items_count_as_places() -> None:
+    """A page of nothing else is passed over, and the total count is still made up."""
+    walk = Walk()
+    pages = [((Export(id="a"),), 1), ((), 2), ((Export(id="b"), Export(id="c")), 0)]
+    for number, (data, malformed) in enumerate(pages, 1):
+        assert walk.step == Step(number)
+        pagination = Pagination(has_more=True, inferred=True, total_count=6)
+        walk.take(Step(number), Page(data=data, malformed=malformed, pagination=pagination), None)
+    assert walk.step is None
+
+
+def test_a_large_page_is_taken_in_slices() -> None:
+    """With the same outcome as at once."""
+    exports = tuple(Export(id=f"exp_{number}") for number in range(2500))
+    page = Page(data=exports, pagination=Pagination(has_more=False))
+    slices = Walk().taking(Step(1), page, None)
+    assert [next(slices), next(slices)] == [None, None]
+    with pytest.raises(StopIteration) as ended:
+        next(slices)
+    assert ended.value.value == exports
+
+
+@pytest.mark.parametrize("edge", [EARLIEST, LATEST])
+def test_no_date_that_is_read_overflows(edge: datetime) -> None:
+    """Neither of an export nor of an answer; what is further out is not read as a date."""
+    for created, served in ((edge, START), (START, edge), (edge, edge)):
+        walk = Walk()
+        page = Page(data=(Export(id="a", created_at=created),), pagination=Pagination(has_more=False))
+        assert len(walk.take(Step(1), page, served)) == 1
+        assert outlived(page.data[0], served) in (True, False)
 
 
 def test_an_empty_page_with_more_behind_it_is_passed_over() -> None:
@@ -248,7 +426,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 class ExactlyOnceWithoutCount(ExactlyOnce):
     """Without a total count the promise holds for the documented life: the oldest expire, new ones are born.
 
-    A handful of births that repeat whole pages looks like a server that ignores `page`: a loud refusal.
+    Births that repeat a handful of whole pages look like a listing that does not advance: a loud refusal.
     """
 
     counts = False

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import pickle
+import traceback
 from email.utils import formatdate
 from typing import Any
 
@@ -25,15 +28,20 @@ from packagex_async import (
     RateLimitError,
     ServerError,
 )
-from packagex_async._redact import Secret
+from packagex_async._dates import http_date
+from packagex_async._json_slices import LARGE, MAX_ITEMS
+from packagex_async._redact import Secret, sanitize
 from packagex_async._wire import (
+    MAX_RETRY_AFTER,
+    PAGE_SLICE,
     Answer,
     Listing,
     check,
     export_target,
-    http_date,
+    parse_created_export,
     parse_export,
     parse_page,
+    read_page,
     retry_after,
 )
 
@@ -86,6 +94,7 @@ def test_every_list_parameter_bears_its_name_in_the_api() -> None:
         .target(1)
         .endswith("&statuses=queued&search=a%26b%3Dc%20d%25".replace("d%25", "d%25"))
     )
+    assert listing(search="AT & T").target(1).endswith("&search=AT%20%26%20T")
     assert (
         listing(resource="drone", statuses=(s for s in ("paused",)))
         .target(1)
@@ -100,8 +109,6 @@ def test_every_list_parameter_bears_its_name_in_the_api() -> None:
         ({"limit": True}, "limit must"),
         ({"limit": "10"}, "limit must"),
         ({"page": 0}, "page must"),
-        ({"search": "a"}, "each term needs 2 characters or more"),
-        ({"search": "may d"}, "'d' has one"),
         ({"search": " "}, "search must be a word"),
         ({"search": 5}, "search must be a word"),
         ({"search": "caf\udcff"}, "search must be a word"),
@@ -206,8 +213,35 @@ def test_an_error_without_an_envelope_still_says_what_is_known() -> None:
         error = refused(body, 502)
         assert (error.message, error.endpoint, error.errors) == ("Bad Gateway", "GET /x", ())
     assert refused({"errors": "limit"}, 400).errors == ()
+    assert refused({"message": ["x"], "error_code": {"a": 1}, "endpoint": [[]]}, 502).message == "Bad Gateway"
     assert refused(b"", 799).message == "no reason given"
     assert "check base_url" in refused(b"", 301).message
+
+
+@pytest.mark.parametrize("depth", [33, 700, 900])
+def test_errors_may_be_nested_to_any_depth(depth: int) -> None:
+    """What is too deep is left out; the error can be printed and pickled."""
+    nested: Any = "limit"
+    for _ in range(depth):
+        nested = [nested] if depth % 2 else {"in": nested}
+    for content in ({"errors": [nested]}, {"errors": [], "message": nested, "code": nested}):
+        error = refused(content, 400)
+        assert len(repr(vars(error))) < 3000
+        assert pickle.loads(pickle.dumps(error)).errors == error.errors
+
+
+def test_an_error_of_any_size_is_told_shortly() -> None:
+    """A hundred failed properties, and a limit for every text."""
+    error = refused({"message": "m" * 10**6, "errors": ["x" * 10**6] * 200, "endpoint": "e" * 10**6}, 400)
+    assert len(str(error)) < 5000
+    assert len(error.errors) == 100
+    assert max(map(len, error.errors)) <= 2000
+
+
+@pytest.mark.parametrize("status", [True, -1, 99, 600, 10**400, 1.5, "404", None, 200, 299])
+def test_a_status_in_the_envelope_that_is_none_is_ignored(status: Any) -> None:
+    """The HTTP status counts."""
+    assert parse_created_export(read({"status": status, "data": {"id": "exp_1"}})).id == "exp_1"
 
 
 def test_trap_09_what_the_api_echoes_is_struck() -> None:
@@ -231,6 +265,24 @@ def test_an_answer_that_is_not_json_is_a_decode_error() -> None:
         read(b"<html>CANARY</")
 
 
+async def test_a_large_answer_is_read_in_slices() -> None:
+    """With the same outcome as at once, or as an error that says what is too large."""
+
+    async def reading(body: bytes) -> Answer:
+        got = await Answer.read("GET /x", 200, CIMultiDict(), body)
+        check(got, key=KEY, now=NOW)
+        return got
+
+    content = {"data": [{"id": f"exp_{number}"} for number in range(LARGE // 16)]}
+    for body in (b'{"id": "exp_1"}', json.dumps(content).encode()):
+        assert (await reading(body)).content == json.loads(body)
+    for broken in (b" " * LARGE + b"<", b"[" * LARGE):
+        with pytest.raises(DecodeError, match=r"GET /x: the answer is not JSON$"):
+            await reading(broken)
+    with pytest.raises(DecodeError, match=r"GET /x: the answer has an array of more than 1,000,000 items"):
+        await reading(b"[" + b"0," * (MAX_ITEMS + 1) + b"0]")
+
+
 def test_json_is_read_under_any_content_type_and_with_a_byte_order_mark() -> None:
     """The body decides."""
     assert read(b'\xef\xbb\xbf{"id": "exp_1"}', Content_Type="text/html").content == {"id": "exp_1"}
@@ -239,8 +291,9 @@ def test_json_is_read_under_any_content_type_and_with_a_byte_order_mark() -> Non
 def test_an_export_is_read_bare_and_enveloped() -> None:
     """Both of the vendor's readings."""
     export = {"id": "exp_1", "status": "completed"}
-    assert parse_export(read(export)) == parse_export(read({"status": 200, "data": export}))
-    assert parse_export(read(export | {"data": "theirs"})).extra == {"data": "theirs"}
+    bare, enveloped = read(export), read({"status": 200, "data": export})
+    assert parse_export(bare, "exp_1") == parse_export(enveloped, "exp_1") == parse_created_export(bare)
+    assert parse_export(read(export | {"data": "theirs"}), "exp_1").extra == {"data": "theirs"}
 
 
 @pytest.mark.parametrize(
@@ -255,30 +308,119 @@ def test_an_export_is_read_bare_and_enveloped() -> None:
 def test_an_answer_without_an_export_says_where_it_is_missing(content: Any, says: str) -> None:
     """A missing id is refused with its place."""
     with pytest.raises(DecodeError, match=says):
-        parse_export(read(content))
+        parse_export(read(content), "exp_1")
 
 
 def test_a_page_is_read_bare_and_enveloped() -> None:
     """An array alone is a page, too."""
     data = [{"id": "exp_1"}, {"id": "exp_2"}]
-    told = parse_page(read({"data": data, "pagination": {"has_more": True, "total_count": 9}}), limit=2)
+    told = parse_page(read({"data": data, "pagination": {"has_more": True, "total_count": 9}}))
     assert [export.id for export in told] == ["exp_1", "exp_2"]
     assert told.pagination.total_count == 9
-    bare = parse_page(read(data), limit=10)
-    assert (bare.data, bare.pagination.has_more) == (told.data, False)
+    bare = parse_page(read(data))
+    assert (bare.data, bare.pagination.inferred, told.pagination.inferred) == (told.data, True, False)
 
 
 @pytest.mark.parametrize("content", [{}, {"data": None}, {"data": {"id": "exp_1"}}, None, "text"])
 def test_an_answer_without_a_page_is_refused(content: Any) -> None:
     """`data` of a list is always an array."""
     with pytest.raises(DecodeError, match="GET /x: data is not an array of exports"):
-        parse_page(read(content), limit=10)
+        parse_page(read(content))
 
 
-def test_one_item_without_an_id_says_which() -> None:
-    """The place is its index."""
-    with pytest.raises(DecodeError, match=r"GET /x: data\[1\]\.id is missing"):
-        parse_page(read({"data": [{"id": "a"}, {}]}), limit=10)
+@pytest.mark.parametrize(
+    "item",
+    [
+        None,
+        7,
+        "exp_1",
+        True,
+        [],
+        [{"id": "exp_1"}],
+        {},
+        {"id": None},
+        {"id": 7},
+        {"id": ["exp_1"]},
+        {"id": ""},
+    ]
+    + [{"id": " "}, {"id": ".."}, {"id": "\ud800"}, {"id": {"id": "exp_1"}}],
+)
+def test_trap_24_an_item_that_is_no_export_is_left_out_of_its_page(item: Any) -> None:
+    """All others are there; how many were left out is told, and where the first of them stands."""
+    page = parse_page(read({"data": [{"id": "a"}, item, {"id": "b"}, item]}))
+    assert [export.id for export in page] == ["a", "b"]
+    assert page.malformed == 2
+    assert str(page.first_malformed).startswith("GET /x: data[1]")
+
+
+async def test_a_large_page_is_read_in_slices() -> None:
+    """As it is read at once; other tasks run after every hundred items."""
+    data = [{"id": f"exp_{number}"} for number in range(PAGE_SLICE * 5)]
+    data[150] = data[450] = {}
+    got = read({"data": data, "pagination": {"has_more": True}})
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counter = asyncio.create_task(count_turns())
+    page = await read_page(got)
+    counter.cancel()
+    assert page == parse_page(got)
+    assert (len(page), page.malformed, page.first_malformed) == (498, 2, parse_page(got).first_malformed)
+    assert "data[150]" in str(page.first_malformed)
+    assert turns >= 3
+
+
+async def test_trap_09_an_error_of_a_page_has_no_frames_that_hold_links() -> None:
+    """Read at once or in slices: some tracebacks show what local variables hold."""
+    got = read(
+        {"data": [{"id": "a", "_csv_url": "https://s.example/a?sig=CANARY"}], "pagination": {"has_more": 1}}
+    )
+    errors = []
+    for reading in (asyncio.to_thread(parse_page, got), read_page(got)):
+        with pytest.raises(DecodeError, match=r"has_more is neither true nor false but int") as caught:
+            await reading
+        errors.append(caught.value)
+    for error in errors:
+        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+        assert "CANARY" not in "".join(shown.format())
+
+
+@pytest.mark.parametrize("told", ["exp_2", "EXP_1", "exp_1 ", " exp_1", "exp_1\n", "exp_"])
+def test_an_answer_about_another_export_is_refused(told: str) -> None:
+    """Ids are compared as they are; the error names both of them, in one line."""
+    for content in ({"id": told, "status": "completed"}, {"status": 200, "data": {"id": told}}):
+        with pytest.raises(DecodeError) as caught:
+            parse_export(read(content), "exp_1")
+        message = str(caught.value)
+        assert f"is about export {sanitize(told)}, not about export exp_1" in message
+        assert message.isprintable()
+
+
+def test_ids_of_any_length_make_no_long_message() -> None:
+    """Whatever the API sends in place of what was asked for."""
+    with pytest.raises(DecodeError) as caught:
+        parse_export(read({"id": "x" * 9000}), "y" * 9000)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"status": 200, "data": [{"id": "exp_1"}]},
+        [{"id": "exp_1"}],
+        {"status": 200, "data": [], "pagination": {"has_more": False}},
+        {"status": 200, "data": "exp_1"},
+    ],
+)
+def test_a_listing_is_no_answer_about_one_export(content: Any) -> None:
+    """Not even one that holds just this export."""
+    with pytest.raises(DecodeError, match="is not an export but"):
+        parse_export(read(content), "exp_1")
 
 
 def test_trap_14_both_forms_of_retry_after_are_read() -> None:
@@ -293,10 +435,30 @@ def test_trap_14_both_forms_of_retry_after_are_read() -> None:
     assert wait(Retry_After=date) == 90
     assert wait(Retry_After=date, Date=formatdate(NOW + 60, usegmt=True)) == 30
     assert wait(Retry_After=formatdate(NOW - 60, usegmt=True)) == 0
-    for nonsense in ("soon", "-5", "1.5", "", "²", "Wed, 99 Foo 2024 99:99:99 GMT"):
+    assert wait(Retry_After="9" * 400) == wait(Retry_After="9" * 5000) == MAX_RETRY_AFTER
+    assert wait(Retry_After="Fri, 01 Jan 8999 00:00:00 GMT") == MAX_RETRY_AFTER
+    for nonsense in (*ABSURD_DATES, "soon", "-5", "1.5", "", "²", "Wed, 99 Foo 2024 99:99:99 GMT"):
         assert wait(Retry_After=nonsense) is None
     assert wait() is None
     assert refused({}, 429, Retry_After="7").retry_after == 7
+
+
+ABSURD_DATES = (
+    "Wed, 01 May 99999999999999999999 12:00:00 GMT",
+    f"Wed, 01 May {'9' * 5000} 12:00:00 GMT",
+    "Wed, 01 May 2024 12:00:00 +99999999999999",
+    "Wed, 01 May 2024 12:00:00 -9999",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Fri, 31 Dec 9999 23:59:59 -1200",
+    "Mon, 01 Jan 1000 00:00:00 +1200",
+)
+
+
+@pytest.mark.parametrize("text", ABSURD_DATES)
+def test_a_date_out_of_any_sense_is_no_date(text: str) -> None:
+    """Nothing has to be reckoned with it."""
+    assert http_date(text) is None
+    assert answer({}, Date=text).served is None
 
 
 @given(st.text(max_size=30))

@@ -1,0 +1,33 @@
+"""Long computations on the event loop, divided into slices between which other tasks run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+Slices = Generator[None, None, T]
+"""A computation that yields wherever it may be interrupted, and returns its result."""
+
+
+async def run_in_slices(slices: Slices[T]) -> T:
+    """Return the result of `slices`; other tasks run after each of its slices."""
+    while True:
+        try:
+            next(slices)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        await asyncio.sleep(0)
+
+
+def run_at_once(slices: Slices[T]) -> T:
+    """Return the result of `slices` without interruption."""
+    while True:
+        try:
+            next(slices)
+        except StopIteration as end:
+            result: T = end.value
+            return result
