@@ -19,7 +19,7 @@ from packagex_async._object_metadata import ContentRange, ObjectMetadata, Respon
 from packagex_async._redact import Secret, redact, sanitize
 from packagex_async._response_check import classify, is_page
 from packagex_async._storage import Link, refusal
-from packagex_async._urls import AddressRules, check_base_url, redirect_target
+from packagex_async._urls import AddressRules, UrlRefusedError, check_base_url, redirect_target
 from packagex_async._wire import Answer, check, http_date, parse_export, parse_page, retry_after
 from packagex_async.errors import ConfigurationError
 
@@ -76,8 +76,11 @@ def urls(data: bytes) -> None:
     """URLs of artifacts, redirects and base URLs."""
     text = _text(data)
     for rules in (AddressRules(), AddressRules(loopback=True, plain=True)):
-        rules.refusal(text)
-        rules.refusal(redirect_target("https://storage.example/a?sig=1", text))
+        for address in (text, redirect_target("https://storage.example/a?sig=1", text)):
+            with suppress(UrlRefusedError):
+                # The query on the wire is the text that was signed.
+                query = address.partition("#")[0].partition("?")[2]
+                assert rules.permit(address).raw_query_string == query
     link = Link(export_id="exp_1", artifact=Artifact.CSV, url=text)
     assert CANARY not in str(refusal(link, 403, data, now=0.0))
     with suppress(ConfigurationError):
@@ -88,7 +91,7 @@ def api_responses(data: bytes) -> None:
     """Bodies of API responses, under a good and a bad status."""
     for status in (200, 400, 500):
         answer = Answer.of("GET /v1/exports", status, CIMultiDict(), data)
-        for parse in (parse_export, lambda told: parse_page(told, limit=100)):
+        for parse in (lambda told: parse_export(told, "exp_1"), parse_page):
             try:
                 check(answer, key=Secret(KEY), now=0.0)
                 repr(parse(answer))
