@@ -41,11 +41,6 @@ class Match(enum.Enum):
     UNKNOWN = "no validator to compare"
 
 
-def _optional_text() -> Any:
-    # The metadata of a partial file comes from a disk, where it may have any type.
-    return attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.instance_of(str)))
-
-
 @attrs.frozen(kw_only=True, repr=False)
 class Validators:
     """The values that identify the content of an object.
@@ -56,21 +51,35 @@ class Validators:
         modified: The `Last-Modified` text, which is weak.
     """
 
-    etag: str | None = attrs.field(
-        default=None, validator=attrs.validators.optional(attrs.validators.matches_re(_STRONG_ETAG))
-    )
-    generation: str | None = _optional_text()
-    modified: str | None = _optional_text()
+    etag: str | None = None
+    generation: str | None = None
+    modified: str | None = None
 
     @classmethod
     def of(cls, headers: MultiMapping[str]) -> Validators:
         """Read the validators of a response."""
-        etag = headers.get("ETag", "")
         return cls(
-            etag=etag if re.match(_STRONG_ETAG, etag) else None,
+            etag=_strong_etag(headers.get("ETag", "")),
             generation=headers.get("x-goog-generation"),
             modified=headers.get("Last-Modified"),
         )
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Validators:
+        """Read the validators of a partial file, which may have become anything on its disk.
+
+        Raises:
+            KeyError: One is missing.
+            TypeError: One is no text.
+            ValueError: The ETag cannot be sent.
+        """
+        texts = [stored[name] for name in ("etag", "generation", "modified")]
+        if not all(text is None or isinstance(text, str) for text in texts):
+            raise TypeError("a validator is text")
+        etag, generation, modified = texts
+        if etag is not None and _strong_etag(etag) is None:
+            raise ValueError("not a strong ETag")
+        return cls(etag=etag, generation=generation, modified=modified)
 
     def compare(self, other: Validators) -> Match:
         """Compare every validator that both have; a strong one decides."""
@@ -222,11 +231,15 @@ class ObjectMetadata:
                 length=length,
                 size=length,
                 hashes=frozenset((_algorithm(name), bytes.fromhex(text)) for name, text in stored["hashes"]),
-                validators=Validators(**stored["validators"]),
+                validators=Validators.from_json(stored["validators"]),
                 media_type=str(stored["media_type"]),
             )
         except (KeyError, TypeError, ValueError):
             return cls()
+
+
+NOTHING_KNOWN = ObjectMetadata()
+"""What is known before the first response."""
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -267,6 +280,10 @@ def content_coding(text: str) -> str | None:
     """Return the codings in a `Content-Encoding` header, or `None` if the bytes are not encoded."""
     codings = [coding for part in text.split(",") if _is_coding(coding := part.strip().lower())]
     return ", ".join(codings) or None
+
+
+def _strong_etag(text: str) -> str | None:
+    return text if re.match(_STRONG_ETAG, text) else None
 
 
 def _is_coding(name: str) -> bool:

@@ -8,7 +8,7 @@ import re
 import attrs
 
 from packagex_async._decode import ENCODINGS
-from packagex_async._object_metadata import Match, ObjectMetadata, ResponseHead
+from packagex_async._object_metadata import NOTHING_KNOWN, Match, ObjectMetadata, ResponseHead
 from packagex_async._redact import sanitize
 
 _PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/xml", "text/xml"})
@@ -18,9 +18,6 @@ PAGE = (
     "that blocks the download"
 )
 """The reason why a body that `is_page` recognizes is refused."""
-
-
-_NOTHING = ObjectMetadata()
 
 
 class Relation(enum.Enum):
@@ -46,7 +43,7 @@ class Classification:
     """
 
     relation: Relation
-    metadata: ObjectMetadata = _NOTHING
+    metadata: ObjectMetadata = NOTHING_KNOWN
     is_confirmed: bool = False
     reason: str = ""
 
@@ -89,6 +86,8 @@ def _classify_whole(known: ObjectMetadata, head: ResponseHead, *, is_range: bool
     for check in (_check_range, _check_media_type, _check_encoding):
         if (reason := check(known, head)) is not None:
             return _contradiction(reason)
+    if known is NOTHING_KNOWN:
+        return Classification(Relation.WHOLE, declared)
     if is_range and declared.length is None:
         # If this is only the rest of the object, nothing would tell.
         return _contradiction(

@@ -11,7 +11,7 @@ from packagex_async._files import START_SIZE
 from packagex_async._http import Http, StorageAnswer
 from packagex_async._intake import Block
 from packagex_async._links import Links
-from packagex_async._object_metadata import ObjectMetadata, ResponseHead
+from packagex_async._object_metadata import NOTHING_KNOWN, ObjectMetadata, ResponseHead
 from packagex_async._response_check import PAGE, Classification, Relation, classify, is_page
 from packagex_async._spans import Span
 from packagex_async._storage import Link, broken_off, contradiction, unusable, verify
@@ -106,7 +106,7 @@ class _Source:
         self._http = http
         self._tries = tries
         self._answers = answers
-        self._known = ObjectMetadata()
+        self._known = NOTHING_KNOWN
         self._received = 0
         self._skip = 0
 

@@ -21,7 +21,7 @@ from packagex_async._http import StorageAnswer
 from packagex_async._intake import Block
 from packagex_async._keep import Leftovers
 from packagex_async._links import Links
-from packagex_async._object_metadata import ObjectMetadata, ResponseHead
+from packagex_async._object_metadata import NOTHING_KNOWN, ObjectMetadata, ResponseHead
 from packagex_async._part import Part
 from packagex_async._response_check import Classification, Relation, classify
 from packagex_async._spans import Span, Work
@@ -68,7 +68,7 @@ class Transfer:
     _crew: Crew = attrs.field(init=False)
     _tries: Tries = attrs.field(init=False)
     _began: float = attrs.field(init=False, default=0.0)
-    _known: ObjectMetadata = attrs.field(init=False, factory=ObjectMetadata)
+    _known: ObjectMetadata = attrs.field(init=False, default=NOTHING_KNOWN)
     _resumed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
