@@ -124,10 +124,12 @@ class Server:
     async def _serve(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
         try:
             await self._handler(connection)
+            writer.close()
         except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
             writer.transport.abort()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
 
 
 def response(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:
