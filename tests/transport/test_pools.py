@@ -152,7 +152,7 @@ async def test_a_server_that_closes_each_connection_is_connected_to_anew() -> No
 
     async def handler(connection: Connection) -> None:
         await connection.send(export(id_of(await connection.request())))
-        connection.close()
+        connection.end()
         closed.release()
 
     async with Server(handler) as server:
