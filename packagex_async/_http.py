@@ -452,7 +452,7 @@ def _body(response: aiohttp.ClientResponse, patience: float) -> Callable[[], Awa
         or connection.protocol is None
         or connection.transport is None
     ):
-        return partial(_read_any, content, patience)
+        return partial(_read_any, response, patience)
     first = b""
     # What aiohttp has read has to be taken before another reads on; taking some may make it hand on more.
     while block := content.read_nowait():
@@ -468,24 +468,35 @@ def _keep_read_buffers() -> None:
     bytes(2 * _READ_SIZE)
 
 
-async def _read_any(content: aiohttp.StreamReader, patience: float) -> bytes:
+async def _read_any(response: aiohttp.ClientResponse, patience: float | None) -> bytes:
     """Read what is there, or wait for something; what only frames the body is nothing."""
+    content = response.content
     block = content.read_nowait(-1)
     if block or content.at_eof():
         return block
-    async with asyncio.timeout(patience):
-        try:
+    handler = response.connection.protocol if response.connection else None
+    if handler is None or not handler.connected or (closed := handler.closed) is None:
+        raise ConnectionResetError("the connection was closed")
+
+    def fail(closed: asyncio.Future[None]) -> None:
+        closed.exception()
+        # aiohttp forgets its reader when the body is malformed, or when the caller closes the connector.
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError())
+
+    closed.add_done_callback(fail)
+    try:
+        async with asyncio.timeout(patience):
             return await content.readany()
-        except RuntimeError as error:
-            # The caller has closed the connector.
-            raise ConnectionResetError("the connection was closed") from error
+    finally:
+        closed.remove_done_callback(fail)
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
     """Read the body of an API response; return `None` when it is too large."""
     body = bytearray()
     yielded = 0
-    while block := await response.content.readany():
+    while block := await _read_any(response, None):
         body += block
         if len(body) > MAX_API_BODY:
             return None

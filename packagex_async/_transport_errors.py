@@ -82,7 +82,7 @@ def classify(error: Exception) -> TransportFailure:
         case aiohttp.ClientHttpProxyError():
             return _refused_by_proxy(error.status)
         case aiohttp.ClientResponseError():
-            return TransportFailure(_malformed_head(error))
+            return TransportFailure(_malformed_response(error))
         case aiohttp.ClientPayloadError():
             return TransportFailure(_broken_body(error))
         case aiohttp.ServerDisconnectedError():
@@ -154,13 +154,13 @@ def _phrase(status: int) -> str:
         return ""
 
 
-def _malformed_head(error: aiohttp.ClientResponseError) -> str:
+def _malformed_response(error: aiohttp.ClientResponseError) -> str:
     causes = list(_causes(error))
     if any(isinstance(cause, http_exceptions.LineTooLong) for cause in causes):
         return "a line of the response head is too large"
     if any(isinstance(cause, http_exceptions.BadStatusLine) for cause in causes):
         return "the response is not HTTP: its status line is malformed"
-    return "the response head is malformed"
+    return "the response is malformed"
 
 
 def _broken_body(error: aiohttp.ClientPayloadError) -> str:

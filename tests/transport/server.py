@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -70,9 +72,11 @@ class Connection:
         """Wait until the client closes the connection; return what it sent before."""
         return await self._reader.read()
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._writer.close()
+    def end(self) -> None:
+        """Tell the client that nothing more comes: when this returns, its system knows."""
+        number = os.dup(self._writer.get_extra_info("socket").fileno())
+        with socket.socket(fileno=number) as same:
+            same.shutdown(socket.SHUT_WR)
 
 
 Handler = Callable[[Connection], Awaitable[object]]
@@ -124,10 +128,12 @@ class Server:
     async def _serve(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
         try:
             await self._handler(connection)
+            writer.close()
         except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
             writer.transport.abort()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
 
 
 def response(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:

@@ -61,7 +61,7 @@ class Interrupting:
                 await turns()
                 connection.write(self._unasked)
                 if self._closes:
-                    connection.close()
+                    connection.end()
                 if not self._late:
                     await turns()
                 self.sent.set()
