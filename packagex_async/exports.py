@@ -128,7 +128,7 @@ class AsyncExports:
                 page were no exports.
         """
         return list_exports(
-            self.pages(
+            _wire.Listing.of(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -136,8 +136,9 @@ class AsyncExports:
                 resource=resource,
                 statuses=statuses,
                 search=search,
-                prefetch=prefetch,
-            )
+            ),
+            self._tools,
+            _wire.whole_number("prefetch", prefetch, least=0),
         )
 
     def pages(
