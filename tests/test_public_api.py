@@ -57,7 +57,7 @@ def signature(function: object) -> str:
         (
             AsyncExports.download_all,
             "(self, directory, *, concurrency=16, resume=True, layout='flat', on_progress=None, "
-            "verify=False, wait=False, artifacts=None, order_by=None, direction=None, resource=None, "
+            "verify=False, wait=False, on_wait=None, artifacts=None, order_by=None, direction=None, resource=None, "
             "statuses=None, search=None, limit=100, overwrite=False, require_verification=False, "
             "max_size=None, durability=None, segments=8)",
         ),
