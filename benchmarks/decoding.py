@@ -67,7 +67,7 @@ def _pydantic() -> Decode:
 
 
 def _ours(body: bytes) -> Any:
-    return parse_page(Answer.of("GET /v1/exports", 200, _HEADERS, body))
+    return parse_page(Answer.of("GET /v1/exports", 200, _HEADERS, body)).page()
 
 
 @contextmanager

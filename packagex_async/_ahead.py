@@ -18,8 +18,10 @@ from typing import Any, Self
 
 import attrs
 
-from packagex_async._paging import Step, Walk
-from packagex_async.models import Page
+from packagex_async._convert import UnreadPage
+from packagex_async._paging import Step, Walk, places
+from packagex_async.errors import BadRequestError, NotFoundError
+from packagex_async.models import Page, Pagination
 from packagex_async.retry import Retries
 
 
@@ -27,8 +29,11 @@ from packagex_async.retry import Retries
 class Answered:
     """A page, and the server's time when it answered, if told."""
 
-    page: Page
+    page: Page | UnreadPage
     served: datetime | None
+
+
+_NO_SUCH_PAGE = Answered(Page(data=(), pagination=Pagination(has_more=False)), None)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -62,7 +67,7 @@ class Ahead:
         self._retries = retries
         self._most = most
         self._width = 0
-        self._before: Page | None = None
+        self._before: Page | UnreadPage | None = None
         self._asked: dict[Step, _Asked] = {}
 
     async def __aenter__(self) -> Self:
@@ -72,7 +77,18 @@ class Ahead:
         await self._drop()
 
     async def answer(self, step: Step) -> Answered:
-        """The answer for `step`, the walk's next; what went wrong with it is raised here, and not before."""
+        """The answer for `step`, the walk's next; what went wrong with it is raised here, and not before.
+
+        That there is no such page is the end of the listing where it may have ended before.
+        """
+        try:
+            return await self._answer(step)
+        except (NotFoundError, BadRequestError):
+            if step.probe:
+                return _NO_SUCH_PAGE
+            raise
+
+    async def _answer(self, step: Step) -> Answered:
         if step.check:
             return await self._ask(step, ahead=False).task
         asked = self._asked.pop(step, None) or self._ask(step, ahead=False)
@@ -100,13 +116,13 @@ class Ahead:
             if step not in self._asked:
                 self._asked[step] = self._ask(step, ahead=True)
 
-    def _widen(self, page: Page, *, untroubled: bool) -> None:
+    def _widen(self, page: Page | UnreadPage, *, untroubled: bool) -> None:
         before = self._before
-        still = before is None or (self._follows(page) and len(page) == len(before))
+        still = before is None or (self._follows(page) and places(page) == places(before))
         self._width = min(self._most, 2 * self._width or 1) if still and untroubled else 0
         self._before = page
 
-    def _follows(self, page: Page) -> bool:
+    def _follows(self, page: Page | UnreadPage) -> bool:
         total = page.pagination.total_count
         return self._before is not None and total is not None and total == self._before.pagination.total_count
 

@@ -21,13 +21,3 @@ async def run_in_slices(slices: Slices[T]) -> T:
             result: T = end.value
             return result
         await asyncio.sleep(0)
-
-
-def run_at_once(slices: Slices[T]) -> T:
-    """Return the result of `slices` without interruption."""
-    while True:
-        try:
-            next(slices)
-        except StopIteration as end:
-            result: T = end.value
-            return result

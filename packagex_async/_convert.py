@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -13,7 +13,7 @@ import attrs
 
 from packagex_async._dates import in_utc
 from packagex_async.errors import DecodeError
-from packagex_async.models import Export, ExportResource, ExportStatus, Pagination
+from packagex_async.models import Export, ExportResource, ExportStatus, Page, Pagination
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -139,6 +139,58 @@ def export_from_json(raw: Any, where: str, index: int | None = None) -> Export:
     except _Unreadable:
         pass  # And no context of a later error: its frames hold links.
     return _salvage(raw, where if index is None else f"{where}[{index}]")
+
+
+class UnreadPage:
+    """A page of a listing whose items are read as they are iterated, once; each is let go when it is read.
+
+    Args:
+        items: The items, as the API sent them.
+        pagination: Where the page stands.
+        where: What the page is called in an error.
+
+    Attributes:
+        pagination: Where the page stands.
+        places: How many items it has.
+        malformed: How many of those read so far are no exports.
+        first_malformed: Where the first of them stands, and what is wrong with it.
+    """
+
+    def __init__(self, items: list[Any], pagination: Pagination, where: str) -> None:
+        self._items = items
+        self._where = where
+        self.pagination = pagination
+        self.places = len(items)
+        self.malformed = 0
+        self.first_malformed: str | None = None
+
+    def __iter__(self) -> Iterator[Export | None]:
+        """Yield the export that each item is, `None` for one that is none."""
+        for index, item in enumerate(self._items):
+            self._items[index] = None
+            yield self._read(item, index)
+
+    def _read(self, item: Any, index: int) -> Export | None:
+        try:
+            return export_from_json(item, self._where, index)
+        except DecodeError as error:
+            self.malformed += 1
+            self.first_malformed = self.first_malformed or str(error)
+            return None
+
+    def page(self) -> Page:
+        """Read all of it."""
+        data = tuple(filter(None, self))
+        return self.page_of(data)
+
+    def page_of(self, data: tuple[Export, ...]) -> Page:
+        """Return the page that holds `data`, when all items are read."""
+        return Page(
+            data=data,
+            pagination=self.pagination,
+            malformed=self.malformed,
+            first_malformed=self.first_malformed,
+        )
 
 
 def pagination_from_json(raw: Any, *, count: int) -> Pagination:

@@ -38,9 +38,10 @@ class Links:
     def link(self, artifact: Artifact) -> Link | None:
         """The link to `artifact`, or `None` when the export does not offer it."""
         url = self._export.url(artifact)
-        if not url:
+        # An offer that cannot be read is no lack of one: an empty URL is refused where it is used.
+        if not url and f"_{artifact}_url" not in self._export.unread:
             return None
-        return Link(export_id=self._export.id, artifact=artifact, url=url, edition=self._edition)
+        return Link(export_id=self._export.id, artifact=artifact, url=url or "", edition=self._edition)
 
     async def fresh(self, stale: Link) -> Link:
         """A link that is not `stale`: one that another artifact has had retrieved, or a new one.

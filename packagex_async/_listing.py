@@ -10,18 +10,43 @@ import attrs
 
 from packagex_async import _log, _wire
 from packagex_async._ahead import Ahead, Answered
-from packagex_async._aio import run_in_slices
-from packagex_async._operations import Operations
-from packagex_async._paging import Step, Walk
+from packagex_async._convert import UnreadPage
+from packagex_async._paging import PART, Step, Walk, places
 from packagex_async._tools import Tools
-from packagex_async.errors import BadRequestError, DecodeError, NotFoundError
-from packagex_async.models import Export, Page, Pagination
+from packagex_async.errors import DecodeError
+from packagex_async.models import Export, Page
 from packagex_async.retry import Retries
 
-_SLICE = 1000
-"""Exports that are handed out before other tasks run."""
 
-_NO_SUCH_PAGE = Answered(Page(data=(), pagination=Pagination(has_more=False)), None)
+@attrs.frozen(eq=False, repr=False)
+class _Part:
+    """Exports of one page.
+
+    Attributes:
+        step: What the page was asked for.
+        page: The page.
+        exports: Those that no earlier page held.
+        is_last: Whether nothing of the page follows; such a part is empty.
+    """
+
+    step: Step
+    page: Page | UnreadPage
+    exports: tuple[Export, ...]
+    is_last: bool = False
+
+
+async def list_exports(listing: _wire.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[Export, None]:
+    """Yield the exports of a listing, each once.
+
+    Raises:
+        DecodeError: At the end: items of the pages were no exports.
+        PackageXError: What stopped the listing.
+    """
+    async with aclosing(_steps(listing, tools, prefetch)) as parts:
+        async for part in parts:
+            for export in part.exports:
+                tools.operations.check_open()
+                yield export
 
 
 async def list_pages(listing: _wire.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[Page, None]:
@@ -31,13 +56,28 @@ async def list_pages(listing: _wire.Listing, tools: Tools, prefetch: int) -> Asy
         DecodeError: At the end: items of the pages were no exports.
         PackageXError: What stopped the listing.
     """
+    exports: list[Export] = []
+    async with aclosing(_steps(listing, tools, prefetch)) as parts:
+        async for part in parts:
+            exports += part.exports
+            if part.is_last:
+                data = tuple(exports)
+                exports.clear()
+                if data or not (part.step.back or part.step.check or part.step.probe):
+                    yield _page_of(part.page, data)
 
+
+def _steps(listing: _wire.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[_Part, None]:
+    return tools.operations.steps("the listing", _parts(listing, tools, prefetch))
+
+
+async def _parts(listing: _wire.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[_Part, None]:
     async def fetch(step: Step, retries: Retries) -> Answered:
         asked = listing.oldest_first() if step.back else listing
         # Pages that are requested ahead are on their way while no step of the listing runs.
         with tools.operations.running("the listing"):
             answer = await tools.http.get(asked.target(step.page), retries)
-            return Answered(await _wire.read_page(answer), answer.served)
+        return Answered(_wire.parse_page(answer), answer.served)
 
     walk = Walk(
         start=listing.page,
@@ -48,42 +88,20 @@ async def list_pages(listing: _wire.Listing, tools: Tools, prefetch: int) -> Asy
     malformed = _Malformed()
     async with Ahead(walk, fetch, tools.retries, prefetch) as ahead:
         while (step := walk.step) is not None:
-            answer = await _answer(ahead, step)
-            fresh = await run_in_slices(walk.taking(step, answer.page, answer.served))
+            answer = await ahead.answer(step)
+            for exports in walk.parts(step, answer.page, answer.served):
+                for export in exports:
+                    _log.unread(export)
+                yield _Part(step, answer.page, exports)
+                if places(answer.page) > PART:
+                    await asyncio.sleep(0)
             malformed.add(step, answer.page)
-            if fresh or not (step.back or step.check or step.probe):
-                await _log_unread(fresh)
-                yield attrs.evolve(answer.page, data=fresh)
+            yield _Part(step, answer.page, (), is_last=True)
     malformed.raise_if_any()
 
 
-async def list_exports(
-    pages: AsyncGenerator[Page, None], operations: Operations
-) -> AsyncGenerator[Export, None]:
-    """Yield the exports of `pages`, until the client is closed."""
-    async with aclosing(pages):
-        async for page in pages:
-            for number, export in enumerate(page, 1):
-                operations.check_open()
-                yield export
-                if number % _SLICE == 0:
-                    await asyncio.sleep(0)
-
-
-async def _answer(ahead: Ahead, step: Step) -> Answered:
-    try:
-        return await ahead.answer(step)
-    except (NotFoundError, BadRequestError):
-        if step.probe:
-            return _NO_SUCH_PAGE
-        raise
-
-
-async def _log_unread(exports: tuple[Export, ...]) -> None:
-    for number, export in enumerate(exports, 1):
-        _log.unread(export)
-        if number % _SLICE == 0:
-            await asyncio.sleep(0)
+def _page_of(page: Page | UnreadPage, data: tuple[Export, ...]) -> Page:
+    return page.page_of(data) if isinstance(page, UnreadPage) else attrs.evolve(page, data=data)
 
 
 @attrs.define(eq=False, repr=False)
@@ -93,10 +111,10 @@ class _Malformed:
     count: int = 0
     first: str = ""
 
-    def add(self, step: Step, page: Page) -> None:
+    def add(self, step: Step, page: Page | UnreadPage) -> None:
         """Log and count those of a page; a page that is asked for a second time has been counted."""
         if page.malformed and not (step.back or step.check):
-            _log.malformed(step.page, page)
+            _log.malformed(step.page, page.malformed, page.first_malformed)
             self.first = self.first or f"page {step.page}: {page.first_malformed}"
             self.count += page.malformed
 

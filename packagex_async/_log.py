@@ -14,7 +14,7 @@ from packagex_async._redact import sanitize
 
 if TYPE_CHECKING:
     from packagex_async.errors import PackageXError
-    from packagex_async.models import Export, Page
+    from packagex_async.models import Export
     from packagex_async.report import DownloadReport
 
 _LIMIT = 2000
@@ -51,11 +51,10 @@ def waiting(export_ids: Sequence[str]) -> None:
     _log.info("waiting for %s: %s%s", count, shown, more)
 
 
-def malformed(number: int, page: Page) -> None:
+def malformed(page: int, count: int, first: str | None) -> None:
     """A page has items that are no exports."""
-    if page.malformed:
-        count = "1 item is" if page.malformed == 1 else f"{page.malformed} items are"
-        _log.warning("page %d: %s left out: %s", number, count, page.first_malformed)
+    items = "1 item is" if count == 1 else f"{count} items are"
+    _log.warning("page %d of the listing: %s left out: %s", page, items, first)
 
 
 def downloaded(report: DownloadReport) -> None:

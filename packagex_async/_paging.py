@@ -28,16 +28,18 @@ Where the listing ends:
   the first page that is empty, or where pages bring nothing new.
 
 A page that repeats earlier exports may be the result of insertions, or of a server that ignores `page`. To
-tell these apart, page 1 is asked for again: after insertions it holds other exports than the page that repeats.
+tell these apart, page 1 is asked for again: after insertions it has changed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 
 import attrs
 
-from packagex_async._aio import Slices, run_at_once
+from packagex_async._convert import UnreadPage
 from packagex_async.errors import PaginationError
 from packagex_async.models import Export, Page
 
@@ -54,8 +56,8 @@ MAX_BELIEVED_REPEATS = 100
 """The same, for pages that repeat others in a listing whose total count says that more is to come."""
 
 
-_SLICE = 1000
-"""Exports that are looked at in one slice."""
+PART = 200
+"""Items of a page that are read before other tasks run."""
 
 
 @attrs.frozen(repr=False)
@@ -97,10 +99,10 @@ class _Traces:
         self.now = max(filter(None, (self.now, served)), default=None)
         self.began = self.began or served
 
-    def counted(self, page: Page, fresh: int) -> None:
-        self._count(page.pagination.total_count)
-        self.repeated += len(page) - fresh
-        self.deleted |= self.reorders and fresh < len(page)
+    def counted(self, total: int | None, *, repeated: int) -> None:
+        self._count(total)
+        self.repeated += repeated
+        self.deleted |= self.reorders and repeated > 0
 
     def _count(self, total: int | None) -> None:
         if total is None:
@@ -149,7 +151,7 @@ class Walk:
     _told_page: int | None = attrs.field(init=False, default=None)
     _barren: int = attrs.field(init=False, default=0)
     _heeds_page: bool = attrs.field(init=False, default=False)
-    _repetition: tuple[Step, Page] = attrs.field(init=False)
+    _repetition: tuple[Step, Page | UnreadPage, set[str]] = attrs.field(init=False)
     _places: int = attrs.field(init=False, default=0)
     _last_page: int = attrs.field(init=False, default=0)
 
@@ -157,41 +159,62 @@ class Walk:
         self.step = Step(self.start)
         self._traces = _Traces(self.reorders)
 
-    def take(self, step: Step, page: Page, served: datetime | None) -> tuple[Export, ...]:
+    def take(self, step: Step, page: Page | UnreadPage, served: datetime | None) -> tuple[Export, ...]:
         """The exports of the page asked for in `step` that are new; `served` is the server's time, if told.
 
         Raises:
             PaginationError: The listing repeats a page, does not advance, or goes on with empty pages.
         """
-        return run_at_once(self.taking(step, page, served))
+        return tuple(chain.from_iterable(self.parts(step, page, served)))
 
-    def taking(self, step: Step, page: Page, served: datetime | None) -> Slices[tuple[Export, ...]]:
-        """The same in slices."""
+    def parts(
+        self, step: Step, page: Page | UnreadPage, served: datetime | None
+    ) -> Iterator[tuple[Export, ...]]:
+        """The same, in parts of limited size; all of them have to be taken."""
         if step.check:
-            self.step = self._after_check(page)
-            return ()
+            yield from self._check(page)
+            return
         if not step.back:
             self._traces.answered(served)
-        fresh = yield from self._fresh(step, page)
-        if not step.back:
-            self._traces.counted(page, len(fresh))
-            self._places += _places(page)
-            self._last_page = _last_page(page)
-            self._barren = 0 if fresh else self._barren + 1
-        self.step = self._next(step, page, fresh)
-        return fresh
-
-    def _fresh(self, step: Step, page: Page) -> Slices[tuple[Export, ...]]:
-        fresh = []
+        fresh: list[Export] = []
+        listed = new = 0
+        repeated: set[str] = set()
         for number, export in enumerate(page, 1):
-            if export.id not in self._seen:
-                self._seen.add(export.id)
-                fresh.append(export)
-                if not step.back:
-                    self._traces.dated(export.created_at)
-            if number % _SLICE == 0:
-                yield
-        return tuple(fresh)
+            if export is not None:
+                listed += 1
+                if self._is_new(step, export):
+                    new += 1
+                    fresh.append(export)
+                elif not new:
+                    repeated.add(export.id)
+            if number % PART == 0:
+                yield tuple(fresh)
+                fresh.clear()
+        if not step.back:
+            self._traces.counted(page.pagination.total_count, repeated=listed - new)
+            self._places += places(page)
+            self._last_page = _last_page(page)
+            self._barren = 0 if new else self._barren + 1
+        self.step = self._next(step, page, repeated if not new else None)
+        yield tuple(fresh)
+
+    def _is_new(self, step: Step, export: Export) -> bool:
+        if export.id in self._seen:
+            return False
+        self._seen.add(export.id)
+        if not step.back:
+            self._traces.dated(export.created_at)
+        return True
+
+    def _check(self, first: Page | UnreadPage) -> Iterator[tuple[Export, ...]]:
+        """Compare page 1, asked for again, with a page that brought nothing new."""
+        ids = set()
+        for number, export in enumerate(first, 1):
+            if export is not None:
+                ids.add(export.id)
+            if number % PART == 0:
+                yield ()
+        self.step = self._after_check(ids)
 
     def following(self, most: int) -> tuple[Step, ...]:
         """Up to `most` steps behind `step`: those sure to follow by the latest page's total count.
@@ -203,30 +226,31 @@ class Walk:
         after = self.step.page + 1
         return tuple(Step(number) for number in range(after, min(after + most, self._last_page + 1)))
 
-    def _next(self, step: Step, page: Page, fresh: tuple[Export, ...]) -> Step | None:
+    def _next(self, step: Step, page: Page | UnreadPage, repeated: set[str] | None) -> Step | None:
+        """The step behind `step`; `repeated` are the exports of a page that brings nothing new."""
         if step.back:
             return Step(step.page - 1, back=True) if step.page > 1 else None
-        if not self._goes_on(page, fresh):
+        if not self._goes_on(page, barren=repeated is not None):
             return self._look_back(step)
-        self._check_advance(step, page, fresh)
-        if self._barren and page.data and not self._heeds_page:
-            self._repetition = step, page
+        self._check_advance(step, page, repeated)
+        if repeated and not self._heeds_page:
+            self._repetition = step, page, repeated
             return Step(1, check=True)
         return _following(step, page)
 
-    def _goes_on(self, page: Page, fresh: tuple[Export, ...]) -> bool:
+    def _goes_on(self, page: Page | UnreadPage, *, barren: bool) -> bool:
         told = page.pagination
         # 1. The API says that there is more.
         if told.has_more and not told.inferred:
             return True
         # 2. Nothing is on the page, or nothing new on one that is said to be the last.
-        if not _places(page) or not (fresh or told.inferred):
+        if not places(page) or (barren and not told.inferred):
             return False
         # 3. The total count says whether there is more than the pages so far had places for.
         if told.total_count is not None and self.start == 1:
             return self._places < told.total_count
         # 4. Nobody says: until a page of a server that heeds `page` brings nothing new.
-        return told.inferred and (bool(fresh) or not self._heeds_page)
+        return told.inferred and not (barren and self._heeds_page)
 
     def _look_back(self, step: Step) -> Step | None:
         # In its own order the last page was read this moment, and nothing can move onto it from before.
@@ -234,26 +258,26 @@ class Walk:
         looks_back = self.start == 1 and last >= 1 and self._traces.tell_of_deletion()
         return Step(last, back=True) if looks_back else None
 
-    def _check_advance(self, step: Step, page: Page, fresh: tuple[Export, ...]) -> None:
+    def _check_advance(self, step: Step, page: Page | UnreadPage, repeated: set[str] | None) -> None:
         told, self._told_page = self._told_page, page.pagination.page
-        if fresh:
+        if repeated is None:
             return
         if told is not None and page.pagination.page == told and not _is_untold(page):
             raise PaginationError(
                 f"the listing does not advance: asked for page {step.page}, got page {told} again"
             )
-        if self._barren > _most_barren(step.page, page):
-            what = "repeat what came before" if page.data else "are empty though has_more is true"
+        if self._barren > _most_barren(step.page, page, repeated):
+            what = "repeat what came before" if repeated else "are empty though has_more is true"
             raise PaginationError(
                 f"the listing does not advance: {self._barren} pages up to page {step.page} {what}"
             )
 
-    def _after_check(self, first: Page) -> Step | None:
-        step, page = self._repetition
-        if _ids(first) != _ids(page):
+    def _after_check(self, first: set[str]) -> Step | None:
+        step, page, repeated = self._repetition
+        if first != repeated:
             self._heeds_page = True
             return _following(step, page)
-        if _is_untold(page) and len(page) < self.limit:
+        if _is_untold(page) and places(page) < self.limit:
             # A server that knows one page, and no parameters.
             return None
         raise PaginationError(
@@ -261,31 +285,28 @@ class Walk:
         )
 
 
-def _following(step: Step, page: Page) -> Step:
+def places(page: Page | UnreadPage) -> int:
+    """Return how many items a page has, malformed ones included."""
+    return page.places if isinstance(page, UnreadPage) else len(page) + page.malformed
+
+
+def _following(step: Step, page: Page | UnreadPage) -> Step:
     return Step(step.page + 1, probe=page.pagination.inferred or not page.pagination.has_more)
 
 
-def _is_untold(page: Page) -> bool:
+def _is_untold(page: Page | UnreadPage) -> bool:
     """Return whether the API says nothing of what remains."""
     return page.pagination.inferred and page.pagination.total_count is None
 
 
-def _ids(page: Page) -> set[str]:
-    return {export.id for export in page}
+def _last_page(page: Page | UnreadPage) -> int:
+    total, size = page.pagination.total_count, places(page)
+    return -(-total // size) if total and size else 0
 
 
-def _places(page: Page) -> int:
-    return len(page) + page.malformed
-
-
-def _last_page(page: Page) -> int:
-    total, places = page.pagination.total_count, _places(page)
-    return -(-total // places) if total and places else 0
-
-
-def _most_barren(number: int, page: Page) -> int:
+def _most_barren(number: int, page: Page | UnreadPage, repeated: set[str]) -> int:
     # Newest first, as many insertions as a page holds repeat a whole page. Where the total count says that
     # the listing really goes on behind this page, such repeats are believed for longer.
     total = page.pagination.total_count
-    goes_on = page.data and total is not None and number * len(page) < total
+    goes_on = repeated and total is not None and number * places(page) < total
     return MAX_BELIEVED_REPEATS if goes_on else MAX_BARREN_PAGES

@@ -11,13 +11,13 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from packagex_async import _json, errors
-from packagex_async._aio import Slices, run_at_once, run_in_slices
-from packagex_async._convert import export_from_json, is_id, is_text, pagination_from_json
+from packagex_async._aio import run_in_slices
+from packagex_async._convert import UnreadPage, export_from_json, is_id, is_text, pagination_from_json
 from packagex_async._dates import http_date as http_date
 from packagex_async._json_slices import LARGE, MAX_ITEMS, TooLargeError, loads_in_slices
 from packagex_async._redact import Secret, discreet, redact_json, sanitize
 from packagex_async.errors import ApiError, ConfigurationError, DecodeError
-from packagex_async.models import Direction, Export, ExportResource, ExportStatus, OrderBy, Page
+from packagex_async.models import Direction, Export, ExportResource, ExportStatus, OrderBy
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
@@ -351,62 +351,16 @@ def _export(answer: Answer) -> Export:
     return export_from_json(content, f"{answer.request}: the answer")
 
 
-PAGE_SLICE = 100
-"""Items of a page that are read in one slice."""
-
-
 @discreet
-def parse_page(answer: Answer) -> Page:
+def parse_page(answer: Answer) -> UnreadPage:
     """The page of exports in an answer, bare or in its envelope.
 
-    An item that is no export is left out and counted.
-
     Raises:
         DecodeError: There is no page; says where.
     """
-    return run_at_once(_page(answer))
-
-
-async def read_page(answer: Answer) -> Page:
-    """The same in slices, between which other tasks run.
-
-    Raises:
-        DecodeError: There is no page; says where.
-    """
-    try:
-        return await run_in_slices(_page(answer))
-    except DecodeError as error:
-        # The frames hold links.
-        failure = error.with_traceback(None)
-    raise failure
-
-
-def _page(answer: Answer) -> Slices[Page]:
     envelope = answer.content if isinstance(answer.content, dict) else {"data": answer.content}
     items = envelope.get("data")
     if not isinstance(items, list):
         raise DecodeError(f"{answer.request}: data is not an array of exports")
-    exports: list[Export] = []
-    first_malformed = None
-    for start in range(0, len(items), PAGE_SLICE):
-        if start:
-            yield
-        malformed = _read_items(items, start, f"{answer.request}: data", exports)
-        first_malformed = first_malformed or malformed
-    return Page(
-        data=tuple(exports),
-        pagination=pagination_from_json(envelope.get("pagination"), count=len(items)),
-        malformed=len(items) - len(exports),
-        first_malformed=first_malformed,
-    )
-
-
-def _read_items(items: list[Any], start: int, where: str, exports: list[Export]) -> str | None:
-    """Add the exports of one slice to `exports`; return what is wrong with its first malformed item."""
-    first_malformed = None
-    for index, item in enumerate(items[start : start + PAGE_SLICE], start):
-        try:
-            exports.append(export_from_json(item, where, index))
-        except DecodeError as error:
-            first_malformed = first_malformed or str(error)
-    return first_malformed
+    pagination = pagination_from_json(envelope.get("pagination"), count=len(items))
+    return UnreadPage(items, pagination, f"{answer.request}: data")

@@ -92,12 +92,13 @@ async def download_artifacts(export: Export, links: Links, order: Order, tools: 
 
     When the export was deleted before all of them had arrived, that is the report's `error`.
     """
+    missing = tuple(artifact for artifact in order.artifacts if links.link(artifact) is None)
     batch = _Batch(export, links, order, tools)
     outcomes = await batch.run()
     return DownloadReport(
         export_id=export.id,
         files=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadedFile)),
-        missing=tuple(artifact for artifact in order.artifacts if not export.url(artifact)),
+        missing=missing,
         failures=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadError)),
         error=next((outcome for outcome in outcomes if isinstance(outcome, ExportGoneError)), None),
     )

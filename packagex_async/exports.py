@@ -133,7 +133,7 @@ class AsyncExports:
                 page were no exports.
         """
         return list_exports(
-            self.pages(
+            _wire.Listing.of(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -141,9 +141,9 @@ class AsyncExports:
                 resource=resource,
                 statuses=statuses,
                 search=search,
-                prefetch=prefetch,
             ),
-            self._operations,
+            self._tools,
+            _wire.whole_number("prefetch", prefetch, least=0),
         )
 
     def pages(
@@ -167,7 +167,7 @@ class AsyncExports:
         Returns:
             An async generator of pages.
         """
-        pages = list_pages(
+        return list_pages(
             _wire.Listing.of(
                 page=page,
                 limit=limit,
@@ -180,7 +180,6 @@ class AsyncExports:
             self._tools,
             _wire.whole_number("prefetch", prefetch, least=0),
         )
-        return self._operations.steps("the listing", pages)
 
     async def download(
         self,

@@ -111,7 +111,7 @@ async def test_a_page_that_fails_ahead_is_an_error_only_when_it_is_reached(start
 
 
 async def test_a_page_asked_ahead_and_not_needed_is_no_error(start: Start) -> None:
-    """`has_more` ends the listing, whatever its total count says."""
+    """Where `has_more` says that the listing has ended, one more page is asked for, and need not be there."""
     who = reader(20)
     task = await start(who)
     await who.far.answer(1, 2)

@@ -21,6 +21,7 @@ from packagex_async import (
     Pagination,
     _literals,
 )
+from packagex_async._convert import export_from_json
 
 URL = "https://storage.example/exp_1.csv?signature=CANARY"
 EXPORT = Export(
@@ -108,6 +109,18 @@ def test_trap_24_open_enums_take_unknown_strings() -> None:
     assert list(ExportStatus) == ["queued", "processing", "completed", "failed", "timed_out"]
     with pytest.raises(ValueError, match="3 is not a valid ExportResource"):
         ExportResource(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("told", ["COMPLETED", "Completed", " completed\n", "completed "])
+def test_a_known_value_is_recognized_however_it_is_written(told: str) -> None:
+    """In capitals, or with blanks around it; an unknown one is kept to the letter."""
+    assert ExportStatus(told) is ExportStatus.COMPLETED
+    assert export_from_json({"id": "exp_1", "status": told}, "data").status is ExportStatus.COMPLETED
+    for spelling in ("TIMED_OUT", "timed-out", "Timed Out"):
+        assert ExportStatus(spelling) is ExportStatus.TIMED_OUT
+    assert ExportResource("Shipping_Label_Inference") is ExportResource.SHIPPING_LABEL_INFERENCE
+    assert ExportStatus("Paused ").value == "Paused "
+    assert ExportStatus("").value == ""
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from packagex_async import Export, Page, PaginationError
-from packagex_async._convert import pagination_from_json
+from packagex_async._convert import UnreadPage, pagination_from_json
 from packagex_async._dates import EARLIEST, LATEST
-from packagex_async._paging import LIFETIME, MAX_BARREN_PAGES, MAX_BELIEVED_REPEATS, Step, Walk
+from packagex_async._paging import LIFETIME, MAX_BARREN_PAGES, MAX_BELIEVED_REPEATS, PART, Step, Walk
 from packagex_async._waiting import outlived
 from packagex_async.models import Pagination
 
@@ -251,7 +252,7 @@ class Terse(Listing):
 def test_a_listing_that_tells_no_has_more_is_read_to_its_certain_end(
     counts: bool, past_end: str, count: int, newest_first: bool
 ) -> None:
-    """A server that caps the page hides nothing; the total count spares the request for the page past the end."""
+    """A server that caps the page hides nothing; the total count spares the page past the end."""
     listing = Terse(100, newest_first, counts=counts, past_end=past_end)
     listing.fill(count)
     assert sorted(listing.walked()) == sorted(export.id for export in listing.alive)
@@ -321,15 +322,24 @@ def test_trap_24_places_of_malformed_items_count_as_places() -> None:
     assert walk.step is None
 
 
-def test_a_large_page_is_taken_in_slices() -> None:
-    """With the same outcome as at once."""
-    exports = tuple(Export(id=f"exp_{number}") for number in range(2500))
+def test_a_large_page_is_taken_in_parts() -> None:
+    """With the same outcome as at once, malformed items or not, and also as a check."""
+    exports = tuple(Export(id=f"exp_{number}") for number in range(PART * 3 - 1))
     page = Page(data=exports, pagination=Pagination(has_more=False))
-    slices = Walk().taking(Step(1), page, None)
-    assert [next(slices), next(slices)] == [None, None]
-    with pytest.raises(StopIteration) as ended:
-        next(slices)
-    assert ended.value.value == exports
+    parts = list(Walk().parts(Step(1), page, None))
+    assert list(map(len, parts)) == [PART, PART, PART - 1]
+    assert tuple(chain.from_iterable(parts)) == exports == Walk().take(Step(1), page, None)
+    items: list[Any] = [{"id": export.id} for export in exports]
+    items[PART : PART * 2] = [None] * PART
+    unread = UnreadPage(items, page.pagination, "data")
+    assert list(map(len, Walk().parts(Step(1), unread, None))) == [PART, 0, PART - 1]
+    assert (unread.malformed, unread.first_malformed) == (PART, f"data[{PART}] is not an export but null")
+    walk = Walk()
+    endless = attrs.evolve(page, pagination=Pagination(has_more=True))
+    for number in (1, 2):
+        walk.take(Step(number), endless, None)
+    with pytest.raises(PaginationError):
+        walk.take(Step(1, check=True), attrs.evolve(endless, data=exports[::-1]), None)
 
 
 @pytest.mark.parametrize("edge", [EARLIEST, LATEST])

@@ -57,9 +57,9 @@ def signature(function: object) -> str:
         (
             AsyncExports.download_all,
             "(self, directory, *, concurrency=16, resume=True, layout='flat', on_progress=None, "
-            "verify=False, wait=False, artifacts=None, order_by=None, direction=None, resource=None, "
-            "statuses=None, search=None, limit=100, overwrite=False, require_verification=False, "
-            "max_size=None, durability=None, segments=8)",
+            "verify=False, wait=False, on_wait=None, artifacts=None, order_by=None, direction=None, "
+            "resource=None, statuses=None, search=None, limit=100, overwrite=False, "
+            "require_verification=False, max_size=None, durability=None, segments=8)",
         ),
         (AsyncExports.stream, "(self, export, artifact)"),
         (AsyncExports.create, "(self, resource, *, options=None, csv_field_options=None)"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import pickle
 import traceback
@@ -33,7 +32,6 @@ from packagex_async._json_slices import LARGE, MAX_ITEMS
 from packagex_async._redact import Secret, sanitize
 from packagex_async._wire import (
     MAX_RETRY_AFTER,
-    PAGE_SLICE,
     Answer,
     Listing,
     check,
@@ -41,7 +39,6 @@ from packagex_async._wire import (
     parse_created_export,
     parse_export,
     parse_page,
-    read_page,
     retry_after,
 )
 
@@ -314,10 +311,10 @@ def test_an_answer_without_an_export_says_where_it_is_missing(content: Any, says
 def test_a_page_is_read_bare_and_enveloped() -> None:
     """An array alone is a page, too."""
     data = [{"id": "exp_1"}, {"id": "exp_2"}]
-    told = parse_page(read({"data": data, "pagination": {"has_more": True, "total_count": 9}}))
+    told = parse_page(read({"data": data, "pagination": {"has_more": True, "total_count": 9}})).page()
     assert [export.id for export in told] == ["exp_1", "exp_2"]
     assert told.pagination.total_count == 9
-    bare = parse_page(read(data))
+    bare = parse_page(read(data)).page()
     assert (bare.data, bare.pagination.inferred, told.pagination.inferred) == (told.data, True, False)
 
 
@@ -342,52 +339,40 @@ def test_an_answer_without_a_page_is_refused(content: Any) -> None:
         {"id": 7},
         {"id": ["exp_1"]},
         {"id": ""},
-    ]
-    + [{"id": " "}, {"id": ".."}, {"id": "\ud800"}, {"id": {"id": "exp_1"}}],
+        {"id": " "},
+        {"id": ".."},
+        {"id": "\ud800"},
+        {"id": {"id": "exp_1"}},
+    ],
 )
 def test_trap_24_an_item_that_is_no_export_is_left_out_of_its_page(item: Any) -> None:
     """All others are there; how many were left out is told, and where the first of them stands."""
-    page = parse_page(read({"data": [{"id": "a"}, item, {"id": "b"}, item]}))
+    page = parse_page(read({"data": [{"id": "a"}, item, {"id": "b"}, item]})).page()
     assert [export.id for export in page] == ["a", "b"]
     assert page.malformed == 2
     assert str(page.first_malformed).startswith("GET /x: data[1]")
 
 
-async def test_a_large_page_is_read_in_slices() -> None:
-    """As it is read at once; other tasks run after every hundred items."""
-    data = [{"id": f"exp_{number}"} for number in range(PAGE_SLICE * 5)]
-    data[150] = data[450] = {}
-    got = read({"data": data, "pagination": {"has_more": True}})
-    turns = 0
+def test_trap_09_an_error_of_a_page_has_no_frames_that_hold_links() -> None:
+    """Some tracebacks show what local variables hold."""
 
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
+    def with_a_link() -> Answer:
+        data = [{"id": "a", "_csv_url": "https://s.example/a?sig=CANARY"}]
+        return read({"data": data, "pagination": {"has_more": 1}})
 
-    counter = asyncio.create_task(count_turns())
-    page = await read_page(got)
-    counter.cancel()
-    assert page == parse_page(got)
-    assert (len(page), page.malformed, page.first_malformed) == (498, 2, parse_page(got).first_malformed)
-    assert "data[150]" in str(page.first_malformed)
-    assert turns >= 3
+    got = with_a_link()
+    with pytest.raises(DecodeError, match=r"has_more is neither true nor false but int") as caught:
+        parse_page(got)
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "CANARY" not in "".join(shown.format())
 
 
-async def test_trap_09_an_error_of_a_page_has_no_frames_that_hold_links() -> None:
-    """Read at once or in slices: some tracebacks show what local variables hold."""
-    got = read(
-        {"data": [{"id": "a", "_csv_url": "https://s.example/a?sig=CANARY"}], "pagination": {"has_more": 1}}
-    )
-    errors = []
-    for reading in (asyncio.to_thread(parse_page, got), read_page(got)):
-        with pytest.raises(DecodeError, match=r"has_more is neither true nor false but int") as caught:
-            await reading
-        errors.append(caught.value)
-    for error in errors:
-        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
-        assert "CANARY" not in "".join(shown.format())
+def test_an_item_is_let_go_when_it_is_read() -> None:
+    """So that the items of a large page are not freed all in one moment."""
+    got = read({"data": [{"id": "a"}, {"id": "b"}]})
+    page = iter(parse_page(got))
+    next(page)
+    assert got.content["data"] == [None, {"id": "b"}]
 
 
 @pytest.mark.parametrize("told", ["exp_2", "EXP_1", "exp_1 ", " exp_1", "exp_1\n", "exp_"])

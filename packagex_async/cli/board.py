@@ -33,12 +33,19 @@ class Board(Stage):
         )
         self._exports = self._row("exports", unit=_count)
         self._bytes = self._row("files", unit=_size)
+        self._waiting: TaskID | None = None
         self._rows: dict[tuple[str, Artifact], TaskID] = {}
         self._received: dict[tuple[str, Artifact], int] = {}
 
     def expect(self, exports: int | None) -> None:
         """Take note of how many exports there are, if that is known."""
         self._update(self._exports, total=exports)
+
+    def waits(self, export_ids: tuple[str, ...]) -> None:
+        """Show how many exports are waited for, as long as there are any."""
+        if self._waiting is not None:
+            self._progress.remove_task(self._waiting)
+        self._waiting = self._row(waiting_for(len(export_ids)), unit=_count) if export_ids else None
 
     def step(self, event: ProgressEvent) -> None:
         """Move the row of the event's artifact, and count its bytes."""
@@ -71,6 +78,11 @@ class Board(Stage):
 
     def _row(self, label: str, *, unit: Callable[[float], str]) -> TaskID:
         return self._add(label, unit=unit, note="")
+
+
+def waiting_for(exports: int) -> str:
+    """Return the line that says how many exports are waited for."""
+    return f"waiting for {exports} {'export' if exports == 1 else 'exports'}"
 
 
 class _Amount(ProgressColumn):

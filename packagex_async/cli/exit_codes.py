@@ -52,7 +52,7 @@ HELP = """Exit codes:
     7  sync was stopped: the disk is full, say, or the listing broke off
     8  the platform could not prepare the export
     9  the platform gave up preparing the export
-   10  the export was not completed in the time it was waited for
+   10  an export was not completed in the time it was waited for, and nothing else failed
    11  whether the export was created is not known: look before creating it again
   130  interrupted by SIGINT (Ctrl-C)
   141  whoever read the output stopped reading, like `| head`
@@ -87,6 +87,8 @@ def exit_code_of_downloads(failures: Iterable[ExitCode], *, any_succeeded: bool)
     codes = set(failures)
     if not codes:
         return ExitCode.OK
+    if codes == {ExitCode.NOT_READY}:
+        return ExitCode.NOT_READY
     if any_succeeded:
         return ExitCode.PARTIAL
     return codes.pop() if len(codes) == 1 and codes <= _TELLING else ExitCode.NOTHING

@@ -19,7 +19,7 @@ class Filters:
     """Only these: queued, processing, completed, failed, timed_out; repeat it or use commas."""
 
     search: str | None = None
-    """Only exports whose name matches; each term needs 2 characters or more."""
+    """Only exports whose name matches."""
 
     order_by: Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None
     """The field to order by; created_at unless given."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import attrs
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from packagex_async import AsyncPackageX, ConfigurationError, PackageXError
 from packagex_async.cli.closing import Closing
@@ -35,7 +36,10 @@ class Demands:
     with the fields id, resource, status, created and artifact."""
 
     wait: bool = False
-    """Wait for exports that are still under way."""
+    """Wait for exports that are still under way, until their 24 hours are over."""
+
+    wait_timeout: Annotated[float, Parameter(validator=Number(gt=0))] | None = None
+    """Wait for each of them for so many seconds at most; without --wait, too."""
 
     verify: bool = False
     """Read again what earlier runs have brought, and fetch anew what has changed."""
@@ -62,6 +66,8 @@ class Demands:
         """The same under the names of the method's parameters."""
         told = attrs.asdict(self) | {"artifacts": words(self.artifacts)}
         durability = "fsync" if told.pop("fsync") else None
+        if (seconds := told.pop("wait_timeout")) is not None:
+            told["wait"] = seconds
         return told | {"resume": not told.pop("no_resume"), "durability": durability}
 
 
@@ -112,7 +118,9 @@ async def _bring(
     tally: Tally,
     teller: Teller,
 ) -> None:
-    reports = px.exports.download_all(directory, on_progress=teller.step, **filters, **demands)
+    reports = px.exports.download_all(
+        directory, on_progress=teller.step, on_wait=teller.waits, **filters, **demands
+    )
     async with aclosing(reports):
         if teller.live:
             teller.expect(await _count(px, filters))

@@ -16,6 +16,7 @@ from packagex_async import (
     ExportTimedOutError,
     NotFoundError,
     PackageXError,
+    WaitTimeoutError,
 )
 from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
 
@@ -23,6 +24,7 @@ MOST_LISTED = 50
 """Failures that are kept to be listed; of more, only their number is known."""
 
 _ADVICE: tuple[tuple[tuple[type[PackageXError], ...], str], ...] = (
+    ((WaitTimeoutError,), "run it again later, or with a longer --wait-timeout"),
     ((ExportNotReadyError,), "run it again later, or with --wait"),
     ((ExportFailedError, ExportTimedOutError, ExportGoneError, NotFoundError), "create the export again"),
     ((DestinationError,), "see to what is said of the file, then run it again"),

@@ -9,7 +9,7 @@ from typing import Self
 
 from packagex_async import DownloadReport, ProgressEvent
 from packagex_async.cli import events
-from packagex_async.cli.board import Board
+from packagex_async.cli.board import Board, waiting_for
 from packagex_async.cli.output import complain, show_json
 from packagex_async.cli.tally import Tally, errors_of
 
@@ -30,6 +30,9 @@ class Silence:
     def expect(self, exports: int | None) -> None:
         """Take note of how many exports there are, if that is known."""
 
+    def waits(self, export_ids: tuple[str, ...]) -> None:
+        """Show which exports are waited for; called again whenever their number changes."""
+
     def step(self, event: ProgressEvent) -> None:
         """Tell of one step of one artifact."""
 
@@ -40,6 +43,15 @@ class Silence:
 class Lines(Silence):
     """Says a line on stderr for each file that came, and for each failure; what was kept is only counted."""
 
+    def __init__(self) -> None:
+        self._waits = False
+
+    def waits(self, export_ids: tuple[str, ...]) -> None:
+        """Write one line when the waiting begins."""
+        if not self._waits:
+            self._waits = True
+            complain(waiting_for(len(export_ids)))
+
     def done(self, report: DownloadReport, tally: Tally) -> None:
         for file in report.files:
             if not file.kept:
@@ -49,6 +61,15 @@ class Lines(Silence):
 
 class Feed(Silence):
     """Writes a line of JSON on stdout for each step and each export; failures are on stderr, too."""
+
+    def __init__(self) -> None:
+        self._waits = False
+
+    def waits(self, export_ids: tuple[str, ...]) -> None:
+        """Write one line when the waiting begins."""
+        if not self._waits:
+            self._waits = True
+            show_json({"event": "waiting", "export_ids": list(export_ids)})
 
     def step(self, event: ProgressEvent) -> None:
         # That the reader has gone is met again with the next report, outside of any transfer.

@@ -435,7 +435,7 @@ def test_each_error_has_its_code(error: PackageXError, code: int) -> None:
         "list --environment moon",
         "list --attempts 0",
         "list --request-timeout 0",
-        "list --search a",
+        "list --limit 0",
         "download",
         "get",
     ],

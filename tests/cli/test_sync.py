@@ -94,6 +94,64 @@ def test_every_option_reaches_the_download(empty: Emulator, cli: Cli, tmp_path: 
     assert cli("sync", tmp_path, "--no-resume", "--max-size", "7", "--artifacts", "csv").code == 6
 
 
+@pytest.mark.parametrize("anything_came", [True, False])
+def test_exports_that_are_late_are_told_and_have_their_own_code(
+    empty: Emulator, cli: Cli, tmp_path: Path, anything_came: bool
+) -> None:
+    """A line says how many are waited for; when the time is up, each is listed with what to do."""
+    late = [small(empty, status="processing"), small(empty, status="queued")]
+    if anything_came:
+        small(empty)
+    ended = cli("sync", tmp_path, "--wait-timeout", "0.05")
+    assert ended.code == ExitCode.NOT_READY
+    assert "packagex-exports: waiting for 2 exports\n" in ended.err
+    assert counts(ended)["failed"] == "2"
+    for export in late:
+        (line,) = [line for line in ended.out.splitlines() if line.startswith(export.id)]
+        assert "after 0.05 seconds" in line
+        assert "with a longer --wait-timeout" in line
+
+
+def test_another_failure_beside_late_exports_decides_the_code(
+    empty: Emulator, cli: Cli, tmp_path: Path
+) -> None:
+    """Late ones alone are no failure of a download."""
+    small(empty, status="processing")
+    small(empty, status="failed")
+    assert cli("sync", tmp_path, "--wait-timeout", "0.05").code == ExitCode.NOTHING
+    small(empty)
+    assert cli("sync", tmp_path, "--wait-timeout", "0.05").code == ExitCode.PARTIAL
+
+
+def test_in_json_it_is_told_what_is_waited_for(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """Once, by id."""
+    late = [small(empty, status="processing").id for _ in range(2)]
+    records = cli("sync", tmp_path, "--wait-timeout", "0.05", "--json").records
+    assert [record for record in records if record["event"] == "waiting"] == [
+        {"event": "waiting", "export_ids": late}
+    ]
+    assert cli("sync", tmp_path, "--wait-timeout", "0.05", "--quiet").err == ""
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
+def test_a_time_to_wait_that_makes_no_sense_is_a_usage_error(
+    empty: Emulator, cli: Cli, tmp_path: Path, seconds: str
+) -> None:
+    """Nothing is asked for."""
+    assert cli("sync", tmp_path, "--wait-timeout", seconds).code == ExitCode.USAGE
+    assert empty.requests == []
+
+
+def test_on_a_terminal_a_row_shows_how_many_are_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """As long as there are any."""
+    with Board() as board:
+        board.waits(("exp_1", "exp_2"))
+        board.waits(("exp_2",))
+        assert [task.description for task in board._progress.tasks][-1] == "waiting for 1 export"
+        board.waits(())
+        assert [task.description for task in board._progress.tasks] == ["exports", "files"]
+
+
 # --- failures
 
 
@@ -183,7 +241,7 @@ def test_a_full_disk_stops_it(
 
 
 @pytest.mark.parametrize(
-    "options", ["--layout {resource}", "--concurrency 0", "--artifacts xlsx", "--segments 9", "--search a"]
+    "options", ["--layout {resource}", "--concurrency 0", "--artifacts xlsx", "--segments 9", "--limit 0"]
 )
 def test_an_option_that_cannot_work_is_one_line(
     options: str, empty: Emulator, cli: Cli, tmp_path: Path
