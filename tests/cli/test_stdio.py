@@ -41,6 +41,7 @@ def test_a_command_works_in_silence(
     """Its exit code says how it went; nothing of what it would say gets into a file."""
     export = small(empty)
     name, *options = command.split()
+    operands: dict[str, list[str | Path]]
     operands = {"get": [export.id], "wait": [export.id], "create": ["contact"], "sync": [tmp_path]}
     operands |= {"download": [export.id, "--directory", tmp_path], "verify": [tmp_path]}
     connection = ["--base-url", empty.base_url]
