@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async import AsyncPackageX, PackageXError, RetryPolicy
+from packagex_async import (
+    AsyncPackageX,
+    DecodeError,
+    DownloadReport,
+    PackageXError,
+    RetryPolicy,
+    _log,
+    models,
+)
 from packagex_async.testing import Cut, Emulator, Expired, Life, Refuse, Reset, Status
 from packagex_async.testing.faults import TargetedFault
 
@@ -169,3 +177,49 @@ def test_without_a_handler_it_is_silent() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exp_1\nWARNING forged",
+        "exp_1\r\nforged",
+        "a\u2028b\u2029c\x85d",
+        "\x1b[2Kexp_2",
+        "\u202e1_pxe",
+        "a\x00b\ud800",
+    ],
+    ids=ascii,
+)
+def test_an_event_is_a_line(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever an id, a status or a message holds, it forges no line and gives no order to a terminal."""
+    export = models.Export(
+        id=text,
+        status=models.ExportStatus(text),
+        resource=models.ExportResource(text),
+        unread=(text,),
+    )
+    report = DownloadReport(export_id=text)
+    _log.answered("GET", f"https://h.example/{text}", text, 0.1)
+    _log.created(export)
+    _log.changed(export)
+    _log.downloaded(report)
+    _log.trying_again(DecodeError(text), 1.0)
+    _log.renewed(text)
+    _log.unread(export)
+    assert len(caplog.records) == 7
+    assert all(record.getMessage().isprintable() for record in caplog.records)
+    assert {record.funcName for record in caplog.records} >= {"answered", "created"}
+
+
+async def test_a_hostile_id_of_the_api_forges_no_line(
+    server: Emulator, px: AsyncPackageX, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """From the answer to the log, by way of a whole download."""
+    stored = server.add_export(export_id="exp_\n\x1b]0;x\x07\u2028", content={"csv": b"x"})
+    server.inject(Status(503, on="storage"))
+    server.inject(Expired())
+    await px.exports.download(stored.id, tmp_path)
+    ours = [record for record in caplog.records if record.name == "packagex_async"]
+    assert {record.levelname for record in ours} == {"DEBUG", "INFO", "WARNING"}
+    assert all(record.getMessage().isprintable() for record in ours)

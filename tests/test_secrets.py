@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 import pickle
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from packagex_async import (
+    ApiError,
+    Artifact,
     AsyncPackageX,
+    BadRequestError,
+    ConfigurationError,
+    DecodeError,
     DownloadGroupError,
+    DownloadReport,
     Export,
+    ExportGoneError,
+    ExportResource,
+    ExportStatus,
+    NotFoundError,
     PackageXError,
+    Page,
+    Pagination,
     ProgressEvent,
+    ProgressKind,
     RetryPolicy,
+    ServerError,
+    StorageError,
+    UnconfirmedError,
+    WaitTimeoutError,
 )
+from packagex_async.report import ByArtifact
 from packagex_async.testing import (
     Cut,
     Emulator,
@@ -194,3 +214,134 @@ def test_a_key_is_in_no_repr_of_the_client() -> None:
     """Nor of anything it is made of."""
     px = AsyncPackageX(KEY)
     assert "CANARY" not in repr(px) + repr(vars(px)) + repr(vars(px.exports)) + repr(vars(px._http))
+
+
+# --- secrets in places where nobody expects them
+
+URLS = [
+    "https://h.example/a?X-Amz-Signature=CANARY",
+    "https://h.example/it's \"a\" <b>.csv?filename*=UTF-8''a.csv&Signature=CANARY",
+    "https://h.example/a?x='\"<> \n\r\t\\CANARY",
+    "https://h.example/a#CANARY",
+    r"https:\/\/h.example\/a?CANARY",
+    "https%3A%2F%2Fh.example%2Fa%3Fsig%3DCANARY",
+    "//h.example/a?CANARY",
+    "/bucket/key?X-Goog-Signature=CANARY",
+    "http://user:pa'ss\"w@r/d?CANARY@proxy.example:3128",
+]
+
+
+@pytest.fixture(params=URLS, ids=range(len(URLS)))
+def leak(request: pytest.FixtureRequest) -> str:
+    """A URL with a secret in it, somewhere in the answer of a server."""
+    url: str = request.param
+    return url
+
+
+def leaking_export(leak: str) -> Export:
+    return Export(
+        id=leak,
+        object=leak,
+        name=leak,
+        organization_id=leak,
+        resource=ExportResource(leak),
+        status=ExportStatus(leak),
+        extra={leak: leak, "deep": [{leak: [leak]}], "Signature": "CANARY"},
+    )
+
+
+def test_trap_09_no_repr_and_no_pickle_of_an_export_shows_a_secret(leak: str) -> None:
+    """Whichever field holds it; an export without one travels whole."""
+    export = leaking_export(leak)
+    page = Page(data=(export,), pagination=Pagination(has_more=False))
+    again: Export = pickle.loads(pickle.dumps(export))
+    for look in (repr(export), repr(page), repr(pickle.dumps(export)), repr(vars(again))):
+        assert "CANARY" not in look
+        assert look.isprintable()
+    assert isinstance(again.status, ExportStatus)
+    plain = Export(id="exp_1", name="a name?", status=ExportStatus.COMPLETED, extra={"a": {"b": [1, None]}})
+    assert pickle.loads(pickle.dumps(plain)) == plain
+
+
+def test_a_repr_names_a_few_unknown_fields() -> None:
+    """However many a server invents, and however long their names are."""
+    shown = repr(Export(id="exp_1", extra=dict.fromkeys((f"{number:03}" * 50 for number in range(1000)), 1)))
+    assert len(shown) < 2500
+    assert shown.endswith(", ...>)")
+
+
+def errors_about(leak: str) -> list[PackageXError]:
+    """An error of every shape, with the URL in each of its texts."""
+    failure = StorageError(leak, export_id=leak, artifact=Artifact.CSV)
+    report = DownloadReport(export_id=leak, failures=ByArtifact([failure]), error=DecodeError(leak))
+    return [
+        DecodeError(leak),
+        ConfigurationError(f"it is {leak!r}"),
+        ApiError(leak, status=400, code=leak, errors=[leak, {leak: [leak]}, [[leak]]], endpoint=leak),
+        NotFoundError(leak, status=404),
+        UnconfirmedError.after(ServerError(leak, status=500)),
+        ExportGoneError(leak, export_id=leak),
+        WaitTimeoutError(leak, export_id=leak, status=leak),
+        failure,
+        DownloadGroupError.of(report),
+    ]
+
+
+def test_trap_09_no_error_shows_a_secret(leak: str, log: io.StringIO) -> None:
+    """Not in its text, its fields, its pickle or the log; its text is one line that can be printed."""
+    for error in errors_about(leak):
+        logging.getLogger("packagex_async").warning("%s", error)
+        for look in (*everything_of(error), *map(repr, vars(error).values())):
+            assert "CANARY" not in look
+        assert str(error).isprintable()
+        assert repr(error).isprintable()
+    assert "CANARY" not in log.getvalue()
+
+
+def test_trap_09_no_report_and_no_event_shows_a_secret(leak: str) -> None:
+    """Nor what `attrs.asdict` makes of them."""
+    error = StorageError(leak, export_id=leak, artifact=Artifact.CSV)
+    event = ProgressEvent(kind=ProgressKind.FAILED, export_id=leak, artifact=Artifact.CSV, error=error)
+    report = DownloadReport(export_id=leak, failures=ByArtifact([error]), error=DecodeError(leak))
+    for record in (event, report):
+        for look in (str(record), repr(record), repr(attrs.asdict(record)), repr(pickle.dumps(record))):
+            assert "CANARY" not in look
+    assert all(line.isprintable() for line in str(report).splitlines())
+    assert len(str(report).splitlines()) == 3
+
+
+async def refused(emulator: Emulator) -> BadRequestError:
+    """The error of a request, whose traceback does not lead into a test that knows the secrets."""
+    async with emulator.client() as px:
+        with pytest.raises(BadRequestError) as caught:
+            await px.exports.retrieve("exp_1")
+    return caught.value
+
+
+async def test_trap_09_no_error_of_the_api_shows_a_secret(
+    leak: str, emulator: Emulator, log: io.StringIO
+) -> None:
+    """It may quote the URL or the key anywhere, in any spelling, and nest it as deep as it likes."""
+    deep: object = leak
+    for _ in range(100):
+        deep = [{leak: deep}]
+    quoted = ["".join(f"%{ord(char):02x}" for char in KEY), KEY.upper(), f"{leak} {KEY}"]
+    answer = {
+        "message": {"text": [leak, KEY]}, "error_code": [leak, *quoted], "endpoint": leak,
+        "errors": [leak, {leak: leak, KEY: {KEY: KEY}}, deep, *quoted],
+    }  # fmt: skip
+    emulator.inject(Status(400, body=json.dumps(answer).encode(), on="api"), times=None)
+    error = await refused(emulator)
+    looks = [*everything_of(error), error.message, str(error.code), str(error.endpoint), repr(error.errors)]
+    for look in (*looks, log.getvalue()):
+        assert not [secret for secret in (*SECRETS, *quoted) if secret.lower() in look.lower()]
+    assert len(error.errors) == len(quoted) + 3
+
+
+async def test_a_huge_message_of_the_api_is_shortened(emulator: Emulator) -> None:
+    """What an error says stays readable."""
+    answer = {"message": "m" * 8_000_000, "error_code": "c" * 8_000_000, "errors": ["e" * 8_000_000]}
+    emulator.inject(Status(400, body=json.dumps(answer).encode(), on="api"))
+    error = await refused(emulator)
+    assert len(str(error)) < 2500
+    assert [len(text) for text in error.errors] == [1000]

@@ -75,9 +75,10 @@ def test_a_command_that_waits_for_an_answer(command: str, empty: Emulator, tmp_p
     """It ends in order, whatever it waits for."""
     export = small(empty)
     empty.inject(stall := Noticed(after=3, on="storage" if command in ("download", "sync") else "api"))
+    arguments: dict[str, list[str | Path]]
     arguments = {"get": [export.id], "download": [export.id, "--directory", tmp_path], "sync": [tmp_path]}
-    more = arguments.get(command, ["contact"] if command == "create" else [])
-    with started(command, *more, "--base-url", empty.base_url) as process:
+    operands = arguments.get(command) or (["contact"] if command == "create" else [])
+    with started(command, *operands, "--base-url", empty.base_url) as process:
         assert stall.begun.wait(PATIENCE)
         assert terminated(process) == IN_ORDER
 
