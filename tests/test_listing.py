@@ -174,6 +174,7 @@ async def test_a_capped_listing_without_has_more_is_read_to_its_end(
     }
     assert await drained(client) == ([f"exp_{number}" for number in range(60)], None)
     assert pages.asked == [1, 2, 3, 4]
+    assert [len(one) async for one in client.exports.pages()] == [25, 25, 10]
 
 
 async def test_a_total_count_spares_the_page_past_the_end(pages: Pages, client: AsyncPackageX) -> None:
