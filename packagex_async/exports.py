@@ -31,7 +31,7 @@ from packagex_async.models import Artifact, Direction, Export, ExportResource, E
 from packagex_async.report import DownloadReport, OnProgress
 
 if TYPE_CHECKING:
-    from packagex_async.bulk import OnWait, Patience
+    from packagex_async.bulk import OnWait
 
 MAX_SEGMENTS = 8
 """Connections that may bring one artifact."""
@@ -491,7 +491,7 @@ class AsyncExports:
             ConnectionFailedError: When the listing is not answered, likewise.
             DecodeError: When an answer holds no page of exports, or items of one are no exports, likewise.
         """
-        patience = _patience(wait, on_wait)
+        timeout = _waiting_time(wait)
         leftovers = Leftovers()
         demands = _demands(
             overwrite=overwrite,
@@ -514,7 +514,7 @@ class AsyncExports:
         # Not at the head of the file: who downloads one export does not wait for them to be imported.
         try:
             from packagex_async._folder import Folder, Terms
-            from packagex_async.bulk import Bulk, Source
+            from packagex_async.bulk import Bulk, Patience, Source
         except OSError as error:
             reason = f"download_all cannot be loaded: {error.strerror}"
             raise ConfigurationError(f"{reason}; raise the limit of open files, or close some") from error
@@ -527,6 +527,7 @@ class AsyncExports:
         )
         budget = Budget(concurrency, clock, retry_after_max=policy.retry_after_max)
         tools = attrs.evolve(self._tools, budget=budget)
+        patience = Patience(timeout=timeout, on_wait=on_wait) if wait else None
         bulk = Bulk(source, folder, order, tools, patience=patience)
         return self._operations.steps("download_all()", bulk.reports())
 
@@ -633,16 +634,13 @@ def _seconds(name: str, value: float | None) -> None:
         raise ConfigurationError(f"{name} must be more than 0 seconds, or None, not {value!r}")
 
 
-def _patience(wait: bool | float, on_wait: OnWait | None) -> Patience | None:
-    from packagex_async.bulk import Patience
-
-    if wait is False:
+def _waiting_time(wait: bool | float) -> float | None:
+    """Return the number of seconds in `wait`, or `None` if it is `True` or `False`."""
+    if isinstance(wait, bool):
         return None
-    if wait is True:
-        return Patience(timeout=None, on_wait=on_wait)
     if not isinstance(wait, (int, float)) or not 0 < wait < math.inf:
         raise ConfigurationError(f"wait must be True, False or a number of seconds above 0, not {wait!r}")
-    return Patience(timeout=wait, on_wait=on_wait)
+    return wait
 
 
 def _unheard(_: Export) -> None:

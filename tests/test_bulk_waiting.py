@@ -48,7 +48,7 @@ async def reports_of(
 async def test_a_number_of_seconds_is_the_longest_wait(tmp_path: Path, seconds: float) -> None:
     """What is not completed by then is reported with a timeout; everything else arrives."""
     clock = FakeClock()
-    async with Emulator(populate=False, now=clock.time) as server:
+    async with Emulator(populate=False, pending=None, now=clock.time) as server:
         ready = server.add_export(content={"csv": b"1"}).id
         late = [server.add_export(status=status).id for status in ("queued", "processing", "processing")]
         began = clock.now
@@ -70,7 +70,7 @@ async def test_without_a_limit_the_wait_ends_with_the_lives_of_the_exports(
     """By the clock of the server, or 24 hours after they were listed where no date is told."""
     clock = FakeClock()
     # The clock of the server stands still, and it deletes nothing.
-    async with Emulator(populate=False, dialect=dialect, now=lambda: 1_714_564_800.0) as server:
+    async with Emulator(populate=False, pending=None, dialect=dialect, now=lambda: 1_714_564_800.0) as server:
         stored = server.add_export(status="processing")
         began = clock.now
         reports = await reports_of(clock, server, tmp_path, wait=True)
@@ -88,7 +88,7 @@ async def test_an_export_past_its_life_is_given_up_by_the_clock_of_the_server(tm
         def stamp(self, seconds: float) -> Any:
             return seconds - DAY
 
-    async with Emulator(populate=False, dialect=Ageing(), now=clock.time) as server:
+    async with Emulator(populate=False, pending=None, dialect=Ageing(), now=clock.time) as server:
         stored = server.add_export(status="processing")
         reports = await reports_of(clock, server, tmp_path, wait=3600)
     assert isinstance(reports[stored.id].error, ExportGoneError)
@@ -122,7 +122,7 @@ async def test_a_wait_that_makes_no_sense_is_refused_at_the_call(
 async def test_without_wait_nothing_is_waited_for(tmp_path: Path) -> None:
     """It is reported as not ready."""
     clock = FakeClock()
-    async with Emulator(populate=False, now=clock.time) as server:
+    async with Emulator(populate=False, pending=None, now=clock.time) as server:
         stored = server.add_export(status="processing")
         reports = await reports_of(clock, server, tmp_path, wait=False)
     assert type(reports[stored.id].error) is ExportNotReadyError
@@ -134,7 +134,7 @@ async def test_it_is_said_what_is_waited_for(tmp_path: Path, caplog: pytest.LogC
     caplog.set_level(logging.INFO, logger="packagex_async")
     clock = FakeClock()
     told: list[tuple[str, ...]] = []
-    async with Emulator(populate=False, now=clock.time) as server:
+    async with Emulator(populate=False, pending=None, now=clock.time) as server:
         pending = [server.add_export(status="processing").id for _ in range(3)]
         await reports_of(clock, server, tmp_path, wait=100, on_wait=told.append, limit=2)
     assert told[0] == tuple(pending)
