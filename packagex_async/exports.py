@@ -494,8 +494,13 @@ class AsyncExports:
             search=search,
         )
         # Not at the head of the file: who downloads one export does not wait for them to be imported.
-        from packagex_async._folder import Folder, Terms
-        from packagex_async.bulk import Bulk, Source
+        try:
+            from packagex_async._folder import Folder, Terms
+            from packagex_async.bulk import Bulk, Source
+        except (ImportError, OSError) as error:
+            raise ConfigurationError(
+                "download_all() cannot be loaded: the package is damaged, or there are too many open files"
+            ) from error
 
         source = Source(found=found, retrieve=self._with_urls, offering=self._offering, links=self._links)
         clock, disk, policy = self._tools.clock, self._tools.disk, self._tools.policy

@@ -240,7 +240,7 @@ async def test_a_silent_name_server_has_its_time(ask: Ask) -> None:
 
 @asynccontextmanager
 async def _client(
-    handler: Handler, security: Security, **options: float
+    handler: Handler, security: Security, **options: Any
 ) -> AsyncIterator[tuple[AsyncPackageX, str]]:
     """A client of a server that does something after each request, and the server's URL."""
 
