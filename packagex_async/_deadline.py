@@ -46,12 +46,14 @@ class RequestDeadline:
 
     async def __aenter__(self) -> Self:
         await self._limit.__aenter__()
-        current_deadline.set(self)
+        self._token = current_deadline.set(self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Or the context of the task would keep the client alive.
+        current_deadline.reset(self._token)
         self._stop_checking()
         await self._limit.__aexit__(kind, error, trace)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import ssl as ssl_module
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,7 +31,7 @@ from packagex_async._redact import Secret
 from packagex_async._resolve import Resolver
 from packagex_async._storage import Link, refusal
 from packagex_async._transport_errors import classify
-from packagex_async._urls import AddressRules, UrlRefusedError, redirect_target
+from packagex_async._urls import AddressRules, UrlRefusedError, is_loopback, redirect_target
 from packagex_async._version import __version__
 from packagex_async.errors import (
     ApiError,
@@ -122,10 +123,12 @@ class Http:
         self._budget = Budget(DEFAULT_LIMIT, clock, retry_after_max=settings.policy.retry_after_max)
         self._rules = AddressRules.beside(settings.base_url)
         # With a proxy, the proxy looks up all names but its own.
-        self._resolver = Resolver(allow_loopback=self._rules.loopback or settings.proxy is not None)
+        self._resolver = Resolver(None if self._rules.loopback or settings.proxy else is_loopback)
         self._own_connectors: list[aiohttp.BaseConnector] = []
         self._sessions: tuple[aiohttp.ClientSession, aiohttp.ClientSession] | None = None
         self._answers: set[StorageAnswer] = set()
+        # Its import takes a file descriptor, and there may be none left at the first request.
+        codecs.lookup("idna")
         self._closed = False
         self._made_by = caller()
 

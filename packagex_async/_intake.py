@@ -134,7 +134,7 @@ class Intake(asyncio.BufferedProtocol):
     def _next_buffer(self) -> None:
         self._filled = self._taken = 0
         self._buffer = self._free.pop() if self._free and self._left else _NOTHING
-        if not self._buffer:
+        if not self._buffer and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def _take_back(self) -> None:
@@ -145,7 +145,7 @@ class Intake(asyncio.BufferedProtocol):
             self._free.append(buffer)
         if not self._buffer:
             self._next_buffer()
-        if self._left:
+        if self._left and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def _break_off(self, failure: Exception) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections.abc import Callable
 from concurrent import futures
 from typing import Any
-
-from packagex_async._urls import is_loopback
 
 
 class LoopbackError(OSError):
@@ -23,12 +22,13 @@ class Resolver:
     """The system's resolver, in the shape that aiohttp asks for.
 
     Args:
-        allow_loopback: Whether a name may resolve to an address of this machine.
+        is_loopback: Whether an address is one of this machine, which must not be connected to; `None` where
+            it may be.
     """
 
-    def __init__(self, *, allow_loopback: bool) -> None:
+    def __init__(self, is_loopback: Callable[[str], bool] | None = None) -> None:
         self._pool = futures.ThreadPoolExecutor(2, thread_name_prefix="packagex-resolve")
-        self._allow_loopback = allow_loopback
+        self._is_loopback = is_loopback
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -51,7 +51,8 @@ class Resolver:
             }
             for kind, _, protocol, _, address in await self._look_up(host, port, family)
         ]
-        allowed = [entry for entry in found if self._allow_loopback or not is_loopback(entry["host"])]
+        is_loopback = self._is_loopback
+        allowed = [entry for entry in found if is_loopback is None or not is_loopback(entry["host"])]
         if found and not allowed:
             raise LoopbackError(errno.EADDRNOTAVAIL, "the name resolves to an address of this machine")
         return allowed

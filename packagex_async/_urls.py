@@ -152,15 +152,12 @@ def _is_usable_origin(text: str) -> bool:
         )
     except ValueError:
         return False
-    return (
-        agreed and split.scheme in ("http", "https") and split.port != 0 and _is_usable_host(split.hostname)
-    )
+    usable = agreed and split.scheme in ("http", "https") and split.port != 0
+    return usable and _is_usable_host(split.hostname or "", bracketed="[" in text)
 
 
-def _is_usable_host(host: str | None) -> bool:
-    if not host:
-        return False
-    if ":" in host or _NUMBER.match(host):
+def _is_usable_host(host: str, *, bracketed: bool) -> bool:
+    if bracketed or _NUMBER.match(host):
         return _is_address(host)
     return _NAME.match(host) is not None
 

@@ -108,7 +108,7 @@ def test_imports_point_down(file: Path) -> None:
 @pytest.mark.parametrize(
     ("library", "doors"),
     [
-        ("aiohttp", {"_connector", "_http", "_transport_errors", "testing"}),
+        ("aiohttp", {"_http", "_connector", "_transport_errors", "testing"}),
         ("aiofiles", {"_disk"}),
         ("cyclopts", {"cli"}),
         ("rich", {"cli"}),

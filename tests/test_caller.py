@@ -42,7 +42,7 @@ async def test_a_client_that_is_not_closed_warns_naming_the_line_that_made_it(
     async with aiohttp.TCPConnector() as connector:
         px = server.client(connector=connector)
         made = line() - 1
-        await anext(px.exports.pages(), None)
+        assert not [export async for export in px.exports.list()]
         del px
         gc.collect()
     (warning,) = heard
@@ -62,7 +62,7 @@ async def test_what_is_still_used_is_not_complained_of(
     exports, close = px.exports, px.aclose
     del px
     gc.collect()
-    await anext(exports.pages(), None)
+    assert not [export async for export in exports.list()]
     await close()
     del exports, close
     gc.collect()

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import ConfigurationError
-from packagex_async._urls import AddressRules, UrlRefusedError, check_base_url, is_loopback, redirect_target
+from packagex_async._urls import (
+    AddressRules,
+    UrlRefusedError,
+    check_base_url,
+    check_proxy,
+    is_loopback,
+    parse_url,
+    redirect_target,
+)
 
 PRODUCTION = AddressRules.beside("https://api.packagex.io")
 EMULATOR = AddressRules.beside("http://127.0.0.1:8080")
@@ -24,15 +32,6 @@ ELSEWHERE = [
     "notlocalhost",
     "a\0b",
 ]
-
-
-def refusal(rules: AddressRules, url: str) -> str | None:
-    """Why a URL is refused, or `None` if it is permitted."""
-    try:
-        rules.permit(url)
-    except UrlRefusedError as error:
-        return str(error)
-    return None
 
 
 @pytest.mark.parametrize("host", LOOPBACK + ODD_LOOPBACK)
@@ -72,32 +71,57 @@ def test_other_hosts_are_not_this_machine(host: str) -> None:
 )
 def test_trap_11_a_production_client_fetches_none_of_these(url: str) -> None:
     """No plain http, no other scheme, nothing on this machine, nothing that cannot be sent as it stands."""
-    assert refusal(PRODUCTION, url)
+    with pytest.raises(UrlRefusedError):
+        PRODUCTION.permit(url)
 
 
 def test_what_a_presigned_url_looks_like_is_fetched() -> None:
     """Escapes, ports and odd characters are no obstacle."""
-    assert (
-        refusal(PRODUCTION, "https://s3.example:8443/a%2Fb/./c?X-Sig=a%2Bb/=&e=%7E~'()*!;:@,$[]{}|\\^`\"<>")
-        is None
-    )
+    url = "https://s3.example:8443/a%2Fb/./c?X-Sig=a%2Bb/=&e=%7E~'()*!;:@,$[]{}|\\^`\"<>"
+    assert str(PRODUCTION.permit(url)) == url
 
 
 def test_loopback_is_allowed_only_beside_a_loopback_api() -> None:
     """And plain http only when the API itself is asked so."""
-    assert refusal(EMULATOR, "http://127.0.0.1:9000/a") is None
-    assert refusal(EMULATOR, "https://localhost:9000/a") is None
-    assert refusal(EMULATOR, "https://storage.example/a") is None
-    assert refusal(EMULATOR, "http://storage.example/a") == "it is not https"
-    assert refusal(SECURE_EMULATOR, "https://localhost:9000/a") is None
-    assert refusal(SECURE_EMULATOR, "http://localhost:9000/a") == "it is not https"
+    for url in ("http://127.0.0.1:9000/a", "https://localhost:9000/a", "https://storage.example/a"):
+        assert str(EMULATOR.permit(url)) == url
+    assert SECURE_EMULATOR.permit("https://localhost:9000/a")
+    for rules, url in ((EMULATOR, "http://storage.example/a"), (SECURE_EMULATOR, "http://localhost:9000/a")):
+        with pytest.raises(UrlRefusedError, match="it is not https"):
+            rules.permit(url)
 
 
-@given(st.text(max_size=60))
+@given(st.text(max_size=60) | st.text(max_size=60).map("https://{}".format))
 def test_no_text_is_too_odd_to_be_judged(text: str) -> None:
-    """Whatever an answer holds, it is fetched or refused."""
-    reason = refusal(PRODUCTION, text)
-    assert reason is None or reason
+    """Whatever a response holds, it is fetched as it is written, or refused."""
+    try:
+        assert str(PRODUCTION.permit(text)).lower().startswith("https://")
+    except UrlRefusedError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["a", "a.b", "a.b.", "A-B_c.example", "sandbox--api.packagex.io", "1.2.3.4", "[2001:db8::1]", "x" * 63],
+)
+def test_hosts_that_can_be_looked_up_are_taken(host: str) -> None:
+    """Names with labels of up to 63 characters, and addresses."""
+    assert parse_url(f"https://{host}:8443/a") is not None
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["a..b", ".a", "x" * 64, "a%41", "1.2.3", "1.2.3.4.5", "256.1.1.1", "0x7f.1", "[v1.x]", "a,b"],
+)
+def test_hosts_that_cannot_be_looked_up_are_not_taken(host: str) -> None:
+    """Empty and long labels, and numbers that are no address."""
+    assert parse_url(f"https://{host}/a") is None
+
+
+def test_a_proxy_is_kept_with_its_login() -> None:
+    """User and password go to the proxy as they are."""
+    proxy = check_proxy("http://user:p%40ss@proxy.example:3128")
+    assert (proxy.user, proxy.password, proxy.port) == ("user", "p@ss", 3128)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -55,8 +56,8 @@ async def test_a_connector_of_the_callers_that_streams_hold_is_named(
     server: Emulator, per_host: bool
 ) -> None:
     """What waits for a connection ends, says why, and is not tried again."""
-    pool = aiohttp.TCPConnector(limit_per_host=2) if per_host else aiohttp.TCPConnector(limit=2)
-    async with asyncio.timeout(PATIENCE), pool as connector:
+    limits: dict[str, Any] = {"limit_per_host": 2} if per_host else {"limit": 2}
+    async with asyncio.timeout(PATIENCE), aiohttp.TCPConnector(**limits) as connector:
         async with server.client(connector=connector, timeout=SOON, retry=PATIENT) as px:
             async with opened(px, server, 2) as bodies:
                 linked = Export(id="exp_1", csv_url=server.url_for(server.exports[0].id, "csv"))
