@@ -39,8 +39,8 @@ _AT = encodings("@")
 # A percent-encoded @ ends no user of a URL that is not percent-encoded itself.
 _PLAIN_AT = rf"@|{_escapes('@')}"
 _QUERY_OR_FRAGMENT = f"{_DELIMITER}{_NOT_REMOVED}"
-# A relative path with a query. In a sentence, a blank or nothing follows a question mark.
-_QUERY = rf"{encodings('?')}{_NOT_REMOVED}(?=\S)"
+# A relative path with a query. In a sentence, a blank or nothing follows a question mark, or what closes it.
+_QUERY = rf"{encodings('?')}{_NOT_REMOVED}(?![)\]\"'.,;:!?]{{0,4}}(?:\s|\Z))"
 # A query or a fragment that begins with `name=`, even if neither a host nor a path comes before it.
 _PARAMETERS = rf"{_DELIMITER}(?=[^\s?#=]{{0,64}}?{_EQUALS})"
 

@@ -353,6 +353,9 @@ class DownloadGroupError(PackageXError, ExceptionGroup[PackageXError]):
         # The message of a group is set here, and cannot be changed afterwards.
         return super().__new__(cls, sanitize(message, limit=_MESSAGE_LIMIT), errors)
 
+    def __init__(self, message: str, errors: Sequence[PackageXError], /) -> None:
+        super().__init__(message, errors)
+
     @classmethod
     def of(cls, report: DownloadReport) -> Self:
         """The error that tells of the failures in `report`."""

@@ -50,6 +50,8 @@ TEXT = ANY_TEXT | TRICKY
         ("no address at all?", "no address at all?"),
         ("Are you sure? Yes.", "Are you sure? Yes."),
         ("and/or? It is 5 # 6", "and/or? It is 5 # 6"),
+        ("sent text/html (a login page?); try again", "sent text/html (a login page?); try again"),
+        ("a/b (is it 'c?')", "a/b (is it 'c?')"),
         ("a (b@c.example): resource=contact", "a (b@c.example): resource=contact"),
     ],
 )

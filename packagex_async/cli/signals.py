@@ -9,7 +9,6 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from typing import TypeVar, cast
 
 from packagex_async.cli.exit_codes import ExitCode
@@ -82,7 +81,7 @@ class Termination:
     async def _cancellable(self, command: Coroutine[object, object, T]) -> T:
         loop = asyncio.get_running_loop()
         cancel = cast("asyncio.Task[T]", asyncio.current_task()).cancel
-        self._respond = partial(loop.call_soon_threadsafe, cancel)
+        self._respond = lambda: loop.call_soon_threadsafe(cancel)
         try:
             with _waking(loop):
                 return await command

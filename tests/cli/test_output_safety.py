@@ -62,7 +62,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*arguments: str | Path, base_url: str | None = None) -> Ended:
         connection = ["--base-url", base_url, "--attempts", "1"] if base_url else []
         code = main([*map(str, arguments), *connection])
-        return Ended(code, *capsys.readouterr())
+        out, err = capsys.readouterr()
+        return Ended(code, out, err)
 
     return run
 

@@ -269,6 +269,19 @@ def test_the_process_ends_with_the_code_of_the_signal(
     assert codes == [ExitCode.TERMINATED]
 
 
+def test_only_a_command_that_goes_on_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that it has to end in order is over in either case."""
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    monkeypatch.setattr(signals, "_GRACE", 0.001)
+    termination = Termination()
+    with termination.handled(ends_process=False):
+        termination._end_process()
+    assert codes == [ExitCode.TERMINATED]
+    termination._end_process()
+    assert codes == [ExitCode.TERMINATED]
+
+
 def test_the_handler_of_the_caller_comes_back(capsys: pytest.CaptureFixture[str]) -> None:
     """A program that calls `main` keeps its own."""
     before: Callable[..., object] = lambda *_: None  # noqa: E731
