@@ -67,7 +67,7 @@ async def test_a_handler_has_a_parser_and_knows_its_connection() -> None:
     ("behind", "holds"), [(b"H", "head"), (b"HTTP/1.1 200", "head"), (response(b""), "message")]
 )
 async def test_what_follows_a_response_is_seen(behind: bytes, holds: str) -> None:
-    """Half a head stays in the parser; a whole response stays in the queue, and `should_close` tells of it."""
+    """Half a head stays in the parser; a whole response stays in the queue: `should_close` tells of it."""
     async with exchange(behind) as (_, answer):
         handler = handler_of(answer)
         assert await answer.read() == b"hello"
