@@ -17,7 +17,7 @@ from packagex_async import RetryPolicy, StorageUnreachableError
 from packagex_async.testing import Refuse
 
 from .host import Answer, Ending, Host, Request, Stored
-from .plays import but, cut, honest
+from .plays import NO_HASH, but, cut, honest
 from .trial import Raw, Trial
 
 AFTER = 30_000
@@ -76,6 +76,7 @@ async def test_closed_when_it_is_used_again(trial: Trial) -> None:
 
 async def test_a_response_that_nobody_asked_for(raw: Raw) -> None:
     """It arrives on a connection between two downloads, and is not taken for what the second one asks for."""
+    raw.tells(NO_HASH)
     async with raw.client() as px:
         for _ in range(2):
             raw.plays(_with_another_response)
