@@ -7,6 +7,7 @@ import gc
 import itertools
 import logging
 import math
+import sys
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -328,3 +329,12 @@ async def test_an_option_that_cannot_work_is_refused_before_any_request(
     with pytest.raises(ConfigurationError, match=says):
         await px.exports.download("exp_1", tmp_path, **bad)
     assert server.requests == []
+
+
+async def test_modules_that_cannot_be_loaded_are_an_error_of_ours(
+    px: AsyncPackageX, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when there are no file descriptors left at the first call."""
+    monkeypatch.setitem(sys.modules, "packagex_async.bulk", None)
+    with pytest.raises(ConfigurationError, match=r"download_all\(\) cannot be loaded"):
+        px.exports.download_all(tmp_path)

@@ -79,7 +79,7 @@ class Stored:
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """An answer, as it leaves; a head that is not `finished` lacks its last line."""
+    """An answer, as it leaves; a head that is not `finished` lacks its last line; `behind` follows later."""
 
     status: str
     headers: Mapping[str, str]
@@ -87,6 +87,7 @@ class Answer:
     ending: Ending = Ending.KEEP
     version: str = "HTTP/1.1"
     finished: bool = True
+    behind: bytes = b""
 
     def having(self, headers: Mapping[str, str | None]) -> Answer:
         """The same answer with other headers; `None` leaves one out."""
@@ -143,6 +144,11 @@ class Host:
         """Answer the next requests like this, one play each."""
         self._script += plays
 
+    async def quiet(self) -> None:
+        """Wait until everything has left that nobody asked for."""
+        await turns()
+        await turns()
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
         return self
@@ -177,8 +183,12 @@ class Host:
         request = _parse(await reader.readuntil(b"\r\n\r\n"))
         self.requests.append(request)
         play = self._script.popleft() if self._script else self.otherwise
-        raw, ending = _settled(play(request, self.stored))
+        sent = play(request, self.stored)
+        raw, ending = _settled(sent)
         await self._send(writer, raw)
+        if isinstance(sent, Answer) and sent.behind:
+            await turns()
+            writer.write(sent.behind)
         await _end(ending, reader, writer)
         return ending
 
