@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from typing import Protocol
 
 ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 """The content codings that can be decoded."""
@@ -23,6 +24,21 @@ _GZIP_START = b"\x1f\x8b"
 _GZIP_BITS = zlib.MAX_WBITS | 16
 
 
+class _Stream(Protocol):
+    """A decompression object of zlib."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
+    def decompress(self, data: memoryview, /, max_length: int) -> bytes: ...
+
+
 class BodyError(Exception):
     """The body cannot be what it says it is; the message says why."""
 
@@ -38,7 +54,7 @@ class Decoder:
     def __init__(self, encoding: str, most: int | None = None) -> None:
         self._encoding = encoding
         self._most = most
-        self._stream: zlib._Decompress | None = None
+        self._stream: _Stream | None = None
         self._start = b""
         self._members = 0
         self._empty_members = 0
@@ -94,7 +110,7 @@ class Decoder:
                 return -zlib.MAX_WBITS
         raise BodyError("it is not the compressed data it says it is")
 
-    def _decompress(self, stream: zlib._Decompress, rest: memoryview) -> tuple[bytes, memoryview]:
+    def _decompress(self, stream: _Stream, rest: memoryview) -> tuple[bytes, memoryview]:
         """Return the next piece, and the input behind the bytes that it took."""
         given = rest[: self._input_size]
         try:

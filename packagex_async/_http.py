@@ -155,7 +155,7 @@ class Http:
             session.detach()
         for connector in self._own_connectors:
             # Its destructor would take the parent's sockets out of the selector that both processes share.
-            connector._closed = True
+            connector._closed = True  # pyright: ignore[reportPrivateUsage]
 
     def __del__(self) -> None:
         if self._closed or self._sessions is None:

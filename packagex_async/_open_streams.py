@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ class OpenStreams:
         self._idle_since: dict[object, float | None] = {}
 
     @asynccontextmanager
-    async def opened(self, items: AsyncGenerator[T, None]) -> AsyncIterator[AsyncGenerator[T, None]]:
+    async def opened(self, items: AsyncGenerator[T, None]) -> AsyncGenerator[AsyncGenerator[T, None], None]:
         """Count a stream as open while the block runs; yield its items, to be read in place of `items`."""
         stream = object()
         self._idle_since[stream] = _now()

@@ -115,7 +115,8 @@ class Operations:
                 "the client was used on another event loop, or in another thread: make a client for each loop"
             )
 
-    def _enter(self, running: _Running) -> asyncio.Task[object] | None:
+    def enter(self, running: _Running) -> asyncio.Task[object] | None:
+        """Register an operation; return its task, or `None` if it is part of another operation."""
         self.check_open()
         task = asyncio.current_task()
         if task is None or task in self._running:
@@ -123,7 +124,8 @@ class Operations:
         self._running[task] = running
         return task
 
-    def _leave(self, task: asyncio.Task[object]) -> None:
+    def leave(self, task: asyncio.Task[object]) -> None:
+        """Remove the operation of a task."""
         del self._running[task]
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
@@ -142,7 +144,7 @@ class _Running:
         self._interrupted = False
 
     def __enter__(self) -> None:
-        self._task = self._operations._enter(self)
+        self._task = self._operations.enter(self)
         self._cancelling = self._task.cancelling() if self._task else 0
 
     def __exit__(
@@ -150,7 +152,7 @@ class _Running:
     ) -> None:
         if self._task is None:
             return
-        self._operations._leave(self._task)
+        self._operations.leave(self._task)
         if not self._interrupted:
             return
         cancelled_by_others = self._task.uncancel() > self._cancelling

@@ -52,7 +52,7 @@ class Resolver:
             for kind, _, protocol, _, address in await self._look_up(host, port, family)
         ]
         is_loopback = self._is_loopback
-        allowed = [entry for entry in found if is_loopback is None or not is_loopback(entry["host"])]
+        allowed = [entry for entry in found if is_loopback is None or not is_loopback(str(entry["host"]))]
         if found and not allowed:
             raise LoopbackError(errno.EADDRNOTAVAIL, "the name resolves to an address of this machine")
         return allowed

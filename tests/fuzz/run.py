@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-import atheris  # pyright: ignore[reportMissingImports]
+# It has no types.
+atheris: Any = import_module("atheris")
 
 with atheris.instrument_imports(include=["packagex_async"]):
     from tests.fuzz.targets import SEEDS, TARGETS

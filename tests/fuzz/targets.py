@@ -23,7 +23,7 @@ from packagex_async._urls import AddressRules, UrlRefusedError, check_base_url, 
 from packagex_async._wire import Answer, check, http_date, parse_export, parse_page, retry_after
 from packagex_async.errors import ConfigurationError
 
-Target = Callable[[bytes], object]
+Target = Callable[[bytes], None]
 
 CANARY = "c4n4ry-s1gn4tur3"
 KEY = "c4n4ry-k3y"
@@ -36,7 +36,9 @@ def _text(data: bytes) -> str:
 def _head(data: bytes) -> ResponseHead:
     first, *lines = _text(data).split("\n")
     status = int(first) if first.isascii() and first.isdigit() and len(first) == 3 else 200
-    return ResponseHead.of(status, CIMultiDict(line.partition(":")[::2] for line in lines))
+    return ResponseHead.of(
+        status, CIMultiDict([(name, value) for name, _, value in (line.partition(":") for line in lines)])
+    )
 
 
 def response_heads(data: bytes) -> None:

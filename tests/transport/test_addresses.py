@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.abc import AbstractResolver
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -142,7 +143,7 @@ def test_any_text_is_sent_to_or_refused(text: str) -> None:
     asyncio.run(ask())
 
 
-class _Nowhere(aiohttp.abc.AbstractResolver):
+class _Nowhere(AbstractResolver):
     """A name server that knows no name."""
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> Any:
