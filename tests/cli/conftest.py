@@ -24,7 +24,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Emulator]:
-    """An emulator that knows the canary key, and speaks of URLs as often as it can; pending exports stay so."""
+    """An emulator that knows the canary key, and speaks of URLs often; pending exports stay pending."""
     dialect = Dialect(urls_in_list=True)
     with serve_in_thread(Emulator(api_key=CANARY, dialect=dialect, pending=None)) as server:
         yield server
