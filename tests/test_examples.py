@@ -12,12 +12,14 @@ import pytest
 from sybil import Document
 from sybil.example import SybilFailure
 
-from packagex_async.testing import Emulator, serve_in_thread
+from packagex_async.testing import Emulator, Life, serve_in_thread
 
 from .pages import LANGUAGES, PAGES, ROOT, RUN, blocks, installs, is_shown, name_of, parse
 from .stage import bash, stage
 
 AN_HOUR = 3600.0
+WAITING = {"README.md", "nightly-job.md"}
+"""The pages that wait for exports to be completed; on the others, the time that they take changes nothing."""
 
 
 def lexed(page: Path) -> Document:
@@ -27,7 +29,8 @@ def lexed(page: Path) -> Document:
 
 def perform(page: Path, scratch: Path) -> None:
     """Run the blocks of a page before an emulator of its own."""
-    with serve_in_thread(Emulator()) as server, stage(server, scratch) as on:
+    pending = Life() if page.name in WAITING else None
+    with serve_in_thread(Emulator(pending=pending)) as server, stage(server, scratch) as on:
         document = parse(page, python=on.python, sh=on.sh, text=on.text)
         document.namespace |= {"__name__": "__main__", "server": server}
         for example in document:

@@ -24,8 +24,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Emulator]:
-    """An emulator that knows the canary key, and speaks of URLs as often as it can."""
-    with serve_in_thread(Emulator(api_key=CANARY, dialect=Dialect(urls_in_list=True))) as server:
+    """An emulator that knows the canary key, and speaks of URLs often; pending exports stay pending."""
+    dialect = Dialect(urls_in_list=True)
+    with serve_in_thread(Emulator(api_key=CANARY, dialect=dialect, pending=None)) as server:
         yield server
 
 
@@ -39,7 +40,8 @@ def clock() -> Clock:
 def empty(clock: Clock) -> Iterator[Emulator]:
     """The same without any export."""
     dialect = Dialect(urls_in_list=True)
-    with serve_in_thread(Emulator(populate=False, api_key=CANARY, dialect=dialect, now=clock)) as server:
+    server = Emulator(populate=False, api_key=CANARY, dialect=dialect, now=clock, pending=None)
+    with serve_in_thread(server):
         yield server
 
 
