@@ -53,6 +53,8 @@ class RequestDeadline:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop_checking()
+        # What belongs to a client must not outlive it here.
+        current_deadline.set(None)
         await self._limit.__aexit__(kind, error, trace)
 
     @property
@@ -101,5 +103,5 @@ class RequestDeadline:
             self._check = None
 
 
-current_deadline: ContextVar[RequestDeadline] = ContextVar("current_deadline")
+current_deadline: ContextVar[RequestDeadline | None] = ContextVar("current_deadline", default=None)
 """The deadline of the request that the current task sends."""

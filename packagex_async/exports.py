@@ -532,7 +532,8 @@ class AsyncExports:
         async with aclosing(pages):
             async for page in pages:
                 for export in page:
-                    self._operations.check_open()
+                    if self._operations.closed:
+                        self._operations.check_open()
                     yield export
 
     async def _walk(self, listing: _wire.Listing, prefetch: int) -> AsyncGenerator[Page, None]:
