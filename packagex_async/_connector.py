@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import select
-import sys
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
@@ -152,11 +151,14 @@ def _holds_partial_head(parser: HttpParser[Any]) -> bool:
 def _is_readable(transport: asyncio.Transport) -> bool:
     """Whether the socket holds bytes, an end or an error that the event loop has not read yet."""
     socket = transport.get_extra_info("socket")
-    if socket is None:
-        return False
-    number = socket.fileno()
-    if sys.platform == "win32":
-        return bool(select.select([number], [], [], 0)[0])
+    return socket is not None and _has_events(socket.fileno())
+
+
+def _poll(number: int) -> bool:
     poll = select.poll()
     poll.register(number, select.POLLIN)
     return bool(poll.poll(0))
+
+
+# Windows has no `poll`. Elsewhere, `select` takes no numbers above 1023.
+_has_events = _poll if hasattr(select, "poll") else lambda number: bool(select.select([number], [], [], 0)[0])

@@ -198,7 +198,7 @@ class Http:
     async def _settled(self, request: _wire.Request, retries: Retries | None = None) -> _wire.Answer:
         retries = retries or Retries(self._settings.policy, self._clock)
         while True:
-            deadline = self._api_deadline()
+            deadline = RequestDeadline(self._settings.timeout, None, self._is_blocked)
             try:
                 async with self._budget.place():
                     answer = await self._ask_api(request, deadline)
@@ -325,11 +325,6 @@ class Http:
             failure = _frameless(error)
         raise failure
 
-    def _api_deadline(self) -> RequestDeadline:
-        # On connections of its own, the API waits for no stream.
-        is_blocked = self._is_blocked if self._settings.connector is not None else _never
-        return RequestDeadline(self._settings.timeout, None, is_blocked)
-
     def _is_blocked(self) -> bool:
         """Whether streams whose consumers do not read hold all connections of the pool."""
         pool = self._settings.connector or self._own_connectors[1]
@@ -337,8 +332,6 @@ class Http:
         return most is not None and self.streams.count_idle(self._settings.timeout) >= most
 
     def _open(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
-        if self._closed:
-            raise ClientClosedError("the client is closed: use it inside its `async with` block")
         if self._sessions is None:
             _keep_read_buffers()
             api = self._session(
@@ -520,10 +513,6 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
         raise aiohttp.ClientConnectionError from error
 
 
-def _never() -> bool:
-    return False
-
-
 def _delay(failure: ApiError | ConnectionFailedError | DecodeError, retries: Retries) -> float | None:
     if isinstance(failure, ConnectionFailedError) and failure.retryable:
         return retries.next_delay()
@@ -544,19 +533,16 @@ def _failure(what: str, error: Exception, deadline: RequestDeadline) -> Connecti
 
 def _timed_out(what: str, deadline: RequestDeadline) -> ConnectionFailedError:
     within = f"within {deadline.seconds:g} seconds"
-    match deadline.phase:
-        case Phase.QUEUED:
-            text = (
-                f"{what}: no connection became free {within}: open streams that nobody reads hold all; "
-                "read or close a stream, or give the connector a higher limit"
-            )
-            failed = ConnectionFailedError(text)
-            failed.retryable = False
-            return failed
-        case Phase.CONNECTING:
-            return RequestTimeoutError(f"{what}: no connection {within} with name lookup, proxy and TLS")
-        case Phase.RESPONDING:
-            return RequestTimeoutError(f"{what}: no answer in time ({within})")
+    if deadline.connected:
+        return RequestTimeoutError(f"{what}: no answer in time ({within})")
+    if deadline.phase is Phase.CONNECTING:
+        return RequestTimeoutError(f"{what}: no connection {within}, with name lookup, proxy and TLS")
+    failed = ConnectionFailedError(
+        f"{what}: no connection became free {within}: open streams that nobody reads hold all; "
+        "read or close a stream, or give the connector a higher limit"
+    )
+    failed.retryable = False
+    return failed
 
 
 def _frameless(error: asyncio.CancelledError) -> asyncio.CancelledError:

@@ -45,7 +45,8 @@ async def list_exports(listing: _wire.Listing, tools: Tools, prefetch: int) -> A
     async with aclosing(_steps(listing, tools, prefetch)) as parts:
         async for part in parts:
             for export in part.exports:
-                tools.operations.check_open()
+                if tools.operations.closed:
+                    tools.operations.check_open()
                 yield export
 
 

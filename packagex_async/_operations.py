@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from packagex_async.errors import ClientClosedError, ConfigurationError
 
@@ -26,6 +26,9 @@ class Operations:
         self._running: dict[asyncio.Task[object], _Running] = {}
         self._owner: tuple[asyncio.AbstractEventLoop, int] | None = None
         self._waiters: list[asyncio.Future[None]] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a client is not pickled: create one where it is needed, with the key from there")
 
     def running(self, name: str) -> _Running:
         """Return a context for one operation, or for one step of a generator.

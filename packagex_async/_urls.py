@@ -69,12 +69,7 @@ def parse_url(text: object) -> URL | None:
     """
     match = _SENDABLE.match(text) if isinstance(text, str) else None
     # Thousands of URLs have scheme, host and port in common.
-    if match is None or not _is_usable_origin(match["origin"]):
-        return None
-    try:
-        return URL(match.string, encoded=True)
-    except ValueError:
-        return None
+    return URL(match.string, encoded=True) if match and _is_usable_origin(match["origin"]) else None
 
 
 def check_base_url(text: str) -> str:

@@ -7,7 +7,7 @@ import ssl as ssl_module
 from collections.abc import Sequence
 from numbers import Real
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from packagex_async._budget import DEFAULT_LIMIT, Budget
 from packagex_async._connector import capacity
@@ -139,9 +139,6 @@ class AsyncPackageX:
 
     def __repr__(self) -> str:
         return f"AsyncPackageX(base_url={self._http.base_url!r})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a client is not pickled: create one where it is needed, with the key from there")
 
 
 def _base_url(environment: str, base_url: str | None) -> str:

@@ -51,11 +51,20 @@ class Connection:
 
     async def request(self) -> str:
         """Read a request; return its method and target."""
+        request, size = await self.head()
+        await self.body(size)
+        return request
+
+    async def head(self) -> tuple[str, int]:
+        """Read the head of a request; return its method and target, and the length of its body."""
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
-        if length := re.search(r"content-length: (\d+)", head, re.IGNORECASE):
-            await self._reader.readexactly(int(length[1]))
         method, target, _ = head.split(" ", 2)
-        return f"{method} {target}"
+        length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+        return f"{method} {target}", int(length[1]) if length else 0
+
+    async def body(self, size: int) -> None:
+        """Read the body of a request."""
+        await self._reader.readexactly(size)
 
     def write(self, piece: bytes) -> None:
         """Send a piece, without a wait."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import AddrInfoType
 
-from packagex_async import AsyncPackageX, Export, RetryPolicy
+from packagex_async import AsyncPackageX, ConnectionFailedError, Export, RetryPolicy
 
 from ..faults.host import turns
 from ..faults.trial import PATIENCE
@@ -25,6 +27,7 @@ UNASKED = {
     "two responses": WHOLE + WHOLE,
     "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
     "one byte": b"H",
+    "half a head that is refused": b"HTTP/1.1 200 OK\r\nSec-WebSocket-Key1: x\r\nX-More",
     "half a body": WHOLE[:-9],
     "an interim response": b"HTTP/1.1 100 Continue\r\n\r\n",
     "a timeout of the server": response(b"", status="408 Request Timeout", headers="Connection: close\r\n"),
@@ -225,6 +228,13 @@ async def test_a_connection_of_another_session_is_checked_too(security: Security
         assert [number for number, _ in handler.used] == [1, 2]
 
 
+def narrow(info: AddrInfoType) -> socket.socket:
+    """A socket that takes few bytes at a time, so that a large request waits to be sent."""
+    made = socket.socket(*info[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    return made
+
+
 async def test_another_session_can_use_a_connection_of_the_client(security: Security) -> None:
     """The guard of an idle connection does not stand in the way of the caller's own session."""
 
@@ -233,12 +243,53 @@ async def test_another_session_can_use_a_connection_of_the_client(security: Secu
             await connection.send(_answer(await connection.request()))
 
     options: dict[str, Any] = {"retry": ONCE, "ssl": security.client}
-    async with Server(handler, security.server) as server, aiohttp.TCPConnector() as connector:
+    connector = aiohttp.TCPConnector(socket_factory=narrow)
+    async with Server(handler, security.server) as server, connector:
         async with AsyncPackageX("key", connector=connector, base_url=server.url, **options) as px:
             async with aiohttp.ClientSession(connector=connector, connector_owner=False) as session:
                 for number in range(3):
                     await px.exports.retrieve("exp_1")
                     url = f"{server.url}/v1/exports/{number}"
-                    async with session.get(url, ssl=security.client or True) as answer:
+                    async with session.put(url, data=bytes(900_000), ssl=security.client or True) as answer:
                         assert (await answer.json())["id"] == str(number)
         assert server.connections == 1
+
+
+async def test_a_connection_that_is_closed_at_once_carries_no_request() -> None:
+    """The server hangs up before anything was sent, so that no export can have been created."""
+    hung_up = asyncio.Event()
+
+    async def handler(connection: Connection) -> None:
+        connection.end()
+        hung_up.set()
+
+    async def wait(*_: object) -> None:
+        await hung_up.wait()
+        await turns()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(wait)
+    async with Server(handler) as server:
+        async with AsyncPackageX("key", base_url=server.url, retry=AT_ONCE, trace_configs=[trace]) as px:
+            with pytest.raises(ConnectionFailedError, match="closed the connection before the response"):
+                await px.exports.create("contact")
+        assert server.connections == 5
+
+
+async def test_a_connection_goes_on_whose_request_is_still_being_sent(security: Security) -> None:
+    """The server answers before it has read the request: the next one is sent when that has left."""
+
+    async def handler(connection: Connection) -> None:
+        while True:
+            request, size = await connection.head()
+            await connection.send(_answer(request))
+            await turns()
+            await connection.body(size)
+
+    options: dict[str, Any] = {"retry": ONCE, "ssl": security.client}
+    async with Server(handler, security.server) as server, asyncio.timeout(PATIENCE):
+        async with aiohttp.TCPConnector(socket_factory=narrow) as connector:
+            async with AsyncPackageX("key", connector=connector, base_url=server.url, **options) as px:
+                await px.exports.create("contact", options={"ids": "x" * 900_000})
+                for number in range(3):
+                    assert (await px.exports.retrieve(f"exp_{number}")).id == f"exp_{number}"
