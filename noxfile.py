@@ -28,6 +28,9 @@ PYTHONS = list(dict.fromkeys([*SUPPORTED, RUNNING]))
 # Dependencies and packaging are tried with bodies that come the usual way; `tests` has them come every way.
 AS_USUAL = ("-k", "not intake and not segments")
 
+# Properties are tried at length on the oldest Python; elsewhere they need fewer examples.
+BRIEFLY = {"PROPERTY_EXAMPLES": "15"}
+
 # All tests run side by side, on every core; whoever asks for some of them gets them in one process.
 ALL = ("-n", "logical", "--dist", "worksteal")
 
@@ -60,7 +63,10 @@ def tests(session: nox.Session) -> None:
     newest = ("--upgrade", "--upgrade-strategy", "eager")
     session.install(*newest, "-e", ".[cli,speed]", *group("tests"))
     session.run("python", "-m", "pip", "freeze", "--exclude-editable")
-    env = {"COVERAGE_FILE": f".coverage.{session.python}"}
+    env = {
+        "COVERAGE_FILE": f".coverage.{session.python}",
+        **({} if session.python == PYTHONS[0] else BRIEFLY),
+    }
     session.run("coverage", "erase", env=env)
     session.run("coverage", "run", "-m", "pytest", *(session.posargs or ALL), env=env)
     if not session.posargs:
@@ -81,7 +87,7 @@ def tests_lowest(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join(lower_bounds()))
     session.install("-e", ".[cli,speed]", *group("tests"), "-c", str(constraints))
-    session.run("pytest", *AS_USUAL, *(session.posargs or ALL))
+    session.run("pytest", *AS_USUAL, *(session.posargs or ALL), env=BRIEFLY)
 
 
 @nox.session(default=False)
@@ -172,4 +178,4 @@ def package(session: nox.Session) -> None:
     # `-P` keeps the sources beside the tests from being imported instead of what was installed.
     session.run("python", "-P", "-c", "import packagex_async; packagex_async.AsyncPackageX('key')")
     # pytest loads our plugin, and with it the installed package, before it looks at any folder.
-    session.run("pytest", *AS_USUAL, *(session.posargs or ALL))
+    session.run("pytest", *AS_USUAL, *(session.posargs or ALL), env=BRIEFLY)

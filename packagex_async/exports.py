@@ -515,9 +515,10 @@ class AsyncExports:
         try:
             from packagex_async._folder import Folder, Terms
             from packagex_async.bulk import Bulk, Patience, Source
-        except OSError as error:
-            reason = f"download_all cannot be loaded: {error.strerror}"
-            raise ConfigurationError(f"{reason}; raise the limit of open files, or close some") from error
+        except (ImportError, OSError) as error:
+            raise ConfigurationError(
+                "download_all() cannot be loaded: the package is damaged, or this process has too many open files"
+            ) from error
 
         source = Source(found=found, retrieve=self._retrieved, offering=self._offering, links=self._links)
         clock, disk, policy = self._tools.clock, self._tools.disk, self._tools.policy

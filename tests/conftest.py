@@ -17,10 +17,15 @@ from hypothesis import settings
 from packagex_async import AsyncPackageX
 from packagex_async.testing import Emulator
 
-from .support import AT_ONCE
+from .support import AT_ONCE, examples
 
 # A slow machine is no failure; in CI the same examples are tried each time.
-settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile(
+    "house",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    max_examples=examples(100),
+)
 settings.load_profile("house")
 
 # A shell has the jobs that it starts in the background ignore Ctrl-C, which some tests press.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,12 @@ from packagex_async._operations import Operations
 from packagex_async._redact import Secret
 from packagex_async._tools import Tools
 from packagex_async.testing import Emulator
+
+
+def examples(count: int) -> int:
+    """Return how many examples a property gets: `PROPERTY_EXAMPLES` percent of `count`, or all of them."""
+    return max(count * int(os.environ.get("PROPERTY_EXAMPLES", "100")) // 100, 5)
+
 
 AT_ONCE = RetryPolicy(wait_initial=0)
 """The default policy without its waits."""

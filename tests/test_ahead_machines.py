@@ -13,6 +13,7 @@ from packagex_async import Export
 from packagex_async._paging import Walk
 
 from .listing import Far, Listing, Reader, Reordered, settle
+from .support import examples
 
 
 class SideBySide(RuleBasedStateMachine):
@@ -140,7 +141,7 @@ class Entering(SideBySide):
 
 for machine in (StandingCount, ChangingCount, Entering):
     machine.TestCase.settings = settings(
-        max_examples=300,
+        max_examples=examples(300),
         stateful_step_count=40,
         suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
         deadline=None,

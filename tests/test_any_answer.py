@@ -20,6 +20,7 @@ from packagex_async._redact import Secret
 from packagex_async._wire import Answer, check, parse_created_export, parse_export, parse_page
 
 from .conftest import _Answer
+from .support import examples
 
 LIST = "https://api.packagex.io/v1/exports"
 KEY = Secret("px_CANARY")
@@ -122,7 +123,7 @@ def test_any_pages_are_walked_or_refused(contents: list[Any], headers: dict[str,
     assert there <= set(yielded)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.sampled_from(["retrieve", "wait", "create", "list", "pages"]), ANSWERS, HEADERS)
 def test_any_answer_ends_a_call_in_a_result_or_an_error_of_ours(
     call: str, content: Any, headers: dict[str, str]

@@ -15,7 +15,7 @@ from packagex_async import Artifact, AsyncPackageX, RateLimitError, StorageError
 from packagex_async._budget import Budget
 from packagex_async.testing import Emulator, Status
 
-from .support import FakeClock, exports_on
+from .support import FakeClock, examples, exports_on
 
 CROWD = 200
 
@@ -317,7 +317,7 @@ class Rush(RuleBasedStateMachine):
 
 
 TestRush = Rush.TestCase
-TestRush.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestRush.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
 
 
 async def test_a_refusal_by_the_api_holds_its_other_requests_back(server: Emulator) -> None:

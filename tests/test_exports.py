@@ -37,6 +37,8 @@ from packagex_async import (
 )
 from packagex_async.testing import Delete, Dialect, Emulator
 
+from .support import examples
+
 LIST = "https://api.packagex.io/v1/exports"
 
 
@@ -202,7 +204,7 @@ async def test_trap_28_leaving_a_loop_early_leaves_nothing_behind(packagex_emula
         assert len(packagex_emulator.requests) == 3
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     count=st.integers(0, 12),
     limit=st.integers(1, 5),

@@ -38,7 +38,7 @@ from packagex_async.testing.reply import Reply
 from packagex_async.testing.store import Store
 
 from .faults.trial import Trial
-from .support import AT_ONCE
+from .support import AT_ONCE, examples
 from .ways import WAYS, force
 
 SIZE = 20_000
@@ -113,7 +113,7 @@ unvouched = st.one_of(
     st.sampled_from([None, b"old", VERSIONS[0]]),
     st.booleans(),
 )
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_the_invariant_holds_for_any_sequence_of_faults(
     way: str, script: list[Fault], old: bytes | None, overwrite: bool
 ) -> None:

@@ -224,6 +224,7 @@ def test_the_metadata_of_a_partial_file_holds_all_but_the_url() -> None:
         stored | {"validators": {"url": "x"}},
         stored | {"validators": {"etag": '"1"\r\nX-Other: 1', "generation": None, "modified": None}},
         stored | {"validators": {"etag": 1}},
+        stored | {"validators": {"etag": None, "generation": 7, "modified": None}},
     ):
         assert not ObjectMetadata.from_json(broken).is_resumable
 

@@ -22,6 +22,7 @@ from packagex_async._waiting import outlived
 from packagex_async.models import Pagination
 
 from .listing import START, Listing
+from .support import examples
 
 
 def expire_oldest(listing: Listing) -> Callable[[Step], None]:
@@ -455,7 +456,7 @@ class ExactlyOnceWithoutCount(ExactlyOnce):
 
 for machine in (ExactlyOnce, ExactlyOnceWithoutCount):
     machine.TestCase.settings = settings(
-        max_examples=300,
+        max_examples=examples(300),
         stateful_step_count=40,
         suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
         deadline=None,

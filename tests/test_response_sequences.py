@@ -20,6 +20,7 @@ from .faults.host import Answer, Ending, Host, Request, Sent, Stored
 from .faults.invariant import SECRET
 from .faults.plays import chunks, honest
 from .faults.trial import Pointing
+from .support import examples
 
 SIZE = 3_000
 CONTENT = random.Random("sequences").randbytes(SIZE)
@@ -171,7 +172,7 @@ async def streamed(script: Script) -> bytes | None:
 
 
 def sync_settings() -> settings:
-    return settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+    return settings(deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow])
 
 
 @sync_settings()

@@ -9,6 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from packagex_async._spans import LEAST_SPAN, Bounds, Coverage, Span, Work
 
+from .support import examples
+
 LENGTH = 10 * LEAST_SPAN
 cuts = st.lists(st.integers(0, LENGTH), max_size=8).map(sorted)
 
@@ -68,7 +70,7 @@ class Connections(RuleBasedStateMachine):
 
 
 TestConnections = Connections.TestCase
-TestConnections.settings = settings(max_examples=200)
+TestConnections.settings = settings(max_examples=examples(200))
 
 
 def test_a_span_is_halved_where_both_halves_are_worth_a_request() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ..support import examples
 from .targets import SEEDS, TARGETS
 
 FINDINGS: list[tuple[str, bytes]] = [
@@ -27,7 +28,7 @@ def test_a_known_input_breaks_no_promise(name: str, data: bytes) -> None:
 def test_random_bytes_break_no_promise(name: str) -> None:
     """Alone, and behind a seed."""
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.binary(max_size=300), st.sampled_from([b"", *SEEDS[name]]))
     def check(data: bytes, seed: bytes) -> None:
         TARGETS[name](seed + data)
