@@ -517,7 +517,8 @@ class AsyncExports:
             from packagex_async.bulk import Bulk, Patience, Source
         except (ImportError, OSError) as error:
             raise ConfigurationError(
-                "download_all() cannot be loaded: the package is damaged, or this process has too many open files"
+                "download_all() cannot be loaded: this process has too many open files, "
+                "or the package is damaged"
             ) from error
 
         source = Source(found=found, retrieve=self._retrieved, offering=self._offering, links=self._links)
