@@ -23,6 +23,7 @@ from packagex_async._deadline import RequestDeadline, current_deadline
 
 _NO_HOOKS = aiohttp.TraceConfig()
 _NO_HOOKS.freeze()
+_NO_CONTEXT = SimpleNamespace()
 
 
 def capacity(pool: aiohttp.BaseConnector) -> int | None:
@@ -50,10 +51,20 @@ class CheckedConnector(aiohttp.BaseConnector):
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        deadline = current_deadline.get()
+        if self._inner._loop is not self._loop:
+            raise ConnectorError("the connector belongs to another event loop")
+        deadline = cast(RequestDeadline, current_deadline.get())
         traces = [*traces, _QueueTrace(deadline)]
-        while True:
-            connection = await self._take(req, traces, timeout)
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        cancelling = task.cancelling()
+        while not self._inner.closed:
+            try:
+                connection = await self._inner.connect(req, traces, timeout)
+            except asyncio.CancelledError:
+                # A pool that is closed cancels those who wait for it.
+                if self._inner.closed and task.cancelling() == cancelling:
+                    break
+                raise
             handler, transport = connection.protocol, connection.transport
             if handler is None or transport is None or transport.is_closing():
                 connection.close()
@@ -63,21 +74,6 @@ class CheckedConnector(aiohttp.BaseConnector):
                 deadline.start_responding()
                 return connection
             connection.close()
-
-    async def _take(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> Connection:
-        if self._inner._loop is not self._loop:
-            raise ConnectorError("the connector belongs to another event loop")
-        task = asyncio.current_task()
-        cancelling = task.cancelling() if task else 0
-        try:
-            if not self._inner.closed:
-                return await self._inner.connect(req, traces, timeout)
-        except asyncio.CancelledError:
-            # A pool that is closed cancels those who wait for it.
-            if not self._inner.closed or (task and task.cancelling() > cancelling):
-                raise
         raise ConnectorError("the connector was closed")
 
 
@@ -85,8 +81,11 @@ class _QueueTrace(Trace):
     """Tells a deadline when the request waits for a free connection."""
 
     def __init__(self, deadline: RequestDeadline) -> None:
-        super().__init__(cast(aiohttp.ClientSession, None), _NO_HOOKS, SimpleNamespace())
+        super().__init__(cast(aiohttp.ClientSession, None), _NO_HOOKS, _NO_CONTEXT)
         self._deadline = deadline
+
+    async def send_connection_reuseconn(self) -> None:
+        pass
 
     async def send_connection_queued_start(self) -> None:
         self._deadline.start_queueing()
@@ -101,10 +100,10 @@ class _IdleGuard(asyncio.Protocol):
     def __init__(self, handler: ResponseHandler, transport: asyncio.Transport) -> None:
         self._handler = handler
         self._transport = transport
-        self._parser = handler._parser  # pyright: ignore[reportPrivateUsage]  # tested
+        self._parser = handler._parser
 
     def data_received(self, data: bytes) -> None:
-        if self._handler._parser is self._parser:  # pyright: ignore[reportPrivateUsage]  # tested
+        if self._handler._parser is self._parser:
             self._transport.abort()
         else:
             # Another session of the caller's connector uses the connection again.
@@ -125,7 +124,7 @@ def _is_usable(handler: ResponseHandler, transport: asyncio.Transport) -> bool:
     """Whether a connection is new, or has received nothing but whole responses."""
     if isinstance(transport.get_protocol(), _IdleGuard):
         transport.set_protocol(handler)
-    parser = handler._parser  # pyright: ignore[reportPrivateUsage]  # tested
+    parser = handler._parser
     # A new connection has no parser. What its socket holds may be tickets of TLS.
     if parser is None:
         return True

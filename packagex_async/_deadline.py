@@ -7,10 +7,7 @@ import enum
 from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Self
-
-_CHECKS = 4
-"""How often, within the seconds for a connection, a request in the queue asks whether the pool is blocked."""
+from typing import Self, cast
 
 
 class Phase(enum.Enum):
@@ -41,21 +38,28 @@ class RequestDeadline:
         self._connect = connect
         self._respond = respond
         self._is_blocked = is_blocked
-        self._limit = asyncio.timeout(connect)
-        self._check: asyncio.TimerHandle | None = None
+        self._interval = connect if respond is None else min(connect, respond)
+        self._loop = asyncio.get_running_loop()
+        self._expired = False
 
-    async def __aenter__(self) -> Self:
-        await self._limit.__aenter__()
-        self._token = current_deadline.set(self)
+    def __enter__(self) -> Self:
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._cancelling = self._task.cancelling()
+        current_deadline.set(self)
+        self._due = self._loop.time() + self._connect
+        self._check_later()
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Or the context of the task would keep the client alive.
-        current_deadline.reset(self._token)
-        self._stop_checking()
-        await self._limit.__aexit__(kind, error, trace)
+        self._timer.cancel()
+        # A context that a timer of aiohttp has copied may keep this object; it must not keep the client.
+        current_deadline.set(None)
+        del self._is_blocked
+        # Cancellations are counted as `asyncio.timeout` counts them, which takes twice the time.
+        if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
 
     @property
     def connected(self) -> bool:
@@ -70,38 +74,33 @@ class RequestDeadline:
     def start_queueing(self) -> None:
         """Stop the time: all connections are in use."""
         self.phase = Phase.QUEUED
-        self._limit.reschedule(None)
-        self._check_later()
 
     def start_connecting(self) -> None:
         """Start the time for a connection: one may be opened now."""
         self.phase = Phase.CONNECTING
-        self._stop_checking()
-        self._restart(self._connect)
+        self._due = self._loop.time() + self._connect
 
     def start_responding(self) -> None:
         """Start the time for the response: there is a connection."""
         self.phase = Phase.RESPONDING
         if self._respond is not None:
-            self._restart(self._respond)
+            self._due = self._loop.time() + self._respond
 
-    def _restart(self, seconds: float) -> None:
-        self._limit.reschedule(asyncio.get_running_loop().time() + seconds)
-
-    def _check_later(self) -> None:
-        self._check = asyncio.get_running_loop().call_later(self._connect / _CHECKS, self._check_pool)
-
-    def _check_pool(self) -> None:
-        if self._is_blocked():
-            self._restart(0)
+    def _check(self) -> None:
+        # One timer for all phases: to set one anew for each would cost every request more.
+        is_over = self._is_blocked() if self.phase is Phase.QUEUED else self._loop.time() >= self._due
+        if is_over:
+            self._expired = True
+            self._task.cancel()
         else:
             self._check_later()
 
-    def _stop_checking(self) -> None:
-        if self._check is not None:
-            self._check.cancel()
-            self._check = None
+    def _check_later(self) -> None:
+        # No phase that begins until then ends before.
+        soon = self._loop.time() + self._interval
+        when = soon if self.phase is Phase.QUEUED else min(soon, self._due)
+        self._timer = self._loop.call_at(when, self._check)
 
 
-current_deadline: ContextVar[RequestDeadline] = ContextVar("current_deadline")
+current_deadline: ContextVar[RequestDeadline | None] = ContextVar("current_deadline", default=None)
 """The deadline of the request that the current task sends."""

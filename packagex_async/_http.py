@@ -256,9 +256,8 @@ class Http:
         began = self._clock.monotonic()
         failure: BaseException
         try:
-            async with (
-                deadline,
-                self._open()[0].request(
+            with deadline:
+                async with self._open()[0].request(
                     request.method,
                     url,
                     data=request.body,
@@ -266,14 +265,11 @@ class Http:
                     allow_redirects=False,
                     ssl=self._settings.ssl,
                     proxy=self._settings.proxy,
-                ) as response,
-            ):
-                body = await _read_body(response)
-                self._answered(request.method, request.path, response.status, began)
-                if body is not None or response.status >= 300:
-                    return await _wire.Answer.read(
-                        str(request), response.status, response.headers, body or b""
-                    )
+                ) as response:
+                    body = await _read_body(response)
+            self._answered(request.method, request.path, response.status, began)
+            if body is not None or response.status >= 300:
+                return await _wire.Answer.read(str(request), response.status, response.headers, body or b"")
             failure = DecodeError(f"{request}: the response has more than {MAX_API_BODY} bytes")
         except _TRANSPORT_ERRORS as error:
             failure = _failure(str(request), error, deadline)
@@ -301,7 +297,7 @@ class Http:
         deadline = RequestDeadline(self._settings.timeout, self._settings.stall_timeout, self._is_blocked)
         failure: BaseException
         try:
-            async with deadline:
+            with deadline:
                 response = await self._open()[1].get(
                     # No variable holds it: some tracebacks show what variables hold.
                     self._rules.permit(link.url),
