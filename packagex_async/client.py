@@ -38,7 +38,10 @@ class AsyncPackageX:
 
     Use it as `async with AsyncPackageX() as px:`, or call `aclose` when done: one that has sent something and
     is forgotten gives a `ResourceWarning` that names the line it was made in. It may be made before the event
-    loop runs; connections are opened at the first request. One client serves any number of tasks.
+    loop runs; connections are opened at the first request. One client serves any number of tasks of one event
+    loop: another loop, another thread or a forked process needs a client of its own.
+
+    A response of the API may have 64 MiB when it is decompressed; a larger one is a `DecodeError`.
 
     Args:
         api_key: The API key; from the environment variable `PX_API_KEY` unless given.

@@ -187,7 +187,10 @@ class UnconfirmedError(PackageXError):
 
 
 class DecodeError(PackageXError):
-    """The answer is not what the API promises; the message says where."""
+    """The answer is not what the API promises; the message says where.
+
+    It is raised, too, for a response of more than 64 MiB after decompression, of which no more is read.
+    """
 
 
 class PaginationError(PackageXError):
