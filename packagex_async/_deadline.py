@@ -87,7 +87,7 @@ class RequestDeadline:
             self._due = self._loop.time() + self._respond
 
     def _check(self) -> None:
-        # One timer for all phases: to set one anew for each would cost every request more.
+        # One timer serves all phases: a timer for each phase would cost every request more.
         is_over = self._is_blocked() if self.phase is Phase.QUEUED else self._loop.time() >= self._due
         if is_over:
             self._expired = True

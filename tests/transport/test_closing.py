@@ -163,7 +163,7 @@ async def test_what_waits_for_bytes_ends(server: Emulator, tmp_path: Path, size:
             for operation in (_download, _download_all, _stream)
         ]
         while len([request for request in server.requests if request.host == "storage"]) < len(tasks):
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
         await px.aclose()
         assert [type(await task) for task in tasks] == [ClientClosedError] * 3
     assert all(set(names(folder)) <= {"packagex-manifest.jsonl"} for folder in tmp_path.iterdir())
@@ -173,7 +173,7 @@ async def test_what_waits_for_bytes_ends(server: Emulator, tmp_path: Path, size:
 async def test_partial_files_are_handled_as_on_cancellation(
     server: Emulator, tmp_path: Path, resume: bool
 ) -> None:
-    """`resume=True` keeps them, and the next client goes on with them."""
+    """`resume=True` keeps them, and the next client continues them."""
     content = os.urandom(1_000_000)
     stored = server.add_export(content={"csv": content})
     server.inject(Stall(500_000))

@@ -318,7 +318,7 @@ async def test_a_name_that_is_not_resolved_is_named(
     assert CANARY not in str(error)
 
 
-async def test_an_empty_bag_of_tricks() -> None:
+async def test_an_unknown_exception_is_a_closed_connection() -> None:
     """What no other case is for still has words."""
     assert classify(aiohttp.ClientConnectionError(CANARY)).text == "the connection was closed"
     assert classify(OSError(CANARY)).text == "the connection failed"

@@ -120,7 +120,7 @@ async def test_a_connector_that_is_closed_while_it_is_waited_for_is_named(server
                 await waiting
 
 
-async def test_who_waits_for_a_connection_can_be_cancelled(server: Emulator) -> None:
+async def test_a_request_that_waits_for_a_connection_can_be_cancelled(server: Emulator) -> None:
     """That is the caller's own cancellation."""
     async with asyncio.timeout(PATIENCE), aiohttp.TCPConnector(limit=1) as connector:
         async with server.client(connector=connector, retry=PATIENT) as px:
