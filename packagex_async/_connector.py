@@ -100,10 +100,10 @@ class _IdleGuard(asyncio.Protocol):
     def __init__(self, handler: ResponseHandler, transport: asyncio.Transport) -> None:
         self._handler = handler
         self._transport = transport
-        self._parser = handler._parser
+        self._parser = handler._parser  # pyright: ignore[reportPrivateUsage]  # tested
 
     def data_received(self, data: bytes) -> None:
-        if self._handler._parser is self._parser:
+        if self._handler._parser is self._parser:  # pyright: ignore[reportPrivateUsage]  # tested
             self._transport.abort()
         else:
             # Another session of the caller's connector uses the connection again.
@@ -124,7 +124,7 @@ def _is_usable(handler: ResponseHandler, transport: asyncio.Transport) -> bool:
     """Whether a connection is new, or has received nothing but whole responses."""
     if isinstance(transport.get_protocol(), _IdleGuard):
         transport.set_protocol(handler)
-    parser = handler._parser
+    parser = handler._parser  # pyright: ignore[reportPrivateUsage]  # tested
     # A new connection has no parser. What its socket holds may be tickets of TLS.
     if parser is None:
         return True

@@ -21,6 +21,7 @@ from packagex_async.errors import (
 from packagex_async.models import Export, ExportStatus
 
 OnChange = Callable[[Export], object]
+OnWait = Callable[[tuple[str, ...]], object]
 
 
 async def create(http: Http, body: bytes) -> Export:

@@ -12,6 +12,7 @@ from packagex_async import _log
 from packagex_async._files import HOPELESS
 from packagex_async._folder import Folder
 from packagex_async._known import Known
+from packagex_async._lifecycle import OnWait
 from packagex_async._links import Links
 from packagex_async._pending import Pending
 from packagex_async._retrieval import Retrieved
@@ -36,9 +37,6 @@ _AHEAD = 2
 _REFUSED_KEY = (AuthenticationError, PermissionDeniedError)
 # Of a single artifact, a failure is told in its report; raised as such, it is one of the whole folder.
 _FATAL = (*_REFUSED_KEY, DestinationError)
-
-
-OnWait = Callable[[tuple[str, ...]], object]
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

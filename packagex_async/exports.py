@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import attrs
 
@@ -15,7 +15,7 @@ from packagex_async._budget import Budget
 from packagex_async._demands import Demands
 from packagex_async._keep import Leftovers
 from packagex_async._layout import directory_path, layout_of
-from packagex_async._lifecycle import OnChange, Vigil, create
+from packagex_async._lifecycle import OnChange, OnWait, Vigil, create
 from packagex_async._links import Links, gone
 from packagex_async._listing import list_exports, list_pages
 from packagex_async._literals import ArtifactName, DirectionName, OrderByName, ResourceName, StatusName
@@ -29,9 +29,6 @@ from packagex_async.downloader import Order, chosen, download_artifacts
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
 from packagex_async.models import Artifact, Direction, Export, ExportResource, ExportStatus, OrderBy, Page
 from packagex_async.report import DownloadReport, OnProgress
-
-if TYPE_CHECKING:
-    from packagex_async.bulk import OnWait
 
 MAX_SEGMENTS = 8
 """Connections that may bring one artifact."""

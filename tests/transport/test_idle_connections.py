@@ -10,7 +10,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import AddrInfoType
 
 from packagex_async import AsyncPackageX, ConnectionFailedError, Export, RetryPolicy
 
@@ -228,7 +227,7 @@ async def test_a_connection_of_another_session_is_checked_too(security: Security
         assert [number for number, _ in handler.used] == [1, 2]
 
 
-def narrow(info: AddrInfoType) -> socket.socket:
+def narrow(info: Any) -> socket.socket:
     """A socket that takes few bytes at a time, so that a large request waits to be sent."""
     made = socket.socket(*info[:3])
     made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
