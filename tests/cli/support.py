@@ -18,6 +18,15 @@ from packagex_async.testing.store import Store
 CANARY = "px_canary_3c0f2a7e"
 COMMAND = [sys.executable, "-W", "error", "-m", "packagex_async.cli"]
 
+_PATIENT = """\
+import runpy
+from packagex_async.cli import signals
+signals._GRACE = 25.0
+runpy.run_module("packagex_async.cli", run_name="__main__", alter_sys=True)
+"""
+PATIENT = [sys.executable, "-W", "error", "-c", _PATIENT]
+"""The command, with enough time to end in order after a SIGTERM on a busy machine."""
+
 
 class Ended(NamedTuple):
     """How a command ended."""

@@ -20,7 +20,7 @@ from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.signals import Terminated, Termination
 from packagex_async.testing import Emulator, Life, Stall
 
-from .support import COMMAND, Cli, Noticed, small
+from .support import COMMAND, PATIENT, Cli, Noticed, small
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent SIGTERM there")
 
@@ -33,9 +33,11 @@ Process = subprocess.Popen[str]
 
 
 @contextmanager
-def started(*arguments: str | Path, **options: str) -> Generator[Process, None, None]:
+def started(
+    *arguments: str | Path, program: list[str] = PATIENT, **options: str
+) -> Generator[Process, None, None]:
     """Run a command that ignores SIGINT."""
-    command = [*WITHOUT_SIGINT, *COMMAND, *map(str, arguments)]
+    command = [*WITHOUT_SIGINT, *program, *map(str, arguments)]
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -140,7 +142,7 @@ def test_a_command_that_cannot_end_in_order_ends_all_the_same(
     assert cli("sync", tmp_path).code == 0
     for number in range(2_000):
         (tmp_path / f"{export.id}-{number}.txt").touch()
-    with started("verify", tmp_path, "--json") as process:
+    with started("verify", tmp_path, "--json", program=COMMAND) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)

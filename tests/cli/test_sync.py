@@ -30,7 +30,7 @@ from packagex_async.report import ByArtifact
 from packagex_async.testing import Emulator, Status
 
 from ..support import names
-from .support import COMMAND, Cli, Ended, Noticed, Terminal, small
+from .support import PATIENT, Cli, Ended, Noticed, Terminal, small
 
 
 def files(folder: Path) -> list[str]:
@@ -403,7 +403,7 @@ def test_an_interrupted_sync_ends_in_order_and_the_next_goes_on(
     empty.inject(stall := Noticed(after=3, artifact="json", export_id=begun.id))
     arguments = ["sync", str(tmp_path), *options, "--artifacts", "csv,json", "--base-url", empty.base_url]
     with subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PATIENT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
