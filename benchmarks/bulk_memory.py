@@ -23,9 +23,9 @@ from pathlib import Path
 from aiohttp import web
 
 from packagex_async import Artifact, AsyncPackageX
-from packagex_async._manifest import NAME
-from packagex_async._manifest_line import Line
-from packagex_async._names import SUFFIXES
+from packagex_async._files.file_names import SUFFIXES
+from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest_entry import Line
 
 KEY = "px_benchmark"
 MOST = 150

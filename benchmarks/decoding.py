@@ -28,8 +28,9 @@ import attrs
 from export_pages import pages
 from multidict import CIMultiDict
 
-from packagex_async import ExportResource, ExportStatus, _json
-from packagex_async._wire import Answer, parse_page
+from packagex_async import ExportResource, ExportStatus
+from packagex_async._api.responses import Answer, parse_page
+from packagex_async._utils import json as json_module
 
 VARIANTS = {"the 14 known fields": 0, "1 unknown field more": 1, "3 unknown fields more": 3}
 """How many fields of each export the models do not know."""
@@ -73,11 +74,11 @@ def _ours(body: bytes) -> Any:
 @contextmanager
 def _without_orjson() -> Iterator[None]:
     with patch.dict(sys.modules, {"orjson": None}):
-        _json.orjson.cache_clear()
+        json_module.orjson.cache_clear()
         try:
             yield
         finally:
-            _json.orjson.cache_clear()
+            json_module.orjson.cache_clear()
 
 
 @attrs.frozen

@@ -34,9 +34,9 @@ from packagex_async.testing import (
     WrongHash,
     WrongRange,
 )
-from packagex_async.testing.reply import Reply
-from packagex_async.testing.request import RecordedRequest
-from packagex_async.testing.store import LIFETIME, Store
+from packagex_async.testing.data.store import LIFETIME, Store
+from packagex_async.testing.server.reply import Reply
+from packagex_async.testing.server.request import RecordedRequest
 
 _CONTEXT = multiprocessing.get_context("spawn")
 _ARTIFACTS = ("json", "csv", "csv_error", "csv_sanitized")

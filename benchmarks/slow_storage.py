@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 
 from packagex_async.testing import Cut, Fault, Reset, Status, TargetedFault
-from packagex_async.testing.reply import Reply
-from packagex_async.testing.request import RecordedRequest
+from packagex_async.testing.server.reply import Reply
+from packagex_async.testing.server.request import RecordedRequest
 
 _BLOCK = 64 * 1024
 _DELAY = 0.002

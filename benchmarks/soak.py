@@ -26,7 +26,7 @@ import attrs
 from far_side import FarSide, Truth
 
 from packagex_async import AsyncPackageX, PackageXError, RetryPolicy
-from packagex_async._manifest import NAME
+from packagex_async._sync.manifest import NAME
 
 _CONTEXT = multiprocessing.get_context("spawn")
 _NAMES = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}

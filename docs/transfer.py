@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 from drawing import AMBER, BLUE, GREEN, PALE, RED, Point, arrow, box, picture, words
 
-from packagex_async._files import BLOCK_SIZE
+from packagex_async._files.operations import BLOCK_SIZE
 from packagex_async.retry import RETRYABLE_STATUSES
 
 PICTURE = Path(__file__).parent / "_static" / "transfer.svg"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packagex_async._redact import escape, sanitize
+from packagex_async._utils.redaction import escape, sanitize
 
 if TYPE_CHECKING:
     from packagex_async.report import DownloadedFile, DownloadReport

@@ -9,14 +9,14 @@ from numbers import Real
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
-from packagex_async._budget import DEFAULT_LIMIT, Budget
-from packagex_async._connector import capacity
-from packagex_async._disk import Disk
-from packagex_async._http import Http, Settings
-from packagex_async._operations import Operations
-from packagex_async._redact import Secret
-from packagex_async._tools import Tools
-from packagex_async._urls import check_base_url, check_proxy
+from packagex_async._concurrency.limiter import DEFAULT_LIMIT, Budget
+from packagex_async._concurrency.operations import Operations
+from packagex_async._context import Tools
+from packagex_async._files.executor import Disk
+from packagex_async._transport.connector import capacity
+from packagex_async._transport.http_client import Http, Settings
+from packagex_async._transport.url_policy import check_base_url, check_proxy
+from packagex_async._utils.redaction import Secret
 from packagex_async.errors import ConfigurationError
 from packagex_async.exports import AsyncExports
 from packagex_async.retry import RetryPolicy, SystemClock

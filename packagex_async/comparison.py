@@ -9,11 +9,11 @@ from pathlib import Path
 
 import attrs
 
-from packagex_async._brief import brief
-from packagex_async._files import Measured, measure
-from packagex_async._manifest import NAME
-from packagex_async._manifest_line import Line
-from packagex_async._paths import UnsafePathError
+from packagex_async._files.operations import Measured, measure
+from packagex_async._files.paths import UnsafePathError
+from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest_entry import Line
+from packagex_async._utils.reprs import brief
 
 # No layout makes a name with one of these, and on some system each of them parts names.
 _PARTING = "\\:\0"

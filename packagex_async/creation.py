@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from packagex_async._brief import brief
+from packagex_async._utils.reprs import brief
 from packagex_async.errors import ConfigurationError
 from packagex_async.models import ExportResource
 

@@ -40,7 +40,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from packagex_async._redact import redact, redact_json, sanitize
+from packagex_async._utils.redaction import redact, redact_json, sanitize
 
 if TYPE_CHECKING:
     from packagex_async.models import Artifact

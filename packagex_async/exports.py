@@ -10,22 +10,23 @@ from typing import Any, Literal
 
 import attrs
 
-from packagex_async import _log, _wire
-from packagex_async._budget import Budget
-from packagex_async._demands import Demands
-from packagex_async._keep import Leftovers
-from packagex_async._layout import directory_path, layout_of
-from packagex_async._lifecycle import OnChange, OnWait, Vigil, create
-from packagex_async._links import Links, gone
-from packagex_async._listing import list_exports, list_pages
+from packagex_async import _logs
+from packagex_async._api import responses
+from packagex_async._api.statuses import downloadable
+from packagex_async._concurrency.limiter import Budget
+from packagex_async._concurrency.operations import Operations
+from packagex_async._context import Tools
+from packagex_async._download.export import Order, chosen, download_artifacts
+from packagex_async._download.options import Demands
+from packagex_async._download.stream import open_stream
+from packagex_async._files.layouts import directory_path, layout_of
+from packagex_async._listing.lister import list_exports, list_pages
 from packagex_async._literals import ArtifactName, DirectionName, OrderByName, ResourceName, StatusName
-from packagex_async._operations import Operations
-from packagex_async._retrieval import Retrieved, retrieve
-from packagex_async._states import downloadable
-from packagex_async._stream import open_stream
-from packagex_async._tools import Tools
+from packagex_async._partials.partial_index import Leftovers
+from packagex_async._polling.retrieval import Retrieved, retrieve
+from packagex_async._polling.waiter import OnChange, OnWait, Vigil, create
+from packagex_async._storage.download_urls import Links, gone
 from packagex_async.creation import CsvFieldOptions, creation_body
-from packagex_async.downloader import Order, chosen, download_artifacts
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
 from packagex_async.models import Artifact, Direction, Export, ExportResource, ExportStatus, OrderBy, Page
 from packagex_async.report import DownloadReport, OnProgress
@@ -78,7 +79,7 @@ class AsyncExports:
             retrieved = await retrieve(
                 self._tools.http, export_id, include_csv=include_csv, include_json=include_json
             )
-            _log.unread(retrieved.export)
+            _logs.unread(retrieved.export)
             return retrieved.export
 
     def list(
@@ -130,7 +131,7 @@ class AsyncExports:
                 page were no exports.
         """
         return list_exports(
-            _wire.Listing.of(
+            responses.Listing.of(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -140,7 +141,7 @@ class AsyncExports:
                 search=search,
             ),
             self._tools,
-            _wire.whole_number("prefetch", prefetch, least=0),
+            responses.whole_number("prefetch", prefetch, least=0),
         )
 
     def pages(
@@ -165,7 +166,7 @@ class AsyncExports:
             An async generator of pages.
         """
         return list_pages(
-            _wire.Listing.of(
+            responses.Listing.of(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -175,7 +176,7 @@ class AsyncExports:
                 search=search,
             ),
             self._tools,
-            _wire.whole_number("prefetch", prefetch, least=0),
+            responses.whole_number("prefetch", prefetch, least=0),
         )
 
     async def download(
@@ -510,8 +511,8 @@ class AsyncExports:
         )
         # Not at the head of the file: who downloads one export does not wait for them to be imported.
         try:
-            from packagex_async._folder import Folder, Terms
-            from packagex_async.bulk import Bulk, Patience, Source
+            from packagex_async._sync.local_state import Folder, Terms
+            from packagex_async._sync.runner import Bulk, Patience, Source
         except (ImportError, OSError) as error:
             raise ConfigurationError(
                 "download_all() cannot be loaded: this process has too many open files, "
@@ -545,7 +546,7 @@ class AsyncExports:
     async def _bring(self, export: Export | str, order: Order) -> DownloadReport:
         offering = await self._offering(export, order.artifacts)
         report = await download_artifacts(offering, self._links(offering), order, self._tools)
-        _log.downloaded(report)
+        _logs.downloaded(report)
         report.raise_for_failures()
         return report
 
@@ -554,7 +555,7 @@ class AsyncExports:
 
     async def _retrieved(self, export_id: str) -> Retrieved:
         retrieved = await retrieve(self._tools.http, export_id, include_csv=True, include_json=True)
-        _log.unread(retrieved.export)
+        _logs.unread(retrieved.export)
         return retrieved
 
     async def _with_urls(self, export_id: str) -> Export:

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import attrs
 
-from packagex_async._brief import brief
 from packagex_async._literals import ArtifactName
-from packagex_async._redact import redact, redact_json, sanitize
+from packagex_async._utils.redaction import redact, redact_json, sanitize
+from packagex_async._utils.reprs import brief
 
 
 class _OpenEnum(enum.StrEnum):

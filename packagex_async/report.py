@@ -9,10 +9,10 @@ from typing import Literal, Protocol, SupportsIndex, TypeVar, overload
 
 import attrs
 
-from packagex_async._brief import brief
 from packagex_async._literals import ArtifactName
-from packagex_async._redact import redact
 from packagex_async._summary import summary
+from packagex_async._utils.redaction import redact
+from packagex_async._utils.reprs import brief
 from packagex_async.errors import DownloadError, DownloadGroupError, ExportGoneError, PackageXError
 from packagex_async.models import Artifact
 

@@ -11,14 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from packagex_async._disk import Disk, DiskError
-from packagex_async._files import size_of
-from packagex_async._inventory import Inventory
-from packagex_async._layout import directory_path
-from packagex_async._manifest import NAME
-from packagex_async._manifest_line import Line
-from packagex_async._paths import UnsafePathError
-from packagex_async._redact import sanitize
+from packagex_async._files.executor import Disk, DiskError
+from packagex_async._files.layouts import directory_path
+from packagex_async._files.operations import size_of
+from packagex_async._files.paths import UnsafePathError
+from packagex_async._sync.inventory import Inventory
+from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest_entry import Line
+from packagex_async._utils.redaction import sanitize
 from packagex_async.comparison import CheckedFile, Comparison
 from packagex_async.errors import ConfigurationError, DirectoryError
 

@@ -14,12 +14,12 @@ import attrs
 import pytest
 
 from packagex_async import AsyncExports, RetryPolicy
-from packagex_async._budget import Budget
-from packagex_async._disk import Disk
-from packagex_async._http import Http, Settings
-from packagex_async._operations import Operations
-from packagex_async._redact import Secret
-from packagex_async._tools import Tools
+from packagex_async._concurrency.limiter import Budget
+from packagex_async._concurrency.operations import Operations
+from packagex_async._context import Tools
+from packagex_async._files.executor import Disk
+from packagex_async._transport.http_client import Http, Settings
+from packagex_async._utils.redaction import Secret
 from packagex_async.testing import Emulator
 
 

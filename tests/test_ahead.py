@@ -19,11 +19,11 @@ from packagex_async import (
     RateLimitError,
     ServerError,
 )
-from packagex_async._ahead import Answered
-from packagex_async._paging import Step, Walk
+from packagex_async._listing.paginator import Step, Walk
+from packagex_async._listing.prefetcher import Answered
 from packagex_async.models import Pagination
 from packagex_async.testing import Emulator, Stall, Status
-from packagex_async.testing.request import RecordedRequest
+from packagex_async.testing.server.request import RecordedRequest
 
 from .listing import Far, Listing, Reader, settle
 from .support import AT_ONCE, FakeClock, exports_on

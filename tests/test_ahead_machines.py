@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from packagex_async import Export
-from packagex_async._paging import Walk
+from packagex_async._listing.paginator import Walk
 
 from .listing import Far, Listing, Reader, Reordered, settle
 from .support import examples

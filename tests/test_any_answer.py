@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from packagex_async import AsyncPackageX, DecodeError, Export, PackageXError, PaginationError, RetryPolicy
-from packagex_async._paging import Walk
-from packagex_async._redact import Secret
-from packagex_async._wire import Answer, check, parse_created_export, parse_export, parse_page
+from packagex_async._api.responses import Answer, check, parse_created_export, parse_export, parse_page
+from packagex_async._listing.paginator import Walk
+from packagex_async._utils.redaction import Secret
 
 from .conftest import _Answer
 from .support import examples

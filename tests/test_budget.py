@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from packagex_async import Artifact, AsyncPackageX, RateLimitError, StorageError
-from packagex_async._budget import Budget
+from packagex_async._concurrency.limiter import Budget
 from packagex_async.testing import Emulator, Status
 
 from .support import FakeClock, examples, exports_on

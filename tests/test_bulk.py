@@ -36,8 +36,8 @@ from packagex_async import (
     ServerError,
     StorageError,
 )
-from packagex_async._manifest import NAME
-from packagex_async._pending import Pending
+from packagex_async._sync.manifest import NAME
+from packagex_async._sync.queue import Pending
 from packagex_async.models import Export
 from packagex_async.testing import (
     Cut,
@@ -50,9 +50,9 @@ from packagex_async.testing import (
     Status,
     serve_in_thread,
 )
+from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import Fault
-from packagex_async.testing.reply import Reply
-from packagex_async.testing.store import Store
+from packagex_async.testing.server.reply import Reply
 
 from .support import AT_ONCE, FakeClock, exports_on, in_a_pid_namespace, names
 

@@ -19,9 +19,9 @@ from packagex_async import (
     RequestTimeoutError,
     RetryPolicy,
     WaitTimeoutError,
-    _waiting,
 )
-from packagex_async._log import waiting
+from packagex_async._logs import waiting
+from packagex_async._polling import schedule
 from packagex_async.testing import Dialect, Emulator, Stall
 
 from .support import FakeClock, exports_on
@@ -99,7 +99,7 @@ async def test_a_silent_api_does_not_outlast_the_wait(
     server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request is given up with it."""
-    monkeypatch.setattr(_waiting, "LAST_LOOK", 0.01)
+    monkeypatch.setattr(schedule, "LAST_LOOK", 0.01)
     stored = server.add_export(status="processing")
     server.inject(Stall(0, on="api", export_id=stored.id), times=None)
     async with server.client() as px:

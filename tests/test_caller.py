@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from packagex_async import AsyncPackageX
-from packagex_async._caller import Caller, caller
+from packagex_async._utils.call_site import Caller, caller
 from packagex_async.testing import Emulator
 
 

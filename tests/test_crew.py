@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async._budget import Budget
-from packagex_async._crew import Crew
-from packagex_async._disk import DiskError
-from packagex_async._gain import PROBE
-from packagex_async._spans import LEAST_SPAN, Span, Work
+from packagex_async._concurrency.limiter import Budget
+from packagex_async._download.segment_workers import Crew
+from packagex_async._download.throughput import PROBE
+from packagex_async._files.executor import DiskError
+from packagex_async._utils.byte_ranges import LEAST_SPAN, Span, Work
 
 from .faults.host import turns
 from .support import FakeClock

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packagex_async import _decode
-from packagex_async._decode import BodyError, Decoder
+from packagex_async._utils import decompression
+from packagex_async._utils.decompression import BodyError, Decoder
 
 
 def decoded(body: bytes, step: int = 1000, most: int | None = None, encoding: str = "gzip") -> bytes:
@@ -89,7 +89,7 @@ def test_a_body_that_swells_beyond_measure_is_refused(monkeypatch: pytest.Monkey
     """A small bomb is no artifact; much data from little is fine up to a size that harms nobody."""
     bomb = gzip.compress(bytes(20_000_000))
     assert len(decoded(bomb)) == 20_000_000
-    monkeypatch.setattr(_decode, "FREE_SIZE", 1_000_000)
+    monkeypatch.setattr(decompression, "FREE_SIZE", 1_000_000)
     with pytest.raises(BodyError, match="more than 200 times"):
         decoded(bomb)
 

@@ -27,10 +27,10 @@ from packagex_async import (
     RetryPolicy,
     verify_directory,
 )
-from packagex_async._disk import Disk, DiskError
-from packagex_async._files import require_room, sync_folder
-from packagex_async._manifest import NAME
-from packagex_async._part import Part
+from packagex_async._files.executor import Disk, DiskError
+from packagex_async._files.operations import require_room, sync_folder
+from packagex_async._partials.partial_writer import Part
+from packagex_async._sync.manifest import NAME
 from packagex_async.testing import Emulator, Stall
 
 from .support import AT_ONCE, names
@@ -115,7 +115,7 @@ def test_too_few_descriptors_at_the_first_use_are_an_error_of_the_disk() -> None
     """What is imported only then cannot be opened."""
     script = (
         "import asyncio, resource, sys; from pathlib import Path\n"
-        "from packagex_async._disk import Disk, DiskError\n"
+        "from packagex_async._files.executor import Disk, DiskError\n"
         "async def main():\n"
         "    disk, files = Disk(), []\n"
         "    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from packagex_async import _digests
+from packagex_async._utils import hashing
 
 
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
-    cached = (_digests.crc32c, _digests._char)
+    cached = (hashing.crc32c, hashing._char)
     for call in cached:
         call.cache_clear()
     yield
@@ -33,7 +33,7 @@ def test_every_hash_gives_its_known_value(name: str) -> None:
     buffer = bytearray(b"0123456789")
     part = memoryview(buffer)[1:]
     for block in (b"123456789", memoryview(b"123456789"), part, part.toreadonly()):
-        whole, pieces = _digests.new(name), _digests.new(name)
+        whole, pieces = hashing.new(name), hashing.new(name)
         whole.update(block)
         pieces.update(block[:4])
         pieces.update(block[4:])
@@ -45,15 +45,15 @@ def test_every_hash_gives_its_known_value(name: str) -> None:
 def test_crc32c_without_ctypes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some build their Python without: then a block is copied."""
     monkeypatch.setitem(sys.modules, "ctypes", None)
-    digest = _digests.new("crc32c")
+    digest = hashing.new("crc32c")
     digest.update(memoryview(bytearray(b"123456789")))
     assert digest.digest() == known("crc32c")
 
 
 def test_hashes_that_can_be_computed_are_told() -> None:
     """Only those."""
-    assert all(map(_digests.available, ("crc32c", "md5", "sha256")))
-    assert not _digests.available("sha1")
+    assert all(map(hashing.available, ("crc32c", "md5", "sha256")))
+    assert not hashing.available("sha1")
 
 
 @pytest.mark.parametrize("library", [None, SimpleNamespace(implementation="python", Checksum=object)])
@@ -62,4 +62,4 @@ def test_crc32c_without_its_compiled_library_is_not_available(
 ) -> None:
     """Neither missing nor in pure Python would it be a help."""
     monkeypatch.setitem(sys.modules, "google_crc32c", library)
-    assert not _digests.available("crc32c")
+    assert not hashing.available("crc32c")

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async import _part
-from packagex_async._disk import _SHORT, Disk, DiskError
-from packagex_async._files import BLOCK_SIZE, Measured, write_all
-from packagex_async._part import Part
+from packagex_async._files.executor import _SHORT, Disk, DiskError
+from packagex_async._files.operations import BLOCK_SIZE, Measured, write_all
+from packagex_async._partials import partial_writer
+from packagex_async._partials.partial_writer import Part
 
 from .support import names
 
@@ -116,7 +116,9 @@ async def test_what_a_check_condemns_is_not_published(disk: Disk, tmp_path: Path
     assert (tmp_path / "a.csv").read_bytes() == b"right"
 
 
-@pytest.mark.parametrize("large", [_part._WORTH_A_WRITE - 1, _part._WORTH_A_WRITE, 3 * BLOCK_SIZE])
+@pytest.mark.parametrize(
+    "large", [partial_writer._WORTH_A_WRITE - 1, partial_writer._WORTH_A_WRITE, 3 * BLOCK_SIZE]
+)
 async def test_a_buffer_may_be_used_again_once_the_next_was_taken(
     disk: Disk, tmp_path: Path, large: int
 ) -> None:

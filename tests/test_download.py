@@ -52,9 +52,9 @@ from packagex_async.testing import (
     Undeclared,
     WrongHash,
 )
+from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import TargetedFault
-from packagex_async.testing.reply import Reply
-from packagex_async.testing.store import Store
+from packagex_async.testing.server.reply import Reply
 
 from .support import AT_ONCE, FakeClock, exports_on, names
 

@@ -337,6 +337,6 @@ async def test_modules_that_cannot_be_loaded_are_an_error_of_ours(
     px: AsyncPackageX, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when there are no file descriptors left at the first call."""
-    monkeypatch.setitem(sys.modules, "packagex_async.bulk", None)
+    monkeypatch.setitem(sys.modules, "packagex_async._sync.runner", None)
     with pytest.raises(ConfigurationError, match=r"download_all\(\) cannot be loaded"):
         px.exports.download_all(tmp_path)

@@ -17,12 +17,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from packagex_async import FileState, verify_directory
-from packagex_async._inventory import Inventory
-from packagex_async._keep import Leftovers
-from packagex_async._manifest import NAME, Manifest
-from packagex_async._manifest_line import Line
-from packagex_async._partial import Partial
-from packagex_async._partial_metadata import MAX_LENGTH, parse_memo
+from packagex_async._partials.partial_file import Partial
+from packagex_async._partials.partial_index import Leftovers
+from packagex_async._partials.partial_metadata import MAX_LENGTH, parse_memo
+from packagex_async._sync.inventory import Inventory
+from packagex_async._sync.manifest import NAME, Manifest
+from packagex_async._sync.manifest_entry import Line
 from packagex_async.comparison import Comparison
 from packagex_async.testing import Emulator
 

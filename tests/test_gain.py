@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from packagex_async._gain import FAST, GAIN, PROBE, SETTLING, SHARED_PROBE, WORTH, Gain
+from packagex_async._download.throughput import FAST, GAIN, PROBE, SETTLING, SHARED_PROBE, WORTH, Gain
 
 MIB = 1024 * 1024
 LEFT = 1000 * MIB

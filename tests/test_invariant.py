@@ -34,8 +34,8 @@ from packagex_async.testing import (
     WrongHash,
     WrongRange,
 )
-from packagex_async.testing.reply import Reply
-from packagex_async.testing.store import Store
+from packagex_async.testing.data.store import Store
+from packagex_async.testing.server.reply import Reply
 
 from .faults.trial import Trial
 from .support import AT_ONCE, examples

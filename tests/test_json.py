@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from packagex_async import _json
-from packagex_async._wire import Answer, parse_page
+from packagex_async._api.responses import Answer, parse_page
+from packagex_async._utils import json as json_module
 
 
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
-    _json.orjson.cache_clear()
+    json_module.orjson.cache_clear()
     yield
-    _json.orjson.cache_clear()
+    json_module.orjson.cache_clear()
 
 
 @pytest.fixture(params=["with orjson", "without orjson"])
@@ -33,7 +33,7 @@ def _either_install(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 
 def outcome(body: bytes) -> tuple[str, str]:
     """What reading `body` comes to, and what the standard library makes of it."""
-    return _told(lambda: _json.loads(body)), _told(lambda: json.loads(body.decode("utf-8-sig")))
+    return _told(lambda: json_module.loads(body)), _told(lambda: json.loads(body.decode("utf-8-sig")))
 
 
 def _told(read: Any) -> str:
@@ -125,12 +125,12 @@ def test_a_number_of_any_width_reaches_the_models_whole() -> None:
 @pytest.mark.usefixtures("_either_install")
 def test_an_integer_of_more_digits_than_python_reads_is_a_float() -> None:
     """The standard library would refuse the whole document for it."""
-    assert _json.loads(b'[{"n": -%b}, 7]' % (b"1" * 5000)) == [{"n": -math.inf}, 7]
+    assert json_module.loads(b'[{"n": -%b}, 7]' % (b"1" * 5000)) == [{"n": -math.inf}, 7]
     with pytest.raises(ValueError, match="Expecting"):
-        _json.loads(b"[%b" % (b"1" * 5000))
+        json_module.loads(b"[%b" % (b"1" * 5000))
 
 
 def test_orjson_is_asked_first_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """And its answer stands."""
     monkeypatch.setitem(sys.modules, "orjson", SimpleNamespace(loads=lambda body: [len(body)]))
-    assert _json.loads(b"{}") == [2]
+    assert json_module.loads(b"{}") == [2]

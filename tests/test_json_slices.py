@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packagex_async import _json_slices
-from packagex_async._aio import run_in_slices
-from packagex_async._json_slices import LARGE, MAX_TEXT, TooLargeError, loads_in_slices
+from packagex_async._api import json_slices
+from packagex_async._api.json_slices import LARGE, MAX_TEXT, TooLargeError, loads_in_slices
+from packagex_async._utils.aio import run_in_slices
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.just("x" * 100),
@@ -26,9 +26,9 @@ JSON = st.recursive(
 def _small_window() -> Any:
     """The window is smaller than most values, so that every boundary falls somewhere."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(_json_slices, "LARGE", 40)
-    patch.setattr(_json_slices, "_STEP", 7)
-    patch.setattr(_json_slices, "_ITEMS", 3)
+    patch.setattr(json_slices, "LARGE", 40)
+    patch.setattr(json_slices, "_STEP", 7)
+    patch.setattr(json_slices, "_ITEMS", 3)
     yield
     patch.undo()
 
@@ -158,8 +158,8 @@ def test_an_integer_of_more_digits_than_python_reads_is_a_float() -> None:
 
 def test_there_is_a_limit_to_items_and_to_strings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each array and object; a document at the limit is decoded."""
-    monkeypatch.setattr(_json_slices, "MAX_ITEMS", 20)
-    monkeypatch.setattr(_json_slices, "MAX_TEXT", 300)
+    monkeypatch.setattr(json_slices, "MAX_ITEMS", 20)
+    monkeypatch.setattr(json_slices, "MAX_TEXT", 300)
     names = ", ".join(f'"{number}": {number}' for number in range(20))
     assert len(decoded(b"[" + b"10, " * 19 + b"10]")[0]) == 20
     assert len(decoded(f"{{{names}}}".encode())[0]) == 20
@@ -178,9 +178,9 @@ def test_the_limits_are_those_of_no_listing_of_exports() -> None:
     """A page of 300,000 exports is decoded; what a slice decodes at once takes a few milliseconds."""
     patch = pytest.MonkeyPatch()
     with patch.context() as unpatched:
-        unpatched.setattr(_json_slices, "LARGE", LARGE)
-        unpatched.setattr(_json_slices, "_STEP", 64 * 1024)
-        unpatched.setattr(_json_slices, "_ITEMS", 1000)
+        unpatched.setattr(json_slices, "LARGE", LARGE)
+        unpatched.setattr(json_slices, "_STEP", 64 * 1024)
+        unpatched.setattr(json_slices, "_ITEMS", 1000)
         value = [{"id": f"x{number}"} for number in range(300_000)]
         result, count = decoded(json.dumps(value).encode())
     assert result == value

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from packagex_async import _keep
-from packagex_async._locks import LIFETIME
-from packagex_async._partial_metadata import MAX_GAPS, MAX_SIZE, Memo
+from packagex_async._files.locks import LIFETIME
+from packagex_async._partials import partial_index
+from packagex_async._partials.partial_metadata import MAX_GAPS, MAX_SIZE, Memo
 
 from .support import in_a_pid_namespace, names
 
@@ -34,13 +34,13 @@ def left(
     if part:
         path.write_bytes(b"12345")
     if memo:
-        _keep.remember(path, MEMO)
+        partial_index.remember(path, MEMO)
     return path
 
 
-def take_up(target: Path) -> tuple[_keep.LockedPart, Memo] | None:
+def take_up(target: Path) -> tuple[partial_index.LockedPart, Memo] | None:
     """As a run does that comes later."""
-    return _keep.take_up(target, _keep.Leftovers())
+    return partial_index.take_up(target, partial_index.Leftovers())
 
 
 def taken(target: Path) -> Path | None:
@@ -58,7 +58,7 @@ def beside(part: Path, ending: str) -> Path:
 
 def claim(part: Path, **changes: object) -> None:
     """A claim as a process of an earlier version has left it."""
-    owner = {"machine": _keep._machine(), "pid": os.getpid(), "started": "1"}
+    owner = {"machine": partial_index._machine(), "pid": os.getpid(), "started": "1"}
     beside(part, "claim").write_text(json.dumps(owner | changes))
 
 
@@ -77,7 +77,7 @@ def process(script: str, *arguments: Path, prefix: tuple[str, ...] = ()) -> Iter
             child.kill()
 
 
-HOLD = "found = _keep.take_up(Path(sys.argv[1]), _keep.Leftovers()); assert found"
+HOLD = "found = partial_index.take_up(Path(sys.argv[1]), partial_index.Leftovers()); assert found"
 
 
 def test_what_a_run_has_left_is_taken_up(tmp_path: Path) -> None:
@@ -120,9 +120,9 @@ def test_a_forked_process_does_not_keep_a_partial_that_was_released(tmp_path: Pa
     """A child shares the lock of its parent until the parent releases it."""
     left(tmp_path)
     script = (
-        "import os; found = _keep.take_up(Path(sys.argv[1]), _keep.Leftovers()); assert found\n"
+        "import os; found = partial_index.take_up(Path(sys.argv[1]), partial_index.Leftovers()); assert found\n"
         "if os.fork() == 0: sys.stdin.read(); os._exit(0)\n"
-        "found[0].close(); found = _keep.take_up(Path(sys.argv[1]), _keep.Leftovers()); assert found\n"
+        "found[0].close(); found = partial_index.take_up(Path(sys.argv[1]), partial_index.Leftovers()); assert found\n"
     )
     with process(script, tmp_path / "a.csv"):
         pass
@@ -130,7 +130,7 @@ def test_a_forked_process_does_not_keep_a_partial_that_was_released(tmp_path: Pa
 
 def test_a_new_partial_is_locked_from_the_beginning(tmp_path: Path) -> None:
     """Nobody removes it as one left behind, though it has no metadata."""
-    part = _keep.create(tmp_path / "a.csv", tmp_path)
+    part = partial_index.create(tmp_path / "a.csv", tmp_path)
     assert take_up(tmp_path / "a.csv") is None
     assert names(tmp_path) == [part.path.name]
     part.close()
@@ -138,7 +138,7 @@ def test_a_new_partial_is_locked_from_the_beginning(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("times", [1, _keep._ATTEMPTS])
+@pytest.mark.parametrize("times", [1, partial_index._ATTEMPTS])
 def test_a_new_partial_that_was_removed_before_it_was_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
@@ -154,12 +154,12 @@ def test_a_new_partial_that_was_removed_before_it_was_locked_is_made_again(
 
     monkeypatch.setattr(fcntl, "flock", sweep)
     if times == 1:
-        part = _keep.create(tmp_path / "a.csv", tmp_path)
+        part = partial_index.create(tmp_path / "a.csv", tmp_path)
         assert names(tmp_path) == [part.path.name]
         part.remove()
     else:
         with pytest.raises(FileNotFoundError, match="removed as soon as they are created"):
-            _keep.create(tmp_path / "a.csv", tmp_path)
+            partial_index.create(tmp_path / "a.csv", tmp_path)
     assert names(tmp_path) == []
 
 
@@ -173,7 +173,7 @@ def test_a_new_partial_that_cannot_be_locked_leaves_nothing(
 
     monkeypatch.setattr(fcntl, "flock", fail)
     with pytest.raises(OSError, match="broken"):
-        _keep.create(tmp_path / "a.csv", tmp_path)
+        partial_index.create(tmp_path / "a.csv", tmp_path)
     assert names(tmp_path) == []
     left(tmp_path)
     assert take_up(tmp_path / "a.csv") is None
@@ -193,8 +193,8 @@ def test_without_locks_a_recent_partial_of_another_process_counts_as_in_use(
     theirs = left(tmp_path, "0123456789abcdef-1")
     assert take_up(tmp_path / "a.csv") is None
     assert theirs.exists()
-    mine = _keep.create(tmp_path / "a.csv", tmp_path)
-    _keep.remember(mine.path, MEMO)
+    mine = partial_index.create(tmp_path / "a.csv", tmp_path)
+    partial_index.remember(mine.path, MEMO)
     assert take_up(tmp_path / "a.csv") is None
     mine.close()
     assert taken(tmp_path / "a.csv") == mine.path
@@ -223,7 +223,7 @@ def test_a_partial_that_takes_its_place_before_it_is_locked_is_left_alone(
 @pytest.mark.parametrize("change", ["remove", "link"])
 def test_a_partial_that_was_removed_or_replaced_is_not_published(tmp_path: Path, change: str) -> None:
     """What its path leads to now is not what was verified."""
-    part = _keep.create(tmp_path / "a.csv", tmp_path)
+    part = partial_index.create(tmp_path / "a.csv", tmp_path)
     part.path.unlink()
     if change == "link":
         part.path.symlink_to(tmp_path / "elsewhere")
@@ -238,7 +238,7 @@ def test_an_error_that_is_told_only_when_a_file_is_closed_keeps_it_from_its_plac
 ) -> None:
     """Network file systems write late; without a descriptor to ask with, nothing is known beforehand."""
     target, real = tmp_path / "a.csv", os.close
-    part = _keep.create(target, tmp_path)
+    part = partial_index.create(target, tmp_path)
 
     def full(file: int) -> None:
         real(file)
@@ -262,11 +262,11 @@ def test_where_an_open_file_is_not_renamed_it_is_closed_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on Windows."""
-    monkeypatch.setattr(_keep, "_CLOSES_BEFORE_RENAME", True)
-    part = _keep.create(tmp_path / "a.csv", tmp_path)
+    monkeypatch.setattr(partial_index, "_CLOSES_BEFORE_RENAME", True)
+    part = partial_index.create(tmp_path / "a.csv", tmp_path)
     part.move_to(tmp_path / "a.csv", overwrite=False)
     assert part.file == -1
-    other = _keep.create(tmp_path / "a.csv", tmp_path)
+    other = partial_index.create(tmp_path / "a.csv", tmp_path)
     other.remove()
     assert names(tmp_path) == ["a.csv"]
 
@@ -353,7 +353,7 @@ def test_what_is_no_regular_file_is_neither_waited_for_nor_followed(
     if found is None:
         assert names(folder) == ([path.name] if kind == "folder" else [])
     else:
-        _keep.remember(part, MEMO)
+        partial_index.remember(part, MEMO)
         assert (tmp_path / "elsewhere").read_text() == "theirs"
 
 
@@ -363,7 +363,7 @@ def test_a_link_in_place_of_a_draft_is_not_written_through(tmp_path: Path) -> No
     (tmp_path / "elsewhere").write_text("theirs")
     beside(part, "draft").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="is a symbolic link"):
-        _keep.remember(part, MEMO)
+        partial_index.remember(part, MEMO)
     assert (tmp_path / "elsewhere").read_text() == "theirs"
 
 
@@ -452,7 +452,7 @@ def test_a_partial_of_an_earlier_version_that_was_never_to_be_left_goes_after_a_
 
 def test_a_folder_is_looked_through_once(tmp_path: Path) -> None:
     """However many files come into it; one that is not there has nothing in it."""
-    leftovers = _keep.Leftovers()
+    leftovers = partial_index.Leftovers()
     part = left(tmp_path)
     assert leftovers.of(tmp_path / "b.csv") == []
     left(tmp_path, "2")
@@ -464,7 +464,7 @@ def test_a_folder_is_looked_through_once(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_read_may_hold_anything(tmp_path: Path) -> None:
     """No partial is known of, and no target is known to be absent; writing there tells what is wrong."""
     (tmp_path / "file").touch()
-    leftovers = _keep.Leftovers()
+    leftovers = partial_index.Leftovers()
     assert leftovers.of(tmp_path / "file" / "a.csv") == []
     assert leftovers.had_any_like(tmp_path / "file" / "a.csv")
 
@@ -474,8 +474,8 @@ def test_a_target_of_the_longest_name_has_a_partial(tmp_path: Path, name: str) -
     """Its name is shortened; a later run finds it, and that of another target is not taken for it."""
     assert len(os.fsencode(name)) in (252, 254, 255)
     target, other = tmp_path / name, tmp_path / f"{name[:-5]}y.csv"
-    part = _keep.create(target, tmp_path)
-    _keep.remember(part.path, MEMO)
+    part = partial_index.create(target, tmp_path)
+    partial_index.remember(part.path, MEMO)
     part.close()
     assert take_up(other) is None
     assert taken(target) == part.path
@@ -488,10 +488,10 @@ def test_after_a_reboot_only_a_hash_makes_a_partial_usable(
     """A power cut may leave zeros at the end of a file."""
     for algorithm, usable in (("md5", True), (None, False)):
         part = left(tmp_path)
-        _keep.remember(part, MEMO | {"algorithm": algorithm})
-        monkeypatch.setattr(_keep, "_machine", lambda: "rebooted")
+        partial_index.remember(part, MEMO | {"algorithm": algorithm})
+        monkeypatch.setattr(partial_index, "_machine", lambda: "rebooted")
         assert (taken(tmp_path / "a.csv") is not None) == usable
-        _keep.forget(part)
+        partial_index.forget(part)
         monkeypatch.undo()
 
 
@@ -508,7 +508,7 @@ def test_a_machine_that_does_not_tell_its_boot_has_a_name(
 
     monkeypatch.setattr(Path, "read_text", refuse)
     monkeypatch.setattr(platform, "node", lambda: "büro")
-    assert _keep._machine.__wrapped__() == r"'b\xfcro'"
+    assert partial_index._machine.__wrapped__() == r"'b\xfcro'"
 
 
 def test_the_lifetime_is_that_of_an_export() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import Artifact, ConfigurationError, Export, ExportResource, ExportStatus
-from packagex_async._layout import layout_of
+from packagex_async._files.layouts import layout_of
 
 MOMENT = datetime(2024, 5, 1, 23, 30, tzinfo=UTC)
 SAFE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.,=+@()-~")

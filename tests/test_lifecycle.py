@@ -35,8 +35,8 @@ from packagex_async import (
     ServerError,
     UnconfirmedError,
     WaitTimeoutError,
-    _waiting,
 )
+from packagex_async._polling import schedule
 from packagex_async.testing import (
     Dialect,
     Emulator,
@@ -307,7 +307,7 @@ async def test_a_wait_without_end_ends_with_the_export(
 
 async def test_a_request_does_not_outlast_the_wait(server: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """An API that keeps silent for longer than the wait ends with it."""
-    monkeypatch.setattr(_waiting, "LAST_LOOK", 0.01)
+    monkeypatch.setattr(schedule, "LAST_LOOK", 0.01)
     stored = server.add_export(rows=1)
     server.inject(Stall(0, on="api"), times=None)
     async with server.client() as px:

@@ -15,8 +15,8 @@ from packagex_async import (
     RequestTimeoutError,
     ServerError,
 )
-from packagex_async._links import Links
-from packagex_async._storage import Link
+from packagex_async._storage.download_urls import Links
+from packagex_async._storage.storage_errors import Link
 
 OLD = Export(id="exp_1", json_url="https://s.example/j?old", csv_url="https://s.example/c?old")
 NEW = Export(id="exp_1", json_url="https://s.example/j?new", csv_url="https://s.example/c?new")

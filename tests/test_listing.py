@@ -20,7 +20,7 @@ from packagex_async import (
     PaginationError,
     ServerError,
 )
-from packagex_async._paging import PART
+from packagex_async._listing.paginator import PART
 from packagex_async.testing import Emulator
 
 from .support import AT_ONCE

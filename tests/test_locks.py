@@ -14,8 +14,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from packagex_async import _locks
-from packagex_async._locks import LockResult, try_lock, unlock
+from packagex_async._files.locks import LockResult, try_lock, unlock
+from packagex_async._files.operations import locks
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def on_windows(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     held: dict[int, int] = {}
 
     def locking(file: int, mode: int, count: int) -> None:
-        assert (os.lseek(file, 0, os.SEEK_CUR), count) == (_locks._BEYOND_ANY_FILE, 1)
+        assert (os.lseek(file, 0, os.SEEK_CUR), count) == (locks._BEYOND_ANY_FILE, 1)
         inode = os.fstat(file).st_ino
         if mode == 0:
             del held[inode]
@@ -95,7 +95,7 @@ def on_windows(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
     monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2, LK_UNLCK=0))
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    spec = importlib.util.spec_from_file_location("locks_on_windows", _locks.__file__)
+    spec = importlib.util.spec_from_file_location("locks_on_windows", locks.__file__)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -16,7 +16,7 @@ from packagex_async import (
     DownloadReport,
     PackageXError,
     RetryPolicy,
-    _log,
+    _logs,
     models,
 )
 from packagex_async.testing import Cut, Emulator, Expired, Life, Refuse, Reset, Status
@@ -171,7 +171,7 @@ async def test_at_a_quieter_level_nothing_is_made_up(
 def test_without_a_handler_it_is_silent() -> None:
     """Python's handler of last resort prints warnings of those who have none."""
     script = (
-        "from packagex_async import _log, errors, models;"
+        "from packagex_async import _logs, errors, models;"
         "_log.trying_again(errors.DecodeError('x'), 1.0);"
         "_log.unread(models.Export(id='exp_1', unread=('name',)))"
     )
@@ -200,13 +200,13 @@ def test_an_event_is_a_line(text: str, caplog: pytest.LogCaptureFixture) -> None
         unread=(text,),
     )
     report = DownloadReport(export_id=text)
-    _log.answered("GET", f"https://h.example/{text}", text, 0.1)
-    _log.created(export)
-    _log.changed(export)
-    _log.downloaded(report)
-    _log.trying_again(DecodeError(text), 1.0)
-    _log.renewed(text)
-    _log.unread(export)
+    _logs.answered("GET", f"https://h.example/{text}", text, 0.1)
+    _logs.created(export)
+    _logs.changed(export)
+    _logs.downloaded(report)
+    _logs.trying_again(DecodeError(text), 1.0)
+    _logs.renewed(text)
+    _logs.unread(export)
     assert len(caplog.records) == 7
     assert all(record.getMessage().isprintable() for record in caplog.records)
     assert {record.funcName for record in caplog.records} >= {"answered", "created"}

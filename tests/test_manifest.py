@@ -22,11 +22,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packagex_async import _manifest
-from packagex_async._manifest import NAME, Manifest
-from packagex_async._manifest_line import Line
-from packagex_async._manifest_reader import MAX_LINE, RawLine, read_lines
-from packagex_async._paths import UnsafePathError
+from packagex_async._files.paths import UnsafePathError
+from packagex_async._sync import manifest as manifest_module
+from packagex_async._sync.manifest import NAME, Manifest
+from packagex_async._sync.manifest_entry import Line
+from packagex_async._sync.manifest_reader import MAX_LINE, RawLine, read_lines
 
 from .support import names
 
@@ -176,7 +176,7 @@ def test_a_line_that_another_process_is_writing_is_no_torn_one(
     """Half of it may be seen before the rest is there; no blank line comes of it."""
     path, whole = tmp_path / NAME, ABSENT.dump() + LINE.dump()
     path.write_bytes(whole[:-40])
-    monkeypatch.setattr("packagex_async._manifest.time.sleep", lambda _: path.write_bytes(whole))
+    monkeypatch.setattr("packagex_async._sync.manifest.time.sleep", lambda _: path.write_bytes(whole))
     assert found(tmp_path) == {"json": ABSENT, "csv": LINE}
     assert path.read_bytes() == whole
 
@@ -201,7 +201,7 @@ def test_lines_of_another_process_are_found(tmp_path: Path) -> None:
 def test_nobody_repairs_while_another_process_uses_the_manifest(tmp_path: Path) -> None:
     """It may be writing; as soon as it is dead, nothing is in the way."""
     (tmp_path / NAME).write_bytes(LINE.dump())
-    script = "import sys; from pathlib import Path; from packagex_async._manifest import Manifest\n"
+    script = "import sys; from pathlib import Path; from packagex_async._sync.manifest import Manifest\n"
     script += (
         "manifest = Manifest(Path(sys.argv[1])); manifest.find('exp_1', ['csv']); print(flush=True); input()"
     )
@@ -320,7 +320,7 @@ def test_a_tail_that_does_not_grow_is_read_once(tmp_path: Path, monkeypatch: pyt
             read.append(position)
             return real(file, position)
 
-        monkeypatch.setattr(_manifest, "read_lines", count)
+        monkeypatch.setattr(manifest_module, "read_lines", count)
         for _ in range(9):
             assert one.find("exp_1", ("csv",)) == {"csv": LINE}
     assert read == [len(LINE.dump())]
@@ -328,7 +328,7 @@ def test_a_tail_that_does_not_grow_is_read_once(tmp_path: Path, monkeypatch: pyt
 
 def test_two_artifacts_of_one_hash_are_not_mixed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The later one hides the earlier one; neither is taken for the other."""
-    monkeypatch.setattr(_manifest, "hash", lambda _: 1, raising=False)
+    monkeypatch.setattr(manifest_module, "hash", lambda _: 1, raising=False)
     with opened(tmp_path) as manifest:
         manifest.append([ABSENT, LINE])
         assert manifest.find("exp_1", ("json", "csv")) == {"csv": LINE}
@@ -339,7 +339,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     manifest = Manifest(tmp_path)
     manifest.append([LINE])
     script = (
-        "import signal, resource, sys; from pathlib import Path; from packagex_async._manifest import *\n"
+        "import signal, resource, sys; from pathlib import Path; from packagex_async._sync.manifest import *\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "manifest = Manifest(Path(sys.argv[1])); (line,) = manifest.find('exp_1', ['csv']).values()\n"
         "size = manifest.path.stat().st_size + 40\n"

@@ -21,7 +21,7 @@ from packagex_async import (
     Pagination,
     _literals,
 )
-from packagex_async._convert import export_from_json
+from packagex_async._api.converters import export_from_json
 
 URL = "https://storage.example/exp_1.csv?signature=CANARY"
 EXPORT = Export(

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from packagex_async import _digests
-from packagex_async._object_metadata import (
+from packagex_async._storage.object_metadata import (
     ContentRange,
     Match,
     ObjectMetadata,
@@ -20,7 +19,8 @@ from packagex_async._object_metadata import (
     Validators,
     content_coding,
 )
-from packagex_async._spans import Span
+from packagex_async._utils import hashing
+from packagex_async._utils.byte_ranges import Span
 
 MD5 = hashlib.md5(b"a,b\n1,2\n").digest()
 MD5_TEXT = base64.b64encode(MD5).decode()
@@ -38,7 +38,7 @@ def declared(*pairs: tuple[str, str]) -> ObjectMetadata:
 
 @pytest.fixture
 def without_crc32c(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_digests, "crc32c", lambda: None)
+    monkeypatch.setattr(hashing, "crc32c", lambda: None)
 
 
 def test_the_length_is_read_if_it_is_one() -> None:

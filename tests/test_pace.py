@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packagex_async._pace import CRAWL, Pace
+from packagex_async._transport.stall_detector import CRAWL, Pace
 
 
 def test_a_crawl_over_a_whole_window_is_a_stall() -> None:

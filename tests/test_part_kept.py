@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from packagex_async import _keep, _part, _partial
-from packagex_async._disk import Disk, DiskError
-from packagex_async._files import Measured, put_in_place, write_all
-from packagex_async._keep import Leftovers
-from packagex_async._part import Part
-from packagex_async._partial_metadata import Memo
-from packagex_async._spans import Bounds
+from packagex_async._files.executor import Disk, DiskError
+from packagex_async._files.operations import Measured, put_in_place, write_all
+from packagex_async._partials import partial_file, partial_index, partial_writer
+from packagex_async._partials.partial_index import Leftovers
+from packagex_async._partials.partial_metadata import Memo
+from packagex_async._partials.partial_writer import Part
+from packagex_async._utils.byte_ranges import Bounds
 
 from .support import names
 
@@ -41,7 +41,7 @@ async def disk() -> AsyncIterator[Disk]:
 @pytest.fixture(autouse=True)
 def _write_each_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """None is so small that it waits for others."""
-    monkeypatch.setattr(_part, "_WORTH_A_WRITE", 1)
+    monkeypatch.setattr(partial_writer, "_WORTH_A_WRITE", 1)
 
 
 async def begun(part: Part, *spans: Bounds, memo: Memo = MEMO) -> None:
@@ -128,7 +128,7 @@ async def test_gaps_are_told_before_there_are_any(
         told.append(memo_of(tmp_path).get("gaps"))
         write_all(file, block)
 
-    monkeypatch.setattr(_partial, "write_all", look)
+    monkeypatch.setattr(partial_file, "write_all", look)
     await left(disk, tmp_path, (0, 10), (10, 20), (50, 60), (20, 30), (70, 80))
     assert told == [None, None, [[20, LENGTH]], [[20, 50], [60, LENGTH]], [[30, 50], [60, LENGTH]]]
     assert memo_of(tmp_path)["gaps"] == [[30, 50], [60, 70], [80, LENGTH]]
@@ -153,10 +153,10 @@ async def test_killed_between_any_two_steps(
 
     starts = random.Random(order).sample(range(0, LENGTH, 20_000), 5)
     with monkeypatch.context() as watched:
-        watched.setattr(_partial, "write_all", snap(write_all))
-        watched.setattr(_keep, "put_in_place", snap(put_in_place))
+        watched.setattr(partial_file, "write_all", snap(write_all))
+        watched.setattr(partial_index, "put_in_place", snap(put_in_place))
         watched.setattr(Path, "replace", snap(Path.replace))
-        watched.setattr(_keep, "create", snap(_keep.create))
+        watched.setattr(partial_index, "create", snap(partial_index.create))
         async with Part(disk, running / "a.csv") as part:
             await begun(part, *[(start, start + 20_000) for start in starts])
             await part.publish(_check, overwrite=False)
@@ -222,7 +222,7 @@ async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
     async with Part(disk, tmp_path / "a.csv") as part:
         assert await part.take_up(Leftovers(), []) is not None
         with monkeypatch.context() as full:
-            full.setattr(_partial, "write_all", refuse)
+            full.setattr(partial_file, "write_all", refuse)
             with pytest.raises(DiskError):
                 for start in (60, 90):
                     await part.write(WHOLE[start : start + 30], start)

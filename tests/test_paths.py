@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async import _paths
-from packagex_async._paths import (
+from packagex_async._files.operations import paths
+from packagex_async._files.paths import (
     UnsafePathError,
     is_recent,
     make_directories,
@@ -29,7 +29,7 @@ READ, APPEND = os.O_RDONLY, os.O_RDWR | os.O_APPEND | os.O_CREAT
 def _system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A system that can refuse links when it opens a file, and one that cannot."""
     if not request.param:
-        monkeypatch.setattr(_paths, "_NO_FOLLOW", 0)
+        monkeypatch.setattr(paths, "_NO_FOLLOW", 0)
 
 
 def opened(path: Path, flags: int) -> None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packagex_async._redact import Secret, redact, redact_json, sanitize
+from packagex_async._utils.redaction import Secret, redact, redact_json, sanitize
 
 # Capitals that no random text below holds, so that what is found of them is a leak.
 CANARY = "CANARYSIGNATURE"

@@ -27,8 +27,8 @@ from packagex_async import (
     RetryPolicy,
     StalledError,
     StorageError,
-    _files,
 )
+from packagex_async._files.operations import operations
 from packagex_async.testing import (
     Cut,
     Emulator,
@@ -504,7 +504,7 @@ async def test_windows_is_asked_again_when_it_lets_nobody_replace(
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", scanned)
-    monkeypatch.setattr(_files, "_SHARING_DELAYS", (0, 0, 0))
+    monkeypatch.setattr(operations, "_SHARING_DELAYS", (0, 0, 0))
     assert (await px.exports.download(export_id, tmp_path, artifacts="csv")).ok
     refusals += [5] * 4
     with pytest.raises(DownloadGroupError):

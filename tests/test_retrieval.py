@@ -21,7 +21,7 @@ from packagex_async import (
 )
 from packagex_async.testing import Emulator, Expired, Life, RecordedRequest
 from packagex_async.testing.faults import Fault
-from packagex_async.testing.reply import Reply
+from packagex_async.testing.server.reply import Reply
 
 from .support import FakeClock, exports_on, names
 

@@ -17,8 +17,8 @@ from packagex_async import (
     StalledError,
     StorageError,
 )
-from packagex_async._object_metadata import ObjectMetadata
-from packagex_async._storage import Link, broken_off, refusal, verify
+from packagex_async._storage.object_metadata import ObjectMetadata
+from packagex_async._storage.storage_errors import Link, broken_off, refusal, verify
 
 BODY = b"a,b\n1,2\n"
 MD5 = hashlib.md5(BODY).digest()

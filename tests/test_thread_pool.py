@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async._disk import Disk, DiskError
-from packagex_async._thread_pool import ThreadPool
+from packagex_async._files.executor import Disk, DiskError
+from packagex_async._files.thread_pool import ThreadPool
 
 
 def none_left(_: threading.Thread) -> None:

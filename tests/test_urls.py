@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import ConfigurationError
-from packagex_async._urls import (
+from packagex_async._transport.url_policy import (
     AddressRules,
     UrlRefusedError,
     check_base_url,

@@ -23,8 +23,8 @@ from packagex_async import (
     FileState,
     verify_directory,
 )
-from packagex_async._manifest import NAME
-from packagex_async._manifest_line import Line
+from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest_entry import Line
 from packagex_async.testing import Emulator
 
 LINE = Line(
@@ -261,7 +261,7 @@ async def test_a_manifest_that_cannot_be_read_to_its_end_is_told(
     def worn(*_: object) -> None:
         raise OSError(errno.EIO, "worn out")
 
-    monkeypatch.setattr("packagex_async._inventory.read_lines", worn)
+    monkeypatch.setattr("packagex_async._sync.inventory.read_lines", worn)
     with pytest.raises(DirectoryError, match="worn out"):
         await anext(verify_directory(tmp_path))
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import Export, ExportFailedError, ExportStatus, ExportTimedOutError
-from packagex_async._states import failure
-from packagex_async._waiting import INTERVAL_MAX, Waiting, outlived
+from packagex_async._api.statuses import failure
+from packagex_async._polling.schedule import INTERVAL_MAX, Waiting, outlived
 
 from .support import FakeClock
 

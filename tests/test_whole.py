@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from packagex_async import _whole
-from packagex_async._files import Measured
-from packagex_async._whole import publish
+from packagex_async._files.operations import Measured
+from packagex_async._partials import atomic_write
+from packagex_async._partials.atomic_write import publish
 
 from .support import names
 
@@ -36,7 +36,7 @@ def able(_: pytest.MonkeyPatch) -> None:
 
 def old(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that knows of no files without a name."""
-    monkeypatch.setattr(_whole, "_NAMELESS", 0)
+    monkeypatch.setattr(atomic_write, "_NAMELESS", 0)
 
 
 def refusing(monkeypatch: pytest.MonkeyPatch) -> None:

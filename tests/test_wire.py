@@ -27,10 +27,8 @@ from packagex_async import (
     RateLimitError,
     ServerError,
 )
-from packagex_async._dates import http_date
-from packagex_async._json_slices import LARGE, MAX_ITEMS
-from packagex_async._redact import Secret, sanitize
-from packagex_async._wire import (
+from packagex_async._api.json_slices import LARGE, MAX_ITEMS
+from packagex_async._api.responses import (
     MAX_RETRY_AFTER,
     Answer,
     Listing,
@@ -41,6 +39,8 @@ from packagex_async._wire import (
     parse_page,
     retry_after,
 )
+from packagex_async._utils.http_headers import http_date
+from packagex_async._utils.redaction import Secret, sanitize
 
 NOW = 1_714_564_800.0
 KEY = Secret("px_CANARY")

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from packagex_async import _crew, _gain, _http, _intake, _part, _spans, _transfer
-from packagex_async.testing import reply
+from packagex_async._download import artifact, segment_workers, throughput
+from packagex_async._partials import partial_writer
+from packagex_async._transport import body_reader, http_client
+from packagex_async._utils import byte_ranges
+from packagex_async.testing.server import reply
 
 from .faults.host import Host, turns
 
@@ -35,24 +38,24 @@ def force(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if way == "plain":
         return
     _send_in_pieces(monkeypatch)
-    monkeypatch.setattr(_http, "_WORTH_A_CONNECTION", 1)
-    monkeypatch.setattr(_http, "BUFFER_SIZE", 5_000)
-    monkeypatch.setattr(_http, "PART_BUFFER_SIZE", 5_000)
-    monkeypatch.setattr(_intake, "LINGER", 0.001)
-    monkeypatch.setattr(_part, "_WORTH_A_WRITE", 2_000)
+    monkeypatch.setattr(http_client, "_WORTH_A_CONNECTION", 1)
+    monkeypatch.setattr(http_client, "BUFFER_SIZE", 5_000)
+    monkeypatch.setattr(http_client, "PART_BUFFER_SIZE", 5_000)
+    monkeypatch.setattr(body_reader, "LINGER", 0.001)
+    monkeypatch.setattr(partial_writer, "_WORTH_A_WRITE", 2_000)
     if way == "segments":
         divide(monkeypatch)
 
 
 def divide(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have more connections begin at once, and stay."""
-    monkeypatch.setattr(_transfer, "LARGE", 1)
-    monkeypatch.setattr(_gain, "PROBE", 1e-9)
-    monkeypatch.setattr(_gain, "WORTH", 0)
-    monkeypatch.setattr(_gain, "FAST", math.inf)
-    monkeypatch.setattr(_gain, "SETTLING", math.inf)
-    monkeypatch.setattr(_spans, "LEAST_SPAN", 4_000)
-    monkeypatch.setattr(_crew, "_PROGRESS", 1)
+    monkeypatch.setattr(artifact, "LARGE", 1)
+    monkeypatch.setattr(throughput, "PROBE", 1e-9)
+    monkeypatch.setattr(throughput, "WORTH", 0)
+    monkeypatch.setattr(throughput, "FAST", math.inf)
+    monkeypatch.setattr(throughput, "SETTLING", math.inf)
+    monkeypatch.setattr(byte_ranges, "LEAST_SPAN", 4_000)
+    monkeypatch.setattr(segment_workers, "_PROGRESS", 1)
 
 
 def _send_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,18 +9,18 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from packagex_async import __version__
-from packagex_async.cli import exports
+from packagex_async.cli.commands import exports
+from packagex_async.cli.commands.demo import demo
+from packagex_async.cli.commands.download import Wish, exit_code_of, fetch, tabulate, tell
+from packagex_async.cli.commands.emulate import serve
+from packagex_async.cli.commands.filters import Filters, words
+from packagex_async.cli.commands.lifecycle import create, wait
+from packagex_async.cli.commands.sync import sync
+from packagex_async.cli.commands.verify import verify
 from packagex_async.cli.connection import Shared
-from packagex_async.cli.demo import demo
-from packagex_async.cli.downloads import Wish, exit_code_of, fetch, tabulate, tell
-from packagex_async.cli.emulate import serve
+from packagex_async.cli.display.progress import Bars
+from packagex_async.cli.display.tables import show_json, show_table
 from packagex_async.cli.exit_codes import HELP, ExitCode
-from packagex_async.cli.filters import Filters, words
-from packagex_async.cli.lifecycle import create, wait
-from packagex_async.cli.output import show_json, show_table
-from packagex_async.cli.progress import Bars
-from packagex_async.cli.sync import sync
-from packagex_async.cli.verify import verify
 
 _ABOUT = f"""List and create the exports of a PackageX organization, and download their artifacts, verified.
 

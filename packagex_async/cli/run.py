@@ -12,8 +12,8 @@ from cyclopts import CycloptsError, Group, Parameter
 from packagex_async import PackageXError
 from packagex_async.cli.app import app
 from packagex_async.cli.connection import Connection
+from packagex_async.cli.display.tables import complain
 from packagex_async.cli.exit_codes import ExitCode, exit_code
-from packagex_async.cli.output import complain
 from packagex_async.cli.signals import termination
 from packagex_async.cli.stdio import abandon
 

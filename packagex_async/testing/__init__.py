@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from packagex_async.testing.changes import Delete, Insert, Replace
-    from packagex_async.testing.dialect import Dialect
+    from packagex_async.testing.data.dialect import Dialect
+    from packagex_async.testing.data.lifetimes import Life
+    from packagex_async.testing.data.store import StoredExport
     from packagex_async.testing.emulator import Emulator
     from packagex_async.testing.faults import (
         Cut,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
         TargetedFault,
         Trickle,
     )
-    from packagex_async.testing.life import Life
     from packagex_async.testing.object_faults import (
         Encoded,
         Expired,
@@ -41,8 +42,7 @@ if TYPE_CHECKING:
         WrongHash,
         WrongRange,
     )
-    from packagex_async.testing.request import RecordedRequest
-    from packagex_async.testing.store import StoredExport
+    from packagex_async.testing.server.request import RecordedRequest
     from packagex_async.testing.threads import serve_in_thread
 
 __all__ = [
@@ -55,19 +55,19 @@ __all__ = [
 # Each name is fetched when first asked for, so that the pytest plugin costs a test run nothing (PEP 562).
 _HOMES = {
     "changes": {"Delete", "Insert", "Replace"},
-    "dialect": {"Dialect"},
+    "data.dialect": {"Dialect"},
     "emulator": {"Emulator"},
     "faults": {
         "Cut", "Fault", "Garbage", "LyingLength", "Redirect", "Refuse", "Reset", "Stall", "Status",
         "TargetedFault", "Trickle",
     },
-    "life": {"Life"},
+    "data.lifetimes": {"Life"},
     "object_faults": {
         "Encoded", "Expired", "IgnoreRange", "NoHash", "NoTag", "Transcoded", "Undeclared", "WrongHash",
         "WrongRange",
     },
-    "request": {"RecordedRequest"},
-    "store": {"StoredExport"},
+    "server.request": {"RecordedRequest"},
+    "data.store": {"StoredExport"},
     "threads": {"serve_in_thread"},
 }  # fmt: skip
 

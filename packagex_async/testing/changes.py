@@ -5,10 +5,10 @@ from __future__ import annotations
 import attrs
 
 from packagex_async._literals import ResourceName, StatusName
-from packagex_async.testing.api import is_listing
+from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import Fault, TargetedFault
-from packagex_async.testing.request import RecordedRequest
-from packagex_async.testing.store import Store
+from packagex_async.testing.server.api import is_listing
+from packagex_async.testing.server.request import RecordedRequest
 
 
 def _is_page(request: RecordedRequest, page: int) -> bool:

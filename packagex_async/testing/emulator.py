@@ -14,17 +14,17 @@ import attrs
 from aiohttp import web
 from multidict import CIMultiDict
 
-from packagex_async.testing.api import Api, is_listing
-from packagex_async.testing.dialect import Dialect
+from packagex_async.testing.data.dialect import Dialect
+from packagex_async.testing.data.lifetimes import Life
+from packagex_async.testing.data.population import populate as fill
+from packagex_async.testing.data.store import Store, StoredExport
 from packagex_async.testing.faults import Fault, Script
-from packagex_async.testing.life import Life
-from packagex_async.testing.population import populate as fill
-from packagex_async.testing.reply import Reply
-from packagex_async.testing.request import RecordedRequest
-from packagex_async.testing.servers import Servers
-from packagex_async.testing.signing import Signer
-from packagex_async.testing.storage import Storage
-from packagex_async.testing.store import Store, StoredExport
+from packagex_async.testing.server.api import Api, is_listing
+from packagex_async.testing.server.reply import Reply
+from packagex_async.testing.server.request import RecordedRequest
+from packagex_async.testing.server.servers import Servers
+from packagex_async.testing.server.signing import Signer
+from packagex_async.testing.server.storage import Storage
 
 if TYPE_CHECKING:
     from packagex_async import Artifact, AsyncPackageX

@@ -6,9 +6,9 @@ import attrs
 
 from packagex_async import Artifact
 from packagex_async._literals import ArtifactName
-from packagex_async.testing.reply import Ending, Reply
-from packagex_async.testing.request import Host, RecordedRequest
-from packagex_async.testing.store import Store
+from packagex_async.testing.data.store import Store
+from packagex_async.testing.server.reply import Ending, Reply
+from packagex_async.testing.server.request import Host, RecordedRequest
 
 
 @attrs.frozen

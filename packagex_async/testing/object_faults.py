@@ -8,11 +8,11 @@ import re
 
 import attrs
 
-from packagex_async.testing.blob import goog_hash, md5
+from packagex_async.testing.data.blobs import goog_hash, md5
+from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import TargetedFault
-from packagex_async.testing.reply import Reply
-from packagex_async.testing.request import RecordedRequest
-from packagex_async.testing.store import Store
+from packagex_async.testing.server.reply import Reply
+from packagex_async.testing.server.request import RecordedRequest
 
 _FROM = re.compile(r"bytes=(\d+)-")
 _NO_HASH = {"x-goog-hash": None, "Content-MD5": None}

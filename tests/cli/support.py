@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import attrs
 
 from packagex_async.testing import Emulator, Fault, RecordedRequest, Stall, StoredExport
-from packagex_async.testing.store import Store
+from packagex_async.testing.data.store import Store
 
 CANARY = "px_canary_3c0f2a7e"
 COMMAND = [sys.executable, "-W", "error", "-m", "packagex_async.cli"]

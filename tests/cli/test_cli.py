@@ -34,9 +34,9 @@ from packagex_async import (
 )
 from packagex_async import cli as cli_package
 from packagex_async.cli import main
+from packagex_async.cli.display.progress import Bars
+from packagex_async.cli.display.tables import show_table
 from packagex_async.cli.exit_codes import ExitCode, exit_code
-from packagex_async.cli.output import show_table
-from packagex_async.cli.progress import Bars
 from packagex_async.testing import Emulator, Status
 
 from .support import CANARY, COMMAND, Cli, Noticed, Terminal, small

@@ -15,10 +15,10 @@ import pytest
 
 from packagex_async import Artifact, DownloadReport, ProgressEvent, ProgressKind, StorageError
 from packagex_async.cli import main
-from packagex_async.cli.board import Board
-from packagex_async.cli.output import complain, show, show_json, show_table
-from packagex_async.cli.progress import Bars, Waiting
-from packagex_async.cli.tally import Tally
+from packagex_async.cli.display.dashboard import Board
+from packagex_async.cli.display.progress import Bars, Waiting
+from packagex_async.cli.display.tables import complain, show, show_json, show_table
+from packagex_async.cli.display.tally import Tally
 from packagex_async.report import ByArtifact
 from packagex_async.testing import Emulator, Garbage, Status
 

@@ -22,10 +22,10 @@ from packagex_async import (
     ProgressKind,
     StorageError,
 )
-from packagex_async._manifest import NAME
-from packagex_async.cli.board import MOST_SHOWN, Board
+from packagex_async._sync.manifest import NAME
+from packagex_async.cli.display.dashboard import MOST_SHOWN, Board
+from packagex_async.cli.display.tally import MOST_LISTED, Tally
 from packagex_async.cli.exit_codes import ExitCode
-from packagex_async.cli.tally import MOST_LISTED, Tally
 from packagex_async.report import ByArtifact
 from packagex_async.testing import Emulator, Status
 

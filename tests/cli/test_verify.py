@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async._manifest import NAME
+from packagex_async._sync.manifest import NAME
 from packagex_async.cli import main
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.testing import Emulator

@@ -16,7 +16,7 @@ from typing import ClassVar, Self
 import attrs
 from multidict import CIMultiDict
 
-from packagex_async.testing.blob import Blob
+from packagex_async.testing.data.blobs import Blob
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)\Z")
 

@@ -20,7 +20,7 @@ from packagex_async import (
     ProgressKind,
     RetryPolicy,
 )
-from packagex_async._manifest import NAME
+from packagex_async._sync.manifest import NAME
 from packagex_async.testing import Cut
 
 from ..support import names

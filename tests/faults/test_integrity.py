@@ -9,7 +9,7 @@ import pytest
 
 from packagex_async import ChecksumError, StorageError
 from packagex_async.testing import Encoded, Transcoded
-from packagex_async.testing.blob import goog_hash, md5
+from packagex_async.testing.data.blobs import goog_hash, md5
 
 from .host import Ending, Play
 from .plays import CHUNKED, NO_HASH, Headers, but, chunks, cut

@@ -12,15 +12,20 @@ from contextlib import suppress
 from multidict import CIMultiDict
 
 from packagex_async import Artifact, PackageXError
-from packagex_async._convert import export_from_json
-from packagex_async._decode import BodyError, Decoder
-from packagex_async._manifest_line import Line
-from packagex_async._object_metadata import ContentRange, ObjectMetadata, ResponseHead
-from packagex_async._redact import Secret, redact, sanitize
-from packagex_async._response_check import classify, is_page
-from packagex_async._storage import Link, refusal
-from packagex_async._urls import AddressRules, UrlRefusedError, check_base_url, redirect_target
-from packagex_async._wire import Answer, check, http_date, parse_export, parse_page, retry_after
+from packagex_async._api.converters import export_from_json
+from packagex_async._api.responses import Answer, check, http_date, parse_export, parse_page, retry_after
+from packagex_async._storage.object_metadata import ContentRange, ObjectMetadata, ResponseHead
+from packagex_async._storage.response_check import classify, is_page
+from packagex_async._storage.storage_errors import Link, refusal
+from packagex_async._sync.manifest_entry import Line
+from packagex_async._transport.url_policy import (
+    AddressRules,
+    UrlRefusedError,
+    check_base_url,
+    redirect_target,
+)
+from packagex_async._utils.decompression import BodyError, Decoder
+from packagex_async._utils.redaction import Secret, redact, sanitize
 from packagex_async.errors import ConfigurationError
 
 Target = Callable[[bytes], None]

@@ -17,8 +17,8 @@ import attrs
 import pytest
 import trustme
 
-from packagex_async import _http, _intake
-from packagex_async._intake import BUFFER_SIZE, BUFFERS, Intake
+from packagex_async._transport import body_reader, http_client
+from packagex_async._transport.body_reader import BUFFER_SIZE, BUFFERS, Intake
 from packagex_async.testing import Emulator
 
 from ..faults.host import turns
@@ -220,7 +220,7 @@ async def test_a_trickle_is_handed_on_before_a_buffer_is_full(
     security: Security, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that whoever watches the pace sees every byte; each is handed on once."""
-    monkeypatch.setattr(_intake, "LINGER", 0.001)
+    monkeypatch.setattr(body_reader, "LINGER", 0.001)
     taken = asyncio.Semaphore(0)
 
     async def trickle(writer: asyncio.StreamWriter) -> None:
@@ -244,7 +244,7 @@ def told_from(there: Line) -> int:
 
 async def test_of_a_fast_line_is_told_in_bulk(security: Security, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as there surely is more to come than that."""
-    monkeypatch.setattr(_intake, "LINGER", PATIENCE)
+    monkeypatch.setattr(body_reader, "LINGER", PATIENCE)
     body = BODY * 3
     async with line(sends(body), security, length=len(body)) as there:
         assert told_from(there) == 1
@@ -259,8 +259,8 @@ async def test_systems_that_may_not_bear_it_tell_of_everything(
     security: Security, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line that stands still until its reader gives up waiting would be slow."""
-    monkeypatch.setattr(_intake, "LINGER", PATIENCE)
-    monkeypatch.setattr(_intake, "_TOLD_IN_BULK", False)
+    monkeypatch.setattr(body_reader, "LINGER", PATIENCE)
+    monkeypatch.setattr(body_reader, "_TOLD_IN_BULK", False)
     body = BODY * 3
     async with line(sends(body), security, length=len(body)) as there:
         first = bytes(await there.intake.read())
@@ -272,7 +272,7 @@ async def test_a_line_that_slows_down_is_told_of_byte_by_byte(
     security: Security, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Few bytes are not kept back because there had been many."""
-    monkeypatch.setattr(_intake, "LINGER", PATIENCE)
+    monkeypatch.setattr(body_reader, "LINGER", PATIENCE)
     taken = asyncio.Event()
     body, few = BODY * 3, 3 * BUFFER_SIZE + 1000
 
@@ -285,7 +285,7 @@ async def test_a_line_that_slows_down_is_told_of_byte_by_byte(
         got = b"".join([bytes(await there.intake.read()) for _ in range(2)])
         assert len(got) == 2 * BUFFER_SIZE
         assert told_from(there) > 1
-        monkeypatch.setattr(_intake, "LINGER", 0.001)
+        monkeypatch.setattr(body_reader, "LINGER", 0.001)
         while len(got) < few:
             got += await there.intake.read()
         taken.set()
@@ -389,8 +389,8 @@ async def test_a_body_that_aiohttp_has_read_to_its_end_is_taken_from_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Taking what it holds may bring the end to light: nothing of it is lost, nothing is taken over."""
-    monkeypatch.setattr(_http, "_WORTH_A_CONNECTION", 1)
-    monkeypatch.setattr(_http, "_READ_SIZE", 1_000)
+    monkeypatch.setattr(http_client, "_WORTH_A_CONNECTION", 1)
+    monkeypatch.setattr(http_client, "_READ_SIZE", 1_000)
     async with asyncio.timeout(PATIENCE), Emulator(populate=False) as server:
         export = server.add_export(content={"csv": BODY[:50_000]})
         async with server.client(retry=AT_ONCE) as px:

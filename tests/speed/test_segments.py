@@ -20,19 +20,11 @@ import attrs
 import pytest
 from aiohttp.connector import Connection
 
-from packagex_async import (
-    AsyncPackageX,
-    ConfigurationError,
-    DestinationError,
-    DownloadedFile,
-    ProgressEvent,
-    _crew,
-    _gain,
-    _partial,
-    _spans,
-    _transfer,
-)
-from packagex_async._files import write_all
+from packagex_async import AsyncPackageX, ConfigurationError, DestinationError, DownloadedFile, ProgressEvent
+from packagex_async._download import artifact, segment_workers, throughput
+from packagex_async._files.operations import write_all
+from packagex_async._partials import partial_file
+from packagex_async._utils import byte_ranges
 from packagex_async.testing import Emulator
 
 from ..faults.host import Ending, Host, Play, Request, Sent, Stored
@@ -114,10 +106,10 @@ class Far(Raw):
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     force("intake", monkeypatch)
-    monkeypatch.setattr(_transfer, "LARGE", SIZE)
-    monkeypatch.setattr(_spans, "LEAST_SPAN", 10_000)
-    monkeypatch.setattr(_crew, "_PROGRESS", 1_000)
-    monkeypatch.setattr(_gain, "SETTLING", math.inf)
+    monkeypatch.setattr(artifact, "LARGE", SIZE)
+    monkeypatch.setattr(byte_ranges, "LEAST_SPAN", 10_000)
+    monkeypatch.setattr(segment_workers, "_PROGRESS", 1_000)
+    monkeypatch.setattr(throughput, "SETTLING", math.inf)
 
 
 @pytest.fixture
@@ -156,7 +148,7 @@ async def test_segments_that_cannot_be_are_refused(far: Far, bad: int) -> None:
 
 async def test_what_is_not_large_comes_over_one(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others would cost more than they bring."""
-    monkeypatch.setattr(_transfer, "LARGE", SIZE + 1)
+    monkeypatch.setattr(artifact, "LARGE", SIZE + 1)
     await far.arrives()
     assert far.host.ranges == [None]
 
@@ -304,7 +296,7 @@ async def test_the_disk_is_full_amid(far: Far, monkeypatch: pytest.MonkeyPatch, 
             raise OSError(errno.ENOSPC, "full")
         write_all(file, block)
 
-    monkeypatch.setattr(_partial, "write_all", fill)
+    monkeypatch.setattr(partial_file, "write_all", fill)
     error = await far.fails(DestinationError, segments=4)
     assert error.errno == errno.ENOSPC
     assert names(far.folder) == []
@@ -389,8 +381,8 @@ async def _gone_on(far: Far, *, segments: int) -> DownloadedFile:
 
 async def test_connections_that_add_no_speed_are_closed(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
     """One connection transfers the rest, long before there is nothing left to divide."""
-    monkeypatch.setattr(_gain, "SETTLING", 0.1)
-    monkeypatch.setattr(_gain, "GAIN", math.inf)
+    monkeypatch.setattr(throughput, "SETTLING", 0.1)
+    monkeypatch.setattr(throughput, "GAIN", math.inf)
     far.stores(CONTENT * 5)
     early: list[int] = []
 
@@ -409,7 +401,7 @@ async def test_one_that_is_the_fastest_stays_alone(
 ) -> None:
     """By an honest clock, 16 MiB over the loopback are one request."""
     monkeypatch.undo()
-    content = random.Random(16).randbytes(_gain.LARGE)
+    content = random.Random(16).randbytes(throughput.LARGE)
     export = server.add_export(content={"csv": content})
     async with server.client(retry=AT_ONCE) as px:
         report = await px.exports.download(export.id, tmp_path)
@@ -421,10 +413,17 @@ async def test_one_that_is_the_fastest_stays_alone(
 
 SUICIDE = """
 import asyncio, math, os, signal, sys
-from packagex_async import AsyncPackageX, _crew, _gain, _http, _intake, _part, _spans, _transfer
+from packagex_async import AsyncPackageX
+from packagex_async._download import segment_workers
+from packagex_async._download import throughput
+from packagex_async._transport import http_client
+from packagex_async._transport import body_reader
+from packagex_async._partials import partial_writer
+from packagex_async._utils import byte_ranges
+from packagex_async._download import artifact
 
-_transfer.LARGE, _spans.LEAST_SPAN, _gain.SETTLING, _gain.PROBE, _gain.WORTH = 1, 10_000, math.inf, 1e-9, 0
-_gain.FAST, _http._WORTH_A_CONNECTION, _intake.BUFFER_SIZE, _part._WORTH_A_WRITE = math.inf, 1, 20_000, 1
+artifact.LARGE, byte_ranges.LEAST_SPAN, throughput.SETTLING, throughput.PROBE, throughput.WORTH = 1, 10_000, math.inf, 1e-9, 0
+throughput.FAST, http_client._WORTH_A_CONNECTION, body_reader.BUFFER_SIZE, partial_writer._WORTH_A_WRITE = math.inf, 1, 20_000, 1
 url, key, export_id, folder, last = sys.argv[1:]
 
 def die(event):

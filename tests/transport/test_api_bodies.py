@@ -18,9 +18,9 @@ from packagex_async import (
     RetryPolicy,
     ServerError,
     UnconfirmedError,
-    _http,
 )
-from packagex_async._http import MAX_API_BODY
+from packagex_async._transport import http_client
+from packagex_async._transport.http_client import MAX_API_BODY
 
 from ..faults.trial import PATIENCE
 from .server import Connection, Server, response
@@ -33,7 +33,7 @@ LIMIT = 1 * MIB
 @pytest.fixture
 def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit that is soon reached."""
-    monkeypatch.setattr(_http, "MAX_API_BODY", LIMIT)
+    monkeypatch.setattr(http_client, "MAX_API_BODY", LIMIT)
 
 
 def bomb(size: int, wbits: int) -> bytes:

@@ -25,7 +25,7 @@ from packagex_async import (
     RetryPolicy,
     StorageUnreachableError,
 )
-from packagex_async._transport_errors import classify
+from packagex_async._transport.connection_errors import classify
 
 from ..faults.trial import PATIENCE
 from ..support import AT_ONCE

@@ -1,0 +1,1 @@
+"""Requests to the Exports API and its responses, without I/O."""

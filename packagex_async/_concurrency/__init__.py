@@ -1,0 +1,1 @@
+"""Limits and bookkeeping for concurrent work of one client."""

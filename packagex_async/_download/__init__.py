@@ -1,0 +1,1 @@
+"""The download of one export: artifacts, segments, retries and streams."""

@@ -1,0 +1,1 @@
+"""Blocking file operations, and the threads that run them."""

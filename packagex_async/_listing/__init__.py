@@ -1,0 +1,1 @@
+"""Listings: pagination, prefetching and checks for completeness."""

@@ -1,0 +1,1 @@
+"""Partial files: created, locked, resumed and published."""

@@ -1,0 +1,1 @@
+"""Polling of exports until they are final."""

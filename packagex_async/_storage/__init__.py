@@ -1,0 +1,1 @@
+"""Responses of storage hosts, checked without I/O."""

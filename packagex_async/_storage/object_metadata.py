@@ -1,0 +1,332 @@
+"""Facts about an object in storage, read from response heads: length, hashes, validators, media type."""
+
+from __future__ import annotations
+
+import base64
+import enum
+import re
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from packagex_async._utils import hashing
+from packagex_async._utils.byte_ranges import Span
+
+if TYPE_CHECKING:
+    from multidict import MultiMapping
+
+Hashes = frozenset[tuple[str, bytes]]
+"""Pairs of an algorithm and a digest."""
+
+_HASH_SIZES = {"crc32c": 4, "md5": 16}
+# Compiled when they are first used, which is long after the import.
+_LENGTH = r"[0-9]{1,18}\Z"
+_CONTENT_RANGE = r"(?i)bytes[ =]\s*(?:([0-9]{1,18})-(-1|[0-9]{1,18})|\*)\s*/\s*([0-9]{1,18}|\*)\s*\Z"
+# A request repeats the ETag in If-Range, so that it must be text that a header can hold.
+_STRONG_ETAG = r'"[ -~]*"\Z'
+
+# Object stores replay whatever an uploader put into Content-Encoding. These values, and names of character
+# sets, do not describe a coding of the bytes.
+_NOT_A_CODING = frozenset({"", "identity", "none", "null", "aws-chunked", "binary", "7bit", "8bit"})
+
+
+class Match(enum.Enum):
+    """The result of comparing the validators of two responses."""
+
+    SAME = "an equal strong validator"
+    DIFFERENT = "a different strong validator"
+    WEAKLY_SAME = "an equal Last-Modified, and no strong validator to compare"
+    WEAKLY_DIFFERENT = "a different Last-Modified, and no strong validator to compare"
+    UNKNOWN = "no validator to compare"
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Validators:
+    """The values that identify the content of an object.
+
+    Attributes:
+        etag: The strong ETag, if there is one.
+        generation: Google's `x-goog-generation`, which is as strong as a strong ETag.
+        modified: The `Last-Modified` text, which is weak.
+    """
+
+    etag: str | None = None
+    generation: str | None = None
+    modified: str | None = None
+
+    @classmethod
+    def of(cls, headers: MultiMapping[str]) -> Validators:
+        """Read the validators of a response."""
+        return cls(
+            etag=_strong_etag(headers.get("ETag", "")),
+            generation=headers.get("x-goog-generation"),
+            modified=headers.get("Last-Modified"),
+        )
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Validators:
+        """Read the validators of a partial file, which may have become anything on its disk.
+
+        Raises:
+            KeyError: One is missing.
+            TypeError: One is no text.
+            ValueError: The ETag cannot be sent.
+        """
+        texts = [stored[name] for name in ("etag", "generation", "modified")]
+        if not all(text is None or isinstance(text, str) for text in texts):
+            raise TypeError("a validator is text")
+        etag, generation, modified = texts
+        if etag is not None and _strong_etag(etag) is None:
+            raise ValueError("not a strong ETag")
+        return cls(etag=etag, generation=generation, modified=modified)
+
+    def compare(self, other: Validators) -> Match:
+        """Compare every validator that both have; a strong one decides."""
+        strong = [
+            mine == theirs
+            for mine, theirs in ((self.etag, other.etag), (self.generation, other.generation))
+            if mine and theirs
+        ]
+        if strong:
+            return Match.SAME if all(strong) else Match.DIFFERENT
+        if self.modified and other.modified:
+            return Match.WEAKLY_SAME if self.modified == other.modified else Match.WEAKLY_DIFFERENT
+        return Match.UNKNOWN
+
+    def confirms(self, other: Validators) -> bool:
+        """Return whether both identify the same content, by the strongest validator that either has."""
+        if self.compare(other) is Match.DIFFERENT:
+            return False
+        for name in ("etag", "generation", "modified"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine or theirs:
+                return bool(mine == theirs)
+        return False
+
+    def completed_by(self, other: Validators) -> Validators:
+        """Return these validators, with those of `other` where these have none."""
+        return Validators(
+            etag=self.etag or other.etag,
+            generation=self.generation or other.generation,
+            modified=self.modified or other.modified,
+        )
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class ContentRange:
+    """The value of a `Content-Range` header; all fields are `None` if it cannot be read.
+
+    Attributes:
+        first: The position of the first byte.
+        last: The position of the last byte; -1 for an empty object.
+        total: The length of the object in bytes.
+    """
+
+    first: int | None = None
+    last: int | None = None
+    total: int | None = None
+
+    @classmethod
+    def of(cls, text: str) -> ContentRange:
+        """Read the value of a `Content-Range` header."""
+        found = re.match(_CONTENT_RANGE, text)
+        first, last, total = found.groups() if found else (None, None, None)
+        return cls(
+            first=None if first is None else int(first),
+            last=None if last is None else int(last),
+            total=None if total in (None, "*") else int(total),
+        )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the range covers the whole object."""
+        if self.total == 0:
+            return self.first in (None, 0)
+        return self.first == 0 and self.total is not None and self.last == self.total - 1
+
+    def __str__(self) -> str:
+        if self.first is None and self.total is None:
+            return "an unreadable range"
+        span = "*" if self.first is None else f"{self.first}-{self.last}"
+        return f"bytes {span}/{'*' if self.total is None else self.total}"
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class ObjectMetadata:
+    """Everything that is known about an object in storage.
+
+    Attributes:
+        length: The number of bytes on the wire, as the response that carries them declares it.
+        size: The number of bytes of the decoded object, as any response has declared it.
+        encoding: The content coding of the bytes on the wire, or `None`.
+        hashes: The declared hashes that can be computed here. All of them must match.
+        validators: The values that identify the content.
+        media_type: The declared media type, in lower case and without parameters; empty if unknown.
+        accepts_ranges: Whether the storage host may honour ranges; `False` if it denies it.
+        disputed_size: A size in bytes that an earlier response has declared, in contradiction to this one.
+    """
+
+    length: int | None = None
+    size: int | None = None
+    encoding: str | None = None
+    hashes: Hashes = frozenset()
+    validators: Validators = Validators()
+    media_type: str = ""
+    accepts_ranges: bool = True
+    disputed_size: int | None = None
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """The hash algorithms to compute."""
+        return frozenset(name for name, _ in self.hashes)
+
+    @property
+    def wire_length(self) -> int | None:
+        """The number of bytes on the wire, declared or deduced from the size."""
+        return self.size if self.length is None and self.encoding is None else self.length
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether a transfer may continue where it broke off: later bytes must be known to belong to it."""
+        if self.length is None or self.encoding is not None:
+            return False
+        identified = self.validators.generation or self.validators.modified
+        return bool(self.validators.etag or (identified and self.hashes))
+
+    @property
+    def is_recognizable(self) -> bool:
+        """Whether a later response that carries the whole object can be recognized as the same object."""
+        return self.is_resumable or (self.length is not None and self.encoding is None and bool(self.hashes))
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether several connections may fetch it: a strong validator must identify the content."""
+        strong = self.validators.etag or self.validators.generation
+        return bool(self.accepts_ranges and strong and self.is_resumable)
+
+    def range_of(self, span: Span) -> dict[str, str]:
+        """Return the headers that request the bytes of `span`, of this content only."""
+        condition = {"If-Range": self.validators.etag} if self.validators.etag else {}
+        last = "" if span.end == self.length or not span.left else span.end - 1
+        return {"Range": f"bytes={span.position}-{last}", **condition}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the metadata of a partial file, as JSON: no URL, no signature."""
+        return {
+            "length": self.length,
+            # Whether a hash can tell that a partial file was damaged.
+            "algorithm": min(self.algorithms, default=None),
+            "hashes": sorted([name, digest.hex()] for name, digest in self.hashes),
+            "validators": attrs.asdict(self.validators, recurse=False),
+            "media_type": self.media_type,
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> ObjectMetadata:
+        """Read what `to_json` has written; return empty metadata if this version did not write it."""
+        try:
+            length = index(stored["length"])
+            return cls(
+                length=length,
+                size=length,
+                hashes=frozenset((_algorithm(name), bytes.fromhex(text)) for name, text in stored["hashes"]),
+                validators=Validators.from_json(stored["validators"]),
+                media_type=str(stored["media_type"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            return cls()
+
+
+NOTHING_KNOWN = ObjectMetadata()
+"""What is known before the first response."""
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class ResponseHead:
+    """The head of a response from a storage host, as far as it says something about the object.
+
+    Attributes:
+        status: The HTTP status.
+        declared: What it declares about the object. Its length is the length of the body.
+        content_range: The `Content-Range`, if there is one.
+    """
+
+    status: int
+    declared: ObjectMetadata
+    content_range: ContentRange | None = None
+
+    @classmethod
+    def of(cls, status: int, headers: MultiMapping[str]) -> ResponseHead:
+        """Read a response's status and headers."""
+        encoding = content_coding(headers.get("Content-Encoding", ""))
+        length = None if "Transfer-Encoding" in headers else _length(headers.get("Content-Length", ""))
+        declared = ObjectMetadata(
+            length=length,
+            size=length if encoding is None else None,
+            encoding=encoding,
+            hashes=_hashes(headers, encoding),
+            validators=Validators.of(headers),
+            media_type=headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+            accepts_ranges=headers.get("Accept-Ranges", "").strip().lower() != "none",
+        )
+        told = headers.get("Content-Range")
+        return cls(
+            status=status, declared=declared, content_range=None if told is None else ContentRange.of(told)
+        )
+
+
+def content_coding(text: str) -> str | None:
+    """Return the codings in a `Content-Encoding` header, or `None` if the bytes are not encoded."""
+    codings = [coding for part in text.split(",") if _is_coding(coding := part.strip().lower())]
+    return ", ".join(codings) or None
+
+
+def _strong_etag(text: str) -> str | None:
+    return text if re.match(_STRONG_ETAG, text) else None
+
+
+def _is_coding(name: str) -> bool:
+    if name in _NOT_A_CODING:
+        return False
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        return True
+    return False
+
+
+def _length(text: str) -> int | None:
+    return int(text) if re.match(_LENGTH, text) else None
+
+
+def _algorithm(name: str) -> str:
+    if name not in _HASH_SIZES or not hashing.available(name):
+        raise ValueError("not a hash that can be computed here")
+    return name
+
+
+def _hashes(headers: MultiMapping[str], encoding: str | None) -> Hashes:
+    if "x-goog-hash" not in headers and "Content-MD5" not in headers:
+        return frozenset()
+    # x-goog-hash covers the bytes as stored; the bytes that arrive may be encoded otherwise.
+    stored = headers.get("x-goog-stored-content-encoding")
+    if stored is not None and content_coding(stored) != encoding:
+        return frozenset()
+    declared = [
+        pair.strip().partition("=") for pair in ",".join(headers.getall("x-goog-hash", ())).split(",")
+    ]
+    pairs = [(name, text) for name, _, text in declared]
+    pairs += [("md5", text) for text in headers.getall("Content-MD5", ())]
+    return frozenset(
+        (name, digest)
+        for name, text in pairs
+        if len(digest := _base64(text)) == _HASH_SIZES.get(name) and hashing.available(name)
+    )
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""

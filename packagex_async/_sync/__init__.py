@@ -1,0 +1,1 @@
+"""The download of many exports into one directory, with a manifest."""

@@ -1,0 +1,1 @@
+"""The network: sessions, connections, URLs and response bodies."""

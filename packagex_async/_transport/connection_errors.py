@@ -1,0 +1,184 @@
+"""What went wrong with a connection, in words of our own: aiohttp's texts quote URLs, headers and servers."""
+
+from __future__ import annotations
+
+import errno
+import http
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+
+import aiohttp
+import attrs
+from aiohttp import http_exceptions
+
+from packagex_async._transport.connector import ConnectorError
+from packagex_async._transport.resolver import LoopbackError, NoThreadError
+from packagex_async._utils.redaction import sanitize
+from packagex_async.retry import RETRYABLE_STATUSES
+
+_CERTIFICATE_FAULTS = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is self-signed",
+    19: "its issuer is unknown: the chain ends in a self-signed certificate",
+    20: "its issuer is unknown",
+    21: "its issuer is unknown: the server sent no intermediate certificate",
+    23: "it was revoked",
+    62: "it is for another host",
+    64: "it is for another IP address",
+}
+"""OpenSSL's codes of the checks that fail in practice."""
+
+_SYSTEM_FAULTS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "connection reset",
+    errno.EPIPE: "connection reset",
+    errno.ECONNABORTED: "connection aborted",
+    errno.ETIMEDOUT: "connection timed out",
+    errno.EHOSTUNREACH: "host unreachable",
+    errno.ENETUNREACH: "network unreachable",
+    errno.EMFILE: "this process has too many open files",
+    errno.ENFILE: "this machine has too many open files",
+}
+_HOST_LIMIT = 100
+
+
+@attrs.frozen(eq=False, repr=False)
+class TransportFailure:
+    """A failed exchange.
+
+    Attributes:
+        text: What went wrong; it quotes neither the server nor a URL.
+        retryable: Whether another attempt can help.
+    """
+
+    text: str
+    retryable: bool = True
+
+
+def classify(error: Exception) -> TransportFailure:
+    """Say what kind of failure an exception of aiohttp, of asyncio or of the system is."""
+    if type(error) is aiohttp.ClientConnectionError and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    match error:
+        case ConnectorError():
+            return TransportFailure(str(error), retryable=False)
+        case aiohttp.ServerFingerprintMismatch():
+            return _rejected(f"{error.host}:{error.port}", "it has another fingerprint")
+        case aiohttp.ClientConnectorCertificateError():
+            return _rejected(_address(error), _certificate_fault(error.certificate_error))
+        case aiohttp.ClientConnectorDNSError():
+            return _unresolved(error)
+        case aiohttp.ClientProxyConnectionError():
+            return TransportFailure(f"could not connect to the proxy: {_system_fault(error.os_error)}")
+        case aiohttp.ClientConnectorSSLError():
+            return _failed_handshake(error)
+        case aiohttp.ClientConnectorError():
+            return TransportFailure(
+                f"could not connect to {_address(error)}: {_system_fault(error.os_error)}"
+            )
+        case aiohttp.ClientHttpProxyError():
+            return _refused_by_proxy(error.status)
+        case aiohttp.ClientResponseError():
+            return TransportFailure(_malformed_response(error))
+        case aiohttp.ClientPayloadError():
+            return TransportFailure(_broken_body(error))
+        case aiohttp.ServerDisconnectedError():
+            return TransportFailure("the server closed the connection before the response")
+        case OSError() if tls_error := _tls_error(error):
+            return _failed_tls(tls_error, "TLS failed on an open connection")
+        case OSError():
+            return TransportFailure(_system_fault(error))
+        case _:
+            return TransportFailure("the connection was closed")
+
+
+def _address(error: aiohttp.ClientConnectorError) -> str:
+    return f"{sanitize(error.host, limit=_HOST_LIMIT)}:{error.port}"
+
+
+def _rejected(address: str, fault: str) -> TransportFailure:
+    text = f"the TLS certificate of {address} was rejected: {fault}"
+    return TransportFailure(text, retryable=False)
+
+
+def _certificate_fault(error: Exception) -> str:
+    code = getattr(error, "verify_code", None)
+    return _CERTIFICATE_FAULTS.get(code, f"check {code} of OpenSSL failed") if code else "it is malformed"
+
+
+def _unresolved(error: aiohttp.ClientConnectorDNSError) -> TransportFailure:
+    host, cause = sanitize(error.host, limit=_HOST_LIMIT), error.os_error
+    if isinstance(cause, LoopbackError):
+        text = f"the name {host} resolves to an address of this machine: that is connected to only "
+        return TransportFailure(f"{text}where base_url itself names this machine", retryable=False)
+    if isinstance(cause, NoThreadError):
+        return TransportFailure(f"the name {host} was not looked up: no thread could be started")
+    if cause.errno == socket.EAI_AGAIN:
+        return TransportFailure(f"the name {host} could not be resolved: the name server did not answer")
+    return TransportFailure(f"the name {host} could not be resolved")
+
+
+def _failed_handshake(error: aiohttp.ClientConnectorSSLError) -> TransportFailure:
+    failure = _failed_tls(
+        error.os_error, "the TLS handshake failed; check that the server speaks TLS on this port"
+    )
+    return attrs.evolve(failure, text=f"could not connect to {_address(error)}: {failure.text}")
+
+
+def _failed_tls(error: OSError, otherwise: str) -> TransportFailure:
+    reason = getattr(error, "reason", None) or ""
+    if "CERTIFICATE" in reason or reason.endswith("UNKNOWN_CA"):
+        return TransportFailure("the server rejected the TLS certificate of this client", retryable=False)
+    return TransportFailure(otherwise)
+
+
+def _tls_error(error: OSError) -> ssl.SSLError | None:
+    return next((cause for cause in (error, *_causes(error)) if isinstance(cause, ssl.SSLError)), None)
+
+
+def _refused_by_proxy(status: int) -> TransportFailure:
+    hint = ": check the user and the password in its URL" if status == 407 else ""
+    return TransportFailure(
+        f"the proxy refused to connect, with status {status}{_phrase(status)}{hint}",
+        retryable=status in RETRYABLE_STATUSES,
+    )
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f" ({http.HTTPStatus(status).phrase})"
+    except ValueError:
+        return ""
+
+
+def _malformed_response(error: aiohttp.ClientResponseError) -> str:
+    causes = list(_causes(error))
+    if any(isinstance(cause, http_exceptions.LineTooLong) for cause in causes):
+        return "a line of the response head is too large"
+    if any(isinstance(cause, http_exceptions.BadStatusLine) for cause in causes):
+        return "the response is not HTTP: its status line is malformed"
+    return "the response is malformed"
+
+
+def _broken_body(error: aiohttp.ClientPayloadError) -> str:
+    causes = list(_causes(error))
+    if any(isinstance(cause, http_exceptions.ContentEncodingError) for cause in causes):
+        return "the response body cannot be decompressed"
+    return "the connection was closed within the response body, or the body is malformed"
+
+
+def _system_fault(error: OSError) -> str:
+    number = error.errno
+    if number is None:
+        return "the connection was closed" if isinstance(error, ConnectionError) else "the connection failed"
+    return _SYSTEM_FAULTS.get(number) or os.strerror(number)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause = error.__cause__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__

@@ -1,0 +1,1 @@
+"""The exports that the emulator serves."""
