@@ -23,7 +23,7 @@ from pathlib import Path
 from aiohttp import web
 
 from packagex_async import Artifact, AsyncPackageX
-from packagex_async._files.file_names import SUFFIXES
+from packagex_async._files.layouts import SUFFIXES
 from packagex_async._sync.manifest import NAME
 from packagex_async._sync.manifest_entry import Line
 

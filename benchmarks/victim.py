@@ -15,9 +15,8 @@ from kill_figures import MIB
 
 from packagex_async import AsyncPackageX, ProgressEvent, ProgressKind, RetryPolicy
 from packagex_async._download import artifact as artifact_module
-from packagex_async._download import throughput
+from packagex_async._download import segments, throughput
 from packagex_async._transport import http_client
-from packagex_async._utils import byte_ranges
 
 # A process forked from one that has imported everything is there in milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -127,7 +126,7 @@ def _hasten() -> None:
     """Use all ways of a large artifact for small ones, so that a kill finds them at it."""
     http_client._WORTH_A_CONNECTION = MIB // 4
     artifact_module.LARGE = MIB  # type: ignore[attr-defined]
-    byte_ranges.LEAST_SPAN = MIB // 4
+    segments.LEAST_SPAN = MIB // 4
     throughput.PROBE, throughput.WORTH = 0.005, 0.01
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from packagex_async.errors import DestinationError as DestinationError
     from packagex_async.errors import DirectoryError as DirectoryError
     from packagex_async.errors import DownloadError as DownloadError
-    from packagex_async.errors import DownloadGroupError as DownloadGroupError
     from packagex_async.errors import ExportFailedError as ExportFailedError
     from packagex_async.errors import ExportGoneError as ExportGoneError
     from packagex_async.errors import ExportNotReadyError as ExportNotReadyError
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
     from packagex_async.models import Page as Page
     from packagex_async.models import Pagination as Pagination
     from packagex_async.report import DownloadedFile as DownloadedFile
+    from packagex_async.report import DownloadGroupError as DownloadGroupError
     from packagex_async.report import DownloadReport as DownloadReport
     from packagex_async.report import ProgressEvent as ProgressEvent
     from packagex_async.report import ProgressKind as ProgressKind

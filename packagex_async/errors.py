@@ -44,10 +44,9 @@ from packagex_async._utils.redaction import redact, redact_json, sanitize
 
 if TYPE_CHECKING:
     from packagex_async.models import Artifact
-    from packagex_async.report import DownloadReport
 
 
-_MESSAGE_LIMIT = 2000
+MESSAGE_LIMIT = 2000
 _FIELD_LIMIT = 1000
 """Characters of the longest message, and of the longest text of the API in one of its fields."""
 
@@ -70,7 +69,7 @@ class PackageXError(Exception):
     def __init__(self, *args: Any) -> None:
         # The last line of defence: whatever a message quotes, it is one line without a secret.
         super().__init__(
-            *(sanitize(arg, limit=_MESSAGE_LIMIT) if isinstance(arg, str) else arg for arg in args)
+            *(sanitize(arg, limit=MESSAGE_LIMIT) if isinstance(arg, str) else arg for arg in args)
         )
 
     def __repr__(self) -> str:
@@ -341,34 +340,3 @@ class DestinationError(DownloadError, OSError):
     def __reduce__(self) -> tuple[Any, ...]:
         rebuild, (cls, args, state) = super().__reduce__()
         return rebuild, (cls, args, state | {"filename": self.filename, "errno": self.errno})
-
-
-class DownloadGroupError(PackageXError, ExceptionGroup[PackageXError]):
-    """At least one artifact of an export failed; the others are in the report.
-
-    Attributes:
-        report: What happened, artifact by artifact.
-    """
-
-    report: DownloadReport
-
-    def __new__(cls, message: str, errors: Sequence[PackageXError], /) -> Self:
-        # The message of a group is set here, and cannot be changed afterwards.
-        return super().__new__(cls, sanitize(message, limit=_MESSAGE_LIMIT), errors)
-
-    def __init__(self, message: str, errors: Sequence[PackageXError], /) -> None:
-        super().__init__(message, errors)
-
-    @classmethod
-    def of(cls, report: DownloadReport) -> Self:
-        """The error that tells of the failures in `report`."""
-        count = len(report.failures)
-        failed = "1 artifact" if count == 1 else f"{count} artifacts"
-        error = cls(f"export {report.export_id}: {failed} failed", report.failures)
-        error.report = report
-        return error
-
-    def derive(self, excs: Sequence[PackageXError], /) -> DownloadGroupError:  # type: ignore[override]
-        part = DownloadGroupError(self.message, excs)
-        part.report = self.report
-        return part

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import attrs
 
 from packagex_async import _logs
-from packagex_async._api import responses
+from packagex_async._api import requests
 from packagex_async._api.statuses import downloadable
 from packagex_async._concurrency.limiter import Budget
 from packagex_async._concurrency.operations import Operations
@@ -21,14 +21,26 @@ from packagex_async._download.options import Demands
 from packagex_async._download.stream import open_stream
 from packagex_async._files.layouts import directory_path, layout_of
 from packagex_async._listing.lister import list_exports, list_pages
-from packagex_async._literals import ArtifactName, DirectionName, OrderByName, ResourceName, StatusName
 from packagex_async._partials.partial_index import Leftovers
 from packagex_async._polling.retrieval import Retrieved, retrieve
 from packagex_async._polling.waiter import OnChange, OnWait, Vigil, create
 from packagex_async._storage.download_urls import Links, gone
 from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
-from packagex_async.models import Artifact, Direction, Export, ExportResource, ExportStatus, OrderBy, Page
+from packagex_async.models import (
+    Artifact,
+    ArtifactName,
+    Direction,
+    DirectionName,
+    Export,
+    ExportResource,
+    ExportStatus,
+    OrderBy,
+    OrderByName,
+    Page,
+    ResourceName,
+    StatusName,
+)
 from packagex_async.report import DownloadReport, OnProgress
 
 MAX_SEGMENTS = 8
@@ -131,7 +143,7 @@ class AsyncExports:
                 page were no exports.
         """
         return list_exports(
-            responses.Listing.of(
+            requests.Listing.of(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -141,7 +153,7 @@ class AsyncExports:
                 search=search,
             ),
             self._tools,
-            responses.whole_number("prefetch", prefetch, least=0),
+            requests.whole_number("prefetch", prefetch, least=0),
         )
 
     def pages(
@@ -166,7 +178,7 @@ class AsyncExports:
             An async generator of pages.
         """
         return list_pages(
-            responses.Listing.of(
+            requests.Listing.of(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -176,7 +188,7 @@ class AsyncExports:
                 search=search,
             ),
             self._tools,
-            responses.whole_number("prefetch", prefetch, least=0),
+            requests.whole_number("prefetch", prefetch, least=0),
         )
 
     async def download(

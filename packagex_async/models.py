@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import attrs
 
-from packagex_async._literals import ArtifactName
 from packagex_async._utils.redaction import redact, redact_json, sanitize
 from packagex_async._utils.reprs import brief
+
+StatusName = Literal["queued", "processing", "completed", "failed", "timed_out"]
+ResourceName = Literal[
+    "contact", "group", "location", "shipment", "tracker", "shipping_label_inference",
+    "fulfillment", "item", "manifest", "asset",
+]  # fmt: skip
+OrderByName = Literal["created_at", "count_batches", "count_total", "updated_at"]
+DirectionName = Literal["asc", "desc"]
+ArtifactName = Literal["json", "csv", "csv_error", "csv_sanitized"]
+LIFETIME = timedelta(hours=24)
+"""An export is deleted this long after its creation. API: Exports."""
 
 
 class _OpenEnum(enum.StrEnum):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol, SupportsIndex, TypeVar, overload
+from typing import Literal, Protocol, Self, SupportsIndex, TypeVar, overload
 
 import attrs
 
-from packagex_async._literals import ArtifactName
-from packagex_async._summary import summary
-from packagex_async._utils.redaction import redact
+from packagex_async._utils.redaction import escape, redact, sanitize
 from packagex_async._utils.reprs import brief
-from packagex_async.errors import DownloadError, DownloadGroupError, ExportGoneError, PackageXError
-from packagex_async.models import Artifact
+from packagex_async.errors import MESSAGE_LIMIT, DownloadError, ExportGoneError, PackageXError
+from packagex_async.models import Artifact, ArtifactName
 
 Verified = Literal["checksum", "length", "none"]
 
@@ -174,3 +172,83 @@ class DownloadReport:
 
     def __str__(self) -> str:
         return summary(self)
+
+
+def summary(report: DownloadReport) -> str:
+    """The report as text, to be read by people."""
+    lines = [f"export {sanitize(report.export_id)}: {', '.join(_sums(report))}"]
+    # A path is the caller's own; what the server's text may add to it is escaped.
+    lines += [
+        f"  {file.artifact}: {escape(str(file.path))} ({', '.join(_facts(file))})" for file in report.files
+    ]
+    lines += [f"  {artifact}: not offered" for artifact in report.missing]
+    lines += [f"  {error.artifact}: failed: {error.args[0]}" for error in report.failures]
+    if report.error is not None:
+        lines.append(f"  failed: {report.error}")
+    return "\n".join(lines)
+
+
+def _sums(report: DownloadReport) -> list[str]:
+    sums = ["no files"]
+    if report.files:
+        sums = [_count(len(report.files), "file"), _size(sum(file.size for file in report.files))]
+    if report.failures:
+        sums.append(f"{len(report.failures)} failed")
+    return sums
+
+
+def _facts(file: DownloadedFile) -> list[str]:
+    facts = [_size(file.size), "not verified" if file.verified == "none" else f"{file.verified} verified"]
+    if file.kept:
+        facts.append("kept")
+    if file.resumed:
+        facts.append("resumed")
+    if file.attempts > 1:
+        facts.append(f"{file.attempts} attempts")
+    return facts
+
+
+def _size(count: float) -> str:
+    if count < 1000:
+        return _count(int(count), "byte")
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        # What would be told as 1000.0 is 1.0 of the next unit.
+        if count < 999.95:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:,.1f} TB"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+class DownloadGroupError(PackageXError, ExceptionGroup[PackageXError]):
+    """At least one artifact of an export failed; the others are in the report.
+
+    Attributes:
+        report: What happened, artifact by artifact.
+    """
+
+    report: DownloadReport
+
+    def __new__(cls, message: str, errors: Sequence[PackageXError], /) -> Self:
+        # The message of a group is set here, and cannot be changed afterwards.
+        return super().__new__(cls, sanitize(message, limit=MESSAGE_LIMIT), errors)
+
+    def __init__(self, message: str, errors: Sequence[PackageXError], /) -> None:
+        super().__init__(message, errors)
+
+    @classmethod
+    def of(cls, report: DownloadReport) -> Self:
+        """The error that tells of the failures in `report`."""
+        count = len(report.failures)
+        failed = "1 artifact" if count == 1 else f"{count} artifacts"
+        error = cls(f"export {report.export_id}: {failed} failed", report.failures)
+        error.report = report
+        return error
+
+    def derive(self, excs: Sequence[PackageXError], /) -> DownloadGroupError:  # type: ignore[override]
+        part = DownloadGroupError(self.message, excs)
+        part.report = self.report
+        return part

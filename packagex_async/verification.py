@@ -11,7 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from packagex_async._files.executor import Disk, DiskError
+from packagex_async._files.disk_errors import DiskError
+from packagex_async._files.executor import Disk
 from packagex_async._files.layouts import directory_path
 from packagex_async._files.operations import size_of
 from packagex_async._files.paths import UnsafePathError

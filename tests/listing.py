@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import attrs
 
 from packagex_async import Export, Page, RetryPolicy
-from packagex_async._listing.paginator import LIFETIME, Step, Walk
+from packagex_async._listing.paginator import Step, Walk
 from packagex_async._listing.prefetcher import Ahead, Answered
-from packagex_async.models import Pagination
+from packagex_async.models import LIFETIME, Pagination
 from packagex_async.retry import Retries, SystemClock
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)

@@ -129,7 +129,7 @@ def test_the_outside_has_one_door_each(library: str, doors: set[str]) -> None:
     ("source", "expected"),
     [
         ("import aiohttp.web", [("aiohttp.web", False)]),
-        ("from packagex_async import _wire", [("packagex_async._api.responses", False)]),
+        ("from packagex_async import _logs", [("packagex_async._logs", False)]),
         ("from packagex_async.report import DownloadReport", [("packagex_async.report", False)]),
         ("def late():\n    import rich", [("rich", False)]),
         ("if TYPE_CHECKING:\n    from aiohttp import web", [("aiohttp", True)]),

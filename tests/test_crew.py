@@ -10,9 +10,9 @@ import pytest
 
 from packagex_async._concurrency.limiter import Budget
 from packagex_async._download.segment_workers import Crew
+from packagex_async._download.segments import LEAST_SPAN, Span, Work
 from packagex_async._download.throughput import PROBE
-from packagex_async._files.executor import DiskError
-from packagex_async._utils.byte_ranges import LEAST_SPAN, Span, Work
+from packagex_async._files.disk_errors import DiskError
 
 from .faults.host import turns
 from .support import FakeClock

@@ -27,7 +27,8 @@ from packagex_async import (
     RetryPolicy,
     verify_directory,
 )
-from packagex_async._files.executor import Disk, DiskError
+from packagex_async._files.disk_errors import DiskError
+from packagex_async._files.executor import Disk
 from packagex_async._files.operations import require_room, sync_folder
 from packagex_async._partials.partial_writer import Part
 from packagex_async._sync.manifest import NAME

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async._files.executor import _SHORT, Disk, DiskError
+from packagex_async._files.disk_errors import DiskError
+from packagex_async._files.executor import _SHORT, Disk
 from packagex_async._files.operations import BLOCK_SIZE, Measured, write_all
 from packagex_async._partials import partial_writer
 from packagex_async._partials.partial_writer import Part

@@ -65,7 +65,7 @@ def claim(part: Path, **changes: object) -> None:
 @contextmanager
 def process(script: str, *arguments: Path, prefix: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[bytes]]:
     """A process that has run `script`, and lives until it is killed."""
-    whole = f"import sys; from pathlib import Path; from packagex_async import _keep\n{script}\n"
+    whole = f"import sys; from pathlib import Path; from packagex_async._partials import partial_index\n{script}\n"
     whole += "print(flush=True); input()"
     command = [*prefix, sys.executable, "-c", whole, *map(str, arguments)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
@@ -120,9 +120,9 @@ def test_a_forked_process_does_not_keep_a_partial_that_was_released(tmp_path: Pa
     """A child shares the lock of its parent until the parent releases it."""
     left(tmp_path)
     script = (
-        "import os; found = partial_index.take_up(Path(sys.argv[1]), partial_index.Leftovers()); assert found\n"
+        f"import os; {HOLD}\n"
         "if os.fork() == 0: sys.stdin.read(); os._exit(0)\n"
-        "found[0].close(); found = partial_index.take_up(Path(sys.argv[1]), partial_index.Leftovers()); assert found\n"
+        f"found[0].close(); {HOLD}\n"
     )
     with process(script, tmp_path / "a.csv"):
         pass

@@ -15,7 +15,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from packagex_async._files.locks import LockResult, try_lock, unlock
-from packagex_async._files.operations import locks
+from packagex_async._files import locks
 
 
 @contextmanager

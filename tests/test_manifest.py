@@ -339,7 +339,8 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     manifest = Manifest(tmp_path)
     manifest.append([LINE])
     script = (
-        "import signal, resource, sys; from pathlib import Path; from packagex_async._sync.manifest import *\n"
+        "import signal, resource, sys; from pathlib import Path\n"
+        "from packagex_async._sync.manifest import *\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "manifest = Manifest(Path(sys.argv[1])); (line,) = manifest.find('exp_1', ['csv']).values()\n"
         "size = manifest.path.stat().st_size + 40\n"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import Artifact
-from packagex_async._files.file_names import artifact_name, file_stem
+from packagex_async._files.layouts import artifact_name, file_stem
 
 
 @pytest.mark.parametrize(

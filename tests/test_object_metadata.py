@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from packagex_async._download.segments import Span
 from packagex_async._storage.object_metadata import (
     ContentRange,
     Match,
@@ -20,7 +21,6 @@ from packagex_async._storage.object_metadata import (
     content_coding,
 )
 from packagex_async._utils import hashing
-from packagex_async._utils.byte_ranges import Span
 
 MD5 = hashlib.md5(b"a,b\n1,2\n").digest()
 MD5_TEXT = base64.b64encode(MD5).decode()

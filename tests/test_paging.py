@@ -16,17 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from packagex_async import Export, Page, PaginationError
 from packagex_async._api.converters import UnreadPage, pagination_from_json
-from packagex_async._listing.paginator import (
-    LIFETIME,
-    MAX_BARREN_PAGES,
-    MAX_BELIEVED_REPEATS,
-    PART,
-    Step,
-    Walk,
-)
+from packagex_async._listing.paginator import MAX_BARREN_PAGES, MAX_BELIEVED_REPEATS, PART, Step, Walk
 from packagex_async._polling.schedule import outlived
 from packagex_async._utils.http_headers import EARLIEST, LATEST
-from packagex_async.models import Pagination
+from packagex_async.models import LIFETIME, Pagination
 
 from .listing import START, Listing
 from .support import examples

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from packagex_async._files.executor import Disk, DiskError
+from packagex_async._files.disk_errors import DiskError
+from packagex_async._files.executor import Disk
 from packagex_async._files.operations import Measured, put_in_place, write_all
 from packagex_async._partials import partial_file, partial_index, partial_writer
 from packagex_async._partials.partial_index import Leftovers

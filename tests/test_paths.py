@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async._files.operations import paths
+from packagex_async._files import paths
 from packagex_async._files.paths import (
     UnsafePathError,
     is_recent,

@@ -28,7 +28,7 @@ from packagex_async import (
     StalledError,
     StorageError,
 )
-from packagex_async._files.operations import operations
+from packagex_async._files import operations
 from packagex_async.testing import (
     Cut,
     Emulator,

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from packagex_async._utils.byte_ranges import LEAST_SPAN, Bounds, Coverage, Span, Work
+from packagex_async._download.segments import LEAST_SPAN, Span, Work
+from packagex_async._utils.byte_ranges import Bounds, Coverage
 
 from .support import examples
 

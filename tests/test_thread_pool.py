@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async._files.executor import Disk, DiskError
+from packagex_async._files.disk_errors import DiskError
+from packagex_async._files.executor import Disk
 from packagex_async._files.thread_pool import ThreadPool
 
 

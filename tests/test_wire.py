@@ -28,12 +28,11 @@ from packagex_async import (
     ServerError,
 )
 from packagex_async._api.json_slices import LARGE, MAX_ITEMS
+from packagex_async._api.requests import Listing, export_target
 from packagex_async._api.responses import (
     MAX_RETRY_AFTER,
     Answer,
-    Listing,
     check,
-    export_target,
     parse_created_export,
     parse_export,
     parse_page,

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from packagex_async._download import artifact, segment_workers, throughput
+from packagex_async._download import artifact, segment_workers, segments, throughput
 from packagex_async._partials import partial_writer
 from packagex_async._transport import body_reader, http_client
-from packagex_async._utils import byte_ranges
 from packagex_async.testing.server import reply
 
 from .faults.host import Host, turns
@@ -54,7 +53,7 @@ def divide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throughput, "WORTH", 0)
     monkeypatch.setattr(throughput, "FAST", math.inf)
     monkeypatch.setattr(throughput, "SETTLING", math.inf)
-    monkeypatch.setattr(byte_ranges, "LEAST_SPAN", 4_000)
+    monkeypatch.setattr(segments, "LEAST_SPAN", 4_000)
     monkeypatch.setattr(segment_workers, "_PROGRESS", 1)
 
 

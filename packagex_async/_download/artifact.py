@@ -14,9 +14,9 @@ from packagex_async._context import Tools
 from packagex_async._download.attempts import Tries
 from packagex_async._download.options import Demands
 from packagex_async._download.segment_workers import Crew
+from packagex_async._download.segments import Span, Work
 from packagex_async._download.throughput import LARGE
-from packagex_async._files.disk_errors import destination_error
-from packagex_async._files.executor import DiskError
+from packagex_async._files.disk_errors import DiskError, destination_error
 from packagex_async._files.operations import Measured
 from packagex_async._partials.partial_index import Leftovers
 from packagex_async._partials.partial_writer import Part
@@ -24,9 +24,8 @@ from packagex_async._storage.download_urls import Links
 from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadata, ResponseHead
 from packagex_async._storage.response_check import Classification, Relation, classify
 from packagex_async._storage.storage_errors import Link, broken_off, contradiction, unusable, verify
-from packagex_async._transport.body_reader import Block
 from packagex_async._transport.http_client import StorageAnswer
-from packagex_async._utils.byte_ranges import Span, Work
+from packagex_async._utils.byte_ranges import Block
 from packagex_async._utils.decompression import BodyError, Decoder
 from packagex_async.errors import (
     ChecksumError,

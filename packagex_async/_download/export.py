@@ -14,8 +14,7 @@ import attrs
 from packagex_async._context import Tools
 from packagex_async._download.artifact import Transfer
 from packagex_async._download.options import Demands
-from packagex_async._files.disk_errors import destination_error
-from packagex_async._files.executor import DiskError
+from packagex_async._files.disk_errors import DiskError, destination_error
 from packagex_async._files.layouts import flat
 from packagex_async._files.operations import HOPELESS
 from packagex_async._files.paths import require_directories

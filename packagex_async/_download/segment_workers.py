@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Self
 
 from packagex_async._concurrency.limiter import Budget
+from packagex_async._download.segments import Span, Work
 from packagex_async._download.throughput import Gain
-from packagex_async._files.executor import outlive
-from packagex_async._utils.byte_ranges import Span, Work
+from packagex_async._utils.aio import outlive
 from packagex_async.errors import DownloadError
 from packagex_async.retry import Clock
 

@@ -7,15 +7,15 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 
 from packagex_async import _logs
 from packagex_async._download.attempts import Tries
+from packagex_async._download.segments import Span
 from packagex_async._files.operations import START_SIZE
 from packagex_async._storage.download_urls import Links
 from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadata, ResponseHead
 from packagex_async._storage.response_check import PAGE, Classification, Relation, classify, is_page
 from packagex_async._storage.storage_errors import Link, broken_off, contradiction, unusable, verify
-from packagex_async._transport.body_reader import Block
 from packagex_async._transport.http_client import Http, StorageAnswer
 from packagex_async._utils import hashing
-from packagex_async._utils.byte_ranges import Span
+from packagex_async._utils.byte_ranges import Block
 from packagex_async._utils.decompression import BodyError, Decoder
 from packagex_async.errors import ConnectionFailedError, DownloadError
 

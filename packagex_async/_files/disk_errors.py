@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Generator
+from pathlib import Path
 
-from packagex_async._files.executor import DiskError
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import DestinationError
 from packagex_async.models import Artifact
@@ -51,3 +53,22 @@ def destination_error(
         filename=str(error.path),
         errno=number,
     )
+
+
+class DiskError(Exception):
+    """The disk refused; `cause` is what the operating system said, `path` what it was about."""
+
+    def __init__(self, cause: OSError, path: Path) -> None:
+        super().__init__(cause.strerror or str(cause))
+        self.cause = cause
+        self.path = path
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Generator[None, None, None]:
+    """Raise a `DiskError` about `path` for an `OSError`."""
+    try:
+        yield
+    except OSError as error:
+        failure = DiskError(error, path)
+        raise failure from error

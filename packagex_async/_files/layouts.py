@@ -15,9 +15,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from packagex_async._files.file_names import SUFFIXES, artifact_name, file_stem, safe_file_name, safe_value
 from packagex_async.errors import ConfigurationError
 from packagex_async.models import Artifact, Export
+
+# Compiled when they are first used: it would be a twentieth of what importing the package costs.
+_PLAIN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+_DEVICE = r"(?i:con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])"
+_UNSAFE = r"[^A-Za-z0-9_-]+"
+SUFFIXES = {
+    Artifact.JSON: ".json",
+    Artifact.CSV: ".csv",
+    Artifact.CSV_ERROR: ".error.csv",
+    Artifact.CSV_SANITIZED: ".sanitized.csv",
+}
+
 
 Layout = Callable[[Export, Artifact], PurePosixPath]
 """The path of an artifact, relative to the folder that everything goes to."""
@@ -157,3 +168,29 @@ def _date(moment: datetime | None, spec: str) -> str:
     except (OverflowError, ValueError):
         # In UTC it is outside the years that dates have.
         return "undated"
+
+
+def file_stem(export_id: str) -> str:
+    """The id as it stands when it is plain, else what is safe of it and a short hash of the whole.
+
+    A plain id has no `~`, so no two ids share a stem.
+    """
+    if re.fullmatch(_PLAIN, export_id) and not re.fullmatch(_DEVICE, export_id):
+        return export_id
+    digest = hashlib.sha256(export_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{re.sub(_UNSAFE, '_', export_id)[:60].strip('_-') or 'export'}~{digest}"
+
+
+def safe_value(value: str | None) -> str:
+    """What is safe in any file name of a value that is no id; something, whatever it is."""
+    return re.sub(_UNSAFE, "_", value or "")[:40].strip("_-") or "unknown"
+
+
+def safe_file_name(name: str) -> str:
+    """The name as it stands, unless it is one that Windows keeps for a device."""
+    return f"_{name}" if re.fullmatch(_DEVICE, name.partition(".")[0].rstrip()) else name
+
+
+def artifact_name(export_id: str, artifact: Artifact) -> str:
+    """The name of the file that holds `artifact` of the export."""
+    return file_stem(export_id) + SUFFIXES[artifact]

@@ -20,8 +20,8 @@ from packagex_async._files.paths import (
     require_directories,
     require_regular,
 )
-from packagex_async._transport.body_reader import Block
 from packagex_async._utils import hashing
+from packagex_async._utils.byte_ranges import Block
 from packagex_async._utils.hashing import Digest
 
 BLOCK_SIZE = 1024 * 1024

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import attrs
 
 from packagex_async import _logs
-from packagex_async._api import responses
+from packagex_async._api import requests, responses
 from packagex_async._api.converters import UnreadPage
 from packagex_async._context import Tools
 from packagex_async._listing.paginator import PART, Step, Walk, places
@@ -37,7 +37,7 @@ class _Part:
 
 
 async def list_exports(
-    listing: responses.Listing, tools: Tools, prefetch: int
+    listing: requests.Listing, tools: Tools, prefetch: int
 ) -> AsyncGenerator[Export, None]:
     """Yield the exports of a listing, each once.
 
@@ -53,7 +53,7 @@ async def list_exports(
                 yield export
 
 
-async def list_pages(listing: responses.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[Page, None]:
+async def list_pages(listing: requests.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[Page, None]:
     """Yield the pages of a listing, without the exports that an earlier page held.
 
     Raises:
@@ -71,11 +71,11 @@ async def list_pages(listing: responses.Listing, tools: Tools, prefetch: int) ->
                     yield _page_of(part.page, data)
 
 
-def _steps(listing: responses.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[_Part, None]:
+def _steps(listing: requests.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[_Part, None]:
     return tools.operations.steps("the listing", _parts(listing, tools, prefetch))
 
 
-async def _parts(listing: responses.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[_Part, None]:
+async def _parts(listing: requests.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[_Part, None]:
     async def fetch(step: Step, retries: Retries) -> Answered:
         asked = listing.oldest_first() if step.back else listing
         # Pages that are requested ahead are on their way while no step of the listing runs.

@@ -41,10 +41,7 @@ import attrs
 
 from packagex_async._api.converters import UnreadPage
 from packagex_async.errors import PaginationError
-from packagex_async.models import Export, Page
-
-LIFETIME = timedelta(hours=24)
-"""An export is deleted this long after its creation. API: Exports."""
+from packagex_async.models import LIFETIME, Export, Page
 
 DATING = timedelta(seconds=5)
 """How long after it was read from the database a page may be dated."""

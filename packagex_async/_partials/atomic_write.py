@@ -23,8 +23,8 @@ from packagex_async._files.operations import (
     write_all,
 )
 from packagex_async._partials.partial_index import create
-from packagex_async._transport.body_reader import Block
 from packagex_async._utils import hashing
+from packagex_async._utils.byte_ranges import Block
 
 T = TypeVar("T")
 

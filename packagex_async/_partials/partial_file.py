@@ -23,9 +23,8 @@ from packagex_async._files.paths import make_directories
 from packagex_async._partials import partial_index
 from packagex_async._partials.partial_index import Leftovers, LockedPart
 from packagex_async._partials.partial_metadata import Memo
-from packagex_async._transport.body_reader import Block
 from packagex_async._utils import hashing
-from packagex_async._utils.byte_ranges import Bounds, Coverage
+from packagex_async._utils.byte_ranges import Block, Bounds, Coverage
 from packagex_async._utils.decompression import Decoder
 from packagex_async._utils.hashing import Digest
 

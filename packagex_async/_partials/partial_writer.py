@@ -7,14 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from packagex_async._files.executor import Disk, DiskError
+from packagex_async._files.disk_errors import DiskError
+from packagex_async._files.executor import Disk
 from packagex_async._files.operations import BLOCK_SIZE, Measured
 from packagex_async._partials import atomic_write
 from packagex_async._partials.partial_file import Partial, Placed
 from packagex_async._partials.partial_index import Leftovers
 from packagex_async._partials.partial_metadata import Memo
-from packagex_async._transport.body_reader import Block
-from packagex_async._utils.byte_ranges import Bounds
+from packagex_async._utils.byte_ranges import Block, Bounds
 from packagex_async._utils.decompression import Decoder
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import attrs
 
-from packagex_async._api import responses
+from packagex_async._api import requests, responses
 from packagex_async._transport.http_client import Http
 from packagex_async.models import Export
 
@@ -33,6 +33,6 @@ async def retrieve(http: Http, export_id: str, *, include_csv: bool, include_jso
         ConnectionFailedError: No answer.
         DecodeError: The answer holds no export, or another one than was asked for.
     """
-    target = responses.export_target(export_id, include_csv=include_csv, include_json=include_json)
+    target = requests.export_target(export_id, include_csv=include_csv, include_json=include_json)
     answer = await http.get(target)
     return Retrieved(responses.parse_export(answer, export_id), answer.served)

@@ -6,10 +6,9 @@ from datetime import datetime
 
 import attrs
 
-from packagex_async._listing.paginator import LIFETIME
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ExportGoneError, ExportStateError, WaitTimeoutError
-from packagex_async.models import Export
+from packagex_async.models import LIFETIME, Export
 from packagex_async.retry import Clock
 
 INTERVAL = 1.0

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from packagex_async import _logs
-from packagex_async._api import responses
+from packagex_async._api import requests, responses
 from packagex_async._api.statuses import failure
 from packagex_async._context import Tools
 from packagex_async._polling.retrieval import Retrieved, retrieve
@@ -33,7 +33,7 @@ async def create(http: Http, body: bytes) -> Export:
         ApiError: The API refused.
         ConnectionFailedError: It was not asked for.
     """
-    answer = await http.post(responses.EXPORTS, body)
+    answer = await http.post(requests.EXPORTS, body)
     try:
         export = responses.parse_created_export(answer)
     except DecodeError as error:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from packagex_async._download.segments import Span
 from packagex_async._utils import hashing
-from packagex_async._utils.byte_ranges import Span
 
 if TYPE_CHECKING:
     from multidict import MultiMapping

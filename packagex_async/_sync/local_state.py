@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar, cast
 
 import attrs
 
-from packagex_async._files.disk_errors import destination_error
-from packagex_async._files.executor import Disk, DiskError
+from packagex_async._files.disk_errors import DiskError, destination_error
+from packagex_async._files.executor import Disk
 from packagex_async._files.layouts import Layout
 from packagex_async._files.operations import measure, size_of
 from packagex_async._files.paths import require_directories
 from packagex_async._partials.partial_index import Leftovers
-from packagex_async._sync.known_files import Known
 from packagex_async._sync.manifest import Manifest
 from packagex_async._sync.manifest_entry import Line
 from packagex_async.models import Artifact, Export
-from packagex_async.report import DownloadedFile, DownloadReport, Verified
+from packagex_async.report import (
+    ByArtifact,
+    DownloadedFile,
+    DownloadReport,
+    ProgressEvent,
+    ProgressKind,
+    Verified,
+)
 from packagex_async.retry import Clock
 
 P = ParamSpec("P")
@@ -190,3 +196,51 @@ def _kept(artifact: Artifact, target: Path, line: Line) -> DownloadedFile:
         attempts=0,
         kept=True,
     )
+
+
+@attrs.define(eq=False, repr=False)
+class Known:
+    """What a folder has of an export.
+
+    Attributes:
+        paths: Where its artifacts go, relative to the folder.
+        targets: The same in full.
+        kept: Those that are there as they were brought.
+        missing: Those it did not offer, and has not changed since.
+        replaced: Those that were brought, and are not any more what is wanted.
+        vacant: Those of which nothing is there, not even a part.
+    """
+
+    paths: dict[Artifact, PurePosixPath] = attrs.field(factory=dict)
+    targets: dict[Artifact, Path] = attrs.field(factory=dict)
+    kept: dict[Artifact, DownloadedFile] = attrs.field(factory=dict)
+    missing: set[Artifact] = attrs.field(factory=set)
+    replaced: set[Artifact] = attrs.field(factory=set)
+    vacant: set[Artifact] = attrs.field(factory=set)
+
+    def open(self, artifacts: Collection[Artifact]) -> tuple[Artifact, ...]:
+        """Those of `artifacts` that have to be asked for."""
+        return tuple(name for name in artifacts if name not in self.kept and name not in self.missing)
+
+    def events(self, export_id: str) -> list[ProgressEvent]:
+        """What there is to tell of the files that are kept."""
+        return [
+            ProgressEvent(
+                kind=ProgressKind.KEPT,
+                export_id=export_id,
+                artifact=artifact,
+                received=file.size,
+                total=file.size,
+            )
+            for artifact, file in self.kept.items()
+        ]
+
+    def joined(self, fresh: DownloadReport) -> DownloadReport:
+        """The report of all that is there, when `fresh` tells what has just come."""
+        files = self.kept | dict(fresh.files.items())
+        missing = {*self.missing, *fresh.missing}
+        return attrs.evolve(
+            fresh,
+            files=ByArtifact(files[artifact] for artifact in Artifact if artifact in files),
+            missing=tuple(artifact for artifact in Artifact if artifact in missing),
+        )

@@ -17,8 +17,7 @@ from packagex_async._polling.poll_queue import Watch
 from packagex_async._polling.retrieval import Retrieved
 from packagex_async._polling.waiter import OnWait
 from packagex_async._storage.download_urls import Links
-from packagex_async._sync.known_files import Known
-from packagex_async._sync.local_state import Folder
+from packagex_async._sync.local_state import Folder, Known
 from packagex_async._sync.queue import Pending
 from packagex_async.errors import (
     AuthenticationError,

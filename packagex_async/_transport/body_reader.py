@@ -12,9 +12,6 @@ import sys
 from collections import deque
 from contextlib import suppress
 
-Block = bytes | memoryview
-"""Some bytes of a body."""
-
 BUFFER_SIZE = 1536 * 1024
 """Bytes of each buffer."""
 

@@ -19,18 +19,19 @@ from multidict import MultiMapping
 from yarl import URL
 
 from packagex_async import _logs
-from packagex_async._api import responses
+from packagex_async._api import requests, responses
 from packagex_async._concurrency.limiter import DEFAULT_LIMIT, Budget
 from packagex_async._concurrency.open_streams import OpenStreams
 from packagex_async._concurrency.operations import Operations
 from packagex_async._storage.storage_errors import Link, refusal
-from packagex_async._transport.body_reader import BUFFER_SIZE, PART_BUFFER_SIZE, Block, Intake
+from packagex_async._transport.body_reader import BUFFER_SIZE, PART_BUFFER_SIZE, Intake
 from packagex_async._transport.connection_errors import classify
 from packagex_async._transport.connector import CheckedConnector, capacity
 from packagex_async._transport.request_deadline import Phase, RequestDeadline
 from packagex_async._transport.resolver import Resolver
 from packagex_async._transport.stall_detector import Pace
 from packagex_async._transport.url_policy import AddressRules, UrlRefusedError, is_loopback, redirect_target
+from packagex_async._utils.byte_ranges import Block
 from packagex_async._utils.call_site import caller
 from packagex_async._utils.redaction import Secret
 from packagex_async._version import __version__
@@ -182,7 +183,7 @@ class Http:
             ConnectionFailedError: No answer, likewise.
             DecodeError: The answer is not JSON.
         """
-        return await self._settled(responses.Request("GET", target), retries)
+        return await self._settled(requests.Request("GET", target), retries)
 
     async def post(self, target: str, body: bytes) -> responses.Answer:
         """The API's answer to `body`, JSON for `target`; sent again only where it surely was not done.
@@ -194,9 +195,9 @@ class Http:
             ApiError: The API refused.
             ConnectionFailedError: There was no connection, and trying again under the policy did not help.
         """
-        return await self._settled(responses.Request("POST", target, body))
+        return await self._settled(requests.Request("POST", target, body))
 
-    async def _settled(self, request: responses.Request, retries: Retries | None = None) -> responses.Answer:
+    async def _settled(self, request: requests.Request, retries: Retries | None = None) -> responses.Answer:
         retries = retries or Retries(self._settings.policy, self._clock)
         while True:
             deadline = RequestDeadline(self._settings.timeout, None, self._is_blocked)
@@ -252,7 +253,7 @@ class Http:
             retry_after=responses.retry_after(answer.headers, now=here),
         )
 
-    async def _ask_api(self, request: responses.Request, deadline: RequestDeadline) -> responses.Answer:
+    async def _ask_api(self, request: requests.Request, deadline: RequestDeadline) -> responses.Answer:
         url = URL(self._settings.base_url + request.target, encoded=True)
         began = self._clock.monotonic()
         failure: BaseException

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+import contextlib
+from collections.abc import Awaitable, Generator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,3 +22,17 @@ async def run_in_slices(slices: Slices[T]) -> T:
             result: T = end.value
             return result
         await asyncio.sleep(0)
+
+
+async def outlive(work: Awaitable[T]) -> T:
+    """The result of thread work, waited for even when cancelled: a thread is outlived, never interrupted."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError as error:
+        cancelled = error
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
+    task.exception()
+    raise cancelled

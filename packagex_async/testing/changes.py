@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from packagex_async._literals import ResourceName, StatusName
+from packagex_async.models import ResourceName, StatusName
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import Fault, TargetedFault
 from packagex_async.testing.server.api import is_listing

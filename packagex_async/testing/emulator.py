@@ -28,7 +28,7 @@ from packagex_async.testing.server.storage import Storage
 
 if TYPE_CHECKING:
     from packagex_async import Artifact, AsyncPackageX
-    from packagex_async._literals import ArtifactName, ResourceName, StatusName
+    from packagex_async.models import ArtifactName, ResourceName, StatusName
 
 _LINK_LIFETIME = 3600.0
 

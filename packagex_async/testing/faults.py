@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from packagex_async import Artifact
-from packagex_async._literals import ArtifactName
+from packagex_async.models import ArtifactName
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.server.reply import Ending, Reply
 from packagex_async.testing.server.request import Host, RecordedRequest

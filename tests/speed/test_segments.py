@@ -21,10 +21,9 @@ import pytest
 from aiohttp.connector import Connection
 
 from packagex_async import AsyncPackageX, ConfigurationError, DestinationError, DownloadedFile, ProgressEvent
-from packagex_async._download import artifact, segment_workers, throughput
+from packagex_async._download import artifact, segment_workers, segments, throughput
 from packagex_async._files.operations import write_all
 from packagex_async._partials import partial_file
-from packagex_async._utils import byte_ranges
 from packagex_async.testing import Emulator
 
 from ..faults.host import Ending, Host, Play, Request, Sent, Stored
@@ -107,7 +106,7 @@ class Far(Raw):
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     force("intake", monkeypatch)
     monkeypatch.setattr(artifact, "LARGE", SIZE)
-    monkeypatch.setattr(byte_ranges, "LEAST_SPAN", 10_000)
+    monkeypatch.setattr(segments, "LEAST_SPAN", 10_000)
     monkeypatch.setattr(segment_workers, "_PROGRESS", 1_000)
     monkeypatch.setattr(throughput, "SETTLING", math.inf)
 
@@ -414,16 +413,13 @@ async def test_one_that_is_the_fastest_stays_alone(
 SUICIDE = """
 import asyncio, math, os, signal, sys
 from packagex_async import AsyncPackageX
-from packagex_async._download import segment_workers
-from packagex_async._download import throughput
-from packagex_async._transport import http_client
-from packagex_async._transport import body_reader
+from packagex_async._download import artifact, segment_workers, segments, throughput
 from packagex_async._partials import partial_writer
-from packagex_async._utils import byte_ranges
-from packagex_async._download import artifact
+from packagex_async._transport import body_reader, http_client
 
-artifact.LARGE, byte_ranges.LEAST_SPAN, throughput.SETTLING, throughput.PROBE, throughput.WORTH = 1, 10_000, math.inf, 1e-9, 0
-throughput.FAST, http_client._WORTH_A_CONNECTION, body_reader.BUFFER_SIZE, partial_writer._WORTH_A_WRITE = math.inf, 1, 20_000, 1
+artifact.LARGE, segments.LEAST_SPAN, throughput.SETTLING = 1, 10_000, math.inf
+throughput.PROBE, throughput.WORTH, throughput.FAST = 1e-9, 0, math.inf
+http_client._WORTH_A_CONNECTION, body_reader.BUFFER_SIZE, partial_writer._WORTH_A_WRITE = 1, 20_000, 1
 url, key, export_id, folder, last = sys.argv[1:]
 
 def die(event):

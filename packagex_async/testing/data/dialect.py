@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import attrs
 
-from packagex_async._literals import ArtifactName
+from packagex_async.models import ArtifactName
 
 ARTIFACTS: tuple[ArtifactName, ...] = ("json", "csv", "csv_error", "csv_sanitized")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from packagex_async._literals import StatusName
+from packagex_async.models import StatusName
 
 
 @attrs.frozen(kw_only=True)

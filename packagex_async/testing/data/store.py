@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from packagex_async._literals import ArtifactName
+from packagex_async.models import ArtifactName
 from packagex_async.testing.data.blobs import Blob
 from packagex_async.testing.data.dialect import ARTIFACTS
 from packagex_async.testing.data.lifetimes import Life

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import attrs
 
-from packagex_async._literals import ArtifactName
+from packagex_async.models import ArtifactName
 from packagex_async.testing.data.dialect import ARTIFACTS, Dialect
 from packagex_async.testing.data.lifetimes import Life
 from packagex_async.testing.data.store import Store, StoredExport
