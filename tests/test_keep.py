@@ -65,8 +65,8 @@ def claim(part: Path, **changes: object) -> None:
 @contextmanager
 def process(script: str, *arguments: Path, prefix: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[bytes]]:
     """A process that has run `script`, and lives until it is killed."""
-    whole = f"import sys; from pathlib import Path; from packagex_async._partials import partial_index\n{script}\n"
-    whole += "print(flush=True); input()"
+    whole = "import sys; from pathlib import Path; from packagex_async._partials import partial_index\n"
+    whole += f"{script}\nprint(flush=True); input()"
     command = [*prefix, sys.executable, "-c", whole, *map(str, arguments)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None

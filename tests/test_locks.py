@@ -14,8 +14,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from packagex_async._files.locks import LockResult, try_lock, unlock
 from packagex_async._files import locks
+from packagex_async._files.locks import LockResult, try_lock, unlock
 
 
 @contextmanager
