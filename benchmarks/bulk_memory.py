@@ -25,7 +25,7 @@ from aiohttp import web
 from packagex_async import Artifact, AsyncPackageX
 from packagex_async._files.layouts import SUFFIXES
 from packagex_async._sync.manifest import NAME
-from packagex_async._sync.manifest_entry import Line
+from packagex_async._sync.manifest_entry import ManifestEntry
 
 KEY = "px_benchmark"
 MOST = 150
@@ -111,7 +111,7 @@ def fill(folder: Path, count: int, began: int) -> None:
             for artifact in Artifact:
                 name = export_id + SUFFIXES[artifact]
                 (folder / name).write_bytes(_BODY)
-                line = Line(
+                line = ManifestEntry(
                     export_id=export_id,
                     artifact=artifact.value,
                     path=name,

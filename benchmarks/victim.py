@@ -16,7 +16,7 @@ from kill_figures import MIB
 from packagex_async import AsyncPackageX, ProgressEvent, ProgressKind, RetryPolicy
 from packagex_async._download import artifact as artifact_module
 from packagex_async._download import segments, throughput
-from packagex_async._transport import http_client
+from packagex_async._transport import storage_response
 
 # A process forked from one that has imported everything is there in milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -124,9 +124,9 @@ def _download(job: Job, steps: Connection) -> None:
 
 def _hasten() -> None:
     """Use all ways of a large artifact for small ones, so that a kill finds them at it."""
-    http_client._WORTH_A_CONNECTION = MIB // 4
+    storage_response._WORTH_A_CONNECTION = MIB // 4
     artifact_module.LARGE = MIB  # type: ignore[attr-defined]
-    segments.LEAST_SPAN = MIB // 4
+    segments.MIN_SEGMENT_SIZE = MIB // 4
     throughput.PROBE, throughput.WORTH = 0.005, 0.01
 
 

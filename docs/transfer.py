@@ -100,34 +100,34 @@ _STATUSES = ", ".join(map(str, sorted(RETRYABLE_STATUSES)))
 _BLOCKS = f"in blocks of about {BLOCK_SIZE // 2**20} MiB, hashed on the way;"
 
 STEPS = (
-    WHOLE := Step(0, 0, "Ask for all of it", "_http.py", (
+    WHOLE := Step(0, 0, "Ask for all of it", "_transport/storage_client.py", (
         "the link byte for byte as it was signed,", "Accept-Encoding: identity, no credentials",
     )),
-    JUDGE := Step(0, 1, "Judge the head of the answer", "_storage.py", (
+    JUDGE := Step(0, 1, "Judge the head of the answer", "_storage/response_check.py", (
         "200: from zero; length, hash, name are noted", "206: appended if range, total and name fit",
         "a file that is there and the same is kept",
     )),
-    WRITE := Step(0, 2, "Write a partial beside the target", "_part.py", (
+    WRITE := Step(0, 2, "Write a partial beside the target", "_partials/partial_writer.py", (
         _BLOCKS, "a large one over several connections, if faster",
     )),
-    VERIFY := Step(0, 3, "Verify", "_storage.py", (
+    VERIFY := Step(0, 3, "Verify", "_storage/storage_errors.py", (
         "length and hash, where they were declared: that", "makes it checksum, length or none",
     )),
-    PUBLISH := Step(0, 4, "Publish", "_partial.py", (
+    PUBLISH := Step(0, 4, "Publish", "_partials/partial_file.py", (
         'with durability="fsync", flushed to the medium;', "then the partial takes the target's place,",
         "in one step",
     ), GREEN),
-    REST := Step(1, 0, "Ask for what is missing", "_transfer.py", (
+    REST := Step(1, 0, "Ask for what is missing", "_download/artifact.py", (
         "Range: from the first byte that is not here", "If-Range: only of the same content",
     )),
-    REFUSED := Step(1, 1, "Refused", "_links.py", (
+    REFUSED := Step(1, 1, "Refused", "_storage/download_urls.py", (
         "link expired, or 404: a fresh link, retrieved", "once for all artifacts of the export",
         f"{_STATUSES}: after a wait",
     ), AMBER),
-    BROKEN := Step(1, 2, "Broken off", "_tries.py", (
+    BROKEN := Step(1, 2, "Broken off", "_download/attempts.py", (
         "cut, stalled, or no connection: after a wait;", "tries that bring something do not count",
     ), AMBER),
-    WRONG := Step(1, 3, "Wrong", "_tries.py", (
+    WRONG := Step(1, 3, "Wrong", "_download/attempts.py", (
         "a hash that does not match: all of it", "once more, from zero",
     ), AMBER),
     FAIL := Step(1, 4, "Fail", "errors.py", (

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from packagex_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from packagex_async._sync.comparison import CheckedFile as CheckedFile
+    from packagex_async._sync.comparison import FileState as FileState
     from packagex_async.client import AsyncPackageX as AsyncPackageX
-    from packagex_async.comparison import CheckedFile as CheckedFile
-    from packagex_async.comparison import FileState as FileState
     from packagex_async.creation import CsvFieldOptions as CsvFieldOptions
     from packagex_async.errors import ApiError as ApiError
     from packagex_async.errors import AuthenticationError as AuthenticationError
@@ -117,7 +117,7 @@ __all__ = [
     "verify_directory",
 ]
 
-_MODULES = ("models", "errors", "creation", "retry", "report", "comparison", "verification")
+_MODULES = ("models", "errors", "creation", "retry", "report", "_sync.comparison", "verification")
 _DOORS = {"AsyncExports": "exports", "AsyncPackageX": "client"}
 
 

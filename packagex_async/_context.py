@@ -1,33 +1,44 @@
-"""What a client works with: connections, threads, running operations, a policy, a clock and a budget."""
+"""The state that all operations of one client share."""
 
 from __future__ import annotations
 
 import attrs
 
-from packagex_async._concurrency.limiter import Budget
+from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
-from packagex_async._download.attempts import Tries
-from packagex_async._files.executor import Disk
-from packagex_async._transport.http_client import Http
+from packagex_async._files.executor import FileExecutor
+from packagex_async._transport.api_client import ApiClient
+from packagex_async._transport.sessions import Sessions
+from packagex_async._transport.storage_client import StorageClient
 from packagex_async.retry import Clock, Retries, RetryPolicy
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Tools:
-    """What every transfer of a client works with."""
+class ClientContext:
+    """The state that all operations of one client share.
 
-    http: Http
-    disk: Disk
+    Attributes:
+        sessions: The sessions, open or not.
+        api: Sends requests to the API.
+        storage: Sends requests to storage hosts.
+        disk: The threads for files.
+        operations: The running operations.
+        policy: When requests are repeated.
+        clock: What tells the time.
+        stall_timeout: Seconds without progress before a transfer is aborted.
+        limiter: Limits the transfers that run at the same time.
+    """
+
+    sessions: Sessions
+    api: ApiClient
+    storage: StorageClient
+    disk: FileExecutor
     operations: Operations
     policy: RetryPolicy
     clock: Clock
     stall_timeout: float
-    budget: Budget
+    limiter: AdaptiveLimiter
 
     def retries(self) -> Retries:
-        """The tries of an operation that begins."""
+        """Return the retry state of a new operation."""
         return Retries(self.policy, self.clock)
-
-    def tries(self) -> Tries:
-        """The tries of a transfer that begins."""
-        return Tries(self.retries(), self.stall_timeout)

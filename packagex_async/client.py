@@ -9,12 +9,14 @@ from numbers import Real
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
-from packagex_async._concurrency.limiter import DEFAULT_LIMIT, Budget
+from packagex_async._concurrency.limiter import DEFAULT_LIMIT, AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
-from packagex_async._context import Tools
-from packagex_async._files.executor import Disk
+from packagex_async._context import ClientContext
+from packagex_async._files.executor import FileExecutor
+from packagex_async._transport.api_client import ApiClient
 from packagex_async._transport.connector import capacity
-from packagex_async._transport.http_client import Http, Settings
+from packagex_async._transport.sessions import Sessions, TransportSettings
+from packagex_async._transport.storage_client import StorageClient
 from packagex_async._transport.url_policy import check_base_url, check_proxy
 from packagex_async._utils.redaction import Secret
 from packagex_async.errors import ConfigurationError
@@ -83,7 +85,7 @@ class AsyncPackageX:
         ssl: ssl_module.SSLContext | Fingerprint | bool | None = None,
         trace_configs: Sequence[TraceConfig] = (),
     ) -> None:
-        settings = Settings(
+        settings = TransportSettings(
             base_url=_base_url(environment, base_url),
             key=_key(api_key),
             policy=retry,
@@ -96,17 +98,20 @@ class AsyncPackageX:
         )
         clock = SystemClock()
         self._operations = Operations()
-        self._http = Http(settings, clock, self._operations)
-        self._disk = Disk()
+        self._sessions = Sessions(settings)
+        self._storage = StorageClient(self._sessions, settings, clock)
+        self._disk = FileExecutor()
         self.exports = AsyncExports(
-            Tools(
-                http=self._http,
+            ClientContext(
+                sessions=self._sessions,
+                api=ApiClient(self._sessions, settings, clock, self._operations),
+                storage=self._storage,
                 disk=self._disk,
                 operations=self._operations,
                 policy=retry,
                 clock=clock,
                 stall_timeout=settings.stall_timeout,
-                budget=Budget(_capacity(connector), clock, retry_after_max=retry.retry_after_max),
+                limiter=AdaptiveLimiter(_capacity(connector), clock, retry_after_max=retry.retry_after_max),
             )
         )
 
@@ -122,10 +127,11 @@ class AsyncPackageX:
         """
         if self._operations.is_abandoned():
             self._operations.closed = True
-            self._http.abandon()
+            self._sessions.abandon()
         else:
             await self._operations.close()
-            await self._http.aclose()
+            self._storage.close()
+            await self._sessions.aclose()
         self._disk.close()
         await self._operations.end_current()
 
@@ -141,7 +147,7 @@ class AsyncPackageX:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"AsyncPackageX(base_url={self._http.base_url!r})"
+        return f"AsyncPackageX(base_url={self._sessions.base_url!r})"
 
 
 def _base_url(environment: str, base_url: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from packagex_async._utils.reprs import brief
+from packagex_async._utils.reprs import concise_repr
 from packagex_async.errors import ConfigurationError
 from packagex_async.models import ExportResource
 
@@ -45,7 +45,7 @@ class CsvFieldOptions:
     datetime_format: str | None = attrs.field(default=None, validator=_word)
     columns: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_names))
 
-    __repr__ = brief
+    __repr__ = concise_repr
 
     def as_json(self) -> dict[str, Any]:
         """The object the API takes; what was not given is not in it."""

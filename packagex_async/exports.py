@@ -13,18 +13,18 @@ import attrs
 from packagex_async import _logs
 from packagex_async._api import requests
 from packagex_async._api.statuses import downloadable
-from packagex_async._concurrency.limiter import Budget
+from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
-from packagex_async._context import Tools
-from packagex_async._download.export import Order, chosen, download_artifacts
-from packagex_async._download.options import Demands
+from packagex_async._context import ClientContext
+from packagex_async._download.export import DownloadPlan, chosen, download_artifacts
+from packagex_async._download.options import DownloadOptions
 from packagex_async._download.stream import open_stream
 from packagex_async._files.layouts import directory_path, layout_of
 from packagex_async._listing.lister import list_exports, list_pages
-from packagex_async._partials.partial_index import Leftovers
+from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._polling.retrieval import Retrieved, retrieve
-from packagex_async._polling.waiter import OnChange, OnWait, Vigil, create
-from packagex_async._storage.download_urls import Links, gone
+from packagex_async._polling.waiter import CompletionWaiter, OnChange, OnWait, create
+from packagex_async._storage.download_urls import DownloadUrls, gone
 from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
 from packagex_async.models import (
@@ -56,15 +56,15 @@ class AsyncExports:
     Reached as `AsyncPackageX.exports`. API: Exports.
     """
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+    def __init__(self, context: ClientContext) -> None:
+        self._context = context
 
     @property
     def _operations(self) -> Operations:
-        return self._tools.operations
+        return self._context.operations
 
     def __repr__(self) -> str:
-        return f"AsyncExports(base_url={self._tools.http.base_url!r})"
+        return f"AsyncExports(base_url={self._context.sessions.base_url!r})"
 
     async def retrieve(
         self, export_id: str, *, include_csv: bool = False, include_json: bool = False
@@ -89,7 +89,7 @@ class AsyncExports:
         """
         with self._operations.running("retrieve()"):
             retrieved = await retrieve(
-                self._tools.http, export_id, include_csv=include_csv, include_json=include_json
+                self._context.api, export_id, include_csv=include_csv, include_json=include_json
             )
             _logs.unread(retrieved.export)
             return retrieved.export
@@ -143,7 +143,7 @@ class AsyncExports:
                 page were no exports.
         """
         return list_exports(
-            requests.Listing.of(
+            requests.ListQuery.of(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -152,7 +152,7 @@ class AsyncExports:
                 statuses=statuses,
                 search=search,
             ),
-            self._tools,
+            self._context,
             requests.whole_number("prefetch", prefetch, least=0),
         )
 
@@ -178,7 +178,7 @@ class AsyncExports:
             An async generator of pages.
         """
         return list_pages(
-            requests.Listing.of(
+            requests.ListQuery.of(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -187,7 +187,7 @@ class AsyncExports:
                 statuses=statuses,
                 search=search,
             ),
-            self._tools,
+            self._context,
             requests.whole_number("prefetch", prefetch, least=0),
         )
 
@@ -246,7 +246,7 @@ class AsyncExports:
         demands = _demands(
             overwrite=overwrite,
             digest=digest,
-            leftovers=Leftovers() if resume else None,
+            leftovers=PartialIndex() if resume else None,
             require_verification=require_verification,
             max_size=max_size,
             durability=durability,
@@ -287,7 +287,7 @@ class AsyncExports:
         """
         body = creation_body(resource, options, csv_field_options)
         with self._operations.running("create()"):
-            return await create(self._tools.http, body)
+            return await create(self._context.api, body)
 
     async def wait(
         self, export: Export | str, *, timeout: float | None = None, on_change: OnChange | None = None
@@ -319,7 +319,9 @@ class AsyncExports:
             DecodeError: The answer holds no export, or is about another one.
         """
         _seconds("timeout", timeout)
-        vigil = Vigil(export, timeout=timeout, on_change=on_change or _unheard, tools=self._tools)
+        vigil = CompletionWaiter(
+            export, timeout=timeout, on_change=on_change or _unheard, context=self._context
+        )
         with self._operations.running("wait()"):
             return await vigil.completed()
 
@@ -377,7 +379,7 @@ class AsyncExports:
         demands = _demands(
             overwrite=overwrite,
             digest=digest,
-            leftovers=Leftovers() if resume else None,
+            leftovers=PartialIndex() if resume else None,
             require_verification=require_verification,
             max_size=max_size,
             durability=durability,
@@ -421,7 +423,7 @@ class AsyncExports:
         async with AsyncExitStack() as stack:
             with self._operations.running("stream()"):
                 body = await stack.enter_async_context(self._stream(export, which))
-            opened = await stack.enter_async_context(self._tools.http.streams.opened(body))
+            opened = await stack.enter_async_context(self._context.sessions.streams.opened(body))
             yield await stack.enter_async_context(aclosing(self._operations.steps("stream()", opened)))
 
     def download_all(
@@ -502,7 +504,7 @@ class AsyncExports:
             DecodeError: When an answer holds no page of exports, or items of one are no exports, likewise.
         """
         timeout = _waiting_time(wait)
-        leftovers = Leftovers()
+        leftovers = PartialIndex()
         demands = _demands(
             overwrite=overwrite,
             digest="sha256",
@@ -523,8 +525,8 @@ class AsyncExports:
         )
         # Not at the head of the file: who downloads one export does not wait for them to be imported.
         try:
-            from packagex_async._sync.local_state import Folder, Terms
-            from packagex_async._sync.runner import Bulk, Patience, Source
+            from packagex_async._sync.local_state import LocalState, Terms
+            from packagex_async._sync.runner import Patience, Source, SyncRunner
         except (ImportError, OSError) as error:
             raise ConfigurationError(
                 "download_all() cannot be loaded: this process has too many open files, "
@@ -532,15 +534,15 @@ class AsyncExports:
             ) from error
 
         source = Source(found=found, retrieve=self._retrieved, offering=self._offering, links=self._links)
-        clock, disk, policy = self._tools.clock, self._tools.disk, self._tools.policy
+        clock, disk, policy = self._context.clock, self._context.disk, self._context.policy
         terms = Terms(resume=resume, verify=verify)
-        folder = Folder(
+        folder = LocalState(
             order.directory, layout_of(layout), terms, disk, clock, leftovers, durable=demands.durable
         )
-        budget = Budget(concurrency, clock, retry_after_max=policy.retry_after_max)
-        tools = attrs.evolve(self._tools, budget=budget)
+        budget = AdaptiveLimiter(concurrency, clock, retry_after_max=policy.retry_after_max)
+        context = attrs.evolve(self._context, limiter=budget)
         patience = Patience(timeout=timeout, on_wait=on_wait) if wait else None
-        bulk = Bulk(source, folder, order, tools, patience=patience)
+        bulk = SyncRunner(source, folder, order, context, patience=patience)
         return self._operations.steps("download_all()", bulk.reports())
 
     @asynccontextmanager
@@ -552,21 +554,21 @@ class AsyncExports:
         link = links.link(artifact)
         if link is None:
             raise StorageError("the export does not offer it", export_id=offering.id, artifact=artifact)
-        async with open_stream(link, links, self._tools.http, self._tools.tries()) as body:
+        async with open_stream(link, links, self._context) as body:
             yield body
 
-    async def _bring(self, export: Export | str, order: Order) -> DownloadReport:
+    async def _bring(self, export: Export | str, order: DownloadPlan) -> DownloadReport:
         offering = await self._offering(export, order.artifacts)
-        report = await download_artifacts(offering, self._links(offering), order, self._tools)
+        report = await download_artifacts(offering, self._links(offering), order, self._context)
         _logs.downloaded(report)
         report.raise_for_failures()
         return report
 
-    def _links(self, export: Export) -> Links:
-        return Links(export, lambda: self._with_urls(export.id))
+    def _links(self, export: Export) -> DownloadUrls:
+        return DownloadUrls(export, lambda: self._with_urls(export.id))
 
     async def _retrieved(self, export_id: str) -> Retrieved:
-        retrieved = await retrieve(self._tools.http, export_id, include_csv=True, include_json=True)
+        retrieved = await retrieve(self._context.api, export_id, include_csv=True, include_json=True)
         _logs.unread(retrieved.export)
         return retrieved
 
@@ -589,12 +591,12 @@ def _demands(
     *,
     overwrite: bool,
     digest: Literal["sha256"] | None,
-    leftovers: Leftovers | None,
+    leftovers: PartialIndex | None,
     require_verification: bool,
     max_size: int | None,
     durability: Literal["fsync"] | None,
     segments: int,
-) -> Demands:
+) -> DownloadOptions:
     _one_of("digest", digest, "sha256")
     _one_of("durability", durability, "fsync")
     if max_size is not None:
@@ -602,7 +604,7 @@ def _demands(
     _at_least_one("segments", segments)
     if segments > MAX_SEGMENTS:
         raise ConfigurationError(f"segments must be {MAX_SEGMENTS} at most, not {segments}")
-    return Demands(
+    return DownloadOptions(
         overwrite=overwrite,
         sha256=digest is not None,
         durable=durability is not None,
@@ -617,11 +619,11 @@ def _order(
     directory: str | os.PathLike[str],
     artifacts: Artifacts | None,
     concurrency: int,
-    demands: Demands,
+    demands: DownloadOptions,
     on_progress: OnProgress | None,
-) -> Order:
+) -> DownloadPlan:
     _at_least_one("concurrency", concurrency)
-    return Order(
+    return DownloadPlan(
         directory=directory_path(directory),
         artifacts=chosen(artifacts),
         concurrency=concurrency,

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import attrs
 
 from packagex_async._utils.redaction import redact, redact_json, sanitize
-from packagex_async._utils.reprs import brief
+from packagex_async._utils.reprs import concise_repr
 
 StatusName = Literal["queued", "processing", "completed", "failed", "timed_out"]
 ResourceName = Literal[
@@ -188,7 +188,7 @@ class Export:
         """The artifacts this record holds a URL for."""
         return tuple(artifact for artifact in Artifact if self.url(artifact))
 
-    __repr__ = brief
+    __repr__ = concise_repr
 
     def __getstate__(self) -> dict[str, Any]:
         state = attrs.asdict(self, recurse=False, filter=lambda field, _: not field.name.endswith("_url"))
@@ -224,7 +224,7 @@ class Pagination:
     limit: int | None = None
     total_count: int | None = None
 
-    __repr__ = brief
+    __repr__ = concise_repr
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -243,7 +243,7 @@ class Page:
     malformed: int = 0
     first_malformed: str | None = None
 
-    __repr__ = brief
+    __repr__ = concise_repr
 
     def __iter__(self) -> Iterator[Export]:
         return iter(self.data)

@@ -10,7 +10,7 @@ from typing import Literal, Protocol, Self, SupportsIndex, TypeVar, overload
 import attrs
 
 from packagex_async._utils.redaction import escape, redact, sanitize
-from packagex_async._utils.reprs import brief
+from packagex_async._utils.reprs import concise_repr
 from packagex_async.errors import MESSAGE_LIMIT, DownloadError, ExportGoneError, PackageXError
 from packagex_async.models import Artifact, ArtifactName
 
@@ -53,7 +53,7 @@ class ProgressEvent:
     delay: float | None = None
     error: DownloadError | ExportGoneError | None = None
 
-    __repr__ = brief
+    __repr__ = concise_repr
 
 
 OnProgress = Callable[[ProgressEvent], None]
@@ -86,7 +86,7 @@ class DownloadedFile:
     elapsed: float = 0.0
     kept: bool = False
 
-    __repr__ = brief
+    __repr__ = concise_repr
 
 
 class _Outcome(Protocol):
@@ -151,7 +151,7 @@ class DownloadReport:
     failures: ByArtifact[DownloadError] = ByArtifact()
     error: PackageXError | None = None
 
-    __repr__ = brief
+    __repr__ = concise_repr
 
     @property
     def ok(self) -> bool:

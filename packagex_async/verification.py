@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from packagex_async._files.disk_errors import DiskError
-from packagex_async._files.executor import Disk
+from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import directory_path
 from packagex_async._files.operations import size_of
 from packagex_async._files.paths import UnsafePathError
+from packagex_async._sync.comparison import CheckedFile, Comparison
 from packagex_async._sync.inventory import Inventory
 from packagex_async._sync.manifest import NAME
-from packagex_async._sync.manifest_entry import Line
+from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._utils.redaction import sanitize
-from packagex_async.comparison import CheckedFile, Comparison
 from packagex_async.errors import ConfigurationError, DirectoryError
 
 P = ParamSpec("P")
@@ -93,7 +93,7 @@ class _Verification:
     def __init__(self, folder: Path, on_progress: OnRead) -> None:
         self._folder = folder
         self._on_progress = on_progress
-        self._disk = Disk(_AT_ONCE)
+        self._disk = FileExecutor(_AT_ONCE)
         self._done = self._total = 0
         self._stopped = False
         # A hash takes a fraction of what its path would.
@@ -124,7 +124,7 @@ class _Verification:
             await asyncio.gather(*under_way, return_exceptions=True)
             self._disk.close()
 
-    async def _checked(self, comparison: Comparison, lines: list[Line]) -> list[CheckedFile]:
+    async def _checked(self, comparison: Comparison, lines: list[ManifestEntry]) -> list[CheckedFile]:
         self._listed.update(hash(line.path) for line in lines)
         files = await self._run(lambda: list(map(comparison.checked, lines)))
         # What was not read, for it is not there say, is done with, too.
@@ -155,8 +155,8 @@ async def _first(under_way: deque[asyncio.Task[list[CheckedFile]]]) -> list[Chec
     return files
 
 
-def _portions(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    portion: list[Line] = []
+def _portions(lines: Iterator[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
+    portion: list[ManifestEntry] = []
     size = 0
     for line in lines:
         portion.append(line)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import attrs
 
 from packagex_async import Export, Page, RetryPolicy
-from packagex_async._listing.paginator import Step, Walk
-from packagex_async._listing.prefetcher import Ahead, Answered
+from packagex_async._listing.paginator import PageRequest, Paginator
+from packagex_async._listing.prefetcher import Answered, PagePrefetcher
 from packagex_async.models import LIFETIME, Pagination
 from packagex_async.retry import Retries, SystemClock
 
@@ -66,7 +66,7 @@ class Listing:
         del self.alive[: len(gone)]
         return gone
 
-    def page(self, step: Step) -> Page:
+    def page(self, step: PageRequest) -> Page:
         self.requests += 1
         listed = self.alive if step.back else self.ordered()
         end = step.page * self.limit
@@ -83,8 +83,8 @@ class Listing:
     def served(self) -> datetime | None:
         return self.now if self.dates else None
 
-    def walk(self, meanwhile: Callable[[Step], None] = lambda _: None) -> list[str]:
-        walk = Walk(by_creation=not self.newest_first)
+    def walk(self, meanwhile: Callable[[PageRequest], None] = lambda _: None) -> list[str]:
+        walk = Paginator(by_creation=not self.newest_first)
         yielded = []
         while (step := walk.step) is not None:
             page = self.page(step)
@@ -122,9 +122,9 @@ class Far:
 
     listing: Listing
     asked: list[int] = attrs.field(factory=list)
-    waiting: dict[Step, asyncio.Future[Answered]] = attrs.field(factory=dict)
+    waiting: dict[PageRequest, asyncio.Future[Answered]] = attrs.field(factory=dict)
 
-    async def fetch(self, step: Step, _: Retries) -> Answered:
+    async def fetch(self, step: PageRequest, _: Retries) -> Answered:
         self.asked.append(step.page)
         self.waiting[step] = asyncio.get_running_loop().create_future()
         try:
@@ -132,13 +132,13 @@ class Far:
         finally:
             del self.waiting[step]
 
-    def serve(self, step: Step) -> None:
+    def serve(self, step: PageRequest) -> None:
         self.waiting[step].set_result(Answered(self.listing.page(step), self.listing.served))
 
     async def answer(self, *numbers: int) -> None:
         """Serve these pages, one after another, and let the walk go on as far as it can."""
         for number in numbers:
-            self.serve(Step(number))
+            self.serve(PageRequest(number))
             await settle()
 
     def on_the_way(self) -> list[int]:
@@ -159,13 +159,13 @@ class Reader:
 
     far: Far
     most: int
-    walk: Walk = attrs.field(factory=Walk)
+    walk: Paginator = attrs.field(factory=Paginator)
     yielded: list[str] = attrs.field(factory=list)
     pages: int = 0
 
     async def read(self) -> None:
         policy = RetryPolicy()
-        async with Ahead(
+        async with PagePrefetcher(
             self.walk, self.far.fetch, lambda: Retries(policy, SystemClock()), self.most
         ) as ahead:
             while (step := self.walk.step) is not None:

@@ -14,11 +14,13 @@ import attrs
 import pytest
 
 from packagex_async import AsyncExports, RetryPolicy
-from packagex_async._concurrency.limiter import Budget
+from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
-from packagex_async._context import Tools
-from packagex_async._files.executor import Disk
-from packagex_async._transport.http_client import Http, Settings
+from packagex_async._context import ClientContext
+from packagex_async._files.executor import FileExecutor
+from packagex_async._transport.api_client import ApiClient
+from packagex_async._transport.sessions import Sessions, TransportSettings
+from packagex_async._transport.storage_client import StorageClient
 from packagex_async._utils.redaction import Secret
 from packagex_async.testing import Emulator
 
@@ -85,7 +87,7 @@ async def exports_on(
     connector: aiohttp.BaseConnector | None = None,
 ) -> AsyncIterator[AsyncExports]:
     """The resource as the client sets it up, with `clock` in place of the machine's."""
-    settings = Settings(
+    settings = TransportSettings(
         base_url=server.base_url,
         key=Secret(server.api_key),
         policy=policy or RetryPolicy(),
@@ -94,19 +96,23 @@ async def exports_on(
         connector=connector,
     )
     operations = Operations()
-    http, disk = Http(settings, clock, operations), Disk()
+    sessions, disk = Sessions(settings), FileExecutor()
+    storage = StorageClient(sessions, settings, clock)
     try:
         yield AsyncExports(
-            Tools(
-                http=http,
+            ClientContext(
+                sessions=sessions,
+                api=ApiClient(sessions, settings, clock, operations),
+                storage=storage,
                 disk=disk,
                 operations=operations,
                 policy=settings.policy,
                 clock=clock,
                 stall_timeout=timeout,
-                budget=Budget(100, clock),
+                limiter=AdaptiveLimiter(100, clock),
             )
         )
     finally:
-        await http.aclose()
+        storage.close()
+        await sessions.aclose()
         disk.close()

@@ -19,7 +19,7 @@ from packagex_async import (
     RateLimitError,
     ServerError,
 )
-from packagex_async._listing.paginator import Step, Walk
+from packagex_async._listing.paginator import PageRequest, Paginator
 from packagex_async._listing.prefetcher import Answered
 from packagex_async.models import Pagination
 from packagex_async.testing import Emulator, Stall, Status
@@ -100,7 +100,7 @@ async def test_a_page_that_fails_ahead_is_an_error_only_when_it_is_reached(start
     task = asyncio.create_task(who.read())
     await settle()
     await who.far.answer(1, 2)
-    who.far.waiting[Step(4)].set_exception(ServerError("down", status=500))
+    who.far.waiting[PageRequest(4)].set_exception(ServerError("down", status=500))
     await settle()
     assert not task.done()
     await who.far.answer(3)
@@ -115,9 +115,11 @@ async def test_a_page_asked_ahead_and_not_needed_is_no_error(start: Start) -> No
     who = reader(20)
     task = await start(who)
     await who.far.answer(1, 2)
-    who.far.waiting[Step(4)].set_exception(NotFoundError("no such page", status=404))
-    end = Page(data=who.far.listing.page(Step(3)).data, pagination=Pagination(has_more=False, total_count=20))
-    who.far.waiting[Step(3)].set_result(Answered(end, None))
+    who.far.waiting[PageRequest(4)].set_exception(NotFoundError("no such page", status=404))
+    end = Page(
+        data=who.far.listing.page(PageRequest(3)).data, pagination=Pagination(has_more=False, total_count=20)
+    )
+    who.far.waiting[PageRequest(3)].set_result(Answered(end, None))
     await settle()
     assert task.done()
     assert len(who.yielded) == 6
@@ -159,7 +161,7 @@ async def test_a_page_of_another_size_closes_the_window(start: Start) -> None:
     await start(who)
     await who.far.answer(1, 2)
     short = Page(data=tuple(who.far.listing.alive[4:5]), pagination=Pagination(has_more=True, total_count=40))
-    who.far.waiting[Step(3)].set_result(Answered(short, who.far.listing.served))
+    who.far.waiting[PageRequest(3)].set_result(Answered(short, who.far.listing.served))
     await settle()
     assert who.far.on_the_way() == [4, 5]
     await who.far.answer(4)
@@ -169,7 +171,7 @@ async def test_a_page_of_another_size_closes_the_window(start: Start) -> None:
 async def test_from_a_later_page_nothing_is_asked_for_ahead(start: Start) -> None:
     """Such a walk does not look back, so it has nothing to make up for what a window may miss."""
     who = reader(10)
-    who.walk = Walk(start=2)
+    who.walk = Paginator(start=2)
     await start(who)
     for number in range(2, 6):
         assert who.far.on_the_way() == [number]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from packagex_async import Export
-from packagex_async._listing.paginator import Walk
+from packagex_async._listing.paginator import Paginator
 
 from .listing import Far, Listing, Reader, Reordered, settle
 from .support import examples
@@ -34,7 +34,7 @@ class SideBySide(RuleBasedStateMachine):
         self.listing.fill(count)
         self.far = Far(self.listing)
         reorders = kind is Reordered
-        walk = Walk(by_creation=not (newest_first or reorders), reorders=reorders)
+        walk = Paginator(by_creation=not (newest_first or reorders), reorders=reorders)
         self.reader = Reader(self.far, most, walk)
         self.plain = -(-count // limit) or 1
         self.throughout: set[str] = set()

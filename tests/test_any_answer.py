@@ -15,8 +15,14 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from packagex_async import AsyncPackageX, DecodeError, Export, PackageXError, PaginationError, RetryPolicy
-from packagex_async._api.responses import Answer, check, parse_created_export, parse_export, parse_page
-from packagex_async._listing.paginator import Walk
+from packagex_async._api.responses import (
+    ApiResponse,
+    parse_created_export,
+    parse_export,
+    parse_page,
+    raise_for_status,
+)
+from packagex_async._listing.paginator import Paginator
 from packagex_async._utils.redaction import Secret
 
 from .conftest import _Answer
@@ -68,11 +74,11 @@ DATES = [
 HEADERS = st.fixed_dictionaries({}, optional=dict.fromkeys(("Date", "Retry-After"), st.sampled_from(DATES)))
 
 
-def answered(content: Any, status: int, headers: dict[str, str]) -> Answer | None:
+def answered(content: Any, status: int, headers: dict[str, str]) -> ApiResponse | None:
     body = json.dumps(content).encode()
-    got = Answer.of("GET /x", status, CIMultiDict(headers), body)
+    got = ApiResponse.of("GET /x", status, CIMultiDict(headers), body)
     try:
-        check(got, key=KEY, now=0.0)
+        raise_for_status(got, key=KEY, now=0.0)
     except PackageXError as error:
         assert str(error).isprintable()
         return None
@@ -106,7 +112,7 @@ def test_any_answer_about_one_export_is_read_or_refused(
 @given(st.lists(ANSWERS, min_size=1, max_size=5), HEADERS)
 def test_any_pages_are_walked_or_refused(contents: list[Any], headers: dict[str, str]) -> None:
     """Nothing that can be read of a page is lost, and nothing is yielded twice."""
-    walk, yielded, there = Walk(), [], set()
+    walk, yielded, there = Paginator(), [], set()
     for content in contents:
         if walk.step is None or (got := answered(content, 200, headers)) is None:
             break

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from packagex_async import Artifact, AsyncPackageX, RateLimitError, StorageError
-from packagex_async._concurrency.limiter import Budget
+from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async.testing import Emulator, Status
 
 from .support import FakeClock, examples, exports_on
@@ -56,12 +56,12 @@ class StandingClock:
 class Held:
     """One who wants a place, gets it, and gives it back when told."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: AdaptiveLimiter) -> None:
         self.got = False
         self._end: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         self.task = asyncio.create_task(self._hold(budget))
 
-    async def _hold(self, budget: Budget) -> None:
+    async def _hold(self, budget: AdaptiveLimiter) -> None:
         async with budget.place():
             self.got = True
             if (error := await self._end) is not None:
@@ -78,7 +78,7 @@ def refusal(retry_after: float | None = None, status: int = 503) -> StorageError
     )
 
 
-async def crowd(budget: Budget, size: int) -> list[Held]:
+async def crowd(budget: AdaptiveLimiter, size: int) -> list[Held]:
     held = [Held(budget) for _ in range(size)]
     await settle()
     return held
@@ -92,7 +92,7 @@ async def dismiss(*held: Held) -> None:
 
 async def test_places_are_handed_out_in_the_order_they_are_asked_for() -> None:
     """As many at a time as there are."""
-    budget = Budget(2, FakeClock())
+    budget = AdaptiveLimiter(2, FakeClock())
     held = await crowd(budget, 5)
     for first in range(4):
         assert [one.got for one in held] == [place < first + 2 for place in range(5)]
@@ -104,7 +104,7 @@ async def test_places_are_handed_out_in_the_order_they_are_asked_for() -> None:
 
 async def test_a_burst_of_refusals_halves_once() -> None:
     """Requests that began before it tell nothing new; those after it do. There is always one place."""
-    budget = Budget(8, FakeClock())
+    budget = AdaptiveLimiter(8, FakeClock())
     for one in await crowd(budget, 8):
         await one.end(refusal(status=429))
         assert budget.allowed == 4
@@ -116,7 +116,7 @@ async def test_a_burst_of_refusals_halves_once() -> None:
 
 async def test_success_brings_a_place_back_a_round_at_a_time() -> None:
     """From 2 to the limit of 4 it takes 2 + 3 good ends; another failure than a refusal changes nothing."""
-    budget = Budget(4, FakeClock())
+    budget = AdaptiveLimiter(4, FakeClock())
     budget.refused(None, budget.burst)
     sizes = []
     for end in (None, refusal(status=404), None, None, None, None, None, None):
@@ -128,7 +128,7 @@ async def test_success_brings_a_place_back_a_round_at_a_time() -> None:
 
 async def test_a_new_place_is_handed_to_who_waits() -> None:
     """At once, not when the next is given back."""
-    budget = Budget(4, FakeClock())
+    budget = AdaptiveLimiter(4, FakeClock())
     budget.refused(None, 0)
     held = await crowd(budget, 4)
     await held[0].end()
@@ -141,7 +141,7 @@ async def test_a_new_place_is_handed_to_who_waits() -> None:
 async def test_nobody_gets_a_place_before_retry_after_is_over() -> None:
     """And then one after another, not as a herd."""
     clock = StandingClock()
-    budget = Budget(64, clock)
+    budget = AdaptiveLimiter(64, clock)
     (one,) = await crowd(budget, 1)
     await one.end(refusal(retry_after=30))
     held = await crowd(budget, 3)
@@ -157,7 +157,7 @@ async def test_nobody_gets_a_place_before_retry_after_is_over() -> None:
 async def test_a_pause_is_over_when_one_round_was_handed_out() -> None:
     """However many wait: then only the places themselves are the measure."""
     clock = StandingClock()
-    budget = Budget(4, clock)
+    budget = AdaptiveLimiter(4, clock)
     budget.refused(30, 0)
     held = await crowd(budget, 6)
     clock.move(30)
@@ -176,7 +176,7 @@ async def test_a_pause_is_over_when_one_round_was_handed_out() -> None:
 async def test_a_pause_grows_while_it_lasts_and_never_shrinks() -> None:
     """The latest end of all that were asked for holds, for borrowers, too."""
     clock = StandingClock()
-    budget = Budget(4, clock)
+    budget = AdaptiveLimiter(4, clock)
     budget.refused(10, 0)
     held = await crowd(budget, 1)
     budget.refused(20, 0)
@@ -192,14 +192,14 @@ async def test_a_pause_grows_while_it_lasts_and_never_shrinks() -> None:
 
 async def test_trap_14_a_pause_beyond_the_cap_is_not_waited_for() -> None:
     """Its request fails; the others ask for themselves."""
-    budget = Budget(4, FakeClock(), retry_after_max=120)
+    budget = AdaptiveLimiter(4, FakeClock(), retry_after_max=120)
     budget.refused(1800, 0)
     assert budget.borrow()
 
 
 async def test_a_place_is_lent_only_when_nobody_needs_it() -> None:
     """Neither beyond the budget, nor past who waits, nor during a pause."""
-    budget = Budget(2, StandingClock())
+    budget = AdaptiveLimiter(2, StandingClock())
     assert (budget.borrow(), budget.borrow(), budget.borrow()) == (True, True, False)
     held = await crowd(budget, 1)
     budget.give_back()
@@ -215,7 +215,7 @@ async def test_a_place_is_lent_only_when_nobody_needs_it() -> None:
 @pytest.mark.parametrize("victim", range(4))
 async def test_a_waiter_that_is_cancelled_takes_no_place_with_it(victim: int) -> None:
     """Whether it held a place, was next, or stood in the queue."""
-    budget = Budget(1, FakeClock())
+    budget = AdaptiveLimiter(1, FakeClock())
     held = await crowd(budget, 4)
     await dismiss(held.pop(victim))
     for one in held:
@@ -233,7 +233,7 @@ class Rush(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.clock = StandingClock()
         self.limit = limit
-        self.budget = Budget(limit, self.clock)
+        self.budget = AdaptiveLimiter(limit, self.clock)
         self.held: list[Held] = []
         self.borrowed = 0
         self.shut_until = 0.0
@@ -355,4 +355,4 @@ async def test_the_clients_budget_follows_its_connector(server: Emulator) -> Non
 
 
 def places_of(px: AsyncPackageX) -> int:
-    return px.exports._tools.budget.allowed
+    return px.exports._context.limiter.allowed

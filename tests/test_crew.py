@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async._concurrency.limiter import Budget
-from packagex_async._download.segment_workers import Crew
-from packagex_async._download.segments import LEAST_SPAN, Span, Work
+from packagex_async._concurrency.limiter import AdaptiveLimiter
+from packagex_async._download.segment_workers import SegmentWorkers
+from packagex_async._download.segments import MIN_SEGMENT_SIZE, Segment, SegmentQueue
 from packagex_async._download.throughput import PROBE
 from packagex_async._files.disk_errors import DiskError
 
 from .faults.host import turns
 from .support import FakeClock
 
-LENGTH = 64 * LEAST_SPAN
+LENGTH = 64 * MIN_SEGMENT_SIZE
 
 
-async def started(crew: Crew, clock: FakeClock, received: int = 1) -> Span:
+async def started(crew: SegmentWorkers, clock: FakeClock, received: int = 1) -> Segment:
     """The first connection's span, of a body that comes slowly."""
-    crew.begin(Work([(0, LENGTH)]), alone=False)
+    crew.begin(SegmentQueue([(0, LENGTH)]), alone=False)
     span = await crew.next_span()
     assert span is not None
     crew.advanced(0)
@@ -34,11 +34,11 @@ async def started(crew: Crew, clock: FakeClock, received: int = 1) -> Span:
 async def test_one_that_cannot_write_ends_the_transfer_at_once() -> None:
     """The first connection learns of it with its next block, not at the end of its part."""
 
-    async def full(_: Span) -> bool:
+    async def full(_: Segment) -> bool:
         raise DiskError(OSError("full"), Path("a.csv"))
 
     clock = FakeClock()
-    async with Crew(full, 2, clock, Budget(100, clock)) as crew:
+    async with SegmentWorkers(full, 2, clock, AdaptiveLimiter(100, clock)) as crew:
         await started(crew, clock)
         await turns()
         with pytest.raises(DiskError, match="full"):
@@ -50,14 +50,14 @@ async def test_the_failures_of_those_that_are_dismissed_are_not_left_unheard() -
     unheard: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
 
-    async def full(_: Span) -> bool:
+    async def full(_: Segment) -> bool:
         try:
             await asyncio.Event().wait()
         finally:
             raise DiskError(OSError("full"), Path("a.csv"))
 
     clock = FakeClock()
-    async with Crew(full, 2, clock, Budget(100, clock)) as crew:
+    async with SegmentWorkers(full, 2, clock, AdaptiveLimiter(100, clock)) as crew:
         await started(crew, clock)
         await turns()
     del crew
@@ -69,7 +69,7 @@ async def test_one_that_is_done_makes_room_for_another() -> None:
     """While there is something to divide; and at no time are there more than are allowed."""
     busy = most = parts = 0
 
-    async def bring(span: Span) -> bool:
+    async def bring(span: Segment) -> bool:
         nonlocal busy, most, parts
         busy += 1
         most, parts = max(most, busy), parts + 1
@@ -80,7 +80,7 @@ async def test_one_that_is_done_makes_room_for_another() -> None:
         return True
 
     clock = FakeClock()
-    async with Crew(bring, 3, clock, Budget(100, clock)) as crew:
+    async with SegmentWorkers(bring, 3, clock, AdaptiveLimiter(100, clock)) as crew:
         first = await started(crew, clock)
         for block in range(200):
             crew.advanced(2 + block)
@@ -97,14 +97,14 @@ async def test_when_the_second_has_proved_itself_all_others_follow_at_once() -> 
     """Each has a long way to go before it brings anything."""
     proof = asyncio.Event()
 
-    async def bring(span: Span) -> bool:
+    async def bring(span: Segment) -> bool:
         await proof.wait()
         crew.proved(span)
         await asyncio.Event().wait()
         return True
 
     clock = FakeClock()
-    async with Crew(bring, 8, clock, Budget(100, clock)) as crew:
+    async with SegmentWorkers(bring, 8, clock, AdaptiveLimiter(100, clock)) as crew:
         await started(crew, clock)
         await turns()
         assert crew.hired == 1
@@ -116,10 +116,10 @@ async def test_when_the_second_has_proved_itself_all_others_follow_at_once() -> 
 @pytest.mark.parametrize("seconds", [0.0, 0.4])
 async def test_the_time_that_the_trial_took_is_what_the_others_will_take(seconds: float) -> None:
     """Those that bring already keep what they will have brought by then."""
-    asked: list[Span] = []
+    asked: list[Segment] = []
     proof = asyncio.Event()
 
-    async def bring(span: Span) -> bool:
+    async def bring(span: Segment) -> bool:
         asked.append(span)
         await proof.wait()
         if span is asked[0]:
@@ -128,8 +128,8 @@ async def test_the_time_that_the_trial_took_is_what_the_others_will_take(seconds
         return True
 
     clock = FakeClock()
-    async with Crew(bring, 3, clock, Budget(100, clock)) as crew:
-        first = await started(crew, clock, received=LEAST_SPAN)
+    async with SegmentWorkers(bring, 3, clock, AdaptiveLimiter(100, clock)) as crew:
+        first = await started(crew, clock, received=MIN_SEGMENT_SIZE)
         first.flows = True
         await turns()
         clock.now += seconds
@@ -137,7 +137,7 @@ async def test_the_time_that_the_trial_took_is_what_the_others_will_take(seconds
         await turns()
         trial, third = asked
         assert (trial.position, trial.end) == (LENGTH // 2, LENGTH)
-        lead = LEAST_SPAN / (2 * PROBE) * seconds
+        lead = MIN_SEGMENT_SIZE / (2 * PROBE) * seconds
         assert third.left == pytest.approx((LENGTH // 2 - lead) / 2, abs=64)
         assert first.left + third.left == LENGTH // 2
 
@@ -145,12 +145,12 @@ async def test_the_time_that_the_trial_took_is_what_the_others_will_take(seconds
 async def test_the_proof_of_one_that_goes_on_tells_of_no_time() -> None:
     """Nobody was on trial: what it would bring meanwhile is not known."""
 
-    async def bring(_: Span) -> bool:
+    async def bring(_: Segment) -> bool:
         pytest.fail("there is no place for anybody else")
 
     clock = FakeClock()
-    budget = Budget(1, clock)
-    async with Crew(bring, 8, clock, budget) as crew, budget.place():
+    budget = AdaptiveLimiter(1, clock)
+    async with SegmentWorkers(bring, 8, clock, budget) as crew, budget.place():
         first = await started(crew, clock)
         crew.proved(first)
         assert (first.flows, crew.work.lead) == (True, 0)
@@ -159,11 +159,11 @@ async def test_the_proof_of_one_that_goes_on_tells_of_no_time() -> None:
 async def test_whoever_is_not_trusted_gets_no_company() -> None:
     """From then on."""
 
-    async def bring(_: Span) -> bool:
+    async def bring(_: Segment) -> bool:
         pytest.fail("nobody else is to be asked")
 
     clock = FakeClock()
-    async with Crew(bring, 8, clock, Budget(100, clock)) as crew:
+    async with SegmentWorkers(bring, 8, clock, AdaptiveLimiter(100, clock)) as crew:
         crew.distrust()
         await started(crew, clock)
         await turns()
@@ -174,15 +174,15 @@ async def test_whoever_is_not_trusted_gets_no_company() -> None:
 async def test_nobody_is_hired_beyond_the_budget() -> None:
     """There is no place to spare for a connection beside the first; one that ends gives its place back."""
 
-    async def bring(_: Span) -> bool:
+    async def bring(_: Segment) -> bool:
         return False
 
     clock = FakeClock()
-    budget = Budget(1, clock)
-    async with Crew(bring, 8, clock, budget) as crew, budget.place():
+    budget = AdaptiveLimiter(1, clock)
+    async with SegmentWorkers(bring, 8, clock, budget) as crew, budget.place():
         await started(crew, clock)
         assert (crew.hired, budget.used) == (0, 1)
-    async with Crew(bring, 8, clock, budget) as crew:
+    async with SegmentWorkers(bring, 8, clock, budget) as crew:
         await started(crew, clock)
         assert (crew.hired, budget.used) == (1, 1)
         await turns()

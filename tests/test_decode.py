@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async._utils import decompression
-from packagex_async._utils.decompression import BodyError, Decoder
+from packagex_async._utils.decompression import BodyError, Decompressor
 
 
 def decoded(body: bytes, step: int = 1000, most: int | None = None, encoding: str = "gzip") -> bytes:
-    decoder = Decoder(encoding, most)
+    decoder = Decompressor(encoding, most)
     pieces = [piece for at in range(0, len(body), step) for piece in decoder.feed(body[at : at + step])]
     decoder.end()
     return b"".join(pieces)

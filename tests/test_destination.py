@@ -28,9 +28,9 @@ from packagex_async import (
     verify_directory,
 )
 from packagex_async._files.disk_errors import DiskError
-from packagex_async._files.executor import Disk
+from packagex_async._files.executor import FileExecutor
 from packagex_async._files.operations import require_room, sync_folder
-from packagex_async._partials.partial_writer import Part
+from packagex_async._partials.partial_writer import PartialFileWriter
 from packagex_async._sync.manifest import NAME
 from packagex_async.testing import Emulator, Stall
 
@@ -257,9 +257,9 @@ async def test_a_disk_that_refuses_the_last_bytes_is_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nothing else has gone wrong."""
-    disk = Disk()
+    disk = FileExecutor()
     with pytest.raises(DiskError, match="No space left"):
-        async with Part(disk, tmp_path / "a.csv") as part:
+        async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
             await part.start(length=100, memo={"length": 100, "algorithm": None})
             await part.write(b"1", 0)
             monkeypatch.setattr(os, "write", refusing(errno.ENOSPC))

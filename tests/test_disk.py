@@ -13,38 +13,38 @@ from pathlib import Path
 import pytest
 
 from packagex_async._files.disk_errors import DiskError
-from packagex_async._files.executor import _SHORT, Disk
-from packagex_async._files.operations import BLOCK_SIZE, Measured, write_all
+from packagex_async._files.executor import _SHORT, FileExecutor
+from packagex_async._files.operations import BLOCK_SIZE, FileDigest, write_all
 from packagex_async._partials import partial_writer
-from packagex_async._partials.partial_writer import Part
+from packagex_async._partials.partial_writer import PartialFileWriter
 
 from .support import names
 
 
 @pytest.fixture
-async def disk() -> AsyncIterator[Disk]:
-    disk = Disk(threads=2)
+async def disk() -> AsyncIterator[FileExecutor]:
+    disk = FileExecutor(threads=2)
     yield disk
     disk.close()
     disk.close()
 
 
-async def bring(part: Part, *blocks: bytes) -> None:
+async def bring(part: PartialFileWriter, *blocks: bytes) -> None:
     """Write `blocks` one behind the other."""
     for block in blocks:
         await part.write(block, part.received)
 
 
-def size(measured: Measured) -> int:
+def size(measured: FileDigest) -> int:
     """A check that is content with everything."""
     return measured.size
 
 
-async def test_what_was_written_is_published_whole(disk: Disk, tmp_path: Path) -> None:
+async def test_what_was_written_is_published_whole(disk: FileExecutor, tmp_path: Path) -> None:
     """Small blocks and large ones, in a folder that was not there."""
     target = tmp_path / "new" / "deep" / "a.csv"
     blocks = [b"x" * 10, b"y" * (BLOCK_SIZE + 1), b"", b"z" * (BLOCK_SIZE - 5)]
-    async with Part(disk, target) as part:
+    async with PartialFileWriter(disk, target) as part:
         await part.start(algorithms=["md5", "sha256"])
         await bring(part, *blocks)
         assert not target.exists()
@@ -56,12 +56,12 @@ async def test_what_was_written_is_published_whole(disk: Disk, tmp_path: Path) -
     assert measured.digests == {"md5": hashlib.md5(whole).digest(), "sha256": hashlib.sha256(whole).digest()}
 
 
-async def test_trap_22_a_part_that_is_not_published_disappears(disk: Disk, tmp_path: Path) -> None:
+async def test_trap_22_a_part_that_is_not_published_disappears(disk: FileExecutor, tmp_path: Path) -> None:
     """The target is as it was."""
     target = tmp_path / "a.csv"
     target.write_text("old")
     with pytest.raises(RuntimeError, match="far side"):
-        async with Part(disk, target) as part:
+        async with PartialFileWriter(disk, target) as part:
             await bring(part, b"n" * BLOCK_SIZE, b"n" * BLOCK_SIZE)
             assert len(names(tmp_path)) == 2
             raise RuntimeError("far side")
@@ -69,10 +69,10 @@ async def test_trap_22_a_part_that_is_not_published_disappears(disk: Disk, tmp_p
     assert target.read_text() == "old"
 
 
-async def test_trap_04_two_parts_of_one_target_do_not_meet(disk: Disk, tmp_path: Path) -> None:
+async def test_trap_04_two_parts_of_one_target_do_not_meet(disk: FileExecutor, tmp_path: Path) -> None:
     """Each has a partial of its own; the one that is published last stands."""
     target = tmp_path / "a.csv"
-    async with Part(disk, target) as one, Part(disk, target) as other:
+    async with PartialFileWriter(disk, target) as one, PartialFileWriter(disk, target) as other:
         await bring(one, b"11")
         await bring(other, b"22")
         await one.publish(size, overwrite=True)
@@ -83,30 +83,30 @@ async def test_trap_04_two_parts_of_one_target_do_not_meet(disk: Disk, tmp_path:
 
 @pytest.mark.parametrize("length", [3, BLOCK_SIZE])
 async def test_a_file_that_appeared_meanwhile_is_not_destroyed(
-    disk: Disk, tmp_path: Path, length: int
+    disk: FileExecutor, tmp_path: Path, length: int
 ) -> None:
     """Unless it is the very same, or to be overwritten."""
     target, new, another = tmp_path / "a.csv", os.urandom(length), os.urandom(length)
-    async with Part(disk, target) as part:
+    async with PartialFileWriter(disk, target) as part:
         await bring(part, new)
         target.write_bytes(another)
         with pytest.raises(DiskError, match=f"another file of {length} bytes has appeared there"):
             await part.publish(size, overwrite=False)
     assert target.read_bytes() == another
     for overwrite in (True, False):
-        async with Part(disk, target) as part:
+        async with PartialFileWriter(disk, target) as part:
             await bring(part, new)
             await part.publish(size, overwrite=overwrite)
         assert target.read_bytes() == new
 
 
-async def test_what_a_check_condemns_is_not_published(disk: Disk, tmp_path: Path) -> None:
+async def test_what_a_check_condemns_is_not_published(disk: FileExecutor, tmp_path: Path) -> None:
     """What it raises is raised, nothing is left, and a new start has nothing of the old bytes."""
 
-    def condemn(_: Measured) -> None:
+    def condemn(_: FileDigest) -> None:
         raise ValueError("wrong bytes")
 
-    async with Part(disk, tmp_path / "a.csv") as part:
+    async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
         await bring(part, b"wrong")
         with pytest.raises(ValueError, match="wrong bytes"):
             await part.publish(condemn, overwrite=False)
@@ -121,12 +121,12 @@ async def test_what_a_check_condemns_is_not_published(disk: Disk, tmp_path: Path
     "large", [partial_writer._WORTH_A_WRITE - 1, partial_writer._WORTH_A_WRITE, 3 * BLOCK_SIZE]
 )
 async def test_a_buffer_may_be_used_again_once_the_next_was_taken(
-    disk: Disk, tmp_path: Path, large: int
+    disk: FileExecutor, tmp_path: Path, large: int
 ) -> None:
     """Whether it went to the disk at once or was gathered."""
     buffers = bytearray(large), bytearray(large)
     blocks = [os.urandom(large) for _ in range(5)]
-    async with Part(disk, tmp_path / "a.csv") as part:
+    async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
         for place, block in enumerate(blocks):
             buffer, before = buffers[place % 2], buffers[place % 2 - 1]
             buffer[:] = block
@@ -137,11 +137,11 @@ async def test_a_buffer_may_be_used_again_once_the_next_was_taken(
 
 
 @pytest.mark.parametrize("length", [100, 300_000])
-async def test_blocks_come_in_any_order(disk: Disk, tmp_path: Path, length: int) -> None:
+async def test_blocks_come_in_any_order(disk: FileExecutor, tmp_path: Path, length: int) -> None:
     """From several connections at once: the file and its digests are those of the whole."""
     whole = os.urandom(16 * length)
     places = random.Random(length).sample(range(16), 16)
-    async with Part(disk, tmp_path / "a.csv") as part:
+    async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
         await part.start(algorithms=["md5"], length=len(whole))
         async with asyncio.TaskGroup() as group:
             for start in (place * length for place in places):
@@ -151,9 +151,9 @@ async def test_blocks_come_in_any_order(disk: Disk, tmp_path: Path, length: int)
     assert measured.digests == {"md5": hashlib.md5(whole).digest()}
 
 
-async def test_only_what_is_written_counts(disk: Disk, tmp_path: Path) -> None:
+async def test_only_what_is_written_counts(disk: FileExecutor, tmp_path: Path) -> None:
     """A file with a hole is as long as its bytes are many, for whoever checks it."""
-    async with Part(disk, tmp_path / "a.csv") as part:
+    async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
         await part.write(b"beginning", 0)
         await part.write(b"end", 100)
         measured, _ = await part.publish(size, overwrite=False)
@@ -171,7 +171,7 @@ def test_a_short_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert path.read_bytes() == payload
 
 
-async def test_a_file_is_measured_without_being_changed(disk: Disk, tmp_path: Path) -> None:
+async def test_a_file_is_measured_without_being_changed(disk: FileExecutor, tmp_path: Path) -> None:
     """Its length, and digests when asked; nothing there is nothing."""
     path = tmp_path / "a.csv"
     assert await disk.measure(path, ["md5"]) is None
@@ -184,7 +184,7 @@ async def test_a_file_is_measured_without_being_changed(disk: Disk, tmp_path: Pa
     assert measured.digests["md5"] == hashlib.md5(b"abc").digest()
 
 
-async def test_what_is_no_regular_file_is_refused(disk: Disk, tmp_path: Path) -> None:
+async def test_what_is_no_regular_file_is_refused(disk: FileExecutor, tmp_path: Path) -> None:
     """A folder or a link at the target is neither kept nor followed."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
@@ -196,20 +196,20 @@ async def test_what_is_no_regular_file_is_refused(disk: Disk, tmp_path: Path) ->
                 await disk.measure(tmp_path / name, algorithms)
 
 
-async def test_what_the_disk_refuses_says_so(disk: Disk, tmp_path: Path) -> None:
+async def test_what_the_disk_refuses_says_so(disk: FileExecutor, tmp_path: Path) -> None:
     """The operating system's own error is the cause, with its number."""
     (tmp_path / "file").touch()
     with pytest.raises(DiskError) as caught:
-        async with Part(disk, tmp_path / "file" / "a.csv") as part:
+        async with PartialFileWriter(disk, tmp_path / "file" / "a.csv") as part:
             await part.publish(size, overwrite=False)
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.cause is caught.value.__cause__
     assert names(tmp_path) == ["file"]
 
 
-async def test_a_part_of_nothing_is_an_empty_file(disk: Disk, tmp_path: Path) -> None:
+async def test_a_part_of_nothing_is_an_empty_file(disk: FileExecutor, tmp_path: Path) -> None:
     """An object without a byte has a file, too."""
-    async with Part(disk, tmp_path / "a.csv") as part:
+    async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
         assert names(tmp_path) == []
         await part.publish(size, overwrite=False)
     assert (tmp_path / "a.csv").read_bytes() == b""
@@ -237,14 +237,14 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path, p
 
     What was on its way to its place is there, whole.
     """
-    disk = Disk(threads=1)
+    disk = FileExecutor(threads=1)
     gate = Gate()
     run, threads = (disk.run_short, _SHORT) if publishing else (disk.run, 1)
     busy = [asyncio.create_task(run(tmp_path, gate)) for _ in range(threads)]
     await entered(gate)
 
     async def use() -> None:
-        async with Part(disk, tmp_path / "a.csv") as part:
+        async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
             if publishing:
                 await part.publish(size, overwrite=False)
             for position in (0, BLOCK_SIZE):
@@ -264,7 +264,9 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path, p
     disk.close()
 
 
-async def test_who_is_cancelled_when_the_work_has_just_ended_is_cancelled(disk: Disk, tmp_path: Path) -> None:
+async def test_who_is_cancelled_when_the_work_has_just_ended_is_cancelled(
+    disk: FileExecutor, tmp_path: Path
+) -> None:
     """That the loop is told of an end nobody waits for any more disturbs nobody else."""
     failures: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
@@ -284,7 +286,9 @@ async def test_who_is_cancelled_when_the_work_has_just_ended_is_cancelled(disk: 
     assert failures == []
 
 
-async def test_an_error_of_cancelled_disk_work_is_not_left_unheard(disk: Disk, tmp_path: Path) -> None:
+async def test_an_error_of_cancelled_disk_work_is_not_left_unheard(
+    disk: FileExecutor, tmp_path: Path
+) -> None:
     """Cancellation wins, and no warning about an exception that was never retrieved follows."""
     gate = Gate()
 
@@ -301,7 +305,7 @@ async def test_an_error_of_cancelled_disk_work_is_not_left_unheard(disk: Disk, t
         await task
 
 
-async def test_calls_in_a_row_are_done_in_turn(disk: Disk, tmp_path: Path) -> None:
+async def test_calls_in_a_row_are_done_in_turn(disk: FileExecutor, tmp_path: Path) -> None:
     """Each after the one before it, on one thread at a time, and whoever gives one waits for those before."""
     lane = disk.lane(tmp_path)
     gate = Gate()
@@ -316,7 +320,7 @@ async def test_calls_in_a_row_are_done_in_turn(disk: Disk, tmp_path: Path) -> No
     assert done == [0, 1, 2]
 
 
-async def test_who_gave_a_call_may_be_cancelled(disk: Disk, tmp_path: Path) -> None:
+async def test_who_gave_a_call_may_be_cancelled(disk: FileExecutor, tmp_path: Path) -> None:
     """The call is made all the same, and waited for."""
     lane = disk.lane(tmp_path)
     gate = Gate()
@@ -332,7 +336,7 @@ async def test_who_gave_a_call_may_be_cancelled(disk: Disk, tmp_path: Path) -> N
     assert done == [1]
 
 
-async def test_after_a_call_that_fails_no_other_is_made(disk: Disk, tmp_path: Path) -> None:
+async def test_after_a_call_that_fails_no_other_is_made(disk: FileExecutor, tmp_path: Path) -> None:
     """Everybody hears of the failure: an error of the disk as such, any other as it is."""
 
     def fail(error: Exception) -> None:
@@ -351,7 +355,7 @@ async def test_after_a_call_that_fails_no_other_is_made(disk: Disk, tmp_path: Pa
 
 async def test_a_row_on_threads_that_are_gone_says_so(tmp_path: Path) -> None:
     """Nobody waits for what will never be done."""
-    disk = Disk()
+    disk = FileExecutor()
     lane = disk.lane(tmp_path)
     disk.close()
     with pytest.raises(DiskError, match="no thread can be started"):

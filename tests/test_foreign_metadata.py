@@ -17,13 +17,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from packagex_async import FileState, verify_directory
-from packagex_async._partials.partial_file import Partial
-from packagex_async._partials.partial_index import Leftovers
+from packagex_async._partials.partial_file import PartialFile
+from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._partials.partial_metadata import MAX_LENGTH, parse_memo
+from packagex_async._sync.comparison import Comparison
 from packagex_async._sync.inventory import Inventory
 from packagex_async._sync.manifest import NAME, Manifest
-from packagex_async._sync.manifest_entry import Line
-from packagex_async.comparison import Comparison
+from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.testing import Emulator
 
 from .support import AT_ONCE, names
@@ -37,10 +37,10 @@ LINE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def line(**changes: Any) -> Line:
+def line(**changes: Any) -> ManifestEntry:
     """A good line of the manifest."""
     fields: dict[str, Any] = LINE | changes
-    return Line(**fields)
+    return ManifestEntry(**fields)
 
 
 numbers = st.integers(-(2**70), 2**70) | st.integers(-5, LENGTH + 5)
@@ -82,7 +82,7 @@ def test_a_partial_is_continued_within_its_bounds_or_not_at_all(memo: bytes, siz
         part.write_bytes(bytes(size))
         for ending, text in (("json", memo), ("claim", claim)):
             part.with_name(f"{part.name}.{ending}").write_bytes(text)
-        partial = Partial.taken_up(target, target.parent, Leftovers(), ("sha256",))
+        partial = PartialFile.taken_up(target, target.parent, PartialIndex(), ("sha256",))
         if partial is not None:
             assert partial.written.end <= size <= (partial.length or 0)
             assert all(0 <= start < end for start, end in partial.gaps())

@@ -18,7 +18,7 @@ import pytest
 
 from packagex_async._files.locks import LIFETIME
 from packagex_async._partials import partial_index
-from packagex_async._partials.partial_metadata import MAX_GAPS, MAX_SIZE, Memo
+from packagex_async._partials.partial_metadata import MAX_GAPS, MAX_SIZE, PartialMetadata
 
 from .support import in_a_pid_namespace, names
 
@@ -38,9 +38,9 @@ def left(
     return path
 
 
-def take_up(target: Path) -> tuple[partial_index.LockedPart, Memo] | None:
+def take_up(target: Path) -> tuple[partial_index.LockedPartial, PartialMetadata] | None:
     """As a run does that comes later."""
-    return partial_index.take_up(target, partial_index.Leftovers())
+    return partial_index.take_up(target, partial_index.PartialIndex())
 
 
 def taken(target: Path) -> Path | None:
@@ -77,7 +77,7 @@ def process(script: str, *arguments: Path, prefix: tuple[str, ...] = ()) -> Iter
             child.kill()
 
 
-HOLD = "found = partial_index.take_up(Path(sys.argv[1]), partial_index.Leftovers()); assert found"
+HOLD = "found = partial_index.take_up(Path(sys.argv[1]), partial_index.PartialIndex()); assert found"
 
 
 def test_what_a_run_has_left_is_taken_up(tmp_path: Path) -> None:
@@ -120,9 +120,7 @@ def test_a_forked_process_does_not_keep_a_partial_that_was_released(tmp_path: Pa
     """A child shares the lock of its parent until the parent releases it."""
     left(tmp_path)
     script = (
-        f"import os; {HOLD}\n"
-        "if os.fork() == 0: sys.stdin.read(); os._exit(0)\n"
-        f"found[0].close(); {HOLD}\n"
+        f"import os; {HOLD}\nif os.fork() == 0: sys.stdin.read(); os._exit(0)\nfound[0].close(); {HOLD}\n"
     )
     with process(script, tmp_path / "a.csv"):
         pass
@@ -452,7 +450,7 @@ def test_a_partial_of_an_earlier_version_that_was_never_to_be_left_goes_after_a_
 
 def test_a_folder_is_looked_through_once(tmp_path: Path) -> None:
     """However many files come into it; one that is not there has nothing in it."""
-    leftovers = partial_index.Leftovers()
+    leftovers = partial_index.PartialIndex()
     part = left(tmp_path)
     assert leftovers.of(tmp_path / "b.csv") == []
     left(tmp_path, "2")
@@ -464,7 +462,7 @@ def test_a_folder_is_looked_through_once(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_read_may_hold_anything(tmp_path: Path) -> None:
     """No partial is known of, and no target is known to be absent; writing there tells what is wrong."""
     (tmp_path / "file").touch()
-    leftovers = partial_index.Leftovers()
+    leftovers = partial_index.PartialIndex()
     assert leftovers.of(tmp_path / "file" / "a.csv") == []
     assert leftovers.had_any_like(tmp_path / "file" / "a.csv")
 

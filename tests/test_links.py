@@ -15,8 +15,8 @@ from packagex_async import (
     RequestTimeoutError,
     ServerError,
 )
-from packagex_async._storage.download_urls import Links
-from packagex_async._storage.storage_errors import Link
+from packagex_async._storage.download_urls import DownloadUrls
+from packagex_async._storage.storage_errors import DownloadUrl
 
 OLD = Export(id="exp_1", json_url="https://s.example/j?old", csv_url="https://s.example/c?old")
 NEW = Export(id="exp_1", json_url="https://s.example/j?new", csv_url="https://s.example/c?new")
@@ -37,7 +37,7 @@ class Api:
         return self.answer
 
 
-def stale(links: Links, artifact: Artifact) -> Link:
+def stale(links: DownloadUrls, artifact: Artifact) -> DownloadUrl:
     link = links.link(artifact)
     assert link is not None
     return link
@@ -46,7 +46,7 @@ def stale(links: Links, artifact: Artifact) -> Link:
 async def test_trap_13_all_artifacts_share_one_refresh() -> None:
     """Whoever comes first asks; the others get what came."""
     api = Api(NEW)
-    links = Links(OLD, api.retrieve)
+    links = DownloadUrls(OLD, api.retrieve)
     before = [stale(links, artifact) for artifact in (Artifact.JSON, Artifact.CSV)] * 3
     after = await asyncio.gather(*(links.fresh(link) for link in before))
     assert api.asked == 1
@@ -57,7 +57,7 @@ async def test_trap_13_all_artifacts_share_one_refresh() -> None:
 
 async def test_trap_13_a_deleted_export_is_told_apart() -> None:
     """It is gone, not expired."""
-    links = Links(OLD, Api(NotFoundError("no such export", status=404)).retrieve)
+    links = DownloadUrls(OLD, Api(NotFoundError("no such export", status=404)).retrieve)
     with pytest.raises(ExportGoneError, match="export exp_1 is gone"):
         await links.fresh(stale(links, Artifact.CSV))
 
@@ -66,7 +66,7 @@ async def test_trap_13_a_deleted_export_is_told_apart() -> None:
 async def test_a_refresh_that_fails_says_why(error: Exception) -> None:
     """The link is still the reason, the cause is beside it; and it is not tried for each artifact again."""
     api = Api(error)
-    links = Links(OLD, api.retrieve)
+    links = DownloadUrls(OLD, api.retrieve)
     for artifact in (Artifact.CSV, Artifact.JSON):
         with pytest.raises(LinkExpiredError, match="a fresh one could not be had") as caught:
             await links.fresh(stale(links, artifact))
@@ -77,7 +77,7 @@ async def test_a_refresh_that_fails_says_why(error: Exception) -> None:
 
 async def test_an_artifact_that_is_offered_no_longer_is_final() -> None:
     """The export is there, its file is not."""
-    links = Links(OLD, Api(Export(id="exp_1")).retrieve)
+    links = DownloadUrls(OLD, Api(Export(id="exp_1")).retrieve)
     with pytest.raises(LinkExpiredError, match="offers the artifact no longer"):
         await links.fresh(stale(links, Artifact.CSV))
     assert links.link(Artifact.CSV) is None

@@ -25,12 +25,12 @@ from hypothesis import strategies as st
 from packagex_async._files.paths import UnsafePathError
 from packagex_async._sync import manifest as manifest_module
 from packagex_async._sync.manifest import NAME, Manifest
-from packagex_async._sync.manifest_entry import Line
+from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._sync.manifest_reader import MAX_LINE, RawLine, read_lines
 
 from .support import names
 
-LINE = Line(
+LINE = ManifestEntry(
     export_id="exp_1",
     artifact="csv",
     path="exp_1.csv",
@@ -40,7 +40,7 @@ LINE = Line(
     when="2024-05-01T12:00:00+00:00",
     updated_at="2024-05-01T11:00:00+00:00",
 )
-ABSENT = Line(export_id="exp_1", artifact="json", when=LINE.when, updated_at=None)
+ABSENT = ManifestEntry(export_id="exp_1", artifact="json", when=LINE.when, updated_at=None)
 
 
 @contextlib.contextmanager
@@ -52,7 +52,7 @@ def opened(folder: Path, *, durable: bool = False) -> Iterator[Manifest]:
         manifest.close()
 
 
-def found(folder: Path, export_id: str = "exp_1") -> dict[str, Line]:
+def found(folder: Path, export_id: str = "exp_1") -> dict[str, ManifestEntry]:
     with opened(folder) as manifest:
         return manifest.find(export_id, ("json", "csv"))
 
@@ -131,8 +131,10 @@ tails |= st.sampled_from([b'{"note": 1}', b"mine", b"\0\0\0", b'{"export_id"', b
 def test_torn_duplicated_and_foreign_lines_do_no_harm(lines: list[bytes], tail: bytes) -> None:
     """The last good line of an artifact wins, whole lines stay as they are, and new ones stand apart."""
     whole = b"".join(line + b"\n" for line in lines)
-    expected = {(line.export_id, line.artifact): line for text in lines if (line := Line.parse(text))}
-    if (complete := Line.parse(tail)) is not None:
+    expected = {
+        (line.export_id, line.artifact): line for text in lines if (line := ManifestEntry.parse(text))
+    }
+    if (complete := ManifestEntry.parse(tail)) is not None:
         expected[complete.export_id, complete.artifact] = complete
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

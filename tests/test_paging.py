@@ -16,7 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from packagex_async import Export, Page, PaginationError
 from packagex_async._api.converters import UnreadPage, pagination_from_json
-from packagex_async._listing.paginator import MAX_BARREN_PAGES, MAX_BELIEVED_REPEATS, PART, Step, Walk
+from packagex_async._listing.paginator import (
+    MAX_BARREN_PAGES,
+    MAX_BELIEVED_REPEATS,
+    PART,
+    PageRequest,
+    Paginator,
+)
 from packagex_async._polling.schedule import outlived
 from packagex_async._utils.http_headers import EARLIEST, LATEST
 from packagex_async.models import LIFETIME, Pagination
@@ -25,7 +31,7 @@ from .listing import START, Listing
 from .support import examples
 
 
-def expire_oldest(listing: Listing) -> Callable[[Step], None]:
+def expire_oldest(listing: Listing) -> Callable[[PageRequest], None]:
     return lambda step: None if step.back else void(listing.delete(0))
 
 
@@ -61,8 +67,8 @@ def test_an_insertion_that_hides_a_deletion_from_the_count_is_noticed() -> None:
     listing.fill(6)
     survivors = {export.id for export in listing.alive[1:]}
 
-    def swap(step: Step) -> None:
-        if step == Step(1):
+    def swap(step: PageRequest) -> None:
+        if step == PageRequest(1):
             listing.delete(0)
             listing.insert()
 
@@ -73,11 +79,11 @@ def test_a_repetition_that_the_count_does_not_account_for_is_noticed() -> None:
     """Pages of different moments: as many places as there are exports, and one of them shown twice."""
     first, second, third = (Export(id=f"exp_{number}") for number in (1, 2, 3))
     for repeats in (False, True):
-        walk = Walk()
+        walk = Paginator()
         for number, export in ((1, first), (2, second), (3, first if repeats else third)):
             page = Page(data=(export,), pagination=Pagination(has_more=number < 3, total_count=3))
-            walk.take(Step(number), page, None)
-        assert walk.step == (Step(2, back=True) if repeats else None)
+            walk.take(PageRequest(number), page, None)
+        assert walk.step == (PageRequest(2, back=True) if repeats else None)
 
 
 def test_without_a_count_an_expiry_is_known_by_its_date() -> None:
@@ -87,8 +93,8 @@ def test_without_a_count_an_expiry_is_known_by_its_date() -> None:
     survivors = {export.id for export in listing.alive[1:]}
     listing.now = START + LIFETIME
 
-    def expire(step: Step) -> None:
-        if step == Step(1):
+    def expire(step: PageRequest) -> None:
+        if step == PageRequest(1):
             listing.now += timedelta(seconds=1)
             listing.delete(0)
 
@@ -106,14 +112,14 @@ def test_without_a_count_and_dates_nothing_is_yielded_twice() -> None:
 def test_a_listing_that_reorders_looks_back_when_an_export_moved() -> None:
     """By `updated_at`, an update moves a listed export to the end and hides another."""
     first, second, third = (Export(id=f"exp_{n}") for n in (1, 2, 3))
-    walk = Walk(by_creation=False, reorders=True)
+    walk = Paginator(by_creation=False, reorders=True)
     pages = [
-        (Step(1), (first,), True),
-        (Step(2), (third,), True),
-        (Step(3), (first,), False),
-        (Step(3, back=True), (third,), False),
-        (Step(2, back=True), (second,), True),
-        (Step(1, back=True), (first,), True),
+        (PageRequest(1), (first,), True),
+        (PageRequest(2), (third,), True),
+        (PageRequest(3), (first,), False),
+        (PageRequest(3, back=True), (third,), False),
+        (PageRequest(2, back=True), (second,), True),
+        (PageRequest(1, back=True), (first,), True),
     ]
     yielded: list[Export] = []
     for expected, data, has_more in pages:
@@ -126,12 +132,16 @@ def test_a_listing_that_reorders_looks_back_when_an_export_moved() -> None:
 
 def test_a_walk_from_a_later_page_does_not_look_back() -> None:
     """What lies before the page asked for was not asked for."""
-    walk = Walk(start=2)
+    walk = Paginator(start=2)
     walk.take(
-        Step(2), Page(data=(Export(id="a"),), pagination=Pagination(has_more=True, total_count=9)), None
+        PageRequest(2),
+        Page(data=(Export(id="a"),), pagination=Pagination(has_more=True, total_count=9)),
+        None,
     )
     walk.take(
-        Step(3), Page(data=(Export(id="b"),), pagination=Pagination(has_more=False, total_count=5)), None
+        PageRequest(3),
+        Page(data=(Export(id="b"),), pagination=Pagination(has_more=False, total_count=5)),
+        None,
     )
     assert walk.step is None
 
@@ -141,7 +151,7 @@ def endless(data: tuple[Export, ...], *, heeded: bool = False, **told: Any) -> i
 
     With `heeded`, page 1 is another one when it is asked for again, as after insertions.
     """
-    walk = Walk()
+    walk = Paginator()
     for number in range(1, 1000):
         assert walk.step is not None
         checked = heeded and walk.step.check
@@ -173,12 +183,14 @@ def test_trap_25_a_page_that_is_page_1_again_is_an_error_not_a_loop(told: dict[s
 def test_a_server_that_shuffles_its_one_page_is_an_error_not_a_loop() -> None:
     """The order of the exports does not matter."""
     first, second = Export(id="a"), Export(id="b")
-    walk = Walk()
-    for step, data in ((Step(1), (first, second)), (Step(2), (second, first))):
+    walk = Paginator()
+    for step, data in ((PageRequest(1), (first, second)), (PageRequest(2), (second, first))):
         walk.take(step, Page(data=data, pagination=Pagination(has_more=True)), None)
-    assert walk.step == Step(1, check=True)
+    assert walk.step == PageRequest(1, check=True)
     with pytest.raises(PaginationError, match="page 2 is page 1 again, so the server ignores `page`"):
-        walk.take(Step(1, check=True), Page(data=(first, second), pagination=Pagination(has_more=True)), None)
+        walk.take(
+            PageRequest(1, check=True), Page(data=(first, second), pagination=Pagination(has_more=True)), None
+        )
 
 
 def test_a_page_that_repeats_is_an_error_not_a_loop() -> None:
@@ -199,17 +211,17 @@ def test_empty_pages_with_more_behind_them_are_bounded() -> None:
 
 def test_nothing_is_taken_from_a_page_that_is_asked_for_as_a_check() -> None:
     """It was not asked for, and a walk from a later page has no place for it."""
-    walk = Walk(start=3)
+    walk = Paginator(start=3)
     export, other = Export(id="a"), Export(id="b")
     for number in (3, 4):
-        walk.take(Step(number), Page(data=(export,), pagination=Pagination(has_more=True)), None)
-    assert walk.step == Step(1, check=True)
+        walk.take(PageRequest(number), Page(data=(export,), pagination=Pagination(has_more=True)), None)
+    assert walk.step == PageRequest(1, check=True)
     assert walk.following(8) == ()
     again = Page(data=(other,), pagination=Pagination(has_more=True))
-    assert walk.take(Step(1, check=True), again, None) == ()
-    assert walk.step == Step(5)
+    assert walk.take(PageRequest(1, check=True), again, None) == ()
+    assert walk.step == PageRequest(5)
     last = Page(data=(other,), pagination=Pagination(has_more=False))
-    assert walk.take(Step(5), last, None) == (other,)
+    assert walk.take(PageRequest(5), last, None) == (other,)
 
 
 # Where the API does not say whether there is more.
@@ -229,7 +241,7 @@ class Terse(Listing):
     past_end: str = "empty"
     ignores_page: bool = False
 
-    def page(self, step: Step) -> Page:
+    def page(self, step: PageRequest) -> Page:
         self.requests += 1
         number, last = step.page, max(-(-len(self.alive) // self.cap), 1)
         if number > last and self.past_end != "empty":
@@ -240,7 +252,7 @@ class Terse(Listing):
         return Page(data=data, pagination=pagination_from_json({"total_count": total}, count=len(data)))
 
     def walked(self, limit: int = 100) -> list[str]:
-        walk = Walk(by_creation=not self.newest_first, limit=limit)
+        walk = Paginator(by_creation=not self.newest_first, limit=limit)
         yielded = []
         while (step := walk.step) is not None:
             yielded += [export.id for export in walk.take(step, self.page(step), self.served)]
@@ -267,10 +279,10 @@ def test_a_page_past_the_certain_end_is_asked_for_as_a_probe(has_more: bool) -> 
     """So that an answer that there is no such page is none; where `has_more` is true, it is an error."""
     export = Export(id="a")
     for inferred in (True, False):
-        walk = Walk()
+        walk = Paginator()
         pagination = Pagination(has_more=has_more, inferred=inferred, total_count=2)
-        walk.take(Step(1), Page(data=(export,), pagination=pagination), None)
-        assert walk.step == Step(2)
+        walk.take(PageRequest(1), Page(data=(export,), pagination=pagination), None)
+        assert walk.step == PageRequest(2)
         assert walk.step is not None
         assert walk.step.probe == (inferred or not has_more)
 
@@ -296,7 +308,7 @@ def test_has_more_that_contradicts_the_total_count_costs_one_more_page() -> None
     """What is there is had; and when there is nothing, the listing ends well."""
     listing = Listing(limit=25)
     listing.fill(60)
-    walk = Walk(limit=100)
+    walk = Paginator(limit=100)
     yielded: list[Export] = []
     while (step := walk.step) is not None:
         page = listing.page(step)
@@ -304,23 +316,23 @@ def test_has_more_that_contradicts_the_total_count_costs_one_more_page() -> None
         yielded += walk.take(step, attrs.evolve(page, pagination=said_to_be_last), None)
     assert (len(yielded), listing.requests) == (60, 3)
     # A repetition that the count does not account for is looked into, as ever.
-    for data, following in (((), None), ((Export(id="a"),), Step(1, back=True))):
-        walk = Walk()
+    for data, following in (((), None), ((Export(id="a"),), PageRequest(1, back=True))):
+        walk = Paginator()
         last = Pagination(has_more=False, total_count=1000)
-        walk.take(Step(1), Page(data=(Export(id="a"),), pagination=last), None)
-        assert walk.step == Step(2)
-        walk.take(Step(2), Page(data=data, pagination=last), None)
+        walk.take(PageRequest(1), Page(data=(Export(id="a"),), pagination=last), None)
+        assert walk.step == PageRequest(2)
+        walk.take(PageRequest(2), Page(data=data, pagination=last), None)
         assert walk.step == following
 
 
 def test_trap_24_places_of_malformed_items_count_as_places() -> None:
     """A page of nothing else is passed over, and the total count is still made up."""
-    walk = Walk()
+    walk = Paginator()
     pages = [((Export(id="a"),), 1), ((), 2), ((Export(id="b"), Export(id="c")), 0)]
     for number, (data, malformed) in enumerate(pages, 1):
-        assert walk.step == Step(number)
+        assert walk.step == PageRequest(number)
         pagination = Pagination(has_more=True, inferred=True, total_count=6)
-        walk.take(Step(number), Page(data=data, malformed=malformed, pagination=pagination), None)
+        walk.take(PageRequest(number), Page(data=data, malformed=malformed, pagination=pagination), None)
     assert walk.step is None
 
 
@@ -328,49 +340,49 @@ def test_a_large_page_is_taken_in_parts() -> None:
     """With the same outcome as at once, malformed items or not, and also as a check."""
     exports = tuple(Export(id=f"exp_{number}") for number in range(PART * 3 - 1))
     page = Page(data=exports, pagination=Pagination(has_more=False))
-    parts = list(Walk().parts(Step(1), page, None))
+    parts = list(Paginator().parts(PageRequest(1), page, None))
     assert list(map(len, parts)) == [PART, PART, PART - 1]
-    assert tuple(chain.from_iterable(parts)) == exports == Walk().take(Step(1), page, None)
+    assert tuple(chain.from_iterable(parts)) == exports == Paginator().take(PageRequest(1), page, None)
     items: list[Any] = [{"id": export.id} for export in exports]
     items[PART : PART * 2] = [None] * PART
     unread = UnreadPage(items, page.pagination, "data")
-    assert list(map(len, Walk().parts(Step(1), unread, None))) == [PART, 0, PART - 1]
+    assert list(map(len, Paginator().parts(PageRequest(1), unread, None))) == [PART, 0, PART - 1]
     assert (unread.malformed, unread.first_malformed) == (PART, f"data[{PART}] is not an export but null")
-    walk = Walk()
+    walk = Paginator()
     endless = attrs.evolve(page, pagination=Pagination(has_more=True))
     for number in (1, 2):
-        walk.take(Step(number), endless, None)
+        walk.take(PageRequest(number), endless, None)
     again: list[Any] = [None, *({"id": export.id} for export in exports[::-1]), None]
     with pytest.raises(PaginationError):
-        walk.take(Step(1, check=True), UnreadPage(again, page.pagination, "data"), None)
+        walk.take(PageRequest(1, check=True), UnreadPage(again, page.pagination, "data"), None)
 
 
 @pytest.mark.parametrize("edge", [EARLIEST, LATEST])
 def test_no_date_that_is_read_overflows(edge: datetime) -> None:
     """Neither of an export nor of an answer; what is further out is not read as a date."""
     for created, served in ((edge, START), (START, edge), (edge, edge)):
-        walk = Walk()
+        walk = Paginator()
         page = Page(data=(Export(id="a", created_at=created),), pagination=Pagination(has_more=False))
-        assert len(walk.take(Step(1), page, served)) == 1
+        assert len(walk.take(PageRequest(1), page, served)) == 1
         assert outlived(page.data[0], served) in (True, False)
 
 
 def test_an_empty_page_with_more_behind_it_is_passed_over() -> None:
     """What comes after an empty page is not lost."""
-    walk = Walk()
-    assert walk.take(Step(1), Page(data=(), pagination=Pagination(has_more=True)), None) == ()
+    walk = Paginator()
+    assert walk.take(PageRequest(1), Page(data=(), pagination=Pagination(has_more=True)), None) == ()
     export = Export(id="a")
     last = Page(data=(export,), pagination=Pagination(has_more=False))
-    assert walk.take(Step(2), last, None) == (export,)
+    assert walk.take(PageRequest(2), last, None) == (export,)
     assert walk.step is None
 
 
 def test_a_barren_last_page_ends_the_walk() -> None:
     """A last page that only repeats is no error."""
-    walk = Walk()
+    walk = Paginator()
     export = Export(id="a")
-    walk.take(Step(1), Page(data=(export,), pagination=Pagination(has_more=True)), None)
-    assert walk.take(Step(2), Page(data=(export,), pagination=Pagination(has_more=False)), None) == ()
+    walk.take(PageRequest(1), Page(data=(export,), pagination=Pagination(has_more=True)), None)
+    assert walk.take(PageRequest(2), Page(data=(export,), pagination=Pagination(has_more=False)), None) == ()
     assert walk.step is None
 
 
@@ -378,7 +390,7 @@ def test_an_export_listed_twice_on_one_page_is_yielded_once() -> None:
     """Deduplication holds within a page, too."""
     export = Export(id="a")
     page = Page(data=(export, export), pagination=Pagination(has_more=False))
-    assert Walk().take(Step(1), page, None) == (export,)
+    assert Paginator().take(PageRequest(1), page, None) == (export,)
 
 
 class ExactlyOnce(RuleBasedStateMachine):
@@ -390,7 +402,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     def begin(self, limit: int, count: int, newest_first: bool) -> None:
         self.listing = Listing(limit, newest_first, counts=self.counts)
         self.listing.fill(count)
-        self.walk = Walk(by_creation=not newest_first)
+        self.walk = Paginator(by_creation=not newest_first)
         self.yielded: list[str] = []
         self.throughout: set[str] = set()
         self.changed = False
@@ -474,12 +486,12 @@ def test_without_a_count_newest_first_misses_nothing_that_does_not_expire(
     listing.fill(count)
     schedule = iter(deaths)
 
-    def live(_: Step) -> None:
+    def live(_: PageRequest) -> None:
         for _death in range(min(next(schedule, 0), len(listing.alive))):
             listing.delete(0)
         listing.insert()
 
-    walk = Walk(by_creation=False)
+    walk = Paginator(by_creation=False)
     ids = {export.id for export in listing.alive}
     yielded: list[str] = []
     while (step := walk.step) is not None:

@@ -17,24 +17,24 @@ from typing import Any
 import pytest
 
 from packagex_async._files.disk_errors import DiskError
-from packagex_async._files.executor import Disk
-from packagex_async._files.operations import Measured, put_in_place, write_all
+from packagex_async._files.executor import FileExecutor
+from packagex_async._files.operations import FileDigest, put_in_place, write_all
 from packagex_async._partials import partial_file, partial_index, partial_writer
-from packagex_async._partials.partial_index import Leftovers
-from packagex_async._partials.partial_metadata import Memo
-from packagex_async._partials.partial_writer import Part
-from packagex_async._utils.byte_ranges import Bounds
+from packagex_async._partials.partial_index import PartialIndex
+from packagex_async._partials.partial_metadata import PartialMetadata
+from packagex_async._partials.partial_writer import PartialFileWriter
+from packagex_async._utils.byte_ranges import ByteRange
 
 from .support import names
 
 LENGTH = 100_000
 WHOLE = random.Random("kept").randbytes(LENGTH)
-MEMO: Memo = {"length": LENGTH, "algorithm": None, "hashes": []}
+MEMO: PartialMetadata = {"length": LENGTH, "algorithm": None, "hashes": []}
 
 
 @pytest.fixture
-async def disk() -> AsyncIterator[Disk]:
-    disk = Disk(threads=2)
+async def disk() -> AsyncIterator[FileExecutor]:
+    disk = FileExecutor(threads=2)
     yield disk
     disk.close()
 
@@ -45,24 +45,24 @@ def _write_each_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partial_writer, "_WORTH_A_WRITE", 1)
 
 
-async def begun(part: Part, *spans: Bounds, memo: Memo = MEMO) -> None:
+async def begun(part: PartialFileWriter, *spans: ByteRange, memo: PartialMetadata = MEMO) -> None:
     """Start a file that a later run may go on with, and write `spans` of it."""
     await part.start(algorithms=["md5"], length=LENGTH, memo=memo)
     for start, end in spans:
         await part.write(WHOLE[start:end], start)
 
 
-async def left(disk: Disk, folder: Path, *spans: Bounds) -> None:
+async def left(disk: FileExecutor, folder: Path, *spans: ByteRange) -> None:
     """A run that ends by itself, with `spans` written."""
-    async with Part(disk, folder / "a.csv") as part:
+    async with PartialFileWriter(disk, folder / "a.csv") as part:
         await begun(part, *spans)
 
 
-async def gone_on(disk: Disk, folder: Path) -> list[Bounds]:
+async def gone_on(disk: FileExecutor, folder: Path) -> list[ByteRange]:
     """The next run: it brings what it finds missing, and the file is the whole; what was missing."""
     target = folder / "a.csv"
-    async with Part(disk, target) as part:
-        memo = await part.take_up(Leftovers(), ["md5"])
+    async with PartialFileWriter(disk, target) as part:
+        memo = await part.take_up(PartialIndex(), ["md5"])
         if memo is None:
             await begun(part)
         gaps = part.gaps()
@@ -76,7 +76,7 @@ async def gone_on(disk: Disk, folder: Path) -> list[Bounds]:
     return gaps
 
 
-def _check(measured: Measured) -> None:
+def _check(measured: FileDigest) -> None:
     assert measured.size == LENGTH
 
 
@@ -102,25 +102,25 @@ def change_memo(folder: Path, **changes: object) -> None:
     ],
 )
 async def test_the_next_run_lacks_only_what_is_missing(
-    disk: Disk, tmp_path: Path, spans: list[Bounds], missing: list[Bounds]
+    disk: FileExecutor, tmp_path: Path, spans: list[ByteRange], missing: list[ByteRange]
 ) -> None:
     """With or without gaps; the digest is that of the whole, though half of it was read from disk."""
     await left(disk, tmp_path, *spans)
     assert await gone_on(disk, tmp_path) == missing
 
 
-async def test_a_run_after_a_run_after_a_run(disk: Disk, tmp_path: Path) -> None:
+async def test_a_run_after_a_run_after_a_run(disk: FileExecutor, tmp_path: Path) -> None:
     """Each fills a part of what the one before has left, from either end."""
     await left(disk, tmp_path, (40_000, 50_000))
     for start, end in ((90_000, LENGTH), (0, 10_000), (20_000, 30_000)):
-        async with Part(disk, tmp_path / "a.csv") as part:
-            assert await part.take_up(Leftovers(), []) is not None
+        async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
+            assert await part.take_up(PartialIndex(), []) is not None
             await part.write(WHOLE[start:end], start)
     assert await gone_on(disk, tmp_path) == [(10_000, 20_000), (30_000, 40_000), (50_000, 90_000)]
 
 
 async def test_gaps_are_told_before_there_are_any(
-    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disk: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The memo stands before the first byte that is out of order, and is held current from then on."""
     told: list[object] = []
@@ -137,7 +137,7 @@ async def test_gaps_are_told_before_there_are_any(
 
 @pytest.mark.parametrize("order", range(4))
 async def test_killed_between_any_two_steps(
-    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: int
+    disk: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: int
 ) -> None:
     """Whatever state of the folder a dead process leaves, the next run makes the whole of it."""
     states: list[Path] = []
@@ -158,7 +158,7 @@ async def test_killed_between_any_two_steps(
         watched.setattr(partial_index, "put_in_place", snap(put_in_place))
         watched.setattr(Path, "replace", snap(Path.replace))
         watched.setattr(partial_index, "create", snap(partial_index.create))
-        async with Part(disk, running / "a.csv") as part:
+        async with PartialFileWriter(disk, running / "a.csv") as part:
             await begun(part, *[(start, start + 20_000) for start in starts])
             await part.publish(_check, overwrite=False)
     assert len(states) > 12
@@ -175,7 +175,9 @@ async def test_killed_between_any_two_steps(
         [[0, LENGTH + 1]], [[LENGTH + 5, LENGTH + 9]], [[10**30, 10**31]], [[10, 30], [20, 40]], [[[], []]],
     ],
 )  # fmt: skip
-async def test_trap_03_gaps_of_no_sense_are_never_trusted(disk: Disk, tmp_path: Path, gaps: object) -> None:
+async def test_trap_03_gaps_of_no_sense_are_never_trusted(
+    disk: FileExecutor, tmp_path: Path, gaps: object
+) -> None:
     """All is fetched anew, and nothing of the old partial is left."""
     await left(disk, tmp_path, (0, 60_000))
     change_memo(tmp_path, gaps=gaps)
@@ -184,7 +186,7 @@ async def test_trap_03_gaps_of_no_sense_are_never_trusted(disk: Disk, tmp_path: 
 
 @pytest.mark.parametrize("length", [None, "100000", 99.5, float("inf"), -1, 50_000, [LENGTH]])
 async def test_trap_03_a_length_of_no_sense_is_never_trusted(
-    disk: Disk, tmp_path: Path, length: object
+    disk: FileExecutor, tmp_path: Path, length: object
 ) -> None:
     """Nor one that is less than what is there."""
     await left(disk, tmp_path, (0, 60_000))
@@ -193,7 +195,7 @@ async def test_trap_03_a_length_of_no_sense_is_never_trusted(
 
 
 async def test_trap_03_a_file_shorter_than_its_memo_tells_is_never_trusted(
-    disk: Disk, tmp_path: Path
+    disk: FileExecutor, tmp_path: Path
 ) -> None:
     """What is not there was not written."""
     await left(disk, tmp_path, (50_000, 60_000))
@@ -202,7 +204,9 @@ async def test_trap_03_a_file_shorter_than_its_memo_tells_is_never_trusted(
     assert await gone_on(disk, tmp_path) == [(0, LENGTH)]
 
 
-async def test_trap_03_a_file_longer_than_the_whole_is_never_trusted(disk: Disk, tmp_path: Path) -> None:
+async def test_trap_03_a_file_longer_than_the_whole_is_never_trusted(
+    disk: FileExecutor, tmp_path: Path
+) -> None:
     """It would be published with bytes behind its end."""
     await left(disk, tmp_path, (50_000, 60_000))
     (part,) = tmp_path.glob(".*.part")
@@ -211,7 +215,7 @@ async def test_trap_03_a_file_longer_than_the_whole_is_never_trusted(disk: Disk,
 
 
 async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
-    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disk: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a write that failed nothing is believed, however much came of it; and none is done after it."""
     await left(disk, tmp_path, (0, 10), (50, 60))
@@ -220,8 +224,8 @@ async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
         write_all(file, bytes(len(block)))
         raise OSError("full")
 
-    async with Part(disk, tmp_path / "a.csv") as part:
-        assert await part.take_up(Leftovers(), []) is not None
+    async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
+        assert await part.take_up(PartialIndex(), []) is not None
         with monkeypatch.context() as full:
             full.setattr(partial_file, "write_all", refuse)
             with pytest.raises(DiskError):
@@ -231,7 +235,7 @@ async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
 
 
 async def test_where_there_is_no_room_nothing_is_left(
-    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disk: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a file without a byte, nor its metadata."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
@@ -241,7 +245,7 @@ async def test_where_there_is_no_room_nothing_is_left(
 
 
 async def test_cancelled_while_it_is_taken_up_nothing_is_lost(
-    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disk: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was claimed by then is left to the next run, and closed."""
     await left(disk, tmp_path, (0, 10), (50, 60))
@@ -253,8 +257,8 @@ async def test_cancelled_while_it_is_taken_up_nothing_is_lost(
         assert gate.wait(30)
 
     async def use() -> None:
-        async with Part(disk, tmp_path / "a.csv") as part:
-            await part.take_up(Leftovers(), ["md5"])
+        async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
+            await part.take_up(PartialIndex(), ["md5"])
 
     with monkeypatch.context() as slow:
         slow.setattr(fcntl, "flock", wait)

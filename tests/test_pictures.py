@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 SVG = "{http://www.w3.org/2000/svg}"
 
-PAGES = {"floors": "explanation/architecture.md", "transfer": "explanation/downloads.md"}
+PAGES = {"layers": "explanation/architecture.md", "transfer": "explanation/downloads.md"}
 
 Script = dict[str, Any]
 
@@ -36,7 +36,7 @@ def drawn(script: Script) -> str:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_picture_is_current(name: str, script: Callable[[str], Script]) -> None:
-    """`python docs/floors.py` and `python docs/transfer.py` would draw what is there."""
+    """`python docs/layers.py` and `python docs/transfer.py` would draw what is there."""
     assert script(name)["PICTURE"].read_text(encoding="utf-8") == drawn(script(name))
 
 
@@ -61,26 +61,12 @@ def test_a_picture_is_shown_with_words_for_it(name: str, page: str) -> None:
     assert re.search(rf"^```{{figure}} ../_static/{name}\.svg\n:alt: .{{40,}}$", text, re.MULTILINE)
 
 
-def test_the_floors_are_those_of_the_table(script: Callable[[str], Script]) -> None:
-    """Every file is on its floor, top first, and the doors lead where the page says."""
-    floors = script("floors")
-    rows = "| 0 | `a.py` | x |\n| 0 | `_port.py` | y |\n| 1 | `b/`, `c/` | z |\n"
-    page = f"- The sea is behind `_port.py`, so\n{rows}"
-    assert floors["floors"](page) == [(1, ["b/", "c/"]), (0, ["a.py", "_port.py"])]
-    words = [text.text for text in ElementTree.fromstring(floors["drawing"](page)).iter(f"{SVG}text")]
-    assert words[:6] == ["1", "b/", "c/", "0", "a.py", "_port.py → sea"]
-
-
-def test_a_floor_with_many_files_has_several_lines(script: Callable[[str], Script]) -> None:
-    """None of them leaves the floor."""
-    page = "".join(f"| 0 | `_file_number_{number}.py` | x |\n" for number in range(9))
-    svg = ElementTree.fromstring(script("floors")["drawing"](page))
-    *_, floor = (rect for rect in svg.iter(f"{SVG}rect") if rect.attrib["fill"] == "#f5f7f9")
-    end = float(floor.attrib["x"]) + float(floor.attrib["width"])
-    chips = [rect for rect in svg.iter(f"{SVG}rect") if rect.attrib["height"] == "24"]
-    assert len(chips) == 9
-    assert len({chip.attrib["y"] for chip in chips}) > 1
-    assert all(float(chip.attrib["x"]) + float(chip.attrib["width"]) < end for chip in chips)
+def test_the_layers_are_those_of_the_table(script: Callable[[str], Script]) -> None:
+    """Every folder and every module without a folder is in its layer, the highest first."""
+    page = "| 2 | `b/` | | b |\n| 1 | | `client` | the client |\n| 1 | `_a/` | `x` `y` | `a` |\n"
+    svg = ElementTree.fromstring(script("layers")["drawing"](page))
+    words = [text.text for text in svg.iter(f"{SVG}text")]
+    assert words[:7] == ["2", "b/", "b", "1", "client.py", "the client", "_a/"]
 
 
 def test_the_transfer_names_files_that_there_are(script: Callable[[str], Script]) -> None:

@@ -213,7 +213,7 @@ def test_trap_09_an_export_made_by_hand_is_silent_too() -> None:
 def test_a_key_is_in_no_repr_of_the_client() -> None:
     """Nor of anything it is made of."""
     px = AsyncPackageX(KEY)
-    assert "CANARY" not in repr(px) + repr(vars(px)) + repr(vars(px.exports)) + repr(vars(px._http))
+    assert "CANARY" not in repr(px) + repr(vars(px)) + repr(vars(px.exports)) + repr(vars(px._sessions))
 
 
 # --- secrets in places where nobody expects them

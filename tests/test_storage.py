@@ -18,11 +18,11 @@ from packagex_async import (
     StorageError,
 )
 from packagex_async._storage.object_metadata import ObjectMetadata
-from packagex_async._storage.storage_errors import Link, broken_off, refusal, verify
+from packagex_async._storage.storage_errors import DownloadUrl, broken_off, refusal, verify
 
 BODY = b"a,b\n1,2\n"
 MD5 = hashlib.md5(BODY).digest()
-LINK = Link(export_id="exp_1", artifact=Artifact.CSV, url="https://storage.example/a?sig=CANARY")
+LINK = DownloadUrl(export_id="exp_1", artifact=Artifact.CSV, url="https://storage.example/a?sig=CANARY")
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ LINK = Link(export_id="exp_1", artifact=Artifact.CSV, url="https://storage.examp
 )
 def test_the_expiry_in_a_url_is_read(query: str, expires: float | None) -> None:
     """In every vendor's form."""
-    link = Link(export_id="exp_1", artifact=Artifact.CSV, url=f"https://s.example/a?{query}")
+    link = DownloadUrl(export_id="exp_1", artifact=Artifact.CSV, url=f"https://s.example/a?{query}")
     assert link.expires == expires
 
 
 def test_a_url_that_cannot_be_parsed_has_no_expiry() -> None:
     """A malformed URL is an error of its own, later."""
-    assert Link(export_id="exp_1", artifact=Artifact.CSV, url="https://][::1/?se=1").expires is None
+    assert DownloadUrl(export_id="exp_1", artifact=Artifact.CSV, url="https://][::1/?se=1").expires is None
 
 
 def check(
@@ -138,6 +138,6 @@ def test_a_refusal_is_told_apart(status: int, body: bytes, kind: type[DownloadEr
 
 def test_a_bare_403_is_an_expiry_once_the_url_has_outlived_itself() -> None:
     """By the server's clock, and by its own text."""
-    link = Link(export_id="exp_1", artifact=Artifact.CSV, url="https://s.example/a?expires=100")
+    link = DownloadUrl(export_id="exp_1", artifact=Artifact.CSV, url="https://s.example/a?expires=100")
     assert isinstance(refusal(link, 403, b"", now=100.0), LinkExpiredError)
     assert not isinstance(refusal(link, 403, b"", now=99.0), LinkExpiredError)

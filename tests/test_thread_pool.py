@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from packagex_async._files.disk_errors import DiskError
-from packagex_async._files.executor import Disk
+from packagex_async._files.executor import FileExecutor
 from packagex_async._files.thread_pool import ThreadPool
 
 
@@ -44,7 +44,7 @@ async def test_every_kind_of_disk_work_is_refused_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As an error of the disk; when threads can be had again, the work goes on."""
-    disk = Disk()
+    disk = FileExecutor()
     lane = disk.lane(tmp_path)
     done: list[int] = []
     with monkeypatch.context() as limited:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from packagex_async import ConfigurationError
 from packagex_async._transport.url_policy import (
-    AddressRules,
+    UrlPolicy,
     UrlRefusedError,
     check_base_url,
     check_proxy,
@@ -17,9 +17,9 @@ from packagex_async._transport.url_policy import (
     redirect_target,
 )
 
-PRODUCTION = AddressRules.beside("https://api.packagex.io")
-EMULATOR = AddressRules.beside("http://127.0.0.1:8080")
-SECURE_EMULATOR = AddressRules.beside("https://localhost:8443")
+PRODUCTION = UrlPolicy.beside("https://api.packagex.io")
+EMULATOR = UrlPolicy.beside("http://127.0.0.1:8080")
+SECURE_EMULATOR = UrlPolicy.beside("https://localhost:8443")
 
 LOOPBACK = ["127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST", "a.localhost", "localhost.", "::1", "0.0.0.0"]
 ODD_LOOPBACK = ["127.1", "0x7f.1", "2130706433", "017700000001", "::ffff:127.0.0.1", "::", "0"]

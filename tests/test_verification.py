@@ -24,10 +24,10 @@ from packagex_async import (
     verify_directory,
 )
 from packagex_async._sync.manifest import NAME
-from packagex_async._sync.manifest_entry import Line
+from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.testing import Emulator
 
-LINE = Line(
+LINE = ManifestEntry(
     export_id="exp_1",
     artifact="csv",
     path="exp_1.csv",
@@ -39,7 +39,7 @@ LINE = Line(
 )
 
 
-def write(folder: Path, *lines: Line) -> None:
+def write(folder: Path, *lines: ManifestEntry) -> None:
     """A manifest of these lines, and the file that they speak of."""
     (folder / NAME).write_bytes(b"".join(line.dump() for line in lines))
     (folder / "exp_1.csv").write_bytes(b"a,b")
@@ -162,8 +162,8 @@ async def test_of_several_lines_the_last_good_one_holds(tmp_path: Path) -> None:
         moved,
         gone,
         attrs.evolve(moved, path="exp_1.csv"),
-        Line(export_id="exp_3", artifact="csv", when=LINE.when, updated_at=None),
-        Line(export_id="exp_4", artifact="csv", when=LINE.when, updated_at=None),
+        ManifestEntry(export_id="exp_3", artifact="csv", when=LINE.when, updated_at=None),
+        ManifestEntry(export_id="exp_4", artifact="csv", when=LINE.when, updated_at=None),
         LINE,
     )
     (tmp_path / "old.csv").touch()

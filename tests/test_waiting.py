@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from packagex_async import Export, ExportFailedError, ExportStatus, ExportTimedOutError
 from packagex_async._api.statuses import failure
-from packagex_async._polling.schedule import INTERVAL_MAX, Waiting, outlived
+from packagex_async._polling.schedule import INTERVAL_MAX, PollSchedule, outlived
 
 from .support import FakeClock
 
@@ -18,7 +18,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def intervals(dice: float, count: int, timeout: float | None = None) -> list[float]:
-    waiting = Waiting(FakeClock(dice=dice), timeout)
+    waiting = PollSchedule(FakeClock(dice=dice), timeout)
     return [waiting.next_interval() for _ in range(count)]
 
 
@@ -37,7 +37,7 @@ def test_intervals_are_jittered_over_their_upper_half() -> None:
 def test_the_intervals_of_a_wait_fill_its_time_and_no_more(dice: float, timeout: float) -> None:
     """The last one is cut where the time ends."""
     clock = FakeClock(now=0.0, dice=dice)
-    waiting = Waiting(clock, timeout)
+    waiting = PollSchedule(clock, timeout)
     while waiting.left:
         interval = waiting.next_interval()
         assert 0 < interval <= INTERVAL_MAX
@@ -48,7 +48,7 @@ def test_the_intervals_of_a_wait_fill_its_time_and_no_more(dice: float, timeout:
 def test_without_a_timeout_an_export_is_waited_for_as_long_as_it_lives() -> None:
     """Which is 24 hours."""
     clock = FakeClock()
-    waiting = Waiting(clock, None)
+    waiting = PollSchedule(clock, None)
     assert waiting.left == 86_400
     clock.now += 90_000
     assert waiting.left == 0

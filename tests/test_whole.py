@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from packagex_async._files.operations import Measured
+from packagex_async._files.operations import FileDigest
 from packagex_async._partials import atomic_write
 from packagex_async._partials.atomic_write import publish
 
@@ -180,7 +180,7 @@ def test_a_file_that_appears_in_the_last_moment_is_kept(
 def test_what_is_condemned_is_never_begun(tmp_path: Path) -> None:
     """What the check raises is raised; it was told the length and the digests."""
 
-    def condemn(measured: Measured) -> None:
+    def condemn(measured: FileDigest) -> None:
         assert (measured.size, measured.digests) == (len(WHOLE), {"md5": hashlib.md5(WHOLE).digest()})
         raise ValueError("wrong bytes")
 

@@ -28,14 +28,14 @@ from packagex_async import (
     ServerError,
 )
 from packagex_async._api.json_slices import LARGE, MAX_ITEMS
-from packagex_async._api.requests import Listing, export_target
+from packagex_async._api.requests import ListQuery, export_target
 from packagex_async._api.responses import (
     MAX_RETRY_AFTER,
-    Answer,
-    check,
+    ApiResponse,
     parse_created_export,
     parse_export,
     parse_page,
+    raise_for_status,
     retry_after,
 )
 from packagex_async._utils.http_headers import http_date
@@ -45,21 +45,21 @@ NOW = 1_714_564_800.0
 KEY = Secret("px_CANARY")
 
 
-def listing(**given: Any) -> Listing:
+def listing(**given: Any) -> ListQuery:
     names = ("order_by", "direction", "resource", "statuses", "search")
     asked: dict[str, Any] = {"page": 1, "limit": 100, **dict.fromkeys(names)}
-    return Listing.of(**asked | given)
+    return ListQuery.of(**asked | given)
 
 
-def answer(content: Any, status: int = 200, **headers: str) -> Answer:
+def answer(content: Any, status: int = 200, **headers: str) -> ApiResponse:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer.of("GET /x", status, CIMultiDict(named), body)
+    return ApiResponse.of("GET /x", status, CIMultiDict(named), body)
 
 
-def read(content: Any, status: int = 200, **headers: str) -> Answer:
+def read(content: Any, status: int = 200, **headers: str) -> ApiResponse:
     got = answer(content, status, **headers)
-    check(got, key=KEY, now=NOW)
+    raise_for_status(got, key=KEY, now=NOW)
     return got
 
 
@@ -264,9 +264,9 @@ def test_an_answer_that_is_not_json_is_a_decode_error() -> None:
 async def test_a_large_answer_is_read_in_slices() -> None:
     """With the same outcome as at once, or as an error that says what is too large."""
 
-    async def reading(body: bytes) -> Answer:
-        got = await Answer.read("GET /x", 200, CIMultiDict(), body)
-        check(got, key=KEY, now=NOW)
+    async def reading(body: bytes) -> ApiResponse:
+        got = await ApiResponse.read("GET /x", 200, CIMultiDict(), body)
+        raise_for_status(got, key=KEY, now=NOW)
         return got
 
     content = {"data": [{"id": f"exp_{number}"} for number in range(LARGE // 16)]}
@@ -355,7 +355,7 @@ def test_trap_24_an_item_that_is_no_export_is_left_out_of_its_page(item: Any) ->
 def test_trap_09_an_error_of_a_page_has_no_frames_that_hold_links() -> None:
     """Some tracebacks show what local variables hold."""
 
-    def with_a_link() -> Answer:
+    def with_a_link() -> ApiResponse:
         data = [{"id": "a", "_csv_url": "https://s.example/a?sig=CANARY"}]
         return read({"data": data, "pagination": {"has_more": 1}})
 

@@ -11,7 +11,7 @@ import pytest
 
 from packagex_async._download import artifact, segment_workers, segments, throughput
 from packagex_async._partials import partial_writer
-from packagex_async._transport import body_reader, http_client
+from packagex_async._transport import body_reader, storage_response
 from packagex_async.testing.server import reply
 
 from .faults.host import Host, turns
@@ -37,9 +37,9 @@ def force(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if way == "plain":
         return
     _send_in_pieces(monkeypatch)
-    monkeypatch.setattr(http_client, "_WORTH_A_CONNECTION", 1)
-    monkeypatch.setattr(http_client, "BUFFER_SIZE", 5_000)
-    monkeypatch.setattr(http_client, "PART_BUFFER_SIZE", 5_000)
+    monkeypatch.setattr(storage_response, "_WORTH_A_CONNECTION", 1)
+    monkeypatch.setattr(storage_response, "BUFFER_SIZE", 5_000)
+    monkeypatch.setattr(storage_response, "PART_BUFFER_SIZE", 5_000)
     monkeypatch.setattr(body_reader, "LINGER", 0.001)
     monkeypatch.setattr(partial_writer, "_WORTH_A_WRITE", 2_000)
     if way == "segments":
@@ -53,7 +53,7 @@ def divide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throughput, "WORTH", 0)
     monkeypatch.setattr(throughput, "FAST", math.inf)
     monkeypatch.setattr(throughput, "SETTLING", math.inf)
-    monkeypatch.setattr(segments, "LEAST_SPAN", 4_000)
+    monkeypatch.setattr(segments, "MIN_SEGMENT_SIZE", 4_000)
     monkeypatch.setattr(segment_workers, "_PROGRESS", 1)
 
 

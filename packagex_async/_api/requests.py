@@ -64,7 +64,7 @@ def export_target(export_id: str, *, include_csv: bool, include_json: bool) -> s
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Listing:
+class ListQuery:
     """What `GET /v1/exports` is asked for. API: List exports, Query Parameters."""
 
     page: int
@@ -86,7 +86,7 @@ class Listing:
         resource: ExportResource | str | None,
         statuses: ExportStatus | str | Iterable[ExportStatus | str] | None,
         search: str | None,
-    ) -> Listing:
+    ) -> ListQuery:
         """Check the parameters.
 
         Raises:
@@ -112,7 +112,7 @@ class Listing:
         """Whether it is ordered by something that changes while an export lives."""
         return self.order_by not in (None, OrderBy.CREATED_AT)
 
-    def oldest_first(self) -> Listing:
+    def oldest_first(self) -> ListQuery:
         """The same exports by creation, oldest first."""
         return attrs.evolve(
             self,

@@ -14,7 +14,7 @@ from packagex_async._api.json_slices import LARGE, MAX_ITEMS, TooLargeError, loa
 from packagex_async._utils import json
 from packagex_async._utils.aio import run_in_slices
 from packagex_async._utils.http_headers import http_date as http_date
-from packagex_async._utils.redaction import Secret, discreet, redact_json, sanitize
+from packagex_async._utils.redaction import Secret, redact_json, sanitize, strip_traceback
 from packagex_async.errors import ApiError, DecodeError
 from packagex_async.models import Export
 
@@ -49,7 +49,7 @@ async def _large_content(body: bytes) -> Any:
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Answer:
+class ApiResponse:
     """What came back for one request to the API.
 
     Attributes:
@@ -65,12 +65,12 @@ class Answer:
     content: Any = attrs.field(repr=False)
 
     @classmethod
-    def of(cls, request: str, status: int, headers: MultiMapping[str], body: bytes) -> Answer:
+    def of(cls, request: str, status: int, headers: MultiMapping[str], body: bytes) -> ApiResponse:
         """Read an answer's body."""
         return cls(request=request, status=status, headers=headers, content=_content(body))
 
     @classmethod
-    async def read(cls, request: str, status: int, headers: MultiMapping[str], body: bytes) -> Answer:
+    async def read(cls, request: str, status: int, headers: MultiMapping[str], body: bytes) -> ApiResponse:
         """Read an answer's body; a large one in slices, between which other tasks run."""
         if len(body) < LARGE:
             return cls.of(request, status, headers, body)
@@ -103,8 +103,8 @@ def retry_after(headers: MultiMapping[str], *, now: float) -> float | None:
     return min(max(0.0, seconds), MAX_RETRY_AFTER)
 
 
-@discreet
-def check(answer: Answer, *, key: Secret, now: float) -> None:
+@strip_traceback
+def raise_for_status(answer: ApiResponse, *, key: Secret, now: float) -> None:
     """Make sure that an answer holds what was asked for.
 
     Raises:
@@ -140,7 +140,9 @@ _ERRORS: dict[int, type[ApiError]] = {
 }
 
 
-def _api_error(status: int, envelope: dict[str, Any], answer: Answer, key: Secret, now: float) -> ApiError:
+def _api_error(
+    status: int, envelope: dict[str, Any], answer: ApiResponse, key: Secret, now: float
+) -> ApiError:
     def clean(text: Any) -> str:
         return sanitize(text, limit=_TEXT_LIMIT, key=key)
 
@@ -171,8 +173,8 @@ def _phrase(status: int) -> str:
         return "no reason given"
 
 
-@discreet
-def parse_export(answer: Answer, export_id: str) -> Export:
+@strip_traceback
+def parse_export(answer: ApiResponse, export_id: str) -> Export:
     """The export in the answer to a request about `export_id`, bare or in its envelope.
 
     Raises:
@@ -187,8 +189,8 @@ def parse_export(answer: Answer, export_id: str) -> Export:
     return export
 
 
-@discreet
-def parse_created_export(answer: Answer) -> Export:
+@strip_traceback
+def parse_created_export(answer: ApiResponse) -> Export:
     """The export in the answer to a request that creates one, bare or in its envelope.
 
     Raises:
@@ -197,15 +199,15 @@ def parse_created_export(answer: Answer) -> Export:
     return _export(answer)
 
 
-def _export(answer: Answer) -> Export:
+def _export(answer: ApiResponse) -> Export:
     content = answer.content
     if isinstance(content, dict) and "id" not in content and "data" in content:
         return export_from_json(content["data"], f"{answer.request}: data")
     return export_from_json(content, f"{answer.request}: the answer")
 
 
-@discreet
-def parse_page(answer: Answer) -> UnreadPage:
+@strip_traceback
+def parse_page(answer: ApiResponse) -> UnreadPage:
     """The page of exports in an answer, bare or in its envelope.
 
     Raises:

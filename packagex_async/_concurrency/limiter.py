@@ -17,7 +17,7 @@ _SPREAD = 0.1
 _TOO_MANY = frozenset({429, 503})
 
 
-class Budget:
+class AdaptiveLimiter:
     """Places that requests hold while they are under way, handed out in the order they are asked for.
 
     Args:
@@ -46,9 +46,9 @@ class Budget:
         self._turnstile = asyncio.Lock()
         self._changed = asyncio.Event()
 
-    def place(self) -> Place:
+    def place(self) -> Slot:
         """`async with` it around a request and its body; refusals and successes are told to the budget."""
-        return Place(self)
+        return Slot(self)
 
     def borrow(self) -> bool:
         """Take a place if one is free and nobody waits for it; whether that worked. `give_back` it."""
@@ -115,12 +115,12 @@ class Budget:
         return self._opens - self._clock.monotonic()
 
 
-class Place:
+class Slot:
     """One place of a budget, held by one request."""
 
     __slots__ = ("_budget", "_burst")
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: AdaptiveLimiter) -> None:
         self._budget = budget
         self._burst = 0
 

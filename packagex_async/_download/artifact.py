@@ -10,23 +10,23 @@ from pathlib import Path
 import attrs
 
 from packagex_async import _logs
-from packagex_async._context import Tools
-from packagex_async._download.attempts import Tries
-from packagex_async._download.options import Demands
-from packagex_async._download.segment_workers import Crew
-from packagex_async._download.segments import Span, Work
+from packagex_async._context import ClientContext
+from packagex_async._download.attempts import AttemptTracker
+from packagex_async._download.options import DownloadOptions
+from packagex_async._download.segment_workers import SegmentWorkers
+from packagex_async._download.segments import Segment, SegmentQueue
 from packagex_async._download.throughput import LARGE
 from packagex_async._files.disk_errors import DiskError, destination_error
-from packagex_async._files.operations import Measured
-from packagex_async._partials.partial_index import Leftovers
-from packagex_async._partials.partial_writer import Part
-from packagex_async._storage.download_urls import Links
+from packagex_async._files.operations import FileDigest
+from packagex_async._partials.partial_index import PartialIndex
+from packagex_async._partials.partial_writer import PartialFileWriter
+from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadata, ResponseHead
 from packagex_async._storage.response_check import Classification, Relation, classify
-from packagex_async._storage.storage_errors import Link, broken_off, contradiction, unusable, verify
-from packagex_async._transport.http_client import StorageAnswer
-from packagex_async._utils.byte_ranges import Block
-from packagex_async._utils.decompression import BodyError, Decoder
+from packagex_async._storage.storage_errors import DownloadUrl, broken_off, contradiction, unusable, verify
+from packagex_async._transport.storage_response import StorageResponse
+from packagex_async._utils.byte_ranges import Chunk
+from packagex_async._utils.decompression import BodyError, Decompressor
 from packagex_async.errors import (
     ChecksumError,
     ConnectionFailedError,
@@ -39,7 +39,7 @@ from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, Pro
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class Transfer:
+class ArtifactDownload:
     """One artifact on its way to disk.
 
     Args:
@@ -47,33 +47,37 @@ class Transfer:
         links: Where fresh links come from.
         target: Where it goes.
         root: The directory that it must not lead out of, if that is not the one it goes to.
-        tools: What to work with.
+        context: What to work with.
         demands: What its caller demands.
         emit: Is told of every step, if anybody wants to know.
         occupied: Whether a file is there already that is not to be replaced unseen.
         left: Whether an earlier run may have left a part of it.
     """
 
-    link: Link
-    links: Links
+    link: DownloadUrl
+    links: DownloadUrls
     target: Path
-    tools: Tools
-    demands: Demands
+    context: ClientContext
+    demands: DownloadOptions
     root: Path | None = None
     emit: OnProgress | None = None
     occupied: bool = False
     left: bool = False
-    _part: Part = attrs.field(init=False)
-    _crew: Crew = attrs.field(init=False)
-    _tries: Tries = attrs.field(init=False)
+    _part: PartialFileWriter = attrs.field(init=False)
+    _crew: SegmentWorkers = attrs.field(init=False)
+    _tries: AttemptTracker = attrs.field(init=False)
     _began: float = attrs.field(init=False, default=0.0)
     _known: ObjectMetadata = attrs.field(init=False, default=NOTHING_KNOWN)
     _resumed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._part = Part(self.tools.disk, self.target, root=self.root, durable=self.demands.durable)
-        self._crew = Crew(self._bring, self.demands.segments, self.tools.clock, self.tools.budget)
-        self._tries = self.tools.tries()
+        self._part = PartialFileWriter(
+            self.context.disk, self.target, root=self.root, durable=self.demands.durable
+        )
+        self._crew = SegmentWorkers(
+            self._bring, self.demands.segments, self.context.clock, self.context.limiter
+        )
+        self._tries = AttemptTracker.begin_with(self.context)
 
     async def run(self) -> DownloadedFile:
         """Bring the artifact to disk, trying again under the policy.
@@ -82,7 +86,7 @@ class Transfer:
             DownloadError: It failed for good; the target is as it was.
             ExportGoneError: The export was deleted meanwhile.
         """
-        self._began = self.tools.clock.monotonic()
+        self._began = self.context.clock.monotonic()
         try:
             async with self._part, self._crew:
                 if self.left and self.demands.leftovers is not None:
@@ -95,22 +99,22 @@ class Transfer:
         self._emit(ProgressKind.KEPT if file.kept else ProgressKind.FINISHED, received=file.size)
         return file
 
-    async def _take_up(self, leftovers: Leftovers) -> None:
+    async def _take_up(self, leftovers: PartialIndex) -> None:
         memo = await self._part.take_up(leftovers, {"sha256"} if self.demands.sha256 else ())
         if memo is not None:
             self._known = ObjectMetadata.from_json(memo)
             received = self._part.received
             # A partial that lacks nothing is asked about all the same: it may be of another object.
-            self._divide(Work(self._part.gaps() or [(received, received)]))
+            self._divide(SegmentQueue(self._part.gaps() or [(received, received)]))
             self._tries.reached(received)
 
-    def _divide(self, work: Work) -> None:
+    def _divide(self, work: SegmentQueue) -> None:
         self._crew.begin(work, alone=not self._known.is_divisible or (self._known.length or 0) < LARGE)
 
     async def _persist(self) -> DownloadedFile:
         while True:
             try:
-                async with self.tools.budget.place():
+                async with self.context.limiter.place():
                     kept = await self._try()
                 return kept or await self._conclude()
             except DownloadError as error:
@@ -120,7 +124,7 @@ class Transfer:
                 raise failure
             _logs.trying_again(failure, delay)
             self._emit(ProgressKind.RETRYING, received=self._part.received, delay=delay, error=failure)
-            await self.tools.clock.sleep(delay)
+            await self.context.clock.sleep(delay)
 
     async def _delay_after(self, failure: DownloadError) -> float | None:
         if isinstance(failure, ChecksumError):
@@ -148,7 +152,7 @@ class Transfer:
 
     async def _whole(self) -> DownloadedFile | None:
         """Ask for everything; return the file that was there if it is to be kept."""
-        with closing(await self.tools.http.fetch(self.link)) as answer:
+        with closing(await self.context.storage.get(self.link)) as answer:
             kept = await self._receive_whole(answer, self._classify(answer))
         return kept or await self._rest()
 
@@ -168,7 +172,7 @@ class Transfer:
         self._crew.distrust()
         return await self._whole()
 
-    async def _ask_for(self, span: Span) -> tuple[DownloadedFile | None, bool]:
+    async def _ask_for(self, span: Segment) -> tuple[DownloadedFile | None, bool]:
         """Request the bytes of `span`.
 
         Returns:
@@ -190,29 +194,29 @@ class Transfer:
     async def _is_unchanged(self) -> bool:
         """Request the last byte again: its response identifies the object, which a 416 may not."""
         length = self._known.length or 0
-        last = Span(length - 1, length)
+        last = Segment(length - 1, length)
         with closing(await self._fetch(last)) as answer:
             return self._classify(answer, last).relation is Relation.CONTINUES
 
-    async def _bring(self, span: Span) -> bool:
+    async def _bring(self, span: Segment) -> bool:
         with closing(await self._fetch(span)) as answer:
             if self._classify(answer, span).relation is not Relation.CONTINUES:
                 return False
             await self._receive_span(answer, span)
             return True
 
-    async def _fetch(self, span: Span) -> StorageAnswer:
-        return await self.tools.http.fetch(self.link, self._known.range_of(span))
+    async def _fetch(self, span: Segment) -> StorageResponse:
+        return await self.context.storage.get(self.link, self._known.range_headers(span.position, span.end))
 
-    def _classify(self, answer: StorageAnswer, span: Span | None = None) -> Classification:
+    def _classify(self, answer: StorageResponse, span: Segment | None = None) -> Classification:
         head = ResponseHead.of(answer.status, answer.headers)
         return classify(self._known, head, None if span is None else span.position)
 
-    async def _receive_span(self, answer: StorageAnswer, span: Span) -> None:
+    async def _receive_span(self, answer: StorageResponse, span: Segment) -> None:
         self._crew.proved(span)
         await self._receive(answer, span)
 
-    async def _receive_whole(self, answer: StorageAnswer, found: Classification) -> DownloadedFile | None:
+    async def _receive_whole(self, answer: StorageResponse, found: Classification) -> DownloadedFile | None:
         if found.relation is Relation.CONTRADICTS:
             raise contradiction(self.link, found.reason, answer.status)
         await self._crew.dismiss()
@@ -222,14 +226,14 @@ class Transfer:
         self._meets_demands(known.size)
         algorithms = known.algorithms | ({"sha256"} if self.demands.sha256 else set())
         # Asked for only where something is there: a wait here may cost the bytes that came with the head.
-        if self.occupied and (there := await self.tools.disk.measure(self.target, algorithms)):
+        if self.occupied and (there := await self.context.disk.measure(self.target, algorithms)):
             return self._kept(there)
-        decoder = Decoder(known.encoding, self.demands.max_size) if known.encoding else None
+        decoder = Decompressor(known.encoding, self.demands.max_size) if known.encoding else None
         memo = known.to_json() if self.demands.leftovers and known.is_resumable else None
         # A size that another response has declared is checked at the end: more bytes may come.
         await self._part.start(algorithms=algorithms, length=known.size, decoder=decoder, memo=memo)
-        work = Work(())
-        span = work.hold(Span(0, sys.maxsize if known.length is None else known.length))
+        work = SegmentQueue(())
+        span = work.hold(Segment(0, sys.maxsize if known.length is None else known.length))
         span.flows = True
         self._divide(work)
         self._crew.advanced(0)
@@ -246,7 +250,7 @@ class Transfer:
         if self.demands.verified and self._known.wire_length is None and not self._known.hashes:
             raise unusable(self.link, "it declares neither length nor hash, and require_verification is set")
 
-    async def _receive(self, answer: StorageAnswer, span: Span) -> None:
+    async def _receive(self, answer: StorageResponse, span: Segment) -> None:
         try:
             while block := await answer.read():
                 await self._write(block[: span.left], span)
@@ -261,7 +265,7 @@ class Transfer:
         elif span.left:
             raise broken_off(self.link, self._known, self._part.received)
 
-    async def _write(self, block: Block, span: Span) -> None:
+    async def _write(self, block: Chunk, span: Segment) -> None:
         # Taken note of before any wait: another connection may take over the rest meanwhile.
         position = span.position
         span.position += len(block)
@@ -279,7 +283,7 @@ class Transfer:
             raise self._unusable(error) from None
         return self._file(measured, verified)
 
-    def _verify(self, measured: Measured) -> Verified:
+    def _verify(self, measured: FileDigest) -> Verified:
         return verify(
             self.link,
             self._known,
@@ -292,7 +296,7 @@ class Transfer:
     def _unusable(self, error: BodyError) -> StorageError:
         return unusable(self.link, str(error))
 
-    def _kept(self, there: Measured) -> DownloadedFile:
+    def _kept(self, there: FileDigest) -> DownloadedFile:
         known = self._known
         same = there.size == known.size and all(there.digests[name] == value for name, value in known.hashes)
         if not same:
@@ -304,7 +308,7 @@ class Transfer:
             )
         return self._file(there, "checksum" if known.hashes else "length", kept=True)
 
-    def _file(self, measured: Measured, verified: Verified, *, kept: bool = False) -> DownloadedFile:
+    def _file(self, measured: FileDigest, verified: Verified, *, kept: bool = False) -> DownloadedFile:
         sha256 = measured.digests["sha256"].hex() if self.demands.sha256 else None
         return DownloadedFile(
             artifact=self.link.artifact,
@@ -314,7 +318,7 @@ class Transfer:
             sha256=sha256,
             attempts=self._tries.count,
             resumed=self._resumed,
-            elapsed=self.tools.clock.monotonic() - self._began,
+            elapsed=self.context.clock.monotonic() - self._began,
             kept=kept,
         )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from packagex_async._transport.stall_detector import CRAWL
+from packagex_async._context import ClientContext
+from packagex_async._transport.stall_detector import MIN_RATE
 from packagex_async.errors import (
     ChecksumError,
     DownloadError,
@@ -18,7 +19,7 @@ from packagex_async.retry import RETRYABLE_STATUSES, Retries
 
 
 @attrs.define(eq=False, repr=False)
-class Tries:
+class AttemptTracker:
     """The tries for one artifact.
 
     Attributes:
@@ -34,6 +35,11 @@ class Tries:
     _gained: int = attrs.field(init=False, default=0)
     _distrusted: bool = attrs.field(init=False, default=False)
     _renewed: bool = attrs.field(init=False, default=False)
+
+    @classmethod
+    def begin_with(cls, context: ClientContext) -> AttemptTracker:
+        """Return the attempts of a new transfer."""
+        return cls(context.retries(), context.stall_timeout)
 
     def begin(self) -> None:
         """Count a try."""
@@ -57,7 +63,7 @@ class Tries:
     def delay_after(self, failure: DownloadError) -> float | None:
         """Seconds to wait before another try after `failure`, or `None` when it is final."""
         # Who trickles for ever makes no progress.
-        if self._gained >= (CRAWL * self.window if isinstance(failure, StalledError) else 1):
+        if self._gained >= (MIN_RATE * self.window if isinstance(failure, StalledError) else 1):
             self.retries.progressed()
         if isinstance(failure, ChecksumError):
             return self._once_more()

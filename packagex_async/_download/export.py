@@ -11,16 +11,16 @@ from typing import TypeVar
 
 import attrs
 
-from packagex_async._context import Tools
-from packagex_async._download.artifact import Transfer
-from packagex_async._download.options import Demands
+from packagex_async._context import ClientContext
+from packagex_async._download.artifact import ArtifactDownload
+from packagex_async._download.options import DownloadOptions
 from packagex_async._files.disk_errors import DiskError, destination_error
 from packagex_async._files.layouts import flat
-from packagex_async._files.operations import HOPELESS
+from packagex_async._files.operations import FATAL_ERRNOS
 from packagex_async._files.paths import require_directories
-from packagex_async._partials.partial_index import Leftovers
-from packagex_async._storage.download_urls import Links
-from packagex_async._storage.storage_errors import Link
+from packagex_async._partials.partial_index import PartialIndex
+from packagex_async._storage.download_urls import DownloadUrls
+from packagex_async._storage.storage_errors import DownloadUrl
 from packagex_async.errors import ConfigurationError, DestinationError, DownloadError, ExportGoneError
 from packagex_async.models import Artifact, Export
 from packagex_async.report import (
@@ -39,7 +39,7 @@ _UNKNOWN: Mapping[Artifact, Path] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Order:
+class DownloadPlan:
     """What a caller wants downloaded, and how.
 
     Attributes:
@@ -56,7 +56,7 @@ class Order:
     directory: Path
     artifacts: tuple[Artifact, ...]
     concurrency: int
-    demands: Demands
+    demands: DownloadOptions
     on_progress: OnProgress | None
     targets: Mapping[Artifact, Path] = _UNKNOWN
     replaced: Set[Artifact] = frozenset()
@@ -86,13 +86,15 @@ def chosen(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, 
     return tuple(artifact for artifact in Artifact if artifact in names)
 
 
-async def download_artifacts(export: Export, links: Links, order: Order, tools: Tools) -> DownloadReport:
+async def download_artifacts(
+    export: Export, links: DownloadUrls, order: DownloadPlan, context: ClientContext
+) -> DownloadReport:
     """Bring the ordered artifacts of `export` to disk; one that fails does not stop the others.
 
     When the export was deleted before all of them had arrived, that is the report's `error`.
     """
     missing = tuple(artifact for artifact in order.artifacts if links.link(artifact) is None)
-    batch = _Batch(export, links, order, tools)
+    batch = ExportDownload(export, links, order, context)
     outcomes = await batch.run()
     return DownloadReport(
         export_id=export.id,
@@ -118,7 +120,7 @@ class _Seen:
     refused: Mapping[Artifact, OSError] = MappingProxyType({})
 
 
-def _look(root: Path, targets: Mapping[Artifact, Path], leftovers: Leftovers | None) -> _Seen:
+def _look(root: Path, targets: Mapping[Artifact, Path], leftovers: PartialIndex | None) -> _Seen:
     refused = {}
     for name, path in targets.items():
         try:
@@ -133,19 +135,21 @@ def _look(root: Path, targets: Mapping[Artifact, Path], leftovers: Leftovers | N
     )
 
 
-def _refusal(link: Link, error: DiskError) -> DestinationError:
+def _refusal(link: DownloadUrl, error: DiskError) -> DestinationError:
     return destination_error(error, export_id=link.export_id, artifact=link.artifact)
 
 
-class _Batch:
+class ExportDownload:
     """The transfers of one export."""
 
-    def __init__(self, export: Export, links: Links, order: Order, tools: Tools) -> None:
+    def __init__(
+        self, export: Export, links: DownloadUrls, order: DownloadPlan, context: ClientContext
+    ) -> None:
         self._links = [link for artifact in order.artifacts if (link := links.link(artifact))]
         self._targets = {link.artifact: order.target(export, link.artifact) for link in self._links}
         self._source = links
         self._order = order
-        self._tools = tools
+        self._context = context
         self._places = asyncio.Semaphore(order.concurrency)
         self._tasks: list[asyncio.Task[_Outcome]] = []
         self._seen = _Seen()
@@ -170,24 +174,24 @@ class _Batch:
         root = self._order.directory
         is_flat = all(path.parent == root for path in targets.values())
         if targets and not (self._order.demands.overwrite and leftovers is None and is_flat):
-            self._seen = await self._tools.disk.run_short(root, _look, root, targets, leftovers)
+            self._seen = await self._context.disk.run_short(root, _look, root, targets, leftovers)
 
-    def _transfer(self, link: Link) -> Transfer:
+    def _transfer(self, link: DownloadUrl) -> ArtifactDownload:
         overwrite = self._order.overwrites(link.artifact)
         demands = self._order.demands
-        return Transfer(
+        return ArtifactDownload(
             link=link,
             links=self._source,
             target=self._targets[link.artifact],
             root=self._order.directory,
-            tools=self._tools,
+            context=self._context,
             demands=attrs.evolve(demands, overwrite=True) if overwrite else demands,
             emit=self._order.on_progress,
             occupied=link.artifact in self._seen.occupied and not overwrite,
             left=link.artifact in self._seen.left,
         )
 
-    async def _outcome(self, link: Link) -> _Outcome:
+    async def _outcome(self, link: DownloadUrl) -> _Outcome:
         if (refused := self._seen.refused.get(link.artifact)) is not None:
             error = DiskError(refused, self._targets[link.artifact])
             return self._failed(link, _refusal(link, error))
@@ -197,7 +201,7 @@ class _Batch:
                 return await transfer.run()
             except (DownloadError, ExportGoneError) as error:
                 failure = error
-        if isinstance(failure, DestinationError) and failure.errno in HOPELESS:
+        if isinstance(failure, DestinationError) and failure.errno in FATAL_ERRNOS:
             self._stop_others(failure)
         return self._failed(link, failure)
 
@@ -207,7 +211,7 @@ class _Batch:
             if task is not asyncio.current_task():
                 task.cancel()
 
-    def _stopped(self, link: Link, cause: DestinationError) -> DownloadError:
+    def _stopped(self, link: DownloadUrl, cause: DestinationError) -> DownloadError:
         stopped = DestinationError(
             f"stopped, for the disk takes nothing more: {cause.args[0]}",
             export_id=link.export_id,
@@ -217,7 +221,7 @@ class _Batch:
         )
         return self._failed(link, stopped)
 
-    def _failed(self, link: Link, failure: _Failure) -> _Failure:
+    def _failed(self, link: DownloadUrl, failure: _Failure) -> _Failure:
         if self._order.on_progress is not None:
             self._order.on_progress(
                 ProgressEvent(

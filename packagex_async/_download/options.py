@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import attrs
 
-from packagex_async._partials.partial_index import Leftovers
+from packagex_async._partials.partial_index import PartialIndex
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Demands:
+class DownloadOptions:
     """What a caller demands of each file.
 
     Attributes:
@@ -27,5 +27,5 @@ class Demands:
     durable: bool = False
     verified: bool = False
     max_size: int | None = None
-    leftovers: Leftovers | None = None
+    leftovers: PartialIndex | None = None
     segments: int = 1

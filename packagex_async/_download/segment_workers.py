@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Self
 
-from packagex_async._concurrency.limiter import Budget
-from packagex_async._download.segments import Span, Work
-from packagex_async._download.throughput import Gain
-from packagex_async._utils.aio import outlive
+from packagex_async._concurrency.limiter import AdaptiveLimiter
+from packagex_async._download.segments import Segment, SegmentQueue
+from packagex_async._download.throughput import ConnectionScaler
+from packagex_async._utils.aio import run_shielded
 from packagex_async.errors import DownloadError
 from packagex_async.retry import Clock
 
 _PROGRESS = 64 * 1024
 
 
-class Crew:
+class SegmentWorkers:
     """Hands out spans to the first connection, and runs the others.
 
     The second connection is on trial: only when it has proved that the storage host honours ranges do others
@@ -30,14 +30,14 @@ class Crew:
     """
 
     def __init__(
-        self, bring: Callable[[Span], Awaitable[bool]], most: int, clock: Clock, budget: Budget
+        self, bring: Callable[[Segment], Awaitable[bool]], most: int, clock: Clock, budget: AdaptiveLimiter
     ) -> None:
         self._bring = bring
         self._most = most
         self._clock = clock
         self._budget = budget
         self._tasks: set[asyncio.Task[None]] = set()
-        self.begin(Work(()), alone=True)
+        self.begin(SegmentQueue(()), alone=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,11 +47,11 @@ class Crew:
         # Whoever brings holds this crew: until the garbage collector finds them, both would stay.
         del self._bring
 
-    def begin(self, work: Work, *, alone: bool) -> None:
+    def begin(self, work: SegmentQueue, *, alone: bool) -> None:
         """Start on `work`; `alone` keeps it to the first connection."""
         self.work = work
         self._received = 0
-        self._gain = Gain(1 if alone else self._most)
+        self._gain = ConnectionScaler(1 if alone else self._most)
         self._proven = False
         self._trial_began: float | None = None
         self.encourage()
@@ -73,11 +73,11 @@ class Crew:
         """End all connections but the first."""
         if self._tasks:
             self._cancel()
-            await outlive(asyncio.wait(self._tasks))
+            await run_shielded(asyncio.wait(self._tasks))
             # What they may have failed with is of no account any more.
             self._failures()
 
-    async def next_span(self) -> Span | None:
+    async def next_span(self) -> Segment | None:
         """What the first connection is to bring next, or `None` when everything is here.
 
         Raises:
@@ -110,7 +110,7 @@ class Crew:
         else:
             self._hire((wanted - 1 if self._proven else 1) - self._failed)
 
-    def proved(self, span: Span) -> None:
+    def proved(self, span: Segment) -> None:
         """Take note that the answer for `span` has begun, with the very bytes that were asked for.
 
         Raises:

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 import attrs
 
-from packagex_async._utils.byte_ranges import Bounds
+from packagex_async._utils.byte_ranges import ByteRange
 
-LEAST_SPAN = 2 * 1024 * 1024
+MIN_SEGMENT_SIZE = 2 * 1024 * 1024
 """Bytes that are worth a request of their own."""
 
 
 @attrs.define(eq=False, repr=False)
-class Span:
+class Segment:
     """Bytes still to come, from `position` up to `end`, which may move as others take over the rest.
 
     Attributes:
@@ -32,7 +32,7 @@ class Span:
         return self.end - self.position
 
 
-class Work:
+class SegmentQueue:
     """What of a file is still to come, each byte brought by one connection.
 
     Args:
@@ -42,10 +42,10 @@ class Work:
         lead: How many bytes a connection brings in the time that another one needs to begin.
     """
 
-    def __init__(self, gaps: Iterable[Bounds]) -> None:
+    def __init__(self, gaps: Iterable[ByteRange]) -> None:
         self.lead = 0
-        self._idle = [Span(*gap) for gap in gaps]
-        self._busy: list[Span] = []
+        self._idle = [Segment(*gap) for gap in gaps]
+        self._busy: list[Segment] = []
 
     @property
     def left(self) -> int:
@@ -55,27 +55,27 @@ class Work:
     @property
     def divisible(self) -> bool:
         """Whether there is something for one more connection to bring."""
-        return bool(self._idle) or any(span.left >= 2 * LEAST_SPAN for span in self._busy)
+        return bool(self._idle) or any(span.left >= 2 * MIN_SEGMENT_SIZE for span in self._busy)
 
-    def claim(self) -> Span | None:
+    def claim(self) -> Segment | None:
         """A span that nobody brings, or the latter part of the largest one; `None` when none is worth it."""
         span = self._idle.pop(0) if self._idle else self._part()
         return span and self.hold(span)
 
-    def hold(self, span: Span) -> Span:
+    def hold(self, span: Segment) -> Segment:
         """Take note that `span` is being brought."""
         span.asked, span.flows = span.end, False
         self._busy.append(span)
         return span
 
-    def release(self, span: Span) -> None:
+    def release(self, span: Segment) -> None:
         """Leave what is left of `span` to others, if it is of this work."""
         if span in self._busy:
             self._busy.remove(span)
             if span.left and not self._given_back(span):
                 self._idle.append(span)
 
-    def _given_back(self, span: Span) -> bool:
+    def _given_back(self, span: Segment) -> bool:
         """Whether who brings what is before `span` has asked for it, too, and is not beyond its beginning."""
         for giver in self._busy:
             # One with nothing left may have dropped bytes of `span` already.
@@ -84,11 +84,11 @@ class Work:
                 return True
         return False
 
-    def _part(self) -> Span | None:
+    def _part(self) -> Segment | None:
         """The latter part of the largest span, so long that who brings the rest is done at the same time."""
         if not self.divisible:
             return None
         giver = max(self._busy, key=lambda span: span.left)
-        size = max((giver.left - self.lead * giver.flows) // 2, LEAST_SPAN)
+        size = max((giver.left - self.lead * giver.flows) // 2, MIN_SEGMENT_SIZE)
         giver.end -= size
-        return Span(giver.end, giver.end + size)
+        return Segment(giver.end, giver.end + size)

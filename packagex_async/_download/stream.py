@@ -6,23 +6,23 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 
 from packagex_async import _logs
-from packagex_async._download.attempts import Tries
-from packagex_async._download.segments import Span
+from packagex_async._context import ClientContext
+from packagex_async._download.attempts import AttemptTracker
 from packagex_async._files.operations import START_SIZE
-from packagex_async._storage.download_urls import Links
+from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadata, ResponseHead
 from packagex_async._storage.response_check import PAGE, Classification, Relation, classify, is_page
-from packagex_async._storage.storage_errors import Link, broken_off, contradiction, unusable, verify
-from packagex_async._transport.http_client import Http, StorageAnswer
+from packagex_async._storage.storage_errors import DownloadUrl, broken_off, contradiction, unusable, verify
+from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._utils import hashing
-from packagex_async._utils.byte_ranges import Block
-from packagex_async._utils.decompression import BodyError, Decoder
+from packagex_async._utils.byte_ranges import Chunk
+from packagex_async._utils.decompression import BodyError, Decompressor
 from packagex_async.errors import ConnectionFailedError, DownloadError
 
 
 @asynccontextmanager
 async def open_stream(
-    link: Link, links: Links, http: Http, tries: Tries
+    link: DownloadUrl, links: DownloadUrls, context: ClientContext
 ) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
     """Open the artifact's bytes. A body that breaks off is continued if the rest is of the same content.
 
@@ -31,7 +31,7 @@ async def open_stream(
         ExportGoneError: The export was deleted meanwhile.
     """
     async with AsyncExitStack() as answers:
-        source = _Source(link, links, http, tries, answers)
+        source = ResumableBody(link, links, context, answers)
         await source.open()
         async with aclosing(source.content()) as content:
             yield content
@@ -41,7 +41,7 @@ class _BodyCheck:
     """Decodes the body of one object and computes its digests."""
 
     def __init__(self, metadata: ObjectMetadata) -> None:
-        self._decoder = Decoder(metadata.encoding) if metadata.encoding else None
+        self._decoder = Decompressor(metadata.encoding) if metadata.encoding else None
         self._arrived, self._decoded = (
             {name: hashing.new(name) for name in metadata.algorithms} for _ in range(2)
         )
@@ -49,7 +49,7 @@ class _BodyCheck:
         # Without a hash, the first bytes are held back until they tell a web page from an artifact.
         self._held: bytes | None = None if metadata.hashes else b""
 
-    def feed(self, block: Block) -> Iterator[bytes]:
+    def feed(self, block: Chunk) -> Iterator[bytes]:
         """Yield what `block` decodes to.
 
         Raises:
@@ -65,7 +65,7 @@ class _BodyCheck:
             if released := self._release(bytes(piece)):
                 yield released
 
-    def finish(self, link: Link, metadata: ObjectMetadata) -> bytes:
+    def finish(self, link: DownloadUrl, metadata: ObjectMetadata) -> bytes:
         """Check the complete body against `metadata`; return the bytes that are still held back.
 
         Raises:
@@ -98,14 +98,16 @@ class _BodyCheck:
         return held
 
 
-class _Source:
+class ResumableBody:
     """The bytes that were handed out so far, and the response that the next ones come from."""
 
-    def __init__(self, link: Link, links: Links, http: Http, tries: Tries, answers: AsyncExitStack) -> None:
+    def __init__(
+        self, link: DownloadUrl, links: DownloadUrls, context: ClientContext, answers: AsyncExitStack
+    ) -> None:
         self._link = link
         self._links = links
-        self._http = http
-        self._tries = tries
+        self._storage = context.storage
+        self._tries = AttemptTracker.begin_with(context)
         self._answers = answers
         self._known = NOTHING_KNOWN
         self._received = 0
@@ -134,7 +136,7 @@ class _Source:
         except BodyError as error:
             raise unusable(self._link, str(error)) from None
 
-    async def _blocks(self) -> AsyncGenerator[Block, None]:
+    async def _blocks(self) -> AsyncGenerator[Chunk, None]:
         while True:
             try:
                 while not self._is_complete and (block := await self._answer.read()):
@@ -162,7 +164,7 @@ class _Source:
         self._skip -= skipped
         return skipped
 
-    async def _ask(self) -> StorageAnswer:
+    async def _ask(self) -> StorageResponse:
         if not self._received:
             answer, found = await self._get(None)
             if found.relation is Relation.CONTRADICTS:
@@ -171,7 +173,7 @@ class _Source:
             self._check = _BodyCheck(self._known)
             return answer
         if self._known.is_resumable:
-            answer, found = await self._get(Span(self._received, self._known.length or 0))
+            answer, found = await self._get(self._received)
             if found.relation is Relation.CONTINUES:
                 self._skip = 0
                 return answer
@@ -179,7 +181,7 @@ class _Source:
                 return self._skipping(answer, found)
         return self._skipping(*await self._get(None))
 
-    def _skipping(self, answer: StorageAnswer, found: Classification) -> StorageAnswer:
+    def _skipping(self, answer: StorageResponse, found: Classification) -> StorageResponse:
         """Use a response that carries the object from its first byte, if it is certainly the same object."""
         if found.relation is Relation.CONTRADICTS:
             raise contradiction(self._link, found.reason, answer.status)
@@ -188,12 +190,12 @@ class _Source:
         self._skip = self._received
         return answer
 
-    async def _get(self, span: Span | None) -> tuple[StorageAnswer, Classification]:
+    async def _get(self, offset: int | None) -> tuple[StorageResponse, Classification]:
         await self._answers.aclose()
-        headers = {} if span is None else self._known.range_of(span)
-        answer = self._answers.enter_context(closing(await self._http.fetch(self._link, headers)))
+        headers = {} if offset is None else self._known.range_headers(offset, self._known.length or offset)
+        answer = self._answers.enter_context(closing(await self._storage.get(self._link, headers)))
         head = ResponseHead.of(answer.status, answer.headers)
-        return answer, classify(self._known, head, None if span is None else span.position)
+        return answer, classify(self._known, head, offset)
 
     async def _wait_after(self, failure: DownloadError) -> None:
         if self._tries.wants_link(failure):

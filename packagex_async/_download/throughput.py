@@ -27,7 +27,7 @@ GAIN = 1.25
 
 
 @attrs.define(eq=False, repr=False)
-class Gain:
+class ConnectionScaler:
     """Watches one transfer, and tells how many connections it should have.
 
     Args:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
 from packagex_async._files.disk_errors import disk_errors
-from packagex_async._files.operations import Measured, measure
-from packagex_async._files.ordered_calls import Row
-from packagex_async._files.ordered_writer import Lane
+from packagex_async._files.operations import FileDigest, measure
+from packagex_async._files.ordered_calls import CallQueue
+from packagex_async._files.ordered_writer import OrderedWriter
 from packagex_async._files.thread_pool import ThreadPool
-from packagex_async._utils.aio import outlive
+from packagex_async._utils.aio import run_shielded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,7 +22,7 @@ T = TypeVar("T")
 _SHORT = 2
 
 
-class Disk:
+class FileExecutor:
     """The threads that work on files.
 
     Args:
@@ -33,7 +33,7 @@ class Disk:
     def __init__(self, threads: int = 4) -> None:
         self._pool = ThreadPool(threads, thread_name_prefix="packagex-disk")
         self._short = ThreadPool(_SHORT, thread_name_prefix="packagex-disk-short")
-        self._row = Row(self._short, _SHORT)
+        self._row = CallQueue(self._short, _SHORT)
 
     async def run(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function`, which works on `path`, in a thread, to its end even when cancelled.
@@ -43,7 +43,7 @@ class Disk:
         """
         work = functools.partial(function, *args, **kwargs)
         with disk_errors(path):
-            return await outlive(_on_a_thread(self._pool, work))
+            return await run_shielded(_on_a_thread(self._pool, work))
 
     async def run_short(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for work that is over in a moment: a small file, a look at a name.
@@ -56,7 +56,7 @@ class Disk:
             self._row.add(job.do, job.tell)
             return cast(T, await job.ended())
 
-    async def measure(self, path: Path, algorithms: Iterable[str]) -> Measured | None:
+    async def measure(self, path: Path, algorithms: Iterable[str]) -> FileDigest | None:
         """The length and digests of the regular file at `path`, or `None` when nothing is there.
 
         Raises:
@@ -64,9 +64,9 @@ class Disk:
         """
         return await self.run(path, measure, path, tuple(algorithms))
 
-    def lane(self, path: Path) -> Lane:
+    def lane(self, path: Path) -> OrderedWriter:
         """A row of calls that work on `path`."""
-        return Lane(path, self._pool)
+        return OrderedWriter(path, self._pool)
 
     def close(self) -> None:
         """Let the threads go; idempotent."""
@@ -100,7 +100,7 @@ class _Job:
     async def ended(self) -> object:
         """What came of it, waited for even when cancelled.
 
-        For what is over in a moment, `outlive` would be most of the work.
+        For what is over in a moment, `run_shielded` would be most of the work.
         """
         cancelled = None
         while not self._told:

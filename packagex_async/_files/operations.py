@@ -21,7 +21,7 @@ from packagex_async._files.paths import (
     require_regular,
 )
 from packagex_async._utils import hashing
-from packagex_async._utils.byte_ranges import Block
+from packagex_async._utils.byte_ranges import Chunk
 from packagex_async._utils.hashing import Digest
 
 BLOCK_SIZE = 1024 * 1024
@@ -34,7 +34,7 @@ START_SIZE = 64
 # which it gets again at a tenth of a disk cache's usual speed.
 _WRITE_SIZE = 256 * 1024
 
-HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Nothing else fits on a disk that has refused one of these."""
 
 _NO_FOLDER_SYNC = frozenset(
@@ -48,7 +48,7 @@ _SHARING_DELAYS = (0.01, 0.05, 0.1, 0.2, 0.4)
 
 
 @attrs.frozen(eq=False, repr=False)
-class Measured:
+class FileDigest:
     """A file's length in bytes and its digests by algorithm.
 
     Attributes:
@@ -85,7 +85,7 @@ def size_of(path: Path) -> int | None:
 
 def measure(
     path: Path, algorithms: tuple[str, ...], heard: Callable[[int], object] | None = None
-) -> Measured | None:
+) -> FileDigest | None:
     """The length and digests of the regular file at `path`, or `None` when nothing is there.
 
     While it is read for its digests, `heard` is told how many bytes each block had; what it raises ends it.
@@ -96,7 +96,7 @@ def measure(
     """
     if not algorithms:
         size = size_of(path)
-        return None if size is None else Measured(size, {})
+        return None if size is None else FileDigest(size, {})
     digests = {name: hashing.new(name) for name in algorithms}
     try:
         opened = _opened(path)
@@ -107,7 +107,7 @@ def measure(
         while block := file.read(BLOCK_SIZE):
             update(digests, block)
             (heard or _unheard)(len(block))
-    return Measured(size, values(digests))
+    return FileDigest(size, values(digests))
 
 
 def made(path: Path, folder: Path, *, root: Path, flag: int = 0) -> int:
@@ -131,7 +131,7 @@ def made(path: Path, folder: Path, *, root: Path, flag: int = 0) -> int:
         return create_nameless(path, flag) if flag else create_regular(path)
 
 
-def write_all(file: int, block: Block) -> None:
+def write_all(file: int, block: Chunk) -> None:
     """Write `block` to the descriptor `file`, however many writes the operating system makes of it."""
     rest = memoryview(block)
     while rest:
@@ -210,7 +210,7 @@ def require_room(folder: Path, length: int) -> None:
         raise OSError(errno.ENOSPC, f"no room for {length} bytes")
 
 
-def update(digests: Mapping[str, Digest], block: Block) -> None:
+def update(digests: Mapping[str, Digest], block: Chunk) -> None:
     """Add `block` to every digest."""
     for digest in digests.values():
         digest.update(block)

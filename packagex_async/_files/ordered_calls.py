@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent import futures
 
 
-class Row:
+class CallQueue:
     """Calls begun in turn on threads, which go from one to the next without a turn of the event loop.
 
     Args:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import ParamSpec
 
 from packagex_async._files.disk_errors import DiskError, disk_errors
-from packagex_async._files.ordered_calls import Row
-from packagex_async._utils.aio import outlive
+from packagex_async._files.ordered_calls import CallQueue
+from packagex_async._utils.aio import run_shielded
 
 P = ParamSpec("P")
 
 
-class Lane:
+class OrderedWriter:
     """Calls that work on one file, in turn; after one that fails, no other is made.
 
     A turn of the event loop between two of them would cost a large file as much time as its writing.
@@ -28,7 +28,7 @@ class Lane:
 
     def __init__(self, path: Path, pool: futures.ThreadPoolExecutor) -> None:
         self._path = path
-        self._row = Row(pool)
+        self._row = CallQueue(pool)
         self._given = self._ended = 0
         self._failure: Exception | None = None
         self._waiters: list[asyncio.Future[None]] = []
@@ -51,7 +51,7 @@ class Lane:
         """Wait, even when cancelled, until all calls have ended."""
         # Where there is none, not even for a moment: bytes that came with an answer's head might be lost.
         if self._ended < self._given:
-            await outlive(self._end_of(self._given))
+            await run_shielded(self._end_of(self._given))
 
     def check(self) -> None:
         """Raise what a call has raised.

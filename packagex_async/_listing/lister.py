@@ -11,9 +11,9 @@ import attrs
 from packagex_async import _logs
 from packagex_async._api import requests, responses
 from packagex_async._api.converters import UnreadPage
-from packagex_async._context import Tools
-from packagex_async._listing.paginator import PART, Step, Walk, places
-from packagex_async._listing.prefetcher import Ahead, Answered
+from packagex_async._context import ClientContext
+from packagex_async._listing.paginator import PART, PageRequest, Paginator, places
+from packagex_async._listing.prefetcher import Answered, PagePrefetcher
 from packagex_async.errors import DecodeError
 from packagex_async.models import Export, Page
 from packagex_async.retry import Retries
@@ -30,14 +30,14 @@ class _Part:
         is_last: Whether nothing of the page follows; such a part is empty.
     """
 
-    step: Step
+    step: PageRequest
     page: Page | UnreadPage
     exports: tuple[Export, ...]
     is_last: bool = False
 
 
 async def list_exports(
-    listing: requests.Listing, tools: Tools, prefetch: int
+    listing: requests.ListQuery, context: ClientContext, prefetch: int
 ) -> AsyncGenerator[Export, None]:
     """Yield the exports of a listing, each once.
 
@@ -45,15 +45,17 @@ async def list_exports(
         DecodeError: At the end: items of the pages were no exports.
         PackageXError: What stopped the listing.
     """
-    async with aclosing(_steps(listing, tools, prefetch)) as parts:
+    async with aclosing(_steps(listing, context, prefetch)) as parts:
         async for part in parts:
             for export in part.exports:
-                if tools.operations.closed:
-                    tools.operations.check_open()
+                if context.operations.closed:
+                    context.operations.check_open()
                 yield export
 
 
-async def list_pages(listing: requests.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[Page, None]:
+async def list_pages(
+    listing: requests.ListQuery, context: ClientContext, prefetch: int
+) -> AsyncGenerator[Page, None]:
     """Yield the pages of a listing, without the exports that an earlier page held.
 
     Raises:
@@ -61,7 +63,7 @@ async def list_pages(listing: requests.Listing, tools: Tools, prefetch: int) -> 
         PackageXError: What stopped the listing.
     """
     exports: list[Export] = []
-    async with aclosing(_steps(listing, tools, prefetch)) as parts:
+    async with aclosing(_steps(listing, context, prefetch)) as parts:
         async for part in parts:
             exports += part.exports
             if part.is_last:
@@ -71,26 +73,28 @@ async def list_pages(listing: requests.Listing, tools: Tools, prefetch: int) -> 
                     yield _page_of(part.page, data)
 
 
-def _steps(listing: requests.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[_Part, None]:
-    return tools.operations.steps("the listing", _parts(listing, tools, prefetch))
+def _steps(listing: requests.ListQuery, context: ClientContext, prefetch: int) -> AsyncGenerator[_Part, None]:
+    return context.operations.steps("the listing", _parts(listing, context, prefetch))
 
 
-async def _parts(listing: requests.Listing, tools: Tools, prefetch: int) -> AsyncGenerator[_Part, None]:
-    async def fetch(step: Step, retries: Retries) -> Answered:
+async def _parts(
+    listing: requests.ListQuery, context: ClientContext, prefetch: int
+) -> AsyncGenerator[_Part, None]:
+    async def fetch(step: PageRequest, retries: Retries) -> Answered:
         asked = listing.oldest_first() if step.back else listing
         # Pages that are requested ahead are on their way while no step of the listing runs.
-        with tools.operations.running("the listing"):
-            answer = await tools.http.get(asked.target(step.page), retries)
+        with context.operations.running("the listing"):
+            answer = await context.api.get(asked.target(step.page), retries)
         return Answered(responses.parse_page(answer), answer.served)
 
-    walk = Walk(
+    walk = Paginator(
         start=listing.page,
         by_creation=listing.by_creation,
         reorders=listing.reorders,
         limit=listing.limit,
     )
     malformed = _Malformed()
-    async with Ahead(walk, fetch, tools.retries, prefetch) as ahead:
+    async with PagePrefetcher(walk, fetch, context.retries, prefetch) as ahead:
         while (step := walk.step) is not None:
             answer = await ahead.answer(step)
             for exports in walk.parts(step, answer.page, answer.served):
@@ -115,7 +119,7 @@ class _Malformed:
     count: int = 0
     first: str = ""
 
-    def add(self, step: Step, page: Page | UnreadPage) -> None:
+    def add(self, step: PageRequest, page: Page | UnreadPage) -> None:
         """Log and count those of a page; a page that is asked for a second time has been counted."""
         if page.malformed and not (step.back or step.check):
             _logs.malformed(step.page, page.malformed, page.first_malformed)

@@ -58,7 +58,7 @@ PART = 200
 
 
 @attrs.frozen(repr=False)
-class Step:
+class PageRequest:
     """A page to ask for.
 
     Attributes:
@@ -75,7 +75,7 @@ class Step:
 
 
 @attrs.define(eq=False, repr=False)
-class _Traces:
+class ChangeDetector:
     """What the answers of a walk give away of insertions and deletions.
 
     `began` and `now` are the server's time at the first and the latest answer, where it told.
@@ -128,7 +128,7 @@ class _Traces:
 
 
 @attrs.define(eq=False, repr=False)
-class Walk:
+class Paginator:
     """The walk over one listing: ask for `step`, hand it to `take` with the answer, until `step` is `None`.
 
     Args:
@@ -142,21 +142,21 @@ class Walk:
     by_creation: bool = True
     reorders: bool = False
     limit: int = 1
-    step: Step | None = attrs.field(init=False)
-    _traces: _Traces = attrs.field(init=False)
+    step: PageRequest | None = attrs.field(init=False)
+    _traces: ChangeDetector = attrs.field(init=False)
     _seen: set[str] = attrs.field(init=False, factory=set)
     _told_page: int | None = attrs.field(init=False, default=None)
     _barren: int = attrs.field(init=False, default=0)
     _heeds_page: bool = attrs.field(init=False, default=False)
-    _repetition: tuple[Step, Page | UnreadPage, set[str]] = attrs.field(init=False)
+    _repetition: tuple[PageRequest, Page | UnreadPage, set[str]] = attrs.field(init=False)
     _places: int = attrs.field(init=False, default=0)
     _last_page: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
-        self.step = Step(self.start)
-        self._traces = _Traces(self.reorders)
+        self.step = PageRequest(self.start)
+        self._traces = ChangeDetector(self.reorders)
 
-    def take(self, step: Step, page: Page | UnreadPage, served: datetime | None) -> tuple[Export, ...]:
+    def take(self, step: PageRequest, page: Page | UnreadPage, served: datetime | None) -> tuple[Export, ...]:
         """The exports of the page asked for in `step` that are new; `served` is the server's time, if told.
 
         Raises:
@@ -165,7 +165,7 @@ class Walk:
         return tuple(chain.from_iterable(self.parts(step, page, served)))
 
     def parts(
-        self, step: Step, page: Page | UnreadPage, served: datetime | None
+        self, step: PageRequest, page: Page | UnreadPage, served: datetime | None
     ) -> Iterator[tuple[Export, ...]]:
         """The same, in parts of limited size; all of them have to be taken."""
         if step.check:
@@ -195,7 +195,7 @@ class Walk:
         self.step = self._next(step, page, repeated if not new else None)
         yield tuple(fresh)
 
-    def _is_new(self, step: Step, export: Export) -> bool:
+    def _is_new(self, step: PageRequest, export: Export) -> bool:
         if export.id in self._seen:
             return False
         self._seen.add(export.id)
@@ -213,7 +213,7 @@ class Walk:
                 yield ()
         self.step = self._after_check(ids)
 
-    def following(self, most: int) -> tuple[Step, ...]:
+    def following(self, most: int) -> tuple[PageRequest, ...]:
         """Up to `most` steps behind `step`: those sure to follow by the latest page's total count.
 
         None in a walk that does not look back, or is doing so: it rests on the order of the answers.
@@ -221,18 +221,20 @@ class Walk:
         if self.step is None or self.step.back or self.step.check or self.start > 1:
             return ()
         after = self.step.page + 1
-        return tuple(Step(number) for number in range(after, min(after + most, self._last_page + 1)))
+        return tuple(PageRequest(number) for number in range(after, min(after + most, self._last_page + 1)))
 
-    def _next(self, step: Step, page: Page | UnreadPage, repeated: set[str] | None) -> Step | None:
+    def _next(
+        self, step: PageRequest, page: Page | UnreadPage, repeated: set[str] | None
+    ) -> PageRequest | None:
         """The step behind `step`; `repeated` are the exports of a page that brings nothing new."""
         if step.back:
-            return Step(step.page - 1, back=True) if step.page > 1 else None
+            return PageRequest(step.page - 1, back=True) if step.page > 1 else None
         if not self._goes_on(page, barren=repeated is not None):
             return self._look_back(step)
         self._check_advance(step, page, repeated)
         if repeated and not self._heeds_page:
             self._repetition = step, page, repeated
-            return Step(1, check=True)
+            return PageRequest(1, check=True)
         return _following(step, page)
 
     def _goes_on(self, page: Page | UnreadPage, *, barren: bool) -> bool:
@@ -249,13 +251,13 @@ class Walk:
         # 4. Nobody says: until a page of a server that heeds `page` brings nothing new.
         return told.inferred and not (barren and self._heeds_page)
 
-    def _look_back(self, step: Step) -> Step | None:
+    def _look_back(self, step: PageRequest) -> PageRequest | None:
         # In its own order the last page was read this moment, and nothing can move onto it from before.
         last = step.page - 1 if self.by_creation else step.page
         looks_back = self.start == 1 and last >= 1 and self._traces.tell_of_deletion()
-        return Step(last, back=True) if looks_back else None
+        return PageRequest(last, back=True) if looks_back else None
 
-    def _check_advance(self, step: Step, page: Page | UnreadPage, repeated: set[str] | None) -> None:
+    def _check_advance(self, step: PageRequest, page: Page | UnreadPage, repeated: set[str] | None) -> None:
         told, self._told_page = self._told_page, page.pagination.page
         if repeated is None:
             return
@@ -269,7 +271,7 @@ class Walk:
                 f"the listing does not advance: {self._barren} pages up to page {step.page} {what}"
             )
 
-    def _after_check(self, first: set[str]) -> Step | None:
+    def _after_check(self, first: set[str]) -> PageRequest | None:
         step, page, repeated = self._repetition
         if first != repeated:
             self._heeds_page = True
@@ -287,8 +289,8 @@ def places(page: Page | UnreadPage) -> int:
     return page.places if isinstance(page, UnreadPage) else len(page) + page.malformed
 
 
-def _following(step: Step, page: Page | UnreadPage) -> Step:
-    return Step(step.page + 1, probe=page.pagination.inferred or not page.pagination.has_more)
+def _following(step: PageRequest, page: Page | UnreadPage) -> PageRequest:
+    return PageRequest(step.page + 1, probe=page.pagination.inferred or not page.pagination.has_more)
 
 
 def _is_untold(page: Page | UnreadPage) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, Self
 import attrs
 
 from packagex_async._api.converters import UnreadPage
-from packagex_async._listing.paginator import Step, Walk, places
+from packagex_async._listing.paginator import PageRequest, Paginator, places
 from packagex_async.errors import BadRequestError, NotFoundError
 from packagex_async.models import Page, Pagination
 from packagex_async.retry import Retries
@@ -45,7 +45,7 @@ class _Asked:
     ahead: bool
 
 
-class Ahead:
+class PagePrefetcher:
     """Asks for the pages of a walk, and for those that are sure to follow; leaving its block cancels them.
 
     Args:
@@ -57,8 +57,8 @@ class Ahead:
 
     def __init__(
         self,
-        walk: Walk,
-        fetch: Callable[[Step, Retries], Coroutine[Any, Any, Answered]],
+        walk: Paginator,
+        fetch: Callable[[PageRequest, Retries], Coroutine[Any, Any, Answered]],
         retries: Callable[[], Retries],
         most: int,
     ) -> None:
@@ -68,7 +68,7 @@ class Ahead:
         self._most = most
         self._width = 0
         self._before: Page | UnreadPage | None = None
-        self._asked: dict[Step, _Asked] = {}
+        self._asked: dict[PageRequest, _Asked] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,7 +76,7 @@ class Ahead:
     async def __aexit__(self, *_: object) -> None:
         await self._drop()
 
-    async def answer(self, step: Step) -> Answered:
+    async def answer(self, step: PageRequest) -> Answered:
         """The answer for `step`, the walk's next; what went wrong with it is raised here, and not before.
 
         That there is no such page is the end of the listing where it may have ended before.
@@ -88,7 +88,7 @@ class Ahead:
                 return _NO_SUCH_PAGE
             raise
 
-    async def _answer(self, step: Step) -> Answered:
+    async def _answer(self, step: PageRequest) -> Answered:
         if step.check:
             return await self._ask(step, ahead=False).task
         asked = self._asked.pop(step, None) or self._ask(step, ahead=False)
@@ -102,7 +102,7 @@ class Ahead:
         self._widen(answered.page, untroubled=untroubled)
         return answered
 
-    def _ask(self, step: Step, *, ahead: bool) -> _Asked:
+    def _ask(self, step: PageRequest, *, ahead: bool) -> _Asked:
         retries = self._retries()
         task = asyncio.create_task(self._fetch(step, retries))
         task.add_done_callback(_heard)

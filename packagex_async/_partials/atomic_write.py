@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from packagex_async._files.operations import (
     START_SIZE,
-    Measured,
+    FileDigest,
     made,
     sync_folder,
     update,
@@ -24,7 +24,7 @@ from packagex_async._files.operations import (
 )
 from packagex_async._partials.partial_index import create
 from packagex_async._utils import hashing
-from packagex_async._utils.byte_ranges import Block
+from packagex_async._utils.byte_ranges import Chunk
 
 T = TypeVar("T")
 
@@ -35,15 +35,15 @@ _HASHED_ALONE = 2047
 
 
 def publish(
-    blocks: Sequence[Block],
+    blocks: Sequence[Chunk],
     target: Path,
     algorithms: Iterable[str],
-    check: Callable[[Measured], T],
+    check: Callable[[FileDigest], T],
     *,
     root: Path,
     overwrite: bool,
     durable: bool,
-) -> tuple[Measured, T]:
+) -> tuple[FileDigest, T]:
     """Put a file of `blocks` in the place of `target` unless `check` raises; return what both have found.
 
     Args:
@@ -65,17 +65,17 @@ def publish(
     return measured, found
 
 
-def _measure(blocks: Sequence[Block], algorithms: Iterable[str]) -> Measured:
+def _measure(blocks: Sequence[Chunk], algorithms: Iterable[str]) -> FileDigest:
     digests = {name: hashing.new(name) for name in algorithms}
     size = sum(map(len, blocks))
     for block in blocks:
         # To get its turn again takes a thread longer than to hash a small file.
         for piece in _pieces(block, _HASHED_ALONE) if size <= _SMALL else (block,):
             update(digests, piece)
-    return Measured(size, values(digests), start=_start(blocks))
+    return FileDigest(size, values(digests), start=_start(blocks))
 
 
-def _start(blocks: Sequence[Block]) -> bytes:
+def _start(blocks: Sequence[Chunk]) -> bytes:
     start = b""
     for block in blocks:
         start += bytes(block[: START_SIZE - len(start)])
@@ -84,12 +84,12 @@ def _start(blocks: Sequence[Block]) -> bytes:
     return start
 
 
-def _pieces(block: Block, size: int) -> Iterator[Block]:
+def _pieces(block: Chunk, size: int) -> Iterator[Chunk]:
     view = memoryview(block)
     return (view[start : start + size] for start in range(0, len(view), size))
 
 
-def _put(blocks: Sequence[Block], target: Path, root: Path, *, overwrite: bool, durable: bool) -> None:
+def _put(blocks: Sequence[Chunk], target: Path, root: Path, *, overwrite: bool, durable: bool) -> None:
     # A name that is taken is not given away: what there is to be replaced is looked for beforehand.
     taken = overwrite and os.path.lexists(target)
     if taken or not _linked(blocks, target, root, durable=durable):
@@ -98,7 +98,7 @@ def _put(blocks: Sequence[Block], target: Path, root: Path, *, overwrite: bool, 
         sync_folder(target.parent)
 
 
-def _linked(blocks: Sequence[Block], target: Path, root: Path, *, durable: bool) -> bool:
+def _linked(blocks: Sequence[Chunk], target: Path, root: Path, *, durable: bool) -> bool:
     """Whether it is there now, made without a name; the ordinary way tells why it is not."""
     if not _NAMELESS:
         return False
@@ -114,7 +114,7 @@ def _linked(blocks: Sequence[Block], target: Path, root: Path, *, durable: bool)
     return False
 
 
-def _renamed(blocks: Sequence[Block], target: Path, root: Path, *, overwrite: bool, durable: bool) -> None:
+def _renamed(blocks: Sequence[Chunk], target: Path, root: Path, *, overwrite: bool, durable: bool) -> None:
     part = create(target, root)
     try:
         _fill(part.file, blocks, durable=durable)
@@ -124,7 +124,7 @@ def _renamed(blocks: Sequence[Block], target: Path, root: Path, *, overwrite: bo
         raise
 
 
-def _fill(file: int, blocks: Sequence[Block], *, durable: bool) -> None:
+def _fill(file: int, blocks: Sequence[Chunk], *, durable: bool) -> None:
     for block in blocks:
         write_all(file, block)
     if durable:

@@ -12,7 +12,7 @@ import attrs
 from packagex_async._files.operations import (
     BLOCK_SIZE,
     START_SIZE,
-    Measured,
+    FileDigest,
     require_room,
     sync_folder,
     update,
@@ -21,21 +21,21 @@ from packagex_async._files.operations import (
 )
 from packagex_async._files.paths import make_directories
 from packagex_async._partials import partial_index
-from packagex_async._partials.partial_index import Leftovers, LockedPart
-from packagex_async._partials.partial_metadata import Memo
+from packagex_async._partials.partial_index import LockedPartial, PartialIndex
+from packagex_async._partials.partial_metadata import PartialMetadata
 from packagex_async._utils import hashing
-from packagex_async._utils.byte_ranges import Block, Bounds, Coverage
-from packagex_async._utils.decompression import Decoder
+from packagex_async._utils.byte_ranges import ByteRange, Chunk, RangeSet
+from packagex_async._utils.decompression import Decompressor
 from packagex_async._utils.hashing import Digest
 
 T = TypeVar("T")
 
-Placed = tuple[int, Block]
+Placed = tuple[int, Chunk]
 """The position of a block, and the block."""
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class Partial:
+class PartialFile:
     """One partial file of `target`, from its first byte to its end.
 
     Args:
@@ -51,10 +51,10 @@ class Partial:
     root: Path
     algorithms: Iterable[str] = ()
     length: int | None = None
-    decoder: Decoder | None = None
-    memo: Memo | None = None
-    written: Coverage = attrs.field(init=False, factory=Coverage)
-    _part: LockedPart | None = attrs.field(init=False, default=None)
+    decoder: Decompressor | None = None
+    memo: PartialMetadata | None = None
+    written: RangeSet = attrs.field(init=False, factory=RangeSet)
+    _part: LockedPartial | None = attrs.field(init=False, default=None)
     _at: int = attrs.field(init=False, default=0)
     _digests: dict[str, Digest] = attrs.field(init=False)
     _arrived: dict[str, Digest] = attrs.field(init=False)
@@ -66,8 +66,8 @@ class Partial:
 
     @classmethod
     def taken_up(
-        cls, target: Path, root: Path, leftovers: Leftovers, algorithms: Sequence[str]
-    ) -> Partial | None:
+        cls, target: Path, root: Path, leftovers: PartialIndex, algorithms: Sequence[str]
+    ) -> PartialFile | None:
         """A partial that an earlier run has left, locked, if there is one that can be gone on with."""
         found = partial_index.take_up(target, leftovers)
         if found is None:
@@ -97,7 +97,7 @@ class Partial:
         """Whether `blocks` are all there is of it, one behind the other, as they belong in the file."""
         return self._part is None and self.decoder is None and self._follows(blocks)
 
-    def gaps(self) -> list[Bounds]:
+    def gaps(self) -> list[ByteRange]:
         """What is missing of it."""
         return self.written.gaps(self.length or 0)
 
@@ -108,8 +108,8 @@ class Partial:
         self._put(list(blocks))
 
     def publish(
-        self, blocks: Iterable[Placed], check: Callable[[Measured], T], *, overwrite: bool, durable: bool
-    ) -> tuple[Measured, T]:
+        self, blocks: Iterable[Placed], check: Callable[[FileDigest], T], *, overwrite: bool, durable: bool
+    ) -> tuple[FileDigest, T]:
         """Write the last blocks, and put the file in its target's place unless `check` raises."""
         self._put(list(blocks))
         if self.decoder is not None:
@@ -118,7 +118,7 @@ class Partial:
         if durable:
             os.fsync(part.file)
         self._digest_rest()
-        measured = Measured(
+        measured = FileDigest(
             self.written.size, values(self._digests), values(self._arrived), start=self._read_start()
         )
         found = check(measured)
@@ -144,7 +144,7 @@ class Partial:
             if self._part is not None:
                 self._part.close()
 
-    def _opened(self) -> LockedPart:
+    def _opened(self) -> LockedPartial:
         if self._part is None:
             self._part = partial_index.create(self.target, self.root)
         return self._part
@@ -173,7 +173,7 @@ class Partial:
                 for piece in self.decoder.feed(block):
                     self._put_block(file, piece, self._digested)
 
-    def _put_block(self, file: int, block: Block, position: int) -> None:
+    def _put_block(self, file: int, block: Chunk, position: int) -> None:
         if position != self._at:
             os.lseek(file, position, os.SEEK_SET)
         # Where a write fails, the position is unknown.
@@ -200,7 +200,7 @@ class Partial:
             beginning += len(block)
         return True
 
-    def _tell_gaps(self, memo: Memo) -> None:
+    def _tell_gaps(self, memo: PartialMetadata) -> None:
         self.memo = memo | {"gaps": self.gaps()}
         partial_index.remember(self._opened().path, self.memo)
 
@@ -222,7 +222,7 @@ class Partial:
             self._digested += len(block)
 
 
-def _algorithms(memo: Memo) -> set[str] | None:
+def _algorithms(memo: PartialMetadata) -> set[str] | None:
     """Return the hash algorithms that `memo` names, or `None` if they cannot be computed here."""
     try:
         names = {str(name) for name, _ in memo["hashes"]}
@@ -231,11 +231,11 @@ def _algorithms(memo: Memo) -> set[str] | None:
     return names if all(map(hashing.available, names)) else None
 
 
-def _written(memo: Memo, file: int) -> Coverage | None:
+def _written(memo: PartialMetadata, file: int) -> RangeSet | None:
     """What of the open partial was written by the run that has left `memo`, if that makes sense."""
     size, length = os.fstat(file).st_size, memo["length"]
     try:
-        written = Coverage.without(memo.get("gaps", [(size, length)]), length)
+        written = RangeSet.without(memo.get("gaps", [(size, length)]), length)
     except ValueError:
         return None
     return written if written.end <= size <= length else None

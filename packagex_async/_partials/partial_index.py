@@ -32,7 +32,7 @@ from packagex_async._files.locks import LIFETIME, LockResult, try_lock, unlock
 from packagex_async._files.operations import made, put_in_place, report_write_errors, write_all
 from packagex_async._files.paths import UnsafePathError, is_recent, is_regular, open_regular, read_small
 from packagex_async._partials import legacy_partials
-from packagex_async._partials.partial_metadata import MAX_SIZE, Memo, parse_memo
+from packagex_async._partials.partial_metadata import MAX_SIZE, PartialMetadata, parse_memo
 
 _TRACE = r"(\.(.+)\.[^.]+\.part)(?:\.(?:draft|json|claim))?"
 _NAME = r".*\.[0-9a-f]{16}-[0-9]+\.part"
@@ -53,7 +53,7 @@ _in_use: dict[str, int] = {}
 """The descriptors of the partial files of this process by name, where the file system supports no locks."""
 
 
-class LockedPart:
+class LockedPartial:
     """An open partial file that nobody else is at work on.
 
     Attributes:
@@ -111,7 +111,7 @@ class _Contents:
     ends: set[str] = attrs.field(factory=set)
 
 
-class Leftovers:
+class PartialIndex:
     """The content of directories when a run first looked at them; each is read once.
 
     A directory that cannot be read counts as one without partial files: writing to it tells what is wrong.
@@ -140,7 +140,7 @@ class Leftovers:
             return self._folders[folder]
 
 
-def create(target: Path, root: Path) -> LockedPart:
+def create(target: Path, root: Path) -> LockedPartial:
     """Create a partial file of `target`, locked, under a name that no other has.
 
     Args:
@@ -152,7 +152,7 @@ def create(target: Path, root: Path) -> LockedPart:
     """
     for _ in range(_ATTEMPTS):
         path = new_part(target)
-        part = LockedPart(path, made(path, target.parent, root=root))
+        part = LockedPartial(path, made(path, target.parent, root=root))
         try:
             # Another run may have seen it before it was locked, and have removed it as one left behind.
             if _hold(part) and is_regular(path):
@@ -170,7 +170,7 @@ def new_part(target: Path) -> Path:
     return target.with_name(f".{name}.{_own_token(os.getpid())}-{next(_numbers)}.part")
 
 
-def remember(part: Path, memo: Memo) -> None:
+def remember(part: Path, memo: PartialMetadata) -> None:
     """Write down what `part` is the beginning of."""
     text = json.dumps(memo | {"machine": _machine()})
     draft = _beside(part, "draft")
@@ -190,7 +190,7 @@ def forget(part: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def take_up(target: Path, leftovers: Leftovers) -> tuple[LockedPart, Memo] | None:
+def take_up(target: Path, leftovers: PartialIndex) -> tuple[LockedPartial, PartialMetadata] | None:
     """Lock a partial file of `target` that a run has left, and remove all others that nobody uses."""
     found = None
     for path in leftovers.of(target):
@@ -207,12 +207,12 @@ def take_up(target: Path, leftovers: Leftovers) -> tuple[LockedPart, Memo] | Non
     return found
 
 
-def _locked(path: Path) -> LockedPart | None:
+def _locked(path: Path) -> LockedPartial | None:
     """Open and lock the partial file at `path`; `None` if somebody else uses it, or if it is none."""
     if legacy_partials.may_be_in_use(path, _machine()):
         return None
     try:
-        part = LockedPart(path, open_regular(path, os.O_RDWR))
+        part = LockedPartial(path, open_regular(path, os.O_RDWR))
     except (FileNotFoundError, UnsafePathError):
         forget(path)
         return None
@@ -228,7 +228,7 @@ def _locked(path: Path) -> LockedPart | None:
     return None
 
 
-def _hold(part: LockedPart) -> bool:
+def _hold(part: LockedPartial) -> bool:
     """Lock `part`; whether that worked."""
     result = try_lock(part.file)
     if result is not LockResult.UNSUPPORTED:
@@ -273,7 +273,7 @@ def _shortened(name: str) -> str:
     return f"{beginning}~{hashlib.sha256(encoded).hexdigest()[:_HASH_SIZE]}"
 
 
-def _recall(part: Path) -> Memo | None:
+def _recall(part: Path) -> PartialMetadata | None:
     """The metadata of `part`, if the file may be continued."""
     try:
         _beside(part, "draft").unlink(missing_ok=True)

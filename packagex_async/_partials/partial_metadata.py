@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-Memo = dict[str, Any]
+PartialMetadata = dict[str, Any]
 
 MAX_SIZE = 64 * 1024
 """Bytes that the metadata of a partial file may have."""
@@ -17,7 +17,7 @@ MAX_GAPS = 256
 """A partial file with more gaps is not worth the requests it takes to fill them."""
 
 
-def parse_memo(text: bytes) -> Memo | None:
+def parse_memo(text: bytes) -> PartialMetadata | None:
     """Return the metadata in `text`, or `None` if it cannot be used.
 
     What is returned has a `length` and a `machine`, an `algorithm` that is a name or `None`, and `gaps` that
@@ -31,13 +31,13 @@ def parse_memo(text: bytes) -> Memo | None:
     return memo if usable else None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> Memo:
+def _unique(pairs: list[tuple[str, Any]]) -> PartialMetadata:
     if len(pairs) != len(dict(pairs)):
         raise ValueError("duplicate keys")
     return dict(pairs)
 
 
-def _has_known_types(memo: Memo) -> bool:
+def _has_known_types(memo: PartialMetadata) -> bool:
     return (
         type(memo["length"]) is int
         and 0 <= memo["length"] <= MAX_LENGTH

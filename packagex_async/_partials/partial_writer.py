@@ -8,21 +8,21 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from packagex_async._files.disk_errors import DiskError
-from packagex_async._files.executor import Disk
-from packagex_async._files.operations import BLOCK_SIZE, Measured
+from packagex_async._files.executor import FileExecutor
+from packagex_async._files.operations import BLOCK_SIZE, FileDigest
 from packagex_async._partials import atomic_write
-from packagex_async._partials.partial_file import Partial, Placed
-from packagex_async._partials.partial_index import Leftovers
-from packagex_async._partials.partial_metadata import Memo
-from packagex_async._utils.byte_ranges import Block, Bounds
-from packagex_async._utils.decompression import Decoder
+from packagex_async._partials.partial_file import PartialFile, Placed
+from packagex_async._partials.partial_index import PartialIndex
+from packagex_async._partials.partial_metadata import PartialMetadata
+from packagex_async._utils.byte_ranges import ByteRange, Chunk
+from packagex_async._utils.decompression import Decompressor
 
 T = TypeVar("T")
 
 _WORTH_A_WRITE = 128 * 1024
 
 
-class Part:
+class PartialFileWriter:
     """A partial file; leaving its block removes it unless it was published.
 
     The file is made with its first write, under a name that no other part has. Its bytes may come in any
@@ -39,13 +39,15 @@ class Part:
         received: How many bytes it has been given.
     """
 
-    def __init__(self, disk: Disk, target: Path, *, root: Path | None = None, durable: bool = False) -> None:
+    def __init__(
+        self, disk: FileExecutor, target: Path, *, root: Path | None = None, durable: bool = False
+    ) -> None:
         self._disk = disk
         self._target = target
         self._root = root or target.parent
         self._durable = durable
         self._lane = disk.lane(target)
-        self._begin(Partial(target=target, root=self._root))
+        self._begin(PartialFile(target=target, root=self._root))
 
     async def __aenter__(self) -> Self:
         return self
@@ -66,7 +68,7 @@ class Part:
                 if error is None:
                     raise
 
-    async def take_up(self, leftovers: Leftovers, algorithms: Iterable[str]) -> Memo | None:
+    async def take_up(self, leftovers: PartialIndex, algorithms: Iterable[str]) -> PartialMetadata | None:
         """Go on with a partial that an earlier run has left, if there is one; return its memo.
 
         Args:
@@ -83,8 +85,8 @@ class Part:
         *,
         algorithms: Iterable[str] = (),
         length: int | None = None,
-        decoder: Decoder | None = None,
-        memo: Memo | None = None,
+        decoder: Decompressor | None = None,
+        memo: PartialMetadata | None = None,
     ) -> None:
         """Begin a file anew, removing what there was of another.
 
@@ -98,7 +100,7 @@ class Part:
         if self._partial.exists:
             await self._disk.run(self._target, self._partial.remove)
         self._begin(
-            Partial(
+            PartialFile(
                 target=self._target,
                 root=self._root,
                 algorithms=algorithms,
@@ -108,11 +110,11 @@ class Part:
             )
         )
 
-    def gaps(self) -> list[Bounds]:
+    def gaps(self) -> list[ByteRange]:
         """What is missing of a partial that was taken up."""
         return self._partial.gaps()
 
-    async def write(self, block: Block, position: int) -> None:
+    async def write(self, block: Chunk, position: int) -> None:
         """Put `block` where it belongs; it may be changed as soon as the next one has been put there, too.
 
         Raises:
@@ -126,7 +128,7 @@ class Part:
         if large or self._gathered_size >= BLOCK_SIZE:
             await self._lane.put(self._partial.write, self._taken())
 
-    async def publish(self, check: Callable[[Measured], T], *, overwrite: bool) -> tuple[Measured, T]:
+    async def publish(self, check: Callable[[FileDigest], T], *, overwrite: bool) -> tuple[FileDigest, T]:
         """Write what is gathered, close the file, and put it in the target's place in one step if it is good.
 
         Args:
@@ -157,16 +159,16 @@ class Part:
         )
 
     def _publish_at_once(
-        self, blocks: Iterable[Placed], check: Callable[[Measured], T], *, overwrite: bool, durable: bool
-    ) -> tuple[Measured, T]:
+        self, blocks: Iterable[Placed], check: Callable[[FileDigest], T], *, overwrite: bool, durable: bool
+    ) -> tuple[FileDigest, T]:
         data, algorithms = [block for _, block in blocks], self._partial.algorithms
         return atomic_write.publish(
             data, self._target, algorithms, check, root=self._root, overwrite=overwrite, durable=durable
         )
 
-    def _go_on(self, leftovers: Leftovers, algorithms: Sequence[str]) -> Memo | None:
+    def _go_on(self, leftovers: PartialIndex, algorithms: Sequence[str]) -> PartialMetadata | None:
         # On the thread: what it has claimed is ours, even where nobody waits for it any more.
-        found = Partial.taken_up(self._target, self._root, leftovers, algorithms)
+        found = PartialFile.taken_up(self._target, self._root, leftovers, algorithms)
         if found is None:
             return None
         self._begin(found)
@@ -178,7 +180,7 @@ class Part:
         elif self._partial.exists:
             await self._disk.run(self._target, self._partial.remove)
 
-    def _begin(self, partial: Partial) -> None:
+    def _begin(self, partial: PartialFile) -> None:
         self._partial = partial
         self._gathered: list[Placed] = []
         self._gathered_size = 0

@@ -11,7 +11,7 @@ import attrs
 
 from packagex_async._api.statuses import is_under_way
 from packagex_async._polling.retrieval import Retrieved
-from packagex_async._polling.schedule import Waiting, outlived
+from packagex_async._polling.schedule import PollSchedule, outlived
 from packagex_async._storage.download_urls import gone
 from packagex_async.errors import NotFoundError, RequestTimeoutError
 from packagex_async.models import Export
@@ -34,10 +34,10 @@ class Turn:
     number: int
     export_id: str = attrs.field(order=False)
     status: str | None = attrs.field(order=False)
-    waiting: Waiting = attrs.field(order=False)
+    waiting: PollSchedule = attrs.field(order=False)
 
 
-class Watch:
+class PollQueue:
     """Exports under way, each with its own time limit.
 
     Args:
@@ -64,7 +64,7 @@ class Watch:
     def add(self, export: Export) -> None:
         """Watch an export."""
         self._ids[export.id] = None
-        self._schedule(export, Waiting(self._clock, self._timeout))
+        self._schedule(export, PollSchedule(self._clock, self._timeout))
 
     def next(self) -> Turn | None:
         """Return the turn that is due first, or `None` when there is none; the caller has to `poll` it."""
@@ -115,6 +115,6 @@ class Watch:
         except TimeoutError:
             raise turn.waiting.over(turn.export_id, turn.status) from None
 
-    def _schedule(self, export: Export, waiting: Waiting) -> None:
+    def _schedule(self, export: Export, waiting: PollSchedule) -> None:
         due = self._clock.monotonic() + waiting.next_interval()
         heapq.heappush(self._turns, Turn(due, next(self._numbers), export.id, export.status, waiting))

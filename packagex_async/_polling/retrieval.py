@@ -7,7 +7,7 @@ from datetime import datetime
 import attrs
 
 from packagex_async._api import requests, responses
-from packagex_async._transport.http_client import Http
+from packagex_async._transport.api_client import ApiClient
 from packagex_async.models import Export
 
 
@@ -24,7 +24,7 @@ class Retrieved:
     served: datetime | None
 
 
-async def retrieve(http: Http, export_id: str, *, include_csv: bool, include_json: bool) -> Retrieved:
+async def retrieve(api: ApiClient, export_id: str, *, include_csv: bool, include_json: bool) -> Retrieved:
     """Retrieve an export. API: Retrieve Export.
 
     Raises:
@@ -34,5 +34,5 @@ async def retrieve(http: Http, export_id: str, *, include_csv: bool, include_jso
         DecodeError: The answer holds no export, or another one than was asked for.
     """
     target = requests.export_target(export_id, include_csv=include_csv, include_json=include_json)
-    answer = await http.get(target)
+    answer = await api.get(target)
     return Retrieved(responses.parse_export(answer, export_id), answer.served)

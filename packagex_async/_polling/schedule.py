@@ -27,7 +27,7 @@ _LIFETIME = LIFETIME.total_seconds()
 
 
 @attrs.define(eq=False, repr=False)
-class Waiting:
+class PollSchedule:
     """The time spent waiting for one export, and what is left of it.
 
     Args:

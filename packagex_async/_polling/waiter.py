@@ -8,11 +8,11 @@ from collections.abc import Callable
 from packagex_async import _logs
 from packagex_async._api import requests, responses
 from packagex_async._api.statuses import failure
-from packagex_async._context import Tools
+from packagex_async._context import ClientContext
 from packagex_async._polling.retrieval import Retrieved, retrieve
-from packagex_async._polling.schedule import Waiting, outlived
+from packagex_async._polling.schedule import PollSchedule, outlived
 from packagex_async._storage.download_urls import gone
-from packagex_async._transport.http_client import Http
+from packagex_async._transport.api_client import ApiClient
 from packagex_async.errors import (
     DecodeError,
     NotFoundError,
@@ -25,7 +25,7 @@ OnChange = Callable[[Export], object]
 OnWait = Callable[[tuple[str, ...]], object]
 
 
-async def create(http: Http, body: bytes) -> Export:
+async def create(api: ApiClient, body: bytes) -> Export:
     """Ask for an export, and never twice where the first may have been heard.
 
     Raises:
@@ -33,7 +33,7 @@ async def create(http: Http, body: bytes) -> Export:
         ApiError: The API refused.
         ConnectionFailedError: It was not asked for.
     """
-    answer = await http.post(requests.EXPORTS, body)
+    answer = await api.post(requests.EXPORTS, body)
     try:
         export = responses.parse_created_export(answer)
     except DecodeError as error:
@@ -43,25 +43,25 @@ async def create(http: Http, body: bytes) -> Export:
     return export
 
 
-class Vigil:
+class CompletionWaiter:
     """The looks at one export until it is completed.
 
     Args:
         export: The export, or its id.
         timeout: Seconds to wait; `None` for as long as it lives.
         on_change: Is told of every new status.
-        tools: What to look with.
+        context: What to look with.
     """
 
     def __init__(
-        self, export: Export | str, *, timeout: float | None, on_change: OnChange, tools: Tools
+        self, export: Export | str, *, timeout: float | None, on_change: OnChange, context: ClientContext
     ) -> None:
         # Who holds an export knows that it was there; an id may be of none.
         self._was_there = not isinstance(export, str)
         self._id, self._status = (export, None) if isinstance(export, str) else (export.id, export.status)
-        self._waiting = Waiting(tools.clock, timeout)
+        self._waiting = PollSchedule(context.clock, timeout)
         self._on_change = on_change
-        self._tools = tools
+        self._context = context
 
     async def completed(self) -> Export:
         """The export, once it is completed.
@@ -83,12 +83,12 @@ class Vigil:
             past = outlived(export, retrieved.served)
             if past or not self._waiting.left:
                 raise self._waiting.over(self._id, self._status, outlived=past)
-            await self._tools.clock.sleep(self._waiting.next_interval())
+            await self._context.clock.sleep(self._waiting.next_interval())
 
     async def _look(self) -> Retrieved:
         try:
             async with asyncio.timeout(self._waiting.last_look):
-                return await retrieve(self._tools.http, self._id, include_csv=True, include_json=True)
+                return await retrieve(self._context.api, self._id, include_csv=True, include_json=True)
         except NotFoundError as error:
             if self._was_there:
                 raise gone(self._id) from error

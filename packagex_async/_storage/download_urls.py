@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from packagex_async import _logs
-from packagex_async._storage.storage_errors import Link
+from packagex_async._storage.storage_errors import DownloadUrl
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import (
     ApiError,
@@ -20,7 +20,7 @@ from packagex_async.errors import (
 from packagex_async.models import Artifact, Export
 
 
-class Links:
+class DownloadUrls:
     """The links of one export, and the one way to fresh ones.
 
     Args:
@@ -35,15 +35,15 @@ class Links:
         self._edition = 0
         self._refused: PackageXError | None = None
 
-    def link(self, artifact: Artifact) -> Link | None:
+    def link(self, artifact: Artifact) -> DownloadUrl | None:
         """The link to `artifact`, or `None` when the export does not offer it."""
         url = self._export.url(artifact)
         # An offer that cannot be read is no lack of one: an empty URL is refused where it is used.
         if not url and f"_{artifact}_url" not in self._export.unread:
             return None
-        return Link(export_id=self._export.id, artifact=artifact, url=url or "", edition=self._edition)
+        return DownloadUrl(export_id=self._export.id, artifact=artifact, url=url or "", edition=self._edition)
 
-    async def fresh(self, stale: Link) -> Link:
+    async def fresh(self, stale: DownloadUrl) -> DownloadUrl:
         """A link that is not `stale`: one that another artifact has had retrieved, or a new one.
 
         Raises:
@@ -57,7 +57,7 @@ class Links:
             raise _expired(stale, "the export offers the artifact no longer")
         return link
 
-    async def _renew(self, stale: Link) -> None:
+    async def _renew(self, stale: DownloadUrl) -> None:
         if stale.edition != self._edition:
             return
         if self._refused is None:
@@ -79,7 +79,7 @@ def gone(export_id: str) -> ExportGoneError:
     return ExportGoneError(f"export {sanitize(export_id)} is gone: {reason}", export_id=export_id)
 
 
-def _expired(stale: Link, why: str) -> LinkExpiredError:
+def _expired(stale: DownloadUrl, why: str) -> LinkExpiredError:
     return LinkExpiredError(
         f"the link has expired, and {why}", export_id=stale.export_id, artifact=stale.artifact
     )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from packagex_async._download.segments import Span
 from packagex_async._utils import hashing
 
 if TYPE_CHECKING:
@@ -205,11 +204,11 @@ class ObjectMetadata:
         strong = self.validators.etag or self.validators.generation
         return bool(self.accepts_ranges and strong and self.is_resumable)
 
-    def range_of(self, span: Span) -> dict[str, str]:
-        """Return the headers that request the bytes of `span`, of this content only."""
+    def range_headers(self, start: int, end: int) -> dict[str, str]:
+        """Return the headers that request the bytes from `start` up to `end`, of this content only."""
         condition = {"If-Range": self.validators.etag} if self.validators.etag else {}
-        last = "" if span.end == self.length or not span.left else span.end - 1
-        return {"Range": f"bytes={span.position}-{last}", **condition}
+        last = "" if end == self.length or start == end else end - 1
+        return {"Range": f"bytes={start}-{last}", **condition}
 
     def to_json(self) -> dict[str, Any]:
         """Return the metadata of a partial file, as JSON: no URL, no signature."""

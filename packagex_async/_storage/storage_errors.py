@@ -31,7 +31,7 @@ _BASIC_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Link:
+class DownloadUrl:
     """A presigned URL and what lies behind it; `edition` counts how often it had been renewed."""
 
     export_id: str
@@ -57,7 +57,7 @@ class Link:
 
 
 def refusal(
-    link: Link, status: int, body: bytes, *, now: float, retry_after: float | None = None
+    link: DownloadUrl, status: int, body: bytes, *, now: float, retry_after: float | None = None
 ) -> DownloadError:
     """The error for an answer that is not the artifact.
 
@@ -80,7 +80,7 @@ def refusal(
     return _storage_error(link, f"answered {said}", status, retry_after)
 
 
-def contradiction(link: Link, reason: str, status: int = 200) -> StorageError:
+def contradiction(link: DownloadUrl, reason: str, status: int = 200) -> StorageError:
     """Return the error for a response that cannot be the artifact.
 
     Args:
@@ -91,13 +91,13 @@ def contradiction(link: Link, reason: str, status: int = 200) -> StorageError:
     return _storage_error(link, reason, status)
 
 
-def unusable(link: Link, reason: str) -> StorageError:
+def unusable(link: DownloadUrl, reason: str) -> StorageError:
     """The error for a body that cannot be what it says it is."""
     return _storage_error(link, f"sent a body that cannot be used: {reason}", 200)
 
 
 def verify(
-    link: Link,
+    link: DownloadUrl,
     metadata: ObjectMetadata,
     *,
     received: int,
@@ -144,7 +144,7 @@ def verify(
 
 
 def broken_off(
-    link: Link, metadata: ObjectMetadata, size: int, error: ConnectionFailedError | None = None
+    link: DownloadUrl, metadata: ObjectMetadata, size: int, error: ConnectionFailedError | None = None
 ) -> DownloadError:
     """The error for a body that ended after `size` bytes, because of `error` if there was one."""
     if isinstance(error, RequestTimeoutError):
@@ -157,14 +157,16 @@ def broken_off(
     return _incomplete(link, size, metadata.wire_length)
 
 
-def _incomplete(link: Link, size: int, expected: int | None) -> IncompleteBodyError:
+def _incomplete(link: DownloadUrl, size: int, expected: int | None) -> IncompleteBodyError:
     whole = "an unknown number of" if expected is None else expected
     return IncompleteBodyError(
         f"the body ended after {size} of {whole} bytes", export_id=link.export_id, artifact=link.artifact
     )
 
 
-def _storage_error(link: Link, what: str, status: int, retry_after: float | None = None) -> StorageError:
+def _storage_error(
+    link: DownloadUrl, what: str, status: int, retry_after: float | None = None
+) -> StorageError:
     return StorageError(
         f"the storage host {what}",
         export_id=link.export_id,

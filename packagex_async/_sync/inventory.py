@@ -11,7 +11,7 @@ from typing import Self
 
 from packagex_async._files.paths import open_regular
 from packagex_async._sync.manifest import NAME
-from packagex_async._sync.manifest_entry import Line
+from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._sync.manifest_reader import read_lines
 
 
@@ -57,7 +57,7 @@ class Inventory:
     ) -> None:
         self._file.close()
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[ManifestEntry]:
         """The line of each file, as they stand in the manifest.
 
         Raises:
@@ -68,11 +68,11 @@ class Inventory:
                 yield line
 
 
-def _key(line: Line) -> int:
+def _key(line: ManifestEntry) -> int:
     return hash((line.export_id, line.artifact))
 
 
-def _good_lines(file: FileIO) -> Iterator[tuple[int, Line]]:
+def _good_lines(file: FileIO) -> Iterator[tuple[int, ManifestEntry]]:
     for raw in read_lines(file, 0):
-        if raw.text is not None and (line := Line.parse(raw.text)) is not None:
+        if raw.text is not None and (line := ManifestEntry.parse(raw.text)) is not None:
             yield raw.position, line

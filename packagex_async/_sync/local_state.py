@@ -10,13 +10,13 @@ from typing import ParamSpec, TypeVar, cast
 import attrs
 
 from packagex_async._files.disk_errors import DiskError, destination_error
-from packagex_async._files.executor import Disk
+from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import Layout
 from packagex_async._files.operations import measure, size_of
 from packagex_async._files.paths import require_directories
-from packagex_async._partials.partial_index import Leftovers
+from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._sync.manifest import Manifest
-from packagex_async._sync.manifest_entry import Line
+from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.models import Artifact, Export
 from packagex_async.report import (
     ByArtifact,
@@ -45,7 +45,7 @@ class Terms:
     verify: bool
 
 
-class Folder:
+class LocalState:
     """A folder and its manifest.
 
     Args:
@@ -63,9 +63,9 @@ class Folder:
         path: Path,
         layout: Layout,
         terms: Terms,
-        disk: Disk,
+        disk: FileExecutor,
         clock: Clock,
-        leftovers: Leftovers,
+        leftovers: PartialIndex,
         *,
         durable: bool,
     ) -> None:
@@ -116,7 +116,7 @@ class Folder:
             self._see(known, artifact, lines.get(artifact), export)
         return known
 
-    def _see(self, known: Known, artifact: Artifact, told: Line | None, export: Export) -> None:
+    def _see(self, known: Known, artifact: Artifact, told: ManifestEntry | None, export: Export) -> None:
         target = known.targets[artifact]
         if not self._is_reached(target):
             return
@@ -142,11 +142,11 @@ class Folder:
             return False
         return True
 
-    def _unchanged(self, line: Line, export: Export) -> bool:
+    def _unchanged(self, line: ManifestEntry, export: Export) -> bool:
         updated_at = _iso(export.updated_at)
         return self._terms.resume and updated_at is not None and line.updated_at == updated_at
 
-    def _holds(self, target: Path, size: int, line: Line) -> bool:
+    def _holds(self, target: Path, size: int, line: ManifestEntry) -> bool:
         if size != line.size or not self._terms.verify:
             return size == line.size
         try:
@@ -155,11 +155,11 @@ class Folder:
             return False
         return there is not None and there.digests["sha256"].hex() == line.sha256
 
-    def _lines(self, export: Export, known: Known, report: DownloadReport) -> Iterator[Line]:
+    def _lines(self, export: Export, known: Known, report: DownloadReport) -> Iterator[ManifestEntry]:
         when = datetime.fromtimestamp(self._clock.time(), UTC).isoformat(timespec="seconds")
         updated_at = _iso(export.updated_at)
         for file in report.files:
-            yield Line(
+            yield ManifestEntry(
                 export_id=export.id,
                 artifact=file.artifact.value,
                 path=known.paths[file.artifact].as_posix(),
@@ -171,7 +171,9 @@ class Folder:
             )
         # Who does not tell when it changed is asked again in any case.
         for artifact in report.missing if updated_at else ():
-            yield Line(export_id=export.id, artifact=artifact.value, when=when, updated_at=updated_at)
+            yield ManifestEntry(
+                export_id=export.id, artifact=artifact.value, when=when, updated_at=updated_at
+            )
 
 
 def _iso(moment: datetime | None) -> str | None:
@@ -186,7 +188,7 @@ def _size(target: Path) -> int | None:
         return -1
 
 
-def _kept(artifact: Artifact, target: Path, line: Line) -> DownloadedFile:
+def _kept(artifact: Artifact, target: Path, line: ManifestEntry) -> DownloadedFile:
     return DownloadedFile(
         artifact=artifact,
         path=target,

@@ -20,7 +20,7 @@ from pathlib import Path
 from packagex_async._files.locks import LIFETIME, LockResult, try_lock
 from packagex_async._files.operations import sync_folder
 from packagex_async._files.paths import is_recent, make_directories, open_regular
-from packagex_async._sync.manifest_entry import Line
+from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._sync.manifest_reader import line_at, read_lines
 
 NAME = "packagex-manifest.jsonl"
@@ -50,7 +50,7 @@ class Manifest:
         self._size = 0
         self._tail: bytes | None = None
 
-    def find(self, export_id: str, artifacts: Iterable[str]) -> dict[str, Line]:
+    def find(self, export_id: str, artifacts: Iterable[str]) -> dict[str, ManifestEntry]:
         """The last good line of each artifact of the export that has one.
 
         Raises:
@@ -61,7 +61,7 @@ class Manifest:
             self._catch_up(file)
             return dict(self._lines(file, export_id, artifacts))
 
-    def append(self, lines: Iterable[Line]) -> None:
+    def append(self, lines: Iterable[ManifestEntry]) -> None:
         """Add lines, all in one step.
 
         Raises:
@@ -107,7 +107,7 @@ class Manifest:
         else:
             _write(file, b"\n")
 
-    def _write_lines(self, file: FileIO, texts: Sequence[tuple[Line, bytes]]) -> None:
+    def _write_lines(self, file: FileIO, texts: Sequence[tuple[ManifestEntry, bytes]]) -> None:
         """Add lines to the file, and to the index, with whatever others have added since the last time."""
         whole = b"".join(text for _, text in texts)
         place = _write(file, whole)
@@ -142,16 +142,18 @@ class Manifest:
             if not raw.is_complete:
                 self._tail = raw.text
                 break
-            if raw.text is not None and (line := Line.parse(raw.text)) is not None:
+            if raw.text is not None and (line := ManifestEntry.parse(raw.text)) is not None:
                 self._places[_key(line.export_id, line.artifact)] = raw.position
             self._end = raw.end
 
-    def _lines(self, file: FileIO, export_id: str, artifacts: Iterable[str]) -> Iterator[tuple[str, Line]]:
+    def _lines(
+        self, file: FileIO, export_id: str, artifacts: Iterable[str]
+    ) -> Iterator[tuple[str, ManifestEntry]]:
         for artifact in artifacts:
             place = self._places.get(_key(export_id, artifact))
             if place is None:
                 continue
-            line = Line.parse(line_at(file, place))
+            line = ManifestEntry.parse(line_at(file, place))
             # Two artifacts may share a hash.
             if line is not None and (line.export_id, line.artifact) == (export_id, artifact):
                 yield artifact, line

@@ -9,7 +9,7 @@ import attrs
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Line:
+class ManifestEntry:
     """What the manifest says of one artifact. It holds no URL.
 
     Attributes:
@@ -41,7 +41,7 @@ class Line:
         )
 
     @classmethod
-    def parse(cls, text: bytes) -> Line | None:
+    def parse(cls, text: bytes) -> ManifestEntry | None:
         """What a line says, or `None` when it is not one of ours."""
         if not text.startswith(b"{"):
             return None
@@ -65,7 +65,7 @@ class Line:
         )
 
 
-_FIELDS = tuple(field.name for field in attrs.fields(Line))
+_FIELDS = tuple(field.name for field in attrs.fields(ManifestEntry))
 _ABSENT = (type(None),) * 4
 _PRESENT = (str, int, str, str)
 _MAX_SIZE = 2**63 - 1

@@ -10,14 +10,14 @@ import attrs
 
 from packagex_async import _logs
 from packagex_async._api.statuses import downloadable, is_under_way
-from packagex_async._context import Tools
-from packagex_async._download.export import Order, download_artifacts
-from packagex_async._files.operations import HOPELESS
-from packagex_async._polling.poll_queue import Watch
+from packagex_async._context import ClientContext
+from packagex_async._download.export import DownloadPlan, download_artifacts
+from packagex_async._files.operations import FATAL_ERRNOS
+from packagex_async._polling.poll_queue import PollQueue
 from packagex_async._polling.retrieval import Retrieved
 from packagex_async._polling.waiter import OnWait
-from packagex_async._storage.download_urls import Links
-from packagex_async._sync.local_state import Folder, Known
+from packagex_async._storage.download_urls import DownloadUrls
+from packagex_async._sync.local_state import Known, LocalState
 from packagex_async._sync.queue import Pending
 from packagex_async.errors import (
     AuthenticationError,
@@ -65,30 +65,36 @@ class Source:
     found: AsyncGenerator[Export, None]
     retrieve: Callable[[str], Awaitable[Retrieved]]
     offering: Callable[[Export, tuple[Artifact, ...]], Awaitable[Export]]
-    links: Callable[[Export], Links]
+    links: Callable[[Export], DownloadUrls]
 
 
-class Bulk:
+class SyncRunner:
     """The download of all exports of a source to one folder.
 
     Args:
         source: Where they come from.
         folder: Where they go, and what of them is there already.
         order: What is wanted of each of them; its `concurrency` is that of all together.
-        tools: What to work with.
+        context: What to work with.
         patience: How to wait for those that are still under way; `None` to report them as not ready.
     """
 
     def __init__(
-        self, source: Source, folder: Folder, order: Order, tools: Tools, *, patience: Patience | None
+        self,
+        source: Source,
+        folder: LocalState,
+        order: DownloadPlan,
+        context: ClientContext,
+        *,
+        patience: Patience | None,
     ) -> None:
         self._source = source
         self._folder = folder
         self._order = order
-        self._tools = tools
+        self._context = context
         self._patience = patience
         self._pending = Pending(_ROOM)
-        self._watch = Watch(source.retrieve, tools.clock, patience.timeout if patience else None)
+        self._watch = PollQueue(source.retrieve, context.clock, patience.timeout if patience else None)
         self._watchers = 0
         self._listed = False
         self._finished: asyncio.Queue[DownloadReport | None] = asyncio.Queue()
@@ -117,7 +123,7 @@ class Bulk:
 
     async def _run(self) -> None:
         # It goes on while no step of `reports` runs, and has to end when the client is closed.
-        with self._tools.operations.running("download_all()"), closing(self._folder):
+        with self._context.operations.running("download_all()"), closing(self._folder):
             await self._run_all()
 
     async def _run_all(self) -> None:
@@ -225,7 +231,7 @@ class Bulk:
             replaced=known.replaced,
             vacant=known.vacant,
         )
-        report = await download_artifacts(offering, self._source.links(offering), order, self._tools)
+        report = await download_artifacts(offering, self._source.links(offering), order, self._context)
         _stop_where_nothing_helps(report)
         await self._folder.record(offering, known, report)
         return report
@@ -234,7 +240,7 @@ class Bulk:
 def _stop_where_nothing_helps(report: DownloadReport) -> None:
     """Raise a failure that all others would share: the disk takes nothing more, or the key is refused."""
     for failure in report.failures:
-        if isinstance(failure, DestinationError) and failure.errno in HOPELESS:
+        if isinstance(failure, DestinationError) and failure.errno in FATAL_ERRNOS:
             raise failure
         if isinstance(failure.__cause__, _REFUSED_KEY):
             raise failure.__cause__

@@ -30,7 +30,7 @@ _TOLD_IN_BULK = sys.platform == "linux"
 _NOTHING = memoryview(b"")
 
 
-class Intake(asyncio.BufferedProtocol):
+class BodyReader(asyncio.BufferedProtocol):
     """Reads a body of known length in blocks, each of which stays valid until the next but one is asked for.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import http
 import os
@@ -14,9 +15,14 @@ import attrs
 from aiohttp import http_exceptions
 
 from packagex_async._transport.connector import ConnectorError
+from packagex_async._transport.request_deadline import Phase, RequestDeadline
 from packagex_async._transport.resolver import LoopbackError, NoThreadError
 from packagex_async._utils.redaction import sanitize
+from packagex_async.errors import ConnectionFailedError, RequestTimeoutError
 from packagex_async.retry import RETRYABLE_STATUSES
+
+TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+"""What aiohttp raises when an exchange fails."""
 
 _CERTIFICATE_FAULTS = {
     9: "it is not valid yet",
@@ -58,6 +64,30 @@ class TransportFailure:
     retryable: bool = True
 
 
+def connection_error(what: str, error: Exception, deadline: RequestDeadline) -> ConnectionFailedError:
+    """Return the error for a request that got no response.
+
+    The caller raises it outside its `except` block, so that the exception of aiohttp, which knows URLs and
+    headers, is not its context.
+
+    Args:
+        what: The request, or its receiver.
+        error: One of `TRANSPORT_ERRORS`.
+        deadline: The deadline of the request.
+    """
+    if isinstance(error, TimeoutError):
+        return _timed_out(what, deadline)
+    failure = classify(error)
+    failed = ConnectionFailedError(f"{what}: {failure.text}")
+    failed.retryable = failure.retryable
+    return failed
+
+
+def without_frames(error: asyncio.CancelledError) -> asyncio.CancelledError:
+    """Return `error` without its traceback: the variables of aiohttp's frames hold the key and the URL."""
+    return error.with_traceback(None)
+
+
 def classify(error: Exception) -> TransportFailure:
     """Say what kind of failure an exception of aiohttp, of asyncio or of the system is."""
     if type(error) is aiohttp.ClientConnectionError and isinstance(error.__cause__, Exception):
@@ -93,6 +123,20 @@ def classify(error: Exception) -> TransportFailure:
             return TransportFailure(_system_fault(error))
         case _:
             return TransportFailure("the connection was closed")
+
+
+def _timed_out(what: str, deadline: RequestDeadline) -> ConnectionFailedError:
+    within = f"within {deadline.seconds:g} seconds"
+    if deadline.connected:
+        return RequestTimeoutError(f"{what}: no answer in time ({within})")
+    if deadline.phase is Phase.CONNECTING:
+        return RequestTimeoutError(f"{what}: no connection {within}, with name lookup, proxy and TLS")
+    failed = ConnectionFailedError(
+        f"{what}: no connection became free {within}: open streams that nobody reads hold all; "
+        "read or close a stream, or give the connector a higher limit"
+    )
+    failed.retryable = False
+    return failed
 
 
 def _address(error: aiohttp.ClientConnectorError) -> str:

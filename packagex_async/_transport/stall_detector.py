@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-CRAWL = 1024
+MIN_RATE = 1024
 """Bytes a second; what comes slower over a whole window stands still."""
 
 
 @attrs.define(eq=False, repr=False)
-class Pace:
+class StallDetector:
     """Counts what arrives against the time spent waiting for it; time spent elsewhere, as on a disk, is free.
 
     Args:
@@ -26,6 +26,6 @@ class Pace:
         self._received += received
         if self._waited < self.window:
             return False
-        crawled = self._received < CRAWL * self._waited
+        crawled = self._received < MIN_RATE * self._waited
         self._waited, self._received = 0.0, 0
         return crawled

@@ -25,7 +25,7 @@ class UrlRefusedError(ValueError):
 
 
 @attrs.frozen(eq=False, repr=False)
-class AddressRules:
+class UrlPolicy:
     """Where artifacts may be fetched from: https only, and no loopback host unless the API itself is one.
 
     Args:
@@ -37,7 +37,7 @@ class AddressRules:
     plain: bool = False
 
     @classmethod
-    def beside(cls, base_url: str) -> AddressRules:
+    def beside(cls, base_url: str) -> UrlPolicy:
         """The rules for artifacts of the API at `base_url`."""
         address = urlsplit(base_url)
         loopback = is_loopback(address.hostname or "")

@@ -24,7 +24,7 @@ async def run_in_slices(slices: Slices[T]) -> T:
         await asyncio.sleep(0)
 
 
-async def outlive(work: Awaitable[T]) -> T:
+async def run_shielded(work: Awaitable[T]) -> T:
     """The result of thread work, waited for even when cancelled: a thread is outlived, never interrupted."""
     task = asyncio.ensure_future(work)
     try:

@@ -8,18 +8,18 @@ from operator import itemgetter
 
 import attrs
 
-Bounds = tuple[int, int]
+ByteRange = tuple[int, int]
 """The first byte of a span and the one after its last."""
 
 
 @attrs.define(repr=False)
-class Coverage:
+class RangeSet:
     """Which bytes of a file are written."""
 
-    _spans: list[Bounds] = attrs.field(factory=list)
+    _spans: list[ByteRange] = attrs.field(factory=list)
 
     @classmethod
-    def without(cls, gaps: Iterable[Bounds], length: int) -> Coverage:
+    def without(cls, gaps: Iterable[ByteRange], length: int) -> RangeSet:
         """All of `length` bytes but the `gaps`.
 
         Raises:
@@ -59,12 +59,12 @@ class Coverage:
             start, end = min(start, self._spans[first][0]), max(end, self._spans[last - 1][1])
         self._spans[first:last] = [(start, end)]
 
-    def gaps(self, length: int) -> list[Bounds]:
+    def gaps(self, length: int) -> list[ByteRange]:
         """What of `length` bytes is not written."""
         starts = [0, *(end for _, end in self._spans)]
         ends = [*(start for start, _ in self._spans), length]
         return [(start, end) for start, end in zip(starts, ends, strict=True) if start < end]
 
 
-Block = bytes | memoryview
+Chunk = bytes | memoryview
 """Some bytes of a body."""

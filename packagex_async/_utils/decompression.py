@@ -43,7 +43,7 @@ class BodyError(Exception):
     """The body cannot be what it says it is; the message says why."""
 
 
-class Decoder:
+class Decompressor:
     """Decodes gzip and deflate, and refuses a body that decodes to far more than its own length.
 
     Args:

@@ -151,7 +151,7 @@ def _cleaned_field(
     return _cleaned(item, clean, depth + 1, items)
 
 
-def discreet(function: Callable[P, T]) -> Callable[P, T]:
+def strip_traceback(function: Callable[P, T]) -> Callable[P, T]:
     """`function`, whose errors leave without its frames: some tracebacks show what local variables hold."""
 
     @functools.wraps(function)

@@ -12,7 +12,7 @@ _LIMIT = 200
 """Characters of the longest text that a repr shows."""
 
 
-def brief(self: Any) -> str:
+def concise_repr(self: Any) -> str:
     """The `__repr__` of an attrs record that leaves out secrets, and what has its default."""
     told = (_told(field, getattr(self, field.name)) for field in attrs.fields(type(self)) if field.repr)
     return f"{type(self).__name__}({', '.join(filter(None, told))})"

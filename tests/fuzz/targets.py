@@ -13,18 +13,25 @@ from multidict import CIMultiDict
 
 from packagex_async import Artifact, PackageXError
 from packagex_async._api.converters import export_from_json
-from packagex_async._api.responses import Answer, check, http_date, parse_export, parse_page, retry_after
+from packagex_async._api.responses import (
+    ApiResponse,
+    http_date,
+    parse_export,
+    parse_page,
+    raise_for_status,
+    retry_after,
+)
 from packagex_async._storage.object_metadata import ContentRange, ObjectMetadata, ResponseHead
 from packagex_async._storage.response_check import classify, is_page
-from packagex_async._storage.storage_errors import Link, refusal
-from packagex_async._sync.manifest_entry import Line
+from packagex_async._storage.storage_errors import DownloadUrl, refusal
+from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._transport.url_policy import (
-    AddressRules,
+    UrlPolicy,
     UrlRefusedError,
     check_base_url,
     redirect_target,
 )
-from packagex_async._utils.decompression import BodyError, Decoder
+from packagex_async._utils.decompression import BodyError, Decompressor
 from packagex_async._utils.redaction import Secret, redact, sanitize
 from packagex_async.errors import ConfigurationError
 
@@ -82,13 +89,13 @@ def dates(data: bytes) -> None:
 def urls(data: bytes) -> None:
     """URLs of artifacts, redirects and base URLs."""
     text = _text(data)
-    for rules in (AddressRules(), AddressRules(loopback=True, plain=True)):
+    for rules in (UrlPolicy(), UrlPolicy(loopback=True, plain=True)):
         for address in (text, redirect_target("https://storage.example/a?sig=1", text)):
             with suppress(UrlRefusedError):
                 # The query on the wire is the text that was signed.
                 query = address.partition("#")[0].partition("?")[2]
                 assert rules.permit(address).raw_query_string == query
-    link = Link(export_id="exp_1", artifact=Artifact.CSV, url=text)
+    link = DownloadUrl(export_id="exp_1", artifact=Artifact.CSV, url=text)
     assert CANARY not in str(refusal(link, 403, data, now=0.0))
     with suppress(ConfigurationError):
         check_base_url(text)
@@ -97,10 +104,10 @@ def urls(data: bytes) -> None:
 def api_responses(data: bytes) -> None:
     """Bodies of API responses, under a good and a bad status."""
     for status in (200, 400, 500):
-        answer = Answer.of("GET /v1/exports", status, CIMultiDict(), data)
+        answer = ApiResponse.of("GET /v1/exports", status, CIMultiDict(), data)
         for parse in (lambda told: parse_export(told, "exp_1"), parse_page):
             try:
-                check(answer, key=Secret(KEY), now=0.0)
+                raise_for_status(answer, key=Secret(KEY), now=0.0)
                 repr(parse(answer))
             except PackageXError as error:
                 assert KEY not in f"{error}{error!r}"
@@ -109,8 +116,8 @@ def api_responses(data: bytes) -> None:
 
 def manifests(data: bytes) -> None:
     """Lines of a manifest."""
-    line = Line.parse(data)
-    assert line is None or Line.parse(line.dump()) == line
+    line = ManifestEntry.parse(data)
+    assert line is None or ManifestEntry.parse(line.dump()) == line
 
 
 def redaction(data: bytes) -> None:
@@ -127,7 +134,7 @@ def redaction(data: bytes) -> None:
 def decompression(data: bytes) -> None:
     """Bodies that say they are compressed."""
     for encoding in ("gzip", "deflate"):
-        decoder = Decoder(encoding, 10_000_000)
+        decoder = Decompressor(encoding, 10_000_000)
         with suppress(BodyError):
             for start in range(0, len(data), 7):
                 for _ in decoder.feed(data[start : start + 7]):

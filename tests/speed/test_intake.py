@@ -17,8 +17,8 @@ import attrs
 import pytest
 import trustme
 
-from packagex_async._transport import body_reader, http_client
-from packagex_async._transport.body_reader import BUFFER_SIZE, BUFFERS, Intake
+from packagex_async._transport import body_reader, sessions, storage_response
+from packagex_async._transport.body_reader import BUFFER_SIZE, BUFFERS, BodyReader
 from packagex_async.testing import Emulator
 
 from ..faults.host import turns
@@ -68,7 +68,7 @@ class Heir(asyncio.Protocol):
 class Line:
     """A connection whose body an intake reads."""
 
-    intake: Intake
+    intake: BodyReader
     transport: asyncio.Transport
     heir: Heir
 
@@ -98,7 +98,7 @@ async def line(
         transport, heir = await loop.create_connection(Heir, "127.0.0.1", port, ssl=security.here)
         transport.pause_reading()
         try:
-            yield Line(Intake(transport, first, length - len(first), patience), transport, heir)
+            yield Line(BodyReader(transport, first, length - len(first), patience), transport, heir)
         finally:
             transport.close()
             await heir.lost.wait()
@@ -131,7 +131,7 @@ async def forever() -> None:
     await asyncio.Event().wait()
 
 
-async def drained(intake: Intake) -> bytes:
+async def drained(intake: BodyReader) -> bytes:
     """The body; every block is looked at when the far side has had time to send more."""
     body = b""
     while block := await intake.read():
@@ -141,7 +141,7 @@ async def drained(intake: Intake) -> bytes:
     return body
 
 
-async def broken(intake: Intake) -> bytes:
+async def broken(intake: BodyReader) -> bytes:
     """What comes before the body breaks off, with an error that is told again and again."""
     body = b""
     while True:
@@ -316,7 +316,7 @@ async def test_a_few_buffers_are_all_it_takes(security: Security) -> None:
     async with line(sends(BODY[:10]), security, length=10) as there:
         assert await drained(there.intake) == BODY[:10]
         tracemalloc.start()
-        Intake(there.transport, b"", 10**12, PATIENCE)
+        BodyReader(there.transport, b"", 10**12, PATIENCE)
         held = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
     assert held < BUFFERS * BUFFER_SIZE + 100_000
@@ -367,13 +367,13 @@ async def test_a_connector_closes_after_it(
     """A connection that was taken over is closed, gives its place to the next, and lets nobody wait."""
     force("intake", monkeypatch)
     taken: list[object] = []
-    made = Intake.__init__
+    made = BodyReader.__init__
 
-    def count(intake: Intake, *args: object, **options: object) -> None:
+    def count(intake: BodyReader, *args: object, **options: object) -> None:
         taken.append(intake)
         made(intake, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Intake, "__init__", count)
+    monkeypatch.setattr(BodyReader, "__init__", count)
     async with asyncio.timeout(PATIENCE), Emulator(populate=False) as server:
         content = {"csv": BODY, "json": BODY[::-1]}
         export = server.add_export(content=content)
@@ -389,8 +389,8 @@ async def test_a_body_that_aiohttp_has_read_to_its_end_is_taken_from_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Taking what it holds may bring the end to light: nothing of it is lost, nothing is taken over."""
-    monkeypatch.setattr(http_client, "_WORTH_A_CONNECTION", 1)
-    monkeypatch.setattr(http_client, "_READ_SIZE", 1_000)
+    monkeypatch.setattr(storage_response, "_WORTH_A_CONNECTION", 1)
+    monkeypatch.setattr(sessions, "READ_SIZE", 1_000)
     async with asyncio.timeout(PATIENCE), Emulator(populate=False) as server:
         export = server.add_export(content={"csv": BODY[:50_000]})
         async with server.client(retry=AT_ONCE) as px:

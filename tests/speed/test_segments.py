@@ -106,7 +106,7 @@ class Far(Raw):
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     force("intake", monkeypatch)
     monkeypatch.setattr(artifact, "LARGE", SIZE)
-    monkeypatch.setattr(segments, "LEAST_SPAN", 10_000)
+    monkeypatch.setattr(segments, "MIN_SEGMENT_SIZE", 10_000)
     monkeypatch.setattr(segment_workers, "_PROGRESS", 1_000)
     monkeypatch.setattr(throughput, "SETTLING", math.inf)
 
@@ -415,11 +415,11 @@ import asyncio, math, os, signal, sys
 from packagex_async import AsyncPackageX
 from packagex_async._download import artifact, segment_workers, segments, throughput
 from packagex_async._partials import partial_writer
-from packagex_async._transport import body_reader, http_client
+from packagex_async._transport import body_reader, storage_response
 
-artifact.LARGE, segments.LEAST_SPAN, throughput.SETTLING = 1, 10_000, math.inf
+artifact.LARGE, segments.MIN_SEGMENT_SIZE, throughput.SETTLING = 1, 10_000, math.inf
 throughput.PROBE, throughput.WORTH, throughput.FAST = 1e-9, 0, math.inf
-http_client._WORTH_A_CONNECTION, body_reader.BUFFER_SIZE, partial_writer._WORTH_A_WRITE = 1, 20_000, 1
+storage_response._WORTH_A_CONNECTION, body_reader.BUFFER_SIZE, partial_writer._WORTH_A_WRITE = 1, 20_000, 1
 url, key, export_id, folder, last = sys.argv[1:]
 
 def die(event):

@@ -19,8 +19,8 @@ from packagex_async import (
     ServerError,
     UnconfirmedError,
 )
-from packagex_async._transport import http_client
-from packagex_async._transport.http_client import MAX_API_BODY
+from packagex_async._transport import api_client
+from packagex_async._transport.api_client import MAX_BODY_SIZE
 
 from ..faults.trial import PATIENCE
 from .server import Connection, Server, response
@@ -33,7 +33,7 @@ LIMIT = 1 * MIB
 @pytest.fixture
 def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit that is soon reached."""
-    monkeypatch.setattr(http_client, "MAX_API_BODY", LIMIT)
+    monkeypatch.setattr(api_client, "MAX_BODY_SIZE", LIMIT)
 
 
 def bomb(size: int, wbits: int) -> bytes:
@@ -69,8 +69,8 @@ async def test_a_compressed_body_is_not_decompressed_beyond_the_limit(coding: st
     finally:
         tracemalloc.stop()
     assert isinstance(error, DecodeError)
-    assert str(error) == f"GET /v1/exports/exp_1: the response has more than {MAX_API_BODY} bytes"
-    assert peak < 3 * MAX_API_BODY
+    assert str(error) == f"GET /v1/exports/exp_1: the response has more than {MAX_BODY_SIZE} bytes"
+    assert peak < 3 * MAX_BODY_SIZE
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import attrs
 
-from packagex_async._files.operations import Measured, measure
+from packagex_async._files.operations import FileDigest, measure
 from packagex_async._files.paths import UnsafePathError
 from packagex_async._sync.manifest import NAME
-from packagex_async._sync.manifest_entry import Line
-from packagex_async._utils.reprs import brief
+from packagex_async._sync.manifest_entry import ManifestEntry
+from packagex_async._utils.reprs import concise_repr
 
 # No layout makes a name with one of these, and on some system each of them parts names.
 _PARTING = "\\:\0"
@@ -58,7 +58,7 @@ class CheckedFile:
     size: int | None = None
     expected_size: int | None = None
 
-    __repr__ = brief
+    __repr__ = concise_repr
 
 
 class Comparison:
@@ -74,7 +74,7 @@ class Comparison:
         self._root = os.path.realpath(folder)
         self._heard = heard
 
-    def checked(self, line: Line) -> CheckedFile:
+    def checked(self, line: ManifestEntry) -> CheckedFile:
         """How the file that `line` names stands to it."""
         path = line.path or ""
         try:
@@ -116,7 +116,7 @@ class Comparison:
         above = os.path.realpath((self._folder / path).parent)
         return Path(above).is_relative_to(self._root)
 
-    def _state(self, path: str, line: Line) -> tuple[FileState, int | None]:
+    def _state(self, path: str, line: ManifestEntry) -> tuple[FileState, int | None]:
         try:
             there = measure(self._folder / path, ("sha256",), self._heard)
         except UnsafePathError:
@@ -128,7 +128,7 @@ class Comparison:
         return (FileState.EXACT if _is_exact(there, line) else FileState.CHANGED), there.size
 
 
-def _is_exact(there: Measured, line: Line) -> bool:
+def _is_exact(there: FileDigest, line: ManifestEntry) -> bool:
     return there.size == line.size and there.digests["sha256"].hex() == line.sha256
 
 

@@ -1,0 +1,162 @@
+"""Requests to the API, repeated under the retry policy."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+from yarl import URL
+
+from packagex_async import _logs
+from packagex_async._api import responses
+from packagex_async._api.requests import Request
+from packagex_async._api.responses import ApiResponse
+from packagex_async._concurrency.limiter import DEFAULT_LIMIT, AdaptiveLimiter
+from packagex_async._concurrency.operations import Operations
+from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, connection_error, without_frames
+from packagex_async._transport.request_deadline import RequestDeadline
+from packagex_async._transport.sessions import Sessions, TransportSettings
+from packagex_async._transport.storage_response import read_block
+from packagex_async.errors import (
+    ApiError,
+    ClientClosedError,
+    ConnectionFailedError,
+    DecodeError,
+    UnconfirmedError,
+)
+from packagex_async.retry import RETRYABLE_STATUSES, Clock, Retries
+
+MAX_BODY_SIZE = 64 * 1024 * 1024
+"""Bytes of a response of the API, decompressed."""
+
+_YIELD_SIZE = 1024 * 1024
+"""Bytes of a body that are decompressed before the event loop runs something else."""
+
+_JSON = {"Content-Type": "application/json"}
+
+
+class ApiClient:
+    """Sends requests to the API. Each request carries the key; redirects are refused.
+
+    Args:
+        sessions: The sessions of the client.
+        settings: The settings of the client.
+        clock: What tells the time.
+        operations: The running operations of the client.
+    """
+
+    def __init__(
+        self, sessions: Sessions, settings: TransportSettings, clock: Clock, operations: Operations
+    ) -> None:
+        self._sessions = sessions
+        self._settings = settings
+        self._clock = clock
+        self._operations = operations
+        # The API and storage are rate-limited independently.
+        self._limiter = AdaptiveLimiter(DEFAULT_LIMIT, clock, retry_after_max=settings.policy.retry_after_max)
+
+    async def get(self, target: str, retries: Retries | None = None) -> ApiResponse:
+        """Return the response to a GET of `target`, a path and query.
+
+        Args:
+            target: The path and query.
+            retries: Counts the attempts, for a caller that needs the count.
+
+        Raises:
+            ApiError: The API refused, and repeating the request under the policy did not help.
+            ConnectionFailedError: There was no response, likewise.
+            DecodeError: The response is not JSON, or is too large.
+        """
+        return await self._request(Request("GET", target), retries)
+
+    async def post(self, target: str, body: bytes) -> ApiResponse:
+        """Return the response to a POST of `body`, JSON, to `target`.
+
+        The request is repeated only if it was certainly not carried out: there was no connection, or the API
+        refused it with a 429.
+
+        Raises:
+            UnconfirmedError: It may have been carried out: the connection broke, a 5xx, or no JSON.
+            ApiError: The API refused.
+            ConnectionFailedError: There was no connection, and repeating the request did not help.
+        """
+        return await self._request(Request("POST", target, body), None)
+
+    async def _request(self, request: Request, retries: Retries | None) -> ApiResponse:
+        retries = retries or Retries(self._settings.policy, self._clock)
+        while True:
+            deadline = RequestDeadline(self._settings.timeout, None, self._sessions.is_blocked)
+            try:
+                async with self._limiter.place():
+                    answer = await self._send(request, deadline)
+                    responses.raise_for_status(answer, key=self._settings.key, now=self._clock.time())
+                    return answer
+            except (ApiError, ConnectionFailedError, DecodeError) as error:
+                failure = error
+            except asyncio.CancelledError:
+                closed = ClientClosedError(f"{request}: the client was closed before there was a response")
+                if not self._operations.is_interrupted() or not request.may_be_done(
+                    closed, connected=deadline.connected
+                ):
+                    raise
+                raise UnconfirmedError.after(closed) from closed
+            if request.may_be_done(failure, connected=deadline.connected):
+                raise UnconfirmedError.after(failure) from failure
+            delay = _delay(failure, retries)
+            if delay is None:
+                raise failure
+            _logs.trying_again(failure, delay)
+            await self._clock.sleep(delay)
+
+    async def _send(self, request: Request, deadline: RequestDeadline) -> ApiResponse:
+        url = URL(self._settings.base_url + request.target, encoded=True)
+        started_at = self._clock.monotonic()
+        failure: BaseException
+        try:
+            with deadline:
+                async with self._sessions.api.request(
+                    request.method,
+                    url,
+                    data=request.body,
+                    headers={"PX-API-KEY": self._settings.key.reveal(), **(_JSON if request.body else {})},
+                    allow_redirects=False,
+                    ssl=self._settings.ssl,
+                    proxy=self._settings.proxy,
+                ) as response:
+                    body = await _read_body(response)
+            self._log(request, response.status, started_at)
+            if body is not None or response.status >= 300:
+                return await ApiResponse.read(str(request), response.status, response.headers, body or b"")
+            failure = DecodeError(f"{request}: the response has more than {MAX_BODY_SIZE} bytes")
+        except TRANSPORT_ERRORS as error:
+            failure = connection_error(str(request), error, deadline)
+            self._log(request, type(failure).__name__, started_at)
+        except asyncio.CancelledError as error:
+            failure = without_frames(error)
+        raise failure
+
+    def _log(self, request: Request, outcome: object, started_at: float) -> None:
+        _logs.answered(request.method, request.path, outcome, self._clock.monotonic() - started_at)
+
+
+async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
+    """Read the body of a response; return `None` when it is too large."""
+    body = bytearray()
+    yielded = 0
+    while block := await read_block(response, None):
+        body += block
+        if len(body) > MAX_BODY_SIZE:
+            return None
+        if len(body) - yielded > _YIELD_SIZE:
+            # A compressed body is decompressed while it is read, without a wait.
+            yielded = len(body)
+            await asyncio.sleep(0)
+    return bytes(body)
+
+
+def _delay(failure: ApiError | ConnectionFailedError | DecodeError, retries: Retries) -> float | None:
+    if isinstance(failure, ConnectionFailedError) and failure.retryable:
+        return retries.next_delay()
+    if isinstance(failure, ApiError) and failure.status in RETRYABLE_STATUSES:
+        return retries.next_delay(failure.retry_after)
+    return None

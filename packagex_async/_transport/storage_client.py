@@ -1,0 +1,147 @@
+"""Requests to storage hosts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import closing
+from types import MappingProxyType
+
+import attrs
+
+from packagex_async import _logs
+from packagex_async._api.responses import retry_after
+from packagex_async._storage.storage_errors import DownloadUrl, refusal
+from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, connection_error, without_frames
+from packagex_async._transport.request_deadline import RequestDeadline
+from packagex_async._transport.sessions import Sessions, TransportSettings
+from packagex_async._transport.storage_response import StorageResponse
+from packagex_async._transport.url_policy import UrlRefusedError, redirect_target
+from packagex_async._utils.http_headers import http_date
+from packagex_async.errors import (
+    ConnectionFailedError,
+    DownloadError,
+    RequestTimeoutError,
+    StalledError,
+    StorageError,
+    StorageUnreachableError,
+)
+from packagex_async.retry import Clock
+
+MAX_REDIRECTS = 5
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REFUSAL_SIZE = 4096
+_RANGE_NOT_SATISFIABLE = 416
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class StorageClient:
+    """Sends requests to storage hosts: no credentials, no cookies, and each URL exactly as the API gave it.
+
+    Args:
+        sessions: The sessions of the client.
+        settings: The settings of the client.
+        clock: What tells the time.
+    """
+
+    def __init__(self, sessions: Sessions, settings: TransportSettings, clock: Clock) -> None:
+        self._sessions = sessions
+        self._settings = settings
+        self._clock = clock
+        self._responses: set[StorageResponse] = set()
+
+    def close(self) -> None:
+        """Close all open responses; idempotent."""
+        for response in tuple(self._responses):
+            response.close()
+
+    async def get(self, link: DownloadUrl, headers: Mapping[str, str] = _NO_HEADERS) -> StorageResponse:
+        """Return the response to a GET of `link`, after redirects. The caller has to close it.
+
+        Args:
+            link: The download URL.
+            headers: Headers of the request. With a `Range`, a response of 416 is returned as well.
+
+        Raises:
+            StorageError: The address may not be requested, redirects too often, or the host refuses.
+            LinkExpiredError: The URL is no longer valid.
+            StorageUnreachableError: There was no connection.
+            StalledError: There was no response in time.
+        """
+        hop = link
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._send(hop, headers)
+            location = response.headers.get("Location")
+            if response.status not in _REDIRECTS or location is None:
+                return await self._accepted(link, response, headers)
+            response.close()
+            hop = attrs.evolve(hop, url=redirect_target(hop.url, location))
+        raise _not_requested(link, f"it redirects more than {MAX_REDIRECTS} times")
+
+    async def _accepted(
+        self, link: DownloadUrl, response: StorageResponse, headers: Mapping[str, str]
+    ) -> StorageResponse:
+        if response.status < 300 or (response.status == _RANGE_NOT_SATISFIABLE and "Range" in headers):
+            return response
+        with closing(response):
+            raise await self._refusal(link, response)
+
+    async def _refusal(self, link: DownloadUrl, response: StorageResponse) -> DownloadError:
+        now = self._clock.time()
+        server_date = http_date(response.headers.get("Date"))
+        return refusal(
+            link,
+            response.status,
+            await response.beginning(_REFUSAL_SIZE),
+            now=server_date.timestamp() if server_date else now,
+            retry_after=retry_after(response.headers, now=now),
+        )
+
+    async def _send(self, link: DownloadUrl, headers: Mapping[str, str]) -> StorageResponse:
+        started_at = self._clock.monotonic()
+        deadline = RequestDeadline(
+            self._settings.timeout, self._settings.stall_timeout, self._sessions.is_blocked
+        )
+        failure: BaseException
+        try:
+            with deadline:
+                response = await self._sessions.storage.get(
+                    # No variable holds it, because some tracebacks show the values of variables.
+                    self._sessions.rules.permit(link.url),
+                    headers=headers,
+                    allow_redirects=False,
+                    ssl=self._settings.ssl,
+                    proxy=self._settings.proxy,
+                )
+            self._log(link, response.status, started_at)
+            opened = StorageResponse(
+                response, self._settings.stall_timeout, self._clock, on_close=self._responses.discard
+            )
+            self._responses.add(opened)
+            return opened
+        except UrlRefusedError as error:
+            failure = _not_requested(link, f"its address may not be fetched: {error}")
+        except TRANSPORT_ERRORS as error:
+            failure = _no_response(link, connection_error("the storage host", error, deadline), deadline)
+            self._log(link, type(failure).__name__, started_at)
+        except asyncio.CancelledError as error:
+            failure = without_frames(error)
+        raise failure
+
+    def _log(self, link: DownloadUrl, outcome: object, started_at: float) -> None:
+        _logs.answered("GET", link.url, outcome, self._clock.monotonic() - started_at)
+
+
+def _no_response(
+    link: DownloadUrl, failure: ConnectionFailedError, deadline: RequestDeadline
+) -> DownloadError:
+    if isinstance(failure, RequestTimeoutError) and deadline.connected:
+        return StalledError(str(failure), export_id=link.export_id, artifact=link.artifact)
+    error = StorageUnreachableError(str(failure), export_id=link.export_id, artifact=link.artifact)
+    error.retryable = failure.retryable
+    return error
+
+
+def _not_requested(link: DownloadUrl, reason: str) -> StorageError:
+    return StorageError(reason, export_id=link.export_id, artifact=link.artifact)

@@ -1,0 +1,145 @@
+"""The response of a storage host: its head, and its body block by block."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import aiohttp
+from multidict import MultiMapping
+
+from packagex_async._transport.body_reader import BUFFER_SIZE, PART_BUFFER_SIZE, BodyReader
+from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, classify
+from packagex_async._transport.stall_detector import StallDetector
+from packagex_async._utils.byte_ranges import Chunk
+from packagex_async.errors import ConnectionFailedError, RequestTimeoutError
+from packagex_async.retry import Clock
+
+_WORTH_A_CONNECTION = 16 * 1024 * 1024
+"""Bytes of a body for which it does not matter that its connection cannot be used again."""
+
+
+class StorageResponse:
+    """The head of a response from a storage host, and its body as it arrives.
+
+    Args:
+        response: The response of aiohttp.
+        stall_timeout: Seconds that the host may send nothing.
+        clock: What tells the time.
+        on_close: Called when the response is closed.
+
+    Attributes:
+        status: The HTTP status.
+    """
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        stall_timeout: float,
+        clock: Clock,
+        on_close: Callable[[StorageResponse], object],
+    ) -> None:
+        self._response = response
+        self._stall_timeout = stall_timeout
+        self._pace = StallDetector(stall_timeout)
+        self._clock = clock
+        self._on_close = on_close
+        self._next_block: Callable[[], Awaitable[Chunk]] | None = None
+        self.status = response.status
+
+    @property
+    def headers(self) -> MultiMapping[str]:
+        """The headers, case-insensitive."""
+        return self._response.headers
+
+    def close(self) -> None:
+        """Release the connection. It is closed if the body was not read completely."""
+        self._response.close()
+        self._on_close(self)
+
+    async def beginning(self, size: int) -> bytes:
+        """Return up to `size` bytes of the body of an error response."""
+        body = b""
+        try:
+            while len(body) < size and (block := await self.read()):
+                body += bytes(block)
+        except ConnectionFailedError:
+            # The status is enough for an error message.
+            pass
+        return body[:size]
+
+    async def read(self) -> Chunk:
+        """Return the next block of the body, or an empty one at its end.
+
+        A block is valid until the block after the next one is requested. Only the time within this call
+        counts for `stall_timeout`, and only bytes of the body count as progress.
+
+        Raises:
+            RequestTimeoutError: No byte of the body came for `stall_timeout` seconds, or too few came.
+            ConnectionFailedError: The connection broke.
+        """
+        before = self._clock.monotonic()
+        try:
+            self._next_block = self._next_block or _reader(self._response, self._stall_timeout)
+            block = await self._next_block()
+            if block and self._pace.stalled(self._clock.monotonic() - before, len(block)):
+                raise TimeoutError
+            return block
+        except TimeoutError:
+            text = f"the storage host: no more bytes within {self._stall_timeout:g} seconds, or too few"
+            failure: ConnectionFailedError = RequestTimeoutError(text)
+        except TRANSPORT_ERRORS as error:
+            failure = ConnectionFailedError(f"the storage host: {classify(error).text}")
+        raise failure
+
+
+def _reader(response: aiohttp.ClientResponse, stall_timeout: float) -> Callable[[], Awaitable[Chunk]]:
+    """Return what reads the body. A large body of known length is read past aiohttp, without copies."""
+    content, connection, length = response.content, response.connection, response.content_length
+    if (
+        length is None
+        or length - content.total_bytes < _WORTH_A_CONNECTION
+        or "Transfer-Encoding" in response.headers
+        or connection is None
+        or connection.protocol is None
+        or connection.transport is None
+    ):
+        return partial(read_block, response, stall_timeout)
+    first = b""
+    # aiohttp may hold bytes of the body already, and reading some of them may make it buffer more.
+    while block := content.read_nowait():
+        first += block
+    connection.protocol.pause_reading()
+    size = BUFFER_SIZE if response.status == 200 else PART_BUFFER_SIZE
+    return BodyReader(connection.transport, first, length - len(first), stall_timeout, size=size).read
+
+
+async def read_block(response: aiohttp.ClientResponse, timeout: float | None) -> bytes:
+    """Return the bytes of the body that have arrived, or wait up to `timeout` seconds for some.
+
+    Raises:
+        TimeoutError: None arrived in time.
+        ConnectionResetError: The connection was closed.
+        aiohttp.ClientError: The body is malformed.
+    """
+    content = response.content
+    block = content.read_nowait(-1)
+    if block or content.at_eof():
+        return block
+    handler = response.connection.protocol if response.connection else None
+    if handler is None or not handler.connected or (closed := handler.closed) is None:
+        raise ConnectionResetError("the connection was closed")
+
+    def fail(closed: asyncio.Future[None]) -> None:
+        closed.exception()
+        # aiohttp does not wake its reader when the body is malformed, or when the connector is closed.
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError())
+
+    closed.add_done_callback(fail)
+    try:
+        async with asyncio.timeout(timeout):
+            return await content.readany()
+    finally:
+        closed.remove_done_callback(fail)
