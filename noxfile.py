@@ -160,7 +160,7 @@ def docs(session: nox.Session) -> None:
     session.install("-e", ".[cli,speed]", *group("docs"), *group("tests"))
     session.run("sphinx-build", "-n", "-W", "-q", "docs", "docs/_build")
     # No mark is left out.
-    session.run("pytest", "-m", "", "tests/test_examples.py", *session.posargs)
+    session.run("pytest", "-m", "", "tests/docs/test_examples.py", *session.posargs)
 
 
 @nox.session

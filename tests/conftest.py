@@ -16,8 +16,7 @@ from hypothesis import settings
 
 from packagex_async import AsyncPackageX
 from packagex_async.testing import Emulator
-
-from .support import AT_ONCE, examples
+from tests.support import AT_ONCE, examples
 
 # A slow machine is no failure; in CI the same examples are tried each time.
 settings.register_profile(

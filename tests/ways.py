@@ -13,8 +13,7 @@ from packagex_async._download import artifact, segment_workers, segments, throug
 from packagex_async._partials import partial_writer
 from packagex_async._transport import body_reader, storage_response
 from packagex_async.testing.server import reply
-
-from .faults.host import Host, turns
+from tests.faults.host import Host, turns
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

@@ -9,8 +9,7 @@ import pytest
 
 from packagex_async.cli import main
 from packagex_async.testing import Dialect, Emulator, serve_in_thread
-
-from .support import CANARY, Cli, Clock, Ended
+from tests.cli.support import CANARY, Cli, Clock, Ended
 
 
 @pytest.fixture(autouse=True)

@@ -38,8 +38,7 @@ from packagex_async.cli.display.progress import Bars
 from packagex_async.cli.display.tables import show_table
 from packagex_async.cli.exit_codes import ExitCode, exit_code
 from packagex_async.testing import Emulator, Status
-
-from .support import CANARY, COMMAND, Cli, Noticed, Terminal, small
+from tests.cli.support import CANARY, COMMAND, Cli, Noticed, Terminal, small
 
 # --- list
 

@@ -10,9 +10,8 @@ import pytest
 
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.testing import Emulator, Life, Refuse, Status
-
-from ..support import names
-from .support import Cli, Clock, Passing, Terminal
+from tests.cli.support import Cli, Clock, Passing, Terminal
+from tests.support import names
 
 
 @pytest.fixture

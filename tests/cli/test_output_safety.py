@@ -21,8 +21,7 @@ from packagex_async.cli.display.tables import complain, show, show_json, show_ta
 from packagex_async.cli.display.tally import Tally
 from packagex_async.report import ByArtifact
 from packagex_async.testing import Emulator, Garbage, Status
-
-from .support import CANARY, Ended, Terminal
+from tests.cli.support import CANARY, Ended, Terminal
 
 HOSTILE = [
     "\x1b]0;owned\x07",

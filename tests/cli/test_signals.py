@@ -19,8 +19,7 @@ from packagex_async.cli import main, signals
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.signals import Terminated, Termination
 from packagex_async.testing import Emulator, Life, Stall
-
-from .support import COMMAND, PATIENT, Cli, Noticed, small
+from tests.cli.support import COMMAND, PATIENT, Cli, Noticed, small
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent SIGTERM there")
 

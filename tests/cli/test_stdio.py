@@ -13,8 +13,7 @@ import pytest
 from packagex_async.cli import main
 from packagex_async.cli.stdio import open_streams, write_error
 from packagex_async.testing import Emulator
-
-from .support import COMMAND, Cli, Ended, small
+from tests.cli.support import COMMAND, Cli, Ended, small
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that can close a stream")
 

@@ -28,9 +28,8 @@ from packagex_async.cli.display.tally import MOST_LISTED, Tally
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.report import ByArtifact
 from packagex_async.testing import Emulator, Status
-
-from ..support import names
-from .support import PATIENT, Cli, Ended, Noticed, Terminal, small
+from tests.cli.support import PATIENT, Cli, Ended, Noticed, Terminal, small
+from tests.support import names
 
 
 def files(folder: Path) -> list[str]:

@@ -11,8 +11,7 @@ from packagex_async._sync.manifest import NAME
 from packagex_async.cli import main
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.testing import Emulator
-
-from .support import Cli, Ended, Terminal, small
+from tests.cli.support import Cli, Ended, Terminal, small
 
 
 @pytest.fixture

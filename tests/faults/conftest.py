@@ -10,11 +10,10 @@ import pytest
 
 from packagex_async import Artifact
 from packagex_async.testing import Emulator
-
-from ..ways import WAYS, LoopFactory, force, loop_factories
-from .host import Host, Stored
-from .plays import honest
-from .trial import Pointing, Raw, Trial
+from tests.faults.host import Host, Stored
+from tests.faults.plays import honest
+from tests.faults.trial import Pointing, Raw, Trial
+from tests.ways import WAYS, LoopFactory, force, loop_factories
 
 SIZE = 100_000
 

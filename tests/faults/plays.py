@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from .host import Answer, Ending, Play, Request, Stored
+from tests.faults.host import Answer, Ending, Play, Request, Stored
 
 Headers = Mapping[str, str | None]
 """Headers to set, or to leave out where `None`."""

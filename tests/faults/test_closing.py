@@ -9,11 +9,10 @@ import pytest
 
 from packagex_async import ClientClosedError, ProgressEvent, ProgressKind, RetryPolicy
 from packagex_async.testing import Stall
-
-from .host import Ending, Request, Sent, Stored
-from .invariant import held
-from .plays import cut, says
-from .trial import Raw, Trial
+from tests.faults.host import Ending, Request, Sent, Stored
+from tests.faults.invariant import held
+from tests.faults.plays import cut, says
+from tests.faults.trial import Raw, Trial
 
 
 async def test_before_the_head(raw: Raw) -> None:

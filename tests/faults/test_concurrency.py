@@ -10,8 +10,7 @@ import pytest
 
 from packagex_async import Artifact, ChecksumError, ProgressEvent, ProgressKind, StorageError
 from packagex_async.testing import Cut, Stall, Status, WrongHash
-
-from .trial import Trial
+from tests.faults.trial import Trial
 
 
 async def test_one_of_four_fails(trial: Trial) -> None:

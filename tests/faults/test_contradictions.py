@@ -11,10 +11,22 @@ from collections.abc import Callable
 import pytest
 
 from packagex_async import DownloadError, RetryPolicy, StorageError
-
-from .host import Answer, Ending, Play, Request, Sent, Stored
-from .plays import CHUNKED, NO_HASH, NO_NAME, NONE, Headers, but, chunks, cut, honest, part, says, whole
-from .trial import Raw
+from tests.faults.host import Answer, Ending, Play, Request, Sent, Stored
+from tests.faults.plays import (
+    CHUNKED,
+    NO_HASH,
+    NO_NAME,
+    NONE,
+    Headers,
+    but,
+    chunks,
+    cut,
+    honest,
+    part,
+    says,
+    whole,
+)
+from tests.faults.trial import Raw
 
 AFTER = 30_000
 REST = 70_000

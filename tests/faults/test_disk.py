@@ -15,10 +15,9 @@ import pytest
 
 from packagex_async import DestinationError, DownloadGroupError, ProgressEvent
 from packagex_async.testing import Cut, NoHash, Stall, Undeclared
-
-from .host import Ending
-from .plays import but
-from .trial import Raw, Trial
+from tests.faults.host import Ending
+from tests.faults.plays import but
+from tests.faults.trial import Raw, Trial
 
 
 async def test_the_very_file_is_there(trial: Trial) -> None:

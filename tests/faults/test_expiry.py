@@ -6,9 +6,8 @@ import pytest
 
 from packagex_async import Artifact, ExportGoneError, LinkExpiredError, ProgressEvent, StorageError
 from packagex_async.testing import Expired, Status
-
-from .plays import cut, honest, says
-from .trial import Raw, Trial
+from tests.faults.plays import cut, honest, says
+from tests.faults.trial import Raw, Trial
 
 AFTER = 30_000
 S3 = says("403 Forbidden", "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")

@@ -22,9 +22,8 @@ from packagex_async import (
 )
 from packagex_async._sync.manifest import NAME
 from packagex_async.testing import Cut
-
-from ..support import names
-from .trial import Trial
+from tests.faults.trial import Trial
+from tests.support import names
 
 Make = Callable[[Path, Path], None]
 

@@ -7,10 +7,9 @@ import re
 import pytest
 
 from packagex_async import IncompleteBodyError, StorageError, StorageUnreachableError
-
-from .host import Answer, Ending, Stored
-from .plays import CHUNKED, NO_HASH, but, chunks, cut, says
-from .trial import Raw
+from tests.faults.host import Answer, Ending, Stored
+from tests.faults.plays import CHUNKED, NO_HASH, but, chunks, cut, says
+from tests.faults.trial import Raw
 
 AFTER = 30_000
 

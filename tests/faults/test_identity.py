@@ -7,10 +7,9 @@ import random
 import pytest
 
 from packagex_async import ChecksumError
-
-from .host import Play, Request, Sent, Stored
-from .plays import NO_HASH, NONE, Headers, but, cut, part
-from .trial import Raw
+from tests.faults.host import Play, Request, Sent, Stored
+from tests.faults.plays import NO_HASH, NONE, Headers, but, cut, part
+from tests.faults.trial import Raw
 
 AFTER = 30_000
 OTHER = random.Random("other").randbytes(100_000)

@@ -10,10 +10,9 @@ import pytest
 from packagex_async import ChecksumError, StorageError
 from packagex_async.testing import Encoded, Transcoded
 from packagex_async.testing.data.blobs import goog_hash, md5
-
-from .host import Ending, Play
-from .plays import CHUNKED, NO_HASH, Headers, but, chunks, cut
-from .trial import Raw, Trial
+from tests.faults.host import Ending, Play
+from tests.faults.plays import CHUNKED, NO_HASH, Headers, but, chunks, cut
+from tests.faults.trial import Raw, Trial
 
 AFTER = 30_000
 

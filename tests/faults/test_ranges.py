@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from packagex_async import RetryPolicy, StorageError
-
-from .host import Request, Sent, Stored
-from .plays import NO_HASH, but, cut, part, says, whole
-from .trial import Raw
+from tests.faults.host import Request, Sent, Stored
+from tests.faults.plays import NO_HASH, but, cut, part, says, whole
+from tests.faults.trial import Raw
 
 AFTER = 30_000
 GO_ON = [None, f"bytes={AFTER}-"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from packagex_async import StorageError
-
-from .host import Host, Play, Request
-from .plays import cut, honest, says
-from .trial import Raw
+from tests.faults.host import Host, Play, Request
+from tests.faults.plays import cut, honest, says
+from tests.faults.trial import Raw
 
 ODD = "/b%2Fc/%7Ea%40?sig=a%2Bb%3D+c&x=%C3%BC&link=9&empty="
 

@@ -9,11 +9,10 @@ import pytest
 
 from packagex_async import ProgressEvent, RetryPolicy, StalledError, StorageError
 from packagex_async.testing import Trickle
-
-from ..support import FakeClock, exports_on
-from .host import Answer, Ending
-from .plays import but, cut
-from .trial import PATIENCE, Raw, Trial
+from tests.faults.host import Answer, Ending
+from tests.faults.plays import but, cut
+from tests.faults.trial import PATIENCE, Raw, Trial
+from tests.support import FakeClock, exports_on
 
 AFTER = 30_000
 SOON = 0.1

@@ -15,10 +15,9 @@ import trustme
 
 from packagex_async import RetryPolicy, StorageUnreachableError
 from packagex_async.testing import Refuse
-
-from .host import Answer, Ending, Host, Request, Stored
-from .plays import NO_HASH, but, cut, honest
-from .trial import Raw, Trial
+from tests.faults.host import Answer, Ending, Host, Request, Stored
+from tests.faults.plays import NO_HASH, but, cut, honest
+from tests.faults.trial import Raw, Trial
 
 AFTER = 30_000
 

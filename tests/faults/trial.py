@@ -19,11 +19,10 @@ from packagex_async import (
     Export,
 )
 from packagex_async.testing import Emulator
-
-from ..support import AT_ONCE
-from .host import Host, Play, Stored
-from .invariant import SECRET, SUFFIXES, check, held
-from .plays import Headers
+from tests.faults.host import Host, Play, Stored
+from tests.faults.invariant import SECRET, SUFFIXES, check, held
+from tests.faults.plays import Headers
+from tests.support import AT_ONCE
 
 PATIENCE = 30.0
 """Seconds in which every case has come to its end, however slow the machine."""

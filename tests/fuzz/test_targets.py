@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ..support import examples
-from .targets import SEEDS, TARGETS
+from tests.fuzz.targets import SEEDS, TARGETS
+from tests.support import examples
 
 FINDINGS: list[tuple[str, bytes]] = [
     ("dates", b"Wed, 01 May 2024 12:009999909999999999999999999999999:00 GMT"),

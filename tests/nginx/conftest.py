@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .server import Nginx, running
+from tests.nginx.server import Nginx, running
 
 
 @pytest.fixture

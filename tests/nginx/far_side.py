@@ -9,10 +9,9 @@ import attrs
 
 from packagex_async import AsyncPackageX
 from packagex_async.testing import Emulator
-
-from ..support import AT_ONCE
-from .proxy import Cut, CuttingProxy
-from .server import Nginx
+from tests.nginx.proxy import Cut, CuttingProxy
+from tests.nginx.server import Nginx
+from tests.support import AT_ONCE
 
 
 class Api(Emulator):

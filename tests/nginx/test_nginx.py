@@ -18,10 +18,9 @@ from packagex_async import (
     RetryPolicy,
     StorageError,
 )
-
-from .far_side import FarSide, far_side
-from .proxy import Cut
-from .server import RATE, Nginx
+from tests.nginx.far_side import FarSide, far_side
+from tests.nginx.proxy import Cut
+from tests.nginx.server import RATE, Nginx
 
 pytestmark = pytest.mark.nginx
 

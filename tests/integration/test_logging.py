@@ -1,0 +1,224 @@
+"""One logger, silent until it is asked, whose levels mean something; no secret at any of them."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from packagex_async import (
+    AsyncPackageX,
+    DecodeError,
+    DownloadReport,
+    PackageXError,
+    RetryPolicy,
+    _logs,
+    models,
+)
+from packagex_async.testing import Cut, Emulator, Expired, Life, Refuse, Reset, Status
+from packagex_async.testing.faults import TargetedFault
+from tests.meta.test_secrets import FAULTS, KEY, SECRETS
+from tests.support import FakeClock, exports_on
+
+POSTED: list[TargetedFault] = [
+    Refuse(on="api", method="POST"),
+    Reset(5, on="api", method="POST"),
+    Status(400, body=f'{{"message": "{KEY}", "errors": ["{KEY}"]}}'.encode(), on="api", method="POST"),
+    Status(500, body=b"https://storage.example/a?sig=CANARY", on="api", method="POST", done=True),
+]
+
+
+@pytest.fixture(autouse=True)
+def _everything(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="packagex_async")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Emulator]:
+    async with Emulator(populate=False, api_key=KEY, life=Life(queued=0, processing=0, rows=5)) as server:
+        yield server
+
+
+def said(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+    """What our logger said at `level`."""
+    assert {record.name for record in caplog.records} <= {"packagex_async", "asyncio"}
+    ours = (record for record in caplog.records if record.name == "packagex_async")
+    return [record.getMessage() for record in ours if record.levelno == level]
+
+
+async def test_debug_tells_of_every_answer(
+    server: Emulator, px: AsyncPackageX, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Method, path, status and seconds, and no query: neither a signature's nor a search's."""
+    stored = server.add_export(rows=1)
+    server.inject(Refuse(on="api"))
+    [export async for export in px.exports.list(search="Contacts")]
+    async with px.exports.stream(stored.id, "csv") as body:
+        [block async for block in body]
+    lines = [line.rpartition(" in ")[0] for line in said(caplog, logging.DEBUG)]
+    storage = server.url_for(stored.id, "csv").partition("?")[0]
+    assert lines == [
+        "GET /v1/exports: ConnectionFailedError",
+        "GET /v1/exports: 200",
+        f"GET /v1/exports/{stored.id}: 200",
+        f"GET {storage}?[redacted]: 200",
+    ]
+    assert all(line.endswith(" s") for line in said(caplog, logging.DEBUG))
+
+
+async def test_info_tells_what_was_brought_about(
+    server: Emulator, px: AsyncPackageX, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """An export created, its status changed, its files on disk; nothing is worth a warning."""
+    await px.exports.export_and_download("contact", tmp_path)
+    (created,) = server.created
+    assert said(caplog, logging.INFO) == [
+        f"export {created}: created, completed, of contact",
+        f"export {created}: 2 files on disk, 2 not offered, 0 failed",
+    ]
+    assert said(caplog, logging.WARNING) == []
+
+
+async def test_info_tells_of_every_change(caplog: pytest.LogCaptureFixture) -> None:
+    """While an export is waited for."""
+    clock = FakeClock()
+    async with Emulator(populate=False, now=clock.time) as server, exports_on(clock, server) as exports:
+        export = await exports.create("contact")
+        await exports.wait(export)
+    assert said(caplog, logging.INFO) == [
+        f"export {export.id}: created, queued, of contact",
+        f"export {export.id}: processing",
+        f"export {export.id}: completed",
+    ]
+
+
+async def test_a_warning_tells_what_was_dealt_with(
+    server: Emulator, px: AsyncPackageX, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """A request and an artifact that are tried again, and links that are renewed."""
+    stored = server.add_export(content={"csv": b"x" * 5000})
+    server.inject(Status(503, on="api"))
+    server.inject(Expired())
+    server.inject(Cut(1000))
+    await px.exports.download(stored.id, tmp_path)
+    server.inject(Status(503, on="storage"))
+    async with px.exports.stream(stored.id, "csv") as body:
+        [block async for block in body]
+    refused, renewed, expired, cut, streamed = said(caplog, logging.WARNING)
+    assert refused == f"GET /v1/exports/{stored.id}: 503: Service Unavailable; trying again in 0.0 s"
+    assert renewed == f"export {stored.id}: its links had expired, and were renewed"
+    assert expired.startswith(f"export {stored.id}, artifact csv: the link has expired")
+    assert "after 1000 of 5000 bytes" in cut
+    assert "answered 503" in streamed
+    assert f"export {stored.id}: 1 files on disk, 3 not offered, 0 failed" in said(caplog, logging.INFO)
+
+
+async def test_nothing_is_said_at_error(
+    server: Emulator, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Errors are raised."""
+    stored = server.add_export(content={"csv": b"x" * 5000})
+    server.inject(Status(403, on="storage"))
+    async with server.client(retry=RetryPolicy(attempts=1)) as px:
+        with pytest.raises(PackageXError):
+            await px.exports.download(stored.id, tmp_path)
+    assert said(caplog, logging.ERROR) == []
+    assert f"export {stored.id}: 0 files on disk, 3 not offered, 1 failed" in said(caplog, logging.INFO)
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, *POSTED], ids=lambda fault: type(fault).__name__)
+async def test_trap_09_no_secret_is_logged_under_any_fault(
+    server: Emulator, caplog: pytest.LogCaptureFixture, tmp_path: Path, fault: TargetedFault
+) -> None:
+    """At any level, while an export is created, waited for, downloaded and streamed."""
+    stored = server.add_export(rows=50)
+    server.inject(fault, times=None)
+    async with server.client(
+        retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.05, timeout=0.05
+    ) as px:
+        for failing in (
+            px.exports.export_and_download("contact", tmp_path),
+            px.exports.download(stored.id, tmp_path),
+            drained(px, stored.id),
+        ):
+            try:
+                await failing
+            except PackageXError as error:
+                logging.getLogger("packagex_async").debug("raised", exc_info=error)
+    assert len(said(caplog, logging.DEBUG)) > 2
+    assert not [secret for secret in SECRETS if secret in caplog.text]
+
+
+async def drained(px: AsyncPackageX, export_id: str) -> None:
+    async with px.exports.stream(export_id, "csv") as body:
+        [block async for block in body]
+
+
+async def test_at_a_quieter_level_nothing_is_made_up(
+    server: Emulator, px: AsyncPackageX, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A level is what the user sets on the logger."""
+    caplog.set_level(logging.INFO, logger="packagex_async")
+    await px.exports.create("contact")
+    assert (len(said(caplog, logging.INFO)), said(caplog, logging.DEBUG)) == (1, [])
+
+
+def test_without_a_handler_it_is_silent() -> None:
+    """Python's handler of last resort prints warnings of those who have none."""
+    script = (
+        "from packagex_async import _logs, errors, models;"
+        "_log.trying_again(errors.DecodeError('x'), 1.0);"
+        "_log.unread(models.Export(id='exp_1', unread=('name',)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exp_1\nWARNING forged",
+        "exp_1\r\nforged",
+        "a\u2028b\u2029c\x85d",
+        "\x1b[2Kexp_2",
+        "\u202e1_pxe",
+        "a\x00b\ud800",
+    ],
+    ids=ascii,
+)
+def test_an_event_is_a_line(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever an id, a status or a message holds, it forges no line and gives no order to a terminal."""
+    export = models.Export(
+        id=text,
+        status=models.ExportStatus(text),
+        resource=models.ExportResource(text),
+        unread=(text,),
+    )
+    report = DownloadReport(export_id=text)
+    _logs.answered("GET", f"https://h.example/{text}", text, 0.1)
+    _logs.created(export)
+    _logs.changed(export)
+    _logs.downloaded(report)
+    _logs.trying_again(DecodeError(text), 1.0)
+    _logs.renewed(text)
+    _logs.unread(export)
+    assert len(caplog.records) == 7
+    assert all(record.getMessage().isprintable() for record in caplog.records)
+    assert {record.funcName for record in caplog.records} >= {"answered", "created"}
+
+
+async def test_a_hostile_id_of_the_api_forges_no_line(
+    server: Emulator, px: AsyncPackageX, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """From the answer to the log, by way of a whole download."""
+    stored = server.add_export(export_id="exp_\n\x1b]0;x\x07\u2028", content={"csv": b"x"})
+    server.inject(Status(503, on="storage"))
+    server.inject(Expired())
+    await px.exports.download(stored.id, tmp_path)
+    ours = [record for record in caplog.records if record.name == "packagex_async"]
+    assert {record.levelname for record in ours} == {"DEBUG", "INFO", "WARNING"}
+    assert all(record.getMessage().isprintable() for record in ours)

@@ -1,0 +1,44 @@
+"""No call of this package blocks the event loop: what works on files and names does so on threads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blockbuster import BlockingError, blockbuster_ctx
+
+from packagex_async import Artifact, AsyncPackageX
+from packagex_async.testing import Cut, Emulator, Encoded, Expired
+from tests.support import AT_ONCE
+
+
+async def test_the_watch_sees_what_blocks(tmp_path: Path) -> None:
+    """Otherwise the next test could not fail."""
+    with blockbuster_ctx():
+        with pytest.raises(BlockingError):
+            (tmp_path / "a").write_text("x")
+
+
+async def test_no_call_of_a_download_blocks_the_loop(packagex_emulator: Emulator, tmp_path: Path) -> None:
+    """Fetched, cut, resumed, renewed, decoded, kept, overwritten and flushed, from a host with a name."""
+    server = packagex_emulator
+    stored = server.add_export(content={artifact.value: os.urandom(2_000_000) for artifact in Artifact})
+    faults = [Cut(1_500_000, artifact="csv"), Expired(artifact="json"), Encoded(artifact="csv_error")]
+    base_url = server.base_url.replace("127.0.0.1", "localhost")
+    choices: tuple[dict[str, Any], ...] = (
+        {"resume": True},
+        {},
+        {"overwrite": True, "durability": "fsync", "digest": "sha256"},
+    )
+    with blockbuster_ctx():
+        for options in choices:
+            for fault in faults if options else ():
+                server.inject(fault)
+            async with AsyncPackageX(server.api_key, base_url=base_url, retry=AT_ONCE) as px:
+                async for export in px.exports.list(limit=3):
+                    if export.id == stored.id:
+                        await px.exports.download(export, tmp_path, **options)
+                async with px.exports.stream(stored.id, "csv") as body:
+                    [block async for block in body]

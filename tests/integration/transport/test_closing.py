@@ -1,0 +1,384 @@
+"""Closing a client ends all its running operations, each with an error that says so."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from packagex_async import (
+    AsyncPackageX,
+    ClientClosedError,
+    PackageXError,
+    ProgressEvent,
+    RetryPolicy,
+    UnconfirmedError,
+)
+from packagex_async.testing import Cut, Emulator, Expired, Stall, Status
+from tests.faults.host import turns
+from tests.faults.invariant import held
+from tests.integration.transport.server import Connection, Server, forever
+from tests.support import AT_ONCE, names
+from tests.ways import WAYS, force
+
+LARGE = os.urandom(300_000)
+SMALL = os.urandom(50_000)
+
+MOST_TURNS = 500
+"""An export that is under way does not get ready by itself."""
+
+Operation = Callable[[AsyncPackageX, str, Path], Awaitable[object]]
+
+
+async def _retrieve(px: AsyncPackageX, export_id: str, _: Path) -> object:
+    return await px.exports.retrieve(export_id)
+
+
+async def _create(px: AsyncPackageX, _: str, __: Path) -> object:
+    return await px.exports.create("contact")
+
+
+async def _wait(px: AsyncPackageX, export_id: str, _: Path) -> object:
+    return await px.exports.wait(export_id)
+
+
+async def _list(px: AsyncPackageX, _: str, __: Path) -> object:
+    return [export async for export in px.exports.list(limit=2)]
+
+
+async def _pages(px: AsyncPackageX, _: str, __: Path) -> object:
+    return [page async for page in px.exports.pages(limit=2)]
+
+
+async def _download(px: AsyncPackageX, export_id: str, folder: Path) -> object:
+    return await px.exports.download(export_id, folder)
+
+
+async def _export_and_download(px: AsyncPackageX, _: str, folder: Path) -> object:
+    return await px.exports.export_and_download("contact", folder)
+
+
+async def _download_all(px: AsyncPackageX, _: str, folder: Path) -> object:
+    return [report async for report in px.exports.download_all(folder, resume=False)]
+
+
+async def _stream(px: AsyncPackageX, export_id: str, _: Path) -> object:
+    async with px.exports.stream(export_id, "json") as body:
+        return [block async for block in body]
+
+
+OPERATIONS: list[Operation] = [
+    _retrieve,
+    _create,
+    _wait,
+    _list,
+    _pages,
+    _download,
+    _export_and_download,
+    _download_all,
+    _stream,
+]
+
+
+@pytest.fixture(autouse=True)
+async def unhandled() -> AsyncGenerator[list[str], None]:
+    """What the event loop was told of, because nobody else would have heard of it: nothing."""
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context)))
+    yield told
+    gc.collect()
+    assert told == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.__name__[1:])
+async def test_a_client_can_be_closed_at_every_turn_of_the_loop(
+    operation: Operation, way: str, server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operation has ended when `aclose` returns, with its result or an error; nothing is left."""
+    force(way, monkeypatch)
+    stored = server.add_export(content={"json": LARGE, "csv": SMALL})
+    for _ in range(5):
+        server.add_export(content={"csv": SMALL})
+    steps, ended = 0, False
+    while not ended and (steps < MOST_TURNS or operation is not _export_and_download):
+        folder = tmp_path / str(steps)
+        before = asyncio.all_tasks()
+        px = server.client(retry=AT_ONCE)
+        task = asyncio.create_task(_outcome(operation(px, stored.id, folder)))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await px.aclose()
+        await turns()
+        assert task.done()
+        ended = task.result() is None
+        if not ended:
+            assert "closed" in str(task.result())
+        assert asyncio.all_tasks() - {task} == before
+        assert not list(folder.rglob(".*"))
+        for name, content in held(folder).items():
+            assert content in (LARGE, SMALL) or name == "packagex-manifest.jsonl"
+        steps += 1 + steps // 10
+
+
+async def _outcome(work: Awaitable[object]) -> PackageXError | None:
+    """The error that an operation ended with, if any."""
+    try:
+        await work
+    except PackageXError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("size", [1_000_000, 20_000_000], ids=["below 16 MiB", "above"])
+async def test_a_stream_ends_whose_consumer_does_not_read(server: Emulator, size: int) -> None:
+    """Its connection is closed with the client, and the next read raises the error."""
+    stored = server.add_export(content={"csv": bytes(size)})
+    async with server.client(retry=AT_ONCE) as px:
+        async with px.exports.stream(stored.id, "csv") as body:
+            assert await anext(body)
+            await px.aclose()
+            with pytest.raises(ClientClosedError, match="the client is closed"):
+                await anext(body)
+
+
+@pytest.mark.parametrize("size", [1_000_000, 20_000_000], ids=["below 16 MiB", "above"])
+@pytest.mark.parametrize("shared", [False, True], ids=["own connector", "caller's"])
+async def test_what_waits_for_bytes_ends(server: Emulator, tmp_path: Path, size: int, shared: bool) -> None:
+    """The host is silent within the bodies when the client is closed: no operation waits on."""
+    stored = server.add_export(content={"json": bytes(size)})
+    server.inject(Stall(size // 2), times=None)
+    async with AsyncExitStack() as stack:
+        connector = await stack.enter_async_context(aiohttp.TCPConnector()) if shared else None
+        px = server.client(retry=AT_ONCE, connector=connector)
+        tasks = [
+            asyncio.create_task(_outcome(operation(px, stored.id, tmp_path / operation.__name__)))
+            for operation in (_download, _download_all, _stream)
+        ]
+        while len([request for request in server.requests if request.host == "storage"]) < len(tasks):
+            await asyncio.sleep(0)
+        await px.aclose()
+        assert [type(await task) for task in tasks] == [ClientClosedError] * 3
+    assert all(set(names(folder)) <= {"packagex-manifest.jsonl"} for folder in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("resume", [False, True])
+async def test_partial_files_are_handled_as_on_cancellation(
+    server: Emulator, tmp_path: Path, resume: bool
+) -> None:
+    """`resume=True` keeps them, and the next client continues them."""
+    content = os.urandom(1_000_000)
+    stored = server.add_export(content={"csv": content})
+    server.inject(Stall(500_000))
+    begun = asyncio.Event()
+    px = server.client(retry=AT_ONCE)
+    task = asyncio.create_task(
+        px.exports.download(
+            stored.id,
+            tmp_path,
+            resume=resume,
+            on_progress=lambda event: begun.set() if event.received else None,
+        )
+    )
+    await begun.wait()
+    await px.aclose()
+    with pytest.raises(ClientClosedError, match=r"the client was closed while download\(\) was running"):
+        await task
+    assert bool(list(tmp_path.iterdir())) is resume
+    async with server.client(retry=AT_ONCE) as px:
+        report = await px.exports.download(stored.id, tmp_path, resume=resume)
+    assert report.files["csv"].resumed is resume
+    assert report.files["csv"].path.read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", ["list", "pages", "download_all"])
+async def test_an_iterator_ends_whose_consumer_does_something_else(
+    server: Emulator, tmp_path: Path, kind: str
+) -> None:
+    """What it does ahead of its consumer has ended when `aclose` returns; the next step raises the error."""
+    for _ in range(40):
+        server.add_export(content={"csv": SMALL})
+    before = asyncio.all_tasks()
+    px = server.client(retry=AT_ONCE)
+    items: dict[str, AsyncGenerator[object, None]] = {
+        "list": px.exports.list(limit=4),
+        "pages": px.exports.pages(limit=4),
+        "download_all": px.exports.download_all(tmp_path, limit=4),
+    }
+    async with aclosing(items[kind]) as steps:
+        for _ in range(9 if kind == "list" else 3):
+            await anext(steps)
+        server.inject(Stall(0, on="api"), times=None)
+        await px.aclose()
+        await turns()
+        assert asyncio.all_tasks() == before
+        with pytest.raises(ClientClosedError):
+            await anext(steps)
+    assert not list(tmp_path.glob(".*"))
+
+
+async def test_a_creation_in_doubt_says_so() -> None:
+    """The request was sent when the client was closed: the export may have been created."""
+    heard = asyncio.Event()
+
+    async def handler(connection: Connection) -> None:
+        await connection.request()
+        heard.set()
+        await forever()
+
+    async with Server(handler) as server:
+        px = AsyncPackageX("key", base_url=server.url)
+        task = asyncio.create_task(px.exports.create("contact"))
+        await heard.wait()
+        await px.aclose()
+        with pytest.raises(UnconfirmedError, match="the client was closed") as caught:
+            await task
+        assert isinstance(caught.value.__cause__, ClientClosedError)
+
+
+async def test_a_creation_that_was_not_sent_is_not_in_doubt(server: Emulator) -> None:
+    """There was no connection when the client was closed."""
+    px = server.client()
+    task = asyncio.create_task(px.exports.create("contact"))
+    await asyncio.sleep(0)
+    await px.aclose()
+    with pytest.raises(ClientClosedError, match=r"the client was closed while create\(\) was running"):
+        await task
+    assert server.created == ()
+
+
+@pytest.mark.parametrize("first", ["cancel", "close"])
+async def test_a_cancellation_by_the_caller_stays_one(server: Emulator, first: str) -> None:
+    """A task that is cancelled and whose client is closed at the same time is cancelled."""
+    server.inject(Stall(0, on="api"), times=None)
+    px = server.client()
+    task = asyncio.create_task(px.exports.retrieve("exp_1"))
+    await turns()
+    if first == "cancel":
+        task.cancel()
+        await px.aclose()
+    else:
+        closing = asyncio.create_task(px.aclose())
+        await asyncio.sleep(0)
+        task.cancel()
+        await closing
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_timeout_of_the_caller_stays_one(server: Emulator) -> None:
+    """Closing the client counts no cancellation that `asyncio.timeout` could miss."""
+    server.inject(Stall(0, on="api"), times=None)
+    px = server.client()
+
+    async def limited() -> None:
+        with pytest.raises(ClientClosedError):
+            await px.exports.retrieve("exp_1")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await forever()
+
+    task = asyncio.create_task(limited())
+    await turns()
+    await px.aclose()
+    await task
+
+
+async def test_a_client_can_be_closed_by_many_at_a_time(server: Emulator) -> None:
+    """Each `aclose` returns when the operations have ended."""
+    server.inject(Stall(0, on="api"), times=None)
+    px = server.client()
+    task = asyncio.create_task(px.exports.retrieve("exp_1"))
+    await turns()
+    await asyncio.gather(*(px.aclose() for _ in range(3)))
+    assert task.done()
+    await px.aclose()
+    with pytest.raises(ClientClosedError):
+        await task
+
+
+async def test_an_interrupted_close_is_taken_up_by_the_next(server: Emulator) -> None:
+    """A task that is cancelled while it closes the client leaves the rest to whoever closes it again."""
+    server.inject(Stall(0, on="api"), times=None)
+    px = server.client()
+    task = asyncio.create_task(_outcome(px.exports.retrieve("exp_1")))
+    await turns()
+    closing = asyncio.create_task(px.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await px.aclose()
+    assert isinstance(await task, ClientClosedError)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.__name__[1:])
+async def test_a_client_can_be_closed_from_within_an_operation(
+    operation: Operation, server: Emulator, tmp_path: Path
+) -> None:
+    """A trace hook of the caller's closes it: nothing waits for itself, and the operation ends."""
+    stored = server.add_export(content={"csv": SMALL})
+    trace = aiohttp.TraceConfig()
+
+    async def close(*_: object) -> None:
+        await px.aclose()
+
+    trace.on_request_start.append(close)
+    px = server.client(trace_configs=[trace], retry=AT_ONCE)
+    assert isinstance(await _outcome(operation(px, stored.id, tmp_path)), ClientClosedError)
+    await px.aclose()
+
+
+async def test_the_consumer_of_an_iterator_can_close_the_client(server: Emulator, tmp_path: Path) -> None:
+    """Between two steps, nothing of the consumer's task runs that would have to be waited for."""
+    for _ in range(10):
+        server.add_export(content={"csv": SMALL})
+    for kind in ("list", "download_all"):
+        px = server.client(retry=AT_ONCE)
+        seen = 0
+        with pytest.raises(ClientClosedError):
+            items: AsyncGenerator[object, None] = (
+                px.exports.list(limit=2) if kind == "list" else px.exports.download_all(tmp_path)
+            )
+            async with aclosing(items):
+                async for _ in items:
+                    seen += 1
+                    await px.aclose()
+        assert seen == 1
+
+
+async def test_nothing_starts_on_a_closed_client(server: Emulator, tmp_path: Path) -> None:
+    """Every operation says that the client is closed."""
+    px = server.client()
+    await px.aclose()
+    for operation in OPERATIONS:
+        error = await _outcome(operation(px, "exp_1", tmp_path))
+        assert isinstance(error, ClientClosedError)
+        assert "the client is closed" in str(error)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_transfer_of_several_tries_ends(
+    server: Emulator, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits before another try, and while a link is renewed."""
+    force(way, monkeypatch)
+    stored = server.add_export(content={"csv": LARGE})
+    for fault in (Cut(1000), Status(503, retry_after="100", on="storage"), Expired()):
+        server.inject(fault)
+        events: list[ProgressEvent] = []
+        px = server.client(retry=RetryPolicy(wait_initial=1000, wait_max=1000))
+        task = asyncio.create_task(
+            _outcome(px.exports.download(stored.id, tmp_path, on_progress=events.append))
+        )
+        while not events and not task.done():
+            await asyncio.sleep(0)
+        await px.aclose()
+        assert isinstance(await task, (ClientClosedError, type(None)))
+        assert not list(tmp_path.glob(".*"))

@@ -1,0 +1,159 @@
+"""A public name that resolves to this machine is not connected to."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from packagex_async import AsyncPackageX, ConnectionFailedError, Export, RetryPolicy, StorageError
+from packagex_async.testing import Emulator
+from tests.faults.trial import PATIENCE
+from tests.integration.transport.server import Connection, Server, forever, response
+from tests.support import AT_ONCE
+
+PATIENT = RetryPolicy(wait_initial=1000, wait_max=1000)
+REFUSED = "resolves to an address of this machine"
+ADDRESSES = ["127.0.0.1", "127.8.8.8", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"]
+
+Resolve = Callable[..., None]
+
+
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
+    """Have the system resolve every name to the given addresses."""
+
+    def set_addresses(*addresses: str) -> None:
+        def look_up(_: object, port: int, *__: object) -> list[Any]:
+            return [_entry(address, port) for address in addresses]
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    return set_addresses
+
+
+def _entry(address: str, port: int) -> tuple[Any, ...]:
+    if ":" in address:
+        return socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0)
+    return socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+async def test_a_storage_host_on_this_machine_is_not_connected_to(resolve: Resolve, address: str) -> None:
+    """The link names a public host, whose name leads here."""
+    resolve(address)
+    linked = Export(id="exp_1", csv_url="https://storage.example/a?sig=CANARY")
+    async with asyncio.timeout(PATIENCE), AsyncPackageX("key", retry=PATIENT) as px:
+        with pytest.raises(StorageError, match=f"the name storage.example {REFUSED}"):
+            async with px.exports.stream(linked, "csv"):
+                pytest.fail("it was refused before")
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+async def test_an_api_on_this_machine_is_not_connected_to(resolve: Resolve, address: str) -> None:
+    """Unless `base_url` says that it is here."""
+    resolve(address)
+    async with asyncio.timeout(PATIENCE), AsyncPackageX("key", retry=PATIENT) as px:
+        with pytest.raises(ConnectionFailedError, match=f"the name api.packagex.io {REFUSED}") as caught:
+            await px.exports.retrieve("exp_1")
+    assert not caught.value.retryable
+
+
+async def test_a_public_address_beside_one_of_this_machine_is_used(resolve: Resolve) -> None:
+    """Only the public one is connected to."""
+    asked: list[Any] = []
+    resolve("127.0.0.1", "192.0.2.1")
+
+    async def refuse(*_: Any, addr_infos: Any, **__: Any) -> Any:
+        asked.extend(info[4][0] for info in addr_infos)
+        raise OSError(101, "unreachable")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aiohappyeyeballs.start_connection", refuse)
+        async with AsyncPackageX("key", retry=AT_ONCE) as px:
+            with pytest.raises(ConnectionFailedError):
+                await px.exports.retrieve("exp_1")
+    assert set(asked) == {"192.0.2.1"}
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.", "a.localhost"])
+async def test_a_client_of_the_emulator_may_connect_to_this_machine(
+    server: Emulator, resolve: Resolve, host: str
+) -> None:
+    """Its `base_url` names this machine, however it is written."""
+    resolve("127.0.0.1")
+    stored = server.add_export(rows=1)
+    url = server.base_url.replace("127.0.0.1", host)
+    async with AsyncPackageX(server.api_key, base_url=url, retry=AT_ONCE) as px:
+        assert (await px.exports.retrieve(stored.id)).id == stored.id
+
+
+async def test_a_proxy_on_this_machine_is_connected_to(resolve: Resolve) -> None:
+    """The names of hosts are looked up by the proxy, and its own is the caller's choice."""
+    resolve("127.0.0.1")
+
+    async def handler(connection: Connection) -> None:
+        asked.append(await connection.request())
+        await connection.send(response(b"", status="403 Forbidden"))
+
+    asked: list[str] = []
+    async with Server(handler) as proxy:
+        async with AsyncPackageX("key", proxy=f"http://localhost:{proxy.port}", retry=AT_ONCE) as px:
+            with pytest.raises(ConnectionFailedError, match="the proxy refused"):
+                await px.exports.retrieve("exp_1")
+    assert asked == ["CONNECT api.packagex.io:443"]
+
+
+class Here(AbstractResolver):
+    """A name server for which every name is this machine."""
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0)
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_connector_of_the_callers_looks_up_names_itself() -> None:
+    """What it connects to is the caller's choice: the request fails for another reason."""
+    async with aiohttp.TCPConnector(resolver=Here()) as connector, Server(lambda _: forever()) as server:
+        url = f"https://storage.example:{server.port}/a"
+        async with AsyncPackageX("key", connector=connector, timeout=0.05, retry=AT_ONCE) as px:
+            with pytest.raises(StorageError, match="no connection within"):
+                async with px.exports.stream(Export(id="exp_1", csv_url=url), "csv"):
+                    pytest.fail("nobody speaks TLS")
+        assert server.connections
+
+
+async def test_a_name_is_not_looked_up_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system gives no more threads; that is an error of the connection, which may be tried again."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with AsyncPackageX("key", retry=AT_ONCE) as px:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(ConnectionFailedError, match="no thread could be started"):
+                await px.exports.retrieve("exp_1")
+
+
+async def test_too_many_open_files_are_named(server: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system gives no more sockets."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(24, "CANARY")
+
+    async with server.client(retry=AT_ONCE) as px:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socket", refuse)
+            with pytest.raises(ConnectionFailedError, match="this process has too many open files"):
+                await px.exports.retrieve("exp_1")
