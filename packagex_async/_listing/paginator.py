@@ -28,7 +28,9 @@ Where the listing ends:
   the first page that is empty, or where pages bring nothing new.
 
 A page that repeats earlier exports may be the result of insertions, or of a server that ignores `page`. To
-tell these apart, page 1 is asked for again: after insertions it has changed.
+tell these apart, page 1 is requested again: after insertions it has changed. If page 1 and the total count
+are the same as before, the server ignores `page`. If the total count is unknown or has changed, the same has
+to happen for one more page.
 """
 
 from __future__ import annotations
@@ -148,6 +150,7 @@ class Paginator:
     _told_page: int | None = attrs.field(init=False, default=None)
     _barren: int = attrs.field(init=False, default=0)
     _heeds_page: bool = attrs.field(init=False, default=False)
+    _is_doubted: bool = attrs.field(init=False, default=False)
     _repetition: tuple[PageRequest, Page | UnreadPage, set[str]] = attrs.field(init=False)
     _places: int = attrs.field(init=False, default=0)
     _last_page: int = attrs.field(init=False, default=0)
@@ -211,7 +214,7 @@ class Paginator:
                 ids.add(export.id)
             if number % PART == 0:
                 yield ()
-        self.step = self._after_check(ids)
+        self.step = self._after_check(ids, first.pagination.total_count)
 
     def following(self, most: int) -> tuple[PageRequest, ...]:
         """Up to `most` steps behind `step`: those sure to follow by the latest page's total count.
@@ -271,7 +274,7 @@ class Paginator:
                 f"the listing does not advance: {self._barren} pages up to page {step.page} {what}"
             )
 
-    def _after_check(self, first: set[str]) -> PageRequest | None:
+    def _after_check(self, first: set[str], total: int | None) -> PageRequest | None:
         step, page, repeated = self._repetition
         if first != repeated:
             self._heeds_page = True
@@ -279,6 +282,11 @@ class Paginator:
         if _is_untold(page) and places(page) < self.limit:
             # A server that knows one page, and no parameters.
             return None
+        is_still = total is not None and total == page.pagination.total_count == self._traces.first_total
+        if not is_still and not self._is_doubted:
+            # An insertion and a deletion at the right moments look the same; twice in a row they do not.
+            self._is_doubted = True
+            return _following(step, page)
         raise PaginationError(
             f"the listing does not advance: page {step.page} is page 1 again, so the server ignores `page`"
         )

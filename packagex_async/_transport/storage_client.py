@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from types import MappingProxyType
 
-import attrs
-
 from packagex_async import _logs
 from packagex_async._api.responses import retry_after
 from packagex_async._storage.storage_errors import DownloadUrl, refusal
@@ -16,7 +14,7 @@ from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, connec
 from packagex_async._transport.request_deadline import RequestDeadline
 from packagex_async._transport.sessions import Sessions, TransportSettings
 from packagex_async._transport.storage_response import StorageResponse
-from packagex_async._transport.url_policy import UrlRefusedError, redirect_target
+from packagex_async._transport.url_policy import UrlRefusedError
 from packagex_async._utils.http_headers import http_date
 from packagex_async.errors import (
     ConnectionFailedError,
@@ -30,7 +28,6 @@ from packagex_async.retry import Clock
 
 MAX_REDIRECTS = 5
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REFUSAL_SIZE = 4096
 _RANGE_NOT_SATISFIABLE = 416
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -72,11 +69,11 @@ class StorageClient:
         hop = link
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._send(hop, headers)
-            location = response.headers.get("Location")
-            if response.status not in _REDIRECTS or location is None:
+            target = response.redirect(hop)
+            if target is None:
                 return await self._accepted(link, response, headers)
             response.close()
-            hop = attrs.evolve(hop, url=redirect_target(hop.url, location))
+            hop = target
         raise _not_requested(link, f"it redirects more than {MAX_REDIRECTS} times")
 
     async def _accepted(

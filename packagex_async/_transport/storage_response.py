@@ -7,14 +7,19 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import aiohttp
+import attrs
 from multidict import MultiMapping
 
+from packagex_async._storage.storage_errors import DownloadUrl
 from packagex_async._transport.body_reader import BUFFER_SIZE, PART_BUFFER_SIZE, BodyReader
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, classify
 from packagex_async._transport.stall_detector import StallDetector
+from packagex_async._transport.url_policy import redirect_target
 from packagex_async._utils.byte_ranges import Chunk
 from packagex_async.errors import ConnectionFailedError, RequestTimeoutError
 from packagex_async.retry import Clock
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _WORTH_A_CONNECTION = 16 * 1024 * 1024
 """Bytes of a body for which it does not matter that its connection cannot be used again."""
@@ -52,6 +57,13 @@ class StorageResponse:
     def headers(self) -> MultiMapping[str]:
         """The headers, case-insensitive."""
         return self._response.headers
+
+    def redirect(self, url: DownloadUrl) -> DownloadUrl | None:
+        """Return the URL that the response to `url` redirects to, or `None` if it does not redirect."""
+        # No variable holds the URL, because some tracebacks show the values of variables.
+        if self.status not in _REDIRECTS or "Location" not in self.headers:
+            return None
+        return attrs.evolve(url, url=redirect_target(url.url, self.headers["Location"]))
 
     def close(self) -> None:
         """Release the connection. It is closed if the body was not read completely."""

@@ -115,9 +115,10 @@ def test_too_few_descriptors_at_the_first_use_are_an_error_of_the_disk() -> None
     """What is imported only then cannot be opened."""
     script = (
         "import asyncio, resource, sys; from pathlib import Path\n"
-        "from packagex_async._files.executor import Disk, DiskError\n"
+        "from packagex_async._files.disk_errors import DiskError\n"
+        "from packagex_async._files.executor import FileExecutor\n"
         "async def main():\n"
-        "    disk, files = Disk(), []\n"
+        "    disk, files = FileExecutor(), []\n"
         "    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
         "    try:\n"
         "        while True: files.append(open('/dev/null'))\n"

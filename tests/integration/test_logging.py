@@ -171,8 +171,8 @@ def test_without_a_handler_it_is_silent() -> None:
     """Python's handler of last resort prints warnings of those who have none."""
     script = (
         "from packagex_async import _logs, errors, models;"
-        "_log.trying_again(errors.DecodeError('x'), 1.0);"
-        "_log.unread(models.Export(id='exp_1', unread=('name',)))"
+        "_logs.trying_again(errors.DecodeError('x'), 1.0);"
+        "_logs.unread(models.Export(id='exp_1', unread=('name',)))"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "")

@@ -55,7 +55,7 @@ RAISED = [error for error in EXAMPLES if type(error) not in BASES]
 
 def kinds() -> list[type[PackageXError]]:
     """Every class of errors, in the order they are written in."""
-    named = vars(errors).values()
+    named = [*vars(errors).values(), DownloadGroupError]
     return [kind for kind in named if isinstance(kind, type) and issubclass(kind, PackageXError)]
 
 

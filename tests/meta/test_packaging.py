@@ -24,7 +24,7 @@ KINDS = r"""
     | noxfile\.py
     | benchmarks/(peers/)?\w+\.py | benchmarks/results/speed\.(json|md|svg)
     | docs/\w+\.py | docs/([\w-]+/)?[\w-]+\.md | docs/_static/[\w-]+\.svg
-    | packagex_async/(\w+/)?\w+\.py | packagex_async/py\.typed
+    | packagex_async/(\w+/)*\w+\.py | packagex_async/py\.typed
     | tests/([\w-]+/)*\w+\.py
 """
 """What belongs to the project: no cache, no hidden file, no result of a run but the figures that are told."""

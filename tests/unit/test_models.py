@@ -19,7 +19,7 @@ from packagex_async import (
     OrderBy,
     Page,
     Pagination,
-    _literals,
+    models,
 )
 from packagex_async._api.converters import export_from_json
 
@@ -126,11 +126,11 @@ def test_a_known_value_is_recognized_however_it_is_written(told: str) -> None:
 @pytest.mark.parametrize(
     ("words", "members"),
     [
-        (_literals.StatusName, ExportStatus),
-        (_literals.ResourceName, ExportResource),
-        (_literals.OrderByName, OrderBy),
-        (_literals.DirectionName, Direction),
-        (_literals.ArtifactName, Artifact),
+        (models.StatusName, ExportStatus),
+        (models.ResourceName, ExportResource),
+        (models.OrderByName, OrderBy),
+        (models.DirectionName, Direction),
+        (models.ArtifactName, Artifact),
     ],
 )
 def test_type_checkers_know_the_words_of_the_enums(words: object, members: type[enum.StrEnum]) -> None:
