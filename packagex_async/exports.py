@@ -16,7 +16,7 @@ from packagex_async._api.statuses import downloadable
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
 from packagex_async._context import ClientContext
-from packagex_async._download.export import DownloadPlan, chosen, download_artifacts
+from packagex_async._download.export import DownloadPlan, ExportDownload, chosen
 from packagex_async._download.options import DownloadOptions
 from packagex_async._download.stream import open_stream
 from packagex_async._files.layouts import directory_path, layout_of
@@ -254,7 +254,8 @@ class AsyncExports:
         )
         order = _order(directory, artifacts, concurrency, demands, on_progress)
         with self._operations.running("download()"):
-            return await self._bring(export, order)
+            offering = await self._offering(export, order.artifacts)
+            return _successful(await self._export_download(offering, order).run())
 
     async def create(
         self,
@@ -389,7 +390,9 @@ class AsyncExports:
         with self._operations.running("export_and_download()"):
             export = await self.create(resource, options=options, csv_field_options=csv_field_options)
             (on_change or _unheard)(export)
-            return await self._bring(await self.wait(export, timeout=timeout, on_change=on_change), order)
+            export = await self.wait(export, timeout=timeout, on_change=on_change)
+            offering = await self._offering(export, order.artifacts)
+            return _successful(await self._export_download(offering, order).run())
 
     @asynccontextmanager
     async def stream(
@@ -557,12 +560,8 @@ class AsyncExports:
         async with open_stream(link, links, self._context) as body:
             yield body
 
-    async def _bring(self, export: Export | str, order: DownloadPlan) -> DownloadReport:
-        offering = await self._offering(export, order.artifacts)
-        report = await download_artifacts(offering, self._links(offering), order, self._context)
-        _logs.downloaded(report)
-        report.raise_for_failures()
-        return report
+    def _export_download(self, offering: Export, plan: DownloadPlan) -> ExportDownload:
+        return ExportDownload(offering, self._links(offering), plan, self._context)
 
     def _links(self, export: Export) -> DownloadUrls:
         return DownloadUrls(export, lambda: self._with_urls(export.id))
@@ -585,6 +584,18 @@ class AsyncExports:
             return downloadable(await self._with_urls(export.id))
         except NotFoundError as error:
             raise gone(export.id) from error
+
+
+def _successful(report: DownloadReport) -> DownloadReport:
+    """Log `report`, and return it if nothing failed.
+
+    Raises:
+        DownloadGroupError: At least one artifact failed.
+        ExportGoneError: The export was deleted meanwhile.
+    """
+    _logs.downloaded(report)
+    report.raise_for_failures()
+    return report
 
 
 def _demands(

@@ -1,9 +1,8 @@
-"""One artifact: ask for it, stream it, go on where it broke off, verify it, publish it."""
+"""The download of one artifact: request, receive, resume, verify, publish."""
 
 from __future__ import annotations
 
 import errno
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from packagex_async._context import ClientContext
 from packagex_async._download.attempts import AttemptTracker
 from packagex_async._download.options import DownloadOptions
 from packagex_async._download.segment_workers import SegmentWorkers
-from packagex_async._download.segments import Segment, SegmentQueue
+from packagex_async._download.segments import Segment
 from packagex_async._download.throughput import LARGE
-from packagex_async._files.disk_errors import DiskError, destination_error
 from packagex_async._files.operations import FileDigest
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._partials.partial_writer import PartialFileWriter
@@ -25,7 +23,6 @@ from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadat
 from packagex_async._storage.response_check import Classification, Relation, classify
 from packagex_async._storage.storage_errors import DownloadUrl, broken_off, contradiction, unusable, verify
 from packagex_async._transport.storage_response import StorageResponse
-from packagex_async._utils.byte_ranges import Chunk
 from packagex_async._utils.decompression import BodyError, Decompressor
 from packagex_async.errors import (
     ChecksumError,
@@ -33,305 +30,290 @@ from packagex_async.errors import (
     DestinationError,
     DownloadError,
     ExportGoneError,
-    StorageError,
 )
 from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ArtifactDownload:
-    """One artifact on its way to disk.
+    """The download of one artifact.
 
     Args:
-        link: Where it is.
-        links: Where fresh links come from.
-        target: Where it goes.
-        root: The directory that it must not lead out of, if that is not the one it goes to.
-        context: What to work with.
-        demands: What its caller demands.
-        emit: Is told of every step, if anybody wants to know.
-        occupied: Whether a file is there already that is not to be replaced unseen.
-        left: Whether an earlier run may have left a part of it.
+        url: The URL of the artifact.
+        urls: The URLs of the export, which can be refreshed.
+        target: The path of the complete file.
+        root: The directory that the path must not leave.
+        context: The state of the client.
+        options: The options of the caller.
+        on_progress: Called at every step.
+        exists: Whether a file exists at `target` that must not be replaced unseen.
+        has_partial: Whether an earlier run may have left a partial file.
     """
 
-    link: DownloadUrl
-    links: DownloadUrls
+    url: DownloadUrl
+    urls: DownloadUrls
     target: Path
-    context: ClientContext
-    demands: DownloadOptions
     root: Path | None = None
-    emit: OnProgress | None = None
-    occupied: bool = False
-    left: bool = False
-    _part: PartialFileWriter = attrs.field(init=False)
-    _crew: SegmentWorkers = attrs.field(init=False)
-    _tries: AttemptTracker = attrs.field(init=False)
-    _began: float = attrs.field(init=False, default=0.0)
+    context: ClientContext
+    options: DownloadOptions
+    on_progress: OnProgress | None = None
+    exists: bool = False
+    has_partial: bool = False
+    _writer: PartialFileWriter = attrs.field(init=False)
+    _workers: SegmentWorkers = attrs.field(init=False)
+    _attempts: AttemptTracker = attrs.field(init=False)
+    _started_at: float = attrs.field(init=False, default=0.0)
     _known: ObjectMetadata = attrs.field(init=False, default=NOTHING_KNOWN)
     _resumed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._part = PartialFileWriter(
-            self.context.disk, self.target, root=self.root, durable=self.demands.durable
+        context, options = self.context, self.options
+        self._writer = PartialFileWriter(context.disk, self.target, root=self.root, durable=options.durable)
+        self._workers = SegmentWorkers(
+            self._transfer_segment, options.segments, context.clock, context.limiter
         )
-        self._crew = SegmentWorkers(
-            self._bring, self.demands.segments, self.context.clock, self.context.limiter
-        )
-        self._tries = AttemptTracker.begin_with(self.context)
+        self._attempts = AttemptTracker.begin_with(context)
 
     async def run(self) -> DownloadedFile:
-        """Bring the artifact to disk, trying again under the policy.
+        """Download the artifact, with further attempts under the retry policy.
 
         Raises:
-            DownloadError: It failed for good; the target is as it was.
+            DownloadError: All attempts failed; the target is unchanged.
+            DiskError: The disk refused; the target is unchanged.
             ExportGoneError: The export was deleted meanwhile.
         """
-        self._began = self.context.clock.monotonic()
-        try:
-            async with self._part, self._crew:
-                if self.left and self.demands.leftovers is not None:
-                    await self._take_up(self.demands.leftovers)
-                if self.occupied:
-                    await self._part.start()
-                file = await self._persist()
-        except DiskError as error:
-            raise self._refused(error) from error.cause
+        self._started_at = self.context.clock.monotonic()
+        async with self._writer, self._workers:
+            if self.has_partial and self.options.leftovers is not None:
+                await self._resume_partial(self.options.leftovers)
+            if self.exists:
+                await self._writer.start()
+            while True:
+                try:
+                    async with self.context.limiter.place():
+                        file = await self._attempt()
+                    file = file or await self._publish()
+                    break
+                except DownloadError as error:
+                    failure = error
+                await self._prepare_next_attempt(failure)
         self._emit(ProgressKind.KEPT if file.kept else ProgressKind.FINISHED, received=file.size)
         return file
 
-    async def _take_up(self, leftovers: PartialIndex) -> None:
-        memo = await self._part.take_up(leftovers, {"sha256"} if self.demands.sha256 else ())
-        if memo is not None:
-            self._known = ObjectMetadata.from_json(memo)
-            received = self._part.received
-            # A partial that lacks nothing is asked about all the same: it may be of another object.
-            self._divide(SegmentQueue(self._part.gaps() or [(received, received)]))
-            self._tries.reached(received)
+    async def _resume_partial(self, index: PartialIndex) -> None:
+        stored = await self._writer.take_up(index, {"sha256"} if self.options.sha256 else ())
+        if stored is not None:
+            self._known = ObjectMetadata.from_json(stored)
+            received = self._writer.received
+            # Even a partial file without gaps needs a request: it may belong to another object.
+            self._workers.start(self._writer.gaps() or [(received, received)], parallel=self._is_divisible)
+            self._attempts.reached(received)
 
-    def _divide(self, work: SegmentQueue) -> None:
-        self._crew.begin(work, alone=not self._known.is_divisible or (self._known.length or 0) < LARGE)
+    @property
+    def _is_divisible(self) -> bool:
+        return self._known.is_divisible and (self._known.length or 0) >= LARGE
 
-    async def _persist(self) -> DownloadedFile:
-        while True:
-            try:
-                async with self.context.limiter.place():
-                    kept = await self._try()
-                return kept or await self._conclude()
-            except DownloadError as error:
-                failure = error
-            delay = await self._delay_after(failure)
-            if delay is None:
-                raise failure
-            _logs.trying_again(failure, delay)
-            self._emit(ProgressKind.RETRYING, received=self._part.received, delay=delay, error=failure)
-            await self.context.clock.sleep(delay)
-
-    async def _delay_after(self, failure: DownloadError) -> float | None:
+    async def _prepare_next_attempt(self, failure: DownloadError) -> None:
+        """Wait as long as the retry policy says; raise `failure` if it is final."""
         if isinstance(failure, ChecksumError):
-            # Nothing of these bytes can be trusted, nor followed, nor what was declared with them.
-            self._crew.distrust()
+            # Neither the bytes nor the metadata that came with them can be trusted.
+            self._workers.disable_segments()
             self._known = ObjectMetadata(disputed_size=self._known.disputed_size)
-            await self._part.start()
-        if self._tries.wants_link(failure):
-            try:
-                self.link = await self.links.fresh(self.link)
-            except ExportGoneError:
-                await self._crew.dismiss()
-                await self._part.start()
-                raise
-            self._crew.encourage()
-            return 0.0
-        return self._tries.delay_after(failure)
-
-    async def _try(self) -> DownloadedFile | None:
-        self._tries.begin()
-        if self._part.received and self._known.is_resumable:
-            self._resumed = True
-            return await self._rest()
-        return await self._whole()
-
-    async def _whole(self) -> DownloadedFile | None:
-        """Ask for everything; return the file that was there if it is to be kept."""
-        with closing(await self.context.storage.get(self.link)) as answer:
-            kept = await self._receive_whole(answer, self._classify(answer))
-        return kept or await self._rest()
-
-    async def _rest(self) -> DownloadedFile | None:
-        """Ask for what is missing, and for everything where an answer does not follow what is here."""
-        while (span := await self._crew.next_span()) is not None:
-            try:
-                kept, fits = await self._ask_for(span)
-            finally:
-                self._crew.work.release(span)
-            if kept is not None:
-                return kept
-            if not fits:
-                break
+            await self._writer.start()
+        if self._attempts.wants_new_url(failure):
+            await self._refresh_url()
+            delay: float | None = 0.0
         else:
-            return None
-        self._crew.distrust()
-        return await self._whole()
+            delay = self._attempts.delay_after(failure)
+        if delay is None:
+            raise failure
+        _logs.trying_again(failure, delay)
+        self._emit(ProgressKind.RETRYING, received=self._writer.received, delay=delay, error=failure)
+        await self.context.clock.sleep(delay)
 
-    async def _ask_for(self, span: Segment) -> tuple[DownloadedFile | None, bool]:
-        """Request the bytes of `span`.
+    async def _refresh_url(self) -> None:
+        try:
+            self.url = await self.urls.fresh(self.url)
+        except ExportGoneError:
+            await self._workers.stop()
+            await self._writer.start()
+            raise
+        self._workers.forget_failures()
+
+    async def _attempt(self) -> DownloadedFile | None:
+        """Request everything that is missing.
 
         Returns:
-            The existing file if it is kept, and whether the response fits what is known.
+            The existing file if it is kept, or `None` when all bytes were received.
         """
-        with closing(await self._fetch(span)) as answer:
-            found = self._classify(answer, span)
-            match found.relation:
-                case Relation.CONTINUES:
-                    await self._receive_span(answer, span)
-                case Relation.WHOLE | Relation.REPLACED:
-                    return await self._receive_whole(answer, found), True
-                case Relation.UNCONFIRMED:
-                    return None, await self._is_unchanged()
-                case _:
-                    return None, found.relation is Relation.COMPLETE
-        return None, True
+        self._attempts.begin()
+        is_range = self._resumed = bool(self._writer.received and self._known.is_resumable)
+        while True:
+            segment = await self._workers.next_segment() if is_range else None
+            if is_range and segment is None:
+                return None
+            try:
+                with closing(await self.context.storage.get(self.url, self._headers(segment))) as response:
+                    file, fits = await self._receive_response(response, segment)
+            finally:
+                if segment is not None:
+                    self._workers.release(segment)
+            if file is not None:
+                return file
+            if not fits:
+                self._workers.disable_segments()
+            # A response that does not fit leads to one request for the whole object.
+            is_range = fits
+
+    def _headers(self, segment: Segment | None) -> dict[str, str]:
+        return {} if segment is None else self._known.range_headers(segment.position, segment.end)
+
+    def _classify(self, response: StorageResponse, segment: Segment | None) -> Classification:
+        head = ResponseHead.of(response.status, response.headers)
+        return classify(self._known, head, None if segment is None else segment.position)
+
+    async def _receive_response(
+        self, response: StorageResponse, segment: Segment | None
+    ) -> tuple[DownloadedFile | None, bool]:
+        """Receive the bytes of a response.
+
+        Returns:
+            The existing file if it is kept, and whether the response fits what is known about the object.
+        """
+        found = self._classify(response, segment)
+        if segment is None:
+            if found.relation is Relation.CONTRADICTS:
+                raise contradiction(self.url, found.reason, response.status)
+            return await self._receive_object(response, found.metadata), True
+        match found.relation:
+            case Relation.CONTINUES:
+                self._workers.confirm_ranges(segment)
+                await self._receive(response, segment)
+                return None, True
+            case Relation.WHOLE | Relation.REPLACED:
+                return await self._receive_object(response, found.metadata), True
+            case Relation.UNCONFIRMED:
+                return None, await self._is_unchanged()
+            case _:
+                return None, found.relation is Relation.COMPLETE
 
     async def _is_unchanged(self) -> bool:
         """Request the last byte again: its response identifies the object, which a 416 may not."""
         length = self._known.length or 0
         last = Segment(length - 1, length)
-        with closing(await self._fetch(last)) as answer:
-            return self._classify(answer, last).relation is Relation.CONTINUES
+        with closing(await self.context.storage.get(self.url, self._headers(last))) as response:
+            return self._classify(response, last).relation is Relation.CONTINUES
 
-    async def _bring(self, span: Segment) -> bool:
-        with closing(await self._fetch(span)) as answer:
-            if self._classify(answer, span).relation is not Relation.CONTINUES:
+    async def _transfer_segment(self, segment: Segment) -> bool:
+        """Transfer `segment` on a further connection; return whether the response was the requested range."""
+        with closing(await self.context.storage.get(self.url, self._headers(segment))) as response:
+            if self._classify(response, segment).relation is not Relation.CONTINUES:
                 return False
-            await self._receive_span(answer, span)
+            self._workers.confirm_ranges(segment)
+            await self._receive(response, segment)
             return True
 
-    async def _fetch(self, span: Segment) -> StorageResponse:
-        return await self.context.storage.get(self.link, self._known.range_headers(span.position, span.end))
-
-    def _classify(self, answer: StorageResponse, span: Segment | None = None) -> Classification:
-        head = ResponseHead.of(answer.status, answer.headers)
-        return classify(self._known, head, None if span is None else span.position)
-
-    async def _receive_span(self, answer: StorageResponse, span: Segment) -> None:
-        self._crew.proved(span)
-        await self._receive(answer, span)
-
-    async def _receive_whole(self, answer: StorageResponse, found: Classification) -> DownloadedFile | None:
-        if found.relation is Relation.CONTRADICTS:
-            raise contradiction(self.link, found.reason, answer.status)
-        await self._crew.dismiss()
-        self._known = known = found.metadata
+    async def _receive_object(
+        self, response: StorageResponse, metadata: ObjectMetadata
+    ) -> DownloadedFile | None:
+        """Receive the object from its first byte; return the existing file instead if it is the same."""
+        await self._workers.stop()
+        self._known = metadata
         self._resumed = False
         self._emit(ProgressKind.STARTED)
-        self._meets_demands(known.size)
-        algorithms = known.algorithms | ({"sha256"} if self.demands.sha256 else set())
-        # Asked for only where something is there: a wait here may cost the bytes that came with the head.
-        if self.occupied and (there := await self.context.disk.measure(self.target, algorithms)):
-            return self._kept(there)
-        decoder = Decompressor(known.encoding, self.demands.max_size) if known.encoding else None
-        memo = known.to_json() if self.demands.leftovers and known.is_resumable else None
-        # A size that another response has declared is checked at the end: more bytes may come.
-        await self._part.start(algorithms=algorithms, length=known.size, decoder=decoder, memo=memo)
-        work = SegmentQueue(())
-        span = work.hold(Segment(0, sys.maxsize if known.length is None else known.length))
-        span.flows = True
-        self._divide(work)
-        self._crew.advanced(0)
+        self._check_limits(metadata.size)
+        algorithms = metadata.algorithms | ({"sha256"} if self.options.sha256 else set())
+        # Only with an existing file: a wait here may lose the bytes that came with the head of the response.
+        if self.exists and (existing := await self.context.disk.measure(self.target, algorithms)):
+            return self._kept(existing)
+        # The length that another response declared is checked at the end, because more bytes may come.
+        await self._writer.start(
+            algorithms=algorithms,
+            length=metadata.size,
+            decoder=Decompressor(metadata.encoding, self.options.max_size) if metadata.encoding else None,
+            memo=metadata.to_json() if self.options.leftovers and metadata.is_resumable else None,
+        )
+        segment = self._workers.start_with_response(metadata.length, parallel=self._is_divisible)
         try:
-            await self._receive(answer, span)
+            await self._receive(response, segment)
         finally:
-            work.release(span)
+            self._workers.release(segment)
         return None
 
-    def _meets_demands(self, size: int | None) -> None:
-        most = self.demands.max_size
-        if most is not None and size is not None and size > most:
-            raise unusable(self.link, f"it has {size} bytes or more, which is above max_size={most}")
-        if self.demands.verified and self._known.wire_length is None and not self._known.hashes:
-            raise unusable(self.link, "it declares neither length nor hash, and require_verification is set")
+    def _check_limits(self, size: int | None) -> None:
+        limit = self.options.max_size
+        if limit is not None and size is not None and size > limit:
+            raise unusable(self.url, f"it has {size} bytes or more, which is above max_size={limit}")
+        if self.options.verified and self._known.wire_length is None and not self._known.hashes:
+            raise unusable(self.url, "it declares neither length nor hash, and require_verification is set")
 
-    async def _receive(self, answer: StorageResponse, span: Segment) -> None:
+    async def _receive(self, response: StorageResponse, segment: Segment) -> None:
         try:
-            while block := await answer.read():
-                await self._write(block[: span.left], span)
-                if not span.left:
+            while chunk := await response.read():
+                chunk = chunk[: segment.remaining]
+                # The position advances before any wait: another connection may take over the rest meanwhile.
+                await self._writer.write(chunk, segment.advance(len(chunk)))
+                self._report_progress(self._writer.received)
+                if not segment.remaining:
                     return
         except ConnectionFailedError as error:
-            raise broken_off(self.link, self._known, self._part.received, error) from None
+            raise broken_off(self.url, self._known, self._writer.received, error) from None
         except BodyError as error:
-            raise self._unusable(error) from None
+            raise unusable(self.url, str(error)) from None
         if self._known.length is None:
-            span.end = span.position
-        elif span.left:
-            raise broken_off(self.link, self._known, self._part.received)
+            segment.finish()
+        elif segment.remaining:
+            raise broken_off(self.url, self._known, self._writer.received)
 
-    async def _write(self, block: Chunk, span: Segment) -> None:
-        # Taken note of before any wait: another connection may take over the rest meanwhile.
-        position = span.position
-        span.position += len(block)
-        await self._part.write(block, position)
-        received = self._part.received
-        self._meets_demands(None if self._known.encoding else received)
-        self._tries.reached(received)
+    def _report_progress(self, received: int) -> None:
+        self._check_limits(None if self._known.encoding else received)
+        self._attempts.reached(received)
         self._emit(ProgressKind.ADVANCED, received=received)
-        self._crew.advanced(received)
+        self._workers.advance(received)
 
-    async def _conclude(self) -> DownloadedFile:
+    async def _publish(self) -> DownloadedFile:
         try:
-            measured, verified = await self._part.publish(self._verify, overwrite=self.demands.overwrite)
+            digest, verified = await self._writer.publish(self._verify, overwrite=self.options.overwrite)
         except BodyError as error:
-            raise self._unusable(error) from None
-        return self._file(measured, verified)
+            raise unusable(self.url, str(error)) from None
+        return self._file(digest, verified)
 
-    def _verify(self, measured: FileDigest) -> Verified:
+    def _verify(self, digest: FileDigest) -> Verified:
         return verify(
-            self.link,
+            self.url,
             self._known,
-            received=measured.size if self._known.encoding is None else self._part.received,
-            size=measured.size,
-            digests_of=measured.of,
-            start=measured.start,
+            received=digest.size if self._known.encoding is None else self._writer.received,
+            size=digest.size,
+            digests_of=digest.of,
+            start=digest.start,
         )
 
-    def _unusable(self, error: BodyError) -> StorageError:
-        return unusable(self.link, str(error))
-
-    def _kept(self, there: FileDigest) -> DownloadedFile:
+    def _kept(self, existing: FileDigest) -> DownloadedFile:
         known = self._known
-        same = there.size == known.size and all(there.digests[name] == value for name, value in known.hashes)
-        if not same:
-            told = f"{known.size} bytes" if known.size is not None else "of unknown length"
-            raise self._destination_error(
-                f"{self.target} is there already ({there.size} bytes) and is not the artifact ({told}): "
+        same_hashes = all(existing.digests[name] == value for name, value in known.hashes)
+        if existing.size != known.size or not same_hashes:
+            expected = f"{known.size} bytes" if known.size is not None else "of unknown length"
+            raise DestinationError(
+                f"{self.target} exists ({existing.size} bytes) and is not the artifact ({expected}): "
                 "pass overwrite=True to replace it",
-                errno.EEXIST,
+                export_id=self.url.export_id,
+                artifact=self.url.artifact,
+                filename=str(self.target),
+                errno=errno.EEXIST,
             )
-        return self._file(there, "checksum" if known.hashes else "length", kept=True)
+        return self._file(existing, "checksum" if known.hashes else "length", kept=True)
 
-    def _file(self, measured: FileDigest, verified: Verified, *, kept: bool = False) -> DownloadedFile:
-        sha256 = measured.digests["sha256"].hex() if self.demands.sha256 else None
+    def _file(self, digest: FileDigest, verified: Verified, *, kept: bool = False) -> DownloadedFile:
         return DownloadedFile(
-            artifact=self.link.artifact,
+            artifact=self.url.artifact,
             path=self.target,
-            size=measured.size,
+            size=digest.size,
             verified=verified,
-            sha256=sha256,
-            attempts=self._tries.count,
+            sha256=digest.digests["sha256"].hex() if self.options.sha256 else None,
+            attempts=self._attempts.count,
             resumed=self._resumed,
-            elapsed=self.context.clock.monotonic() - self._began,
+            elapsed=self.context.clock.monotonic() - self._started_at,
             kept=kept,
-        )
-
-    def _refused(self, error: DiskError) -> DestinationError:
-        return destination_error(error, export_id=self.link.export_id, artifact=self.link.artifact)
-
-    def _destination_error(self, message: str, number: int | None) -> DestinationError:
-        return DestinationError(
-            message,
-            export_id=self.link.export_id,
-            artifact=self.link.artifact,
-            filename=str(self.target),
-            errno=number,
         )
 
     def _emit(
@@ -342,17 +324,16 @@ class ArtifactDownload:
         delay: float | None = None,
         error: DownloadError | None = None,
     ) -> None:
-        if self.emit is None:
+        if self.on_progress is None:
             return
-        self.emit(
-            ProgressEvent(
-                kind=kind,
-                export_id=self.link.export_id,
-                artifact=self.link.artifact,
-                received=received,
-                total=self._known.wire_length,
-                attempt=self._tries.count,
-                delay=delay,
-                error=error,
-            )
+        event = ProgressEvent(
+            kind=kind,
+            export_id=self.url.export_id,
+            artifact=self.url.artifact,
+            received=received,
+            total=self._known.wire_length,
+            attempt=self._attempts.count,
+            delay=delay,
+            error=error,
         )
+        self.on_progress(event)

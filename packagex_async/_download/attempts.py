@@ -1,4 +1,4 @@
-"""How often one artifact was asked for, and whether a failure is worth another try."""
+"""The attempts of one transfer: their number, and whether another one is worthwhile."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from packagex_async.retry import RETRYABLE_STATUSES, Retries
 
 @attrs.define(eq=False, repr=False)
 class AttemptTracker:
-    """The tries for one artifact.
+    """Counts the attempts of one transfer.
 
     Attributes:
-        retries: The policy's count of tries that brought nothing new.
-        window: Seconds over which a crawl is told from a pause.
-        count: How many tries have begun.
+        retries: The state of the retry policy. It counts attempts without progress.
+        stall_timeout: Seconds over which the minimum rate is measured.
+        count: The number of attempts that have begun.
     """
 
     retries: Retries
-    window: float
+    stall_timeout: float
     count: int = attrs.field(init=False, default=0)
-    _furthest: int = attrs.field(init=False, default=0)
+    _max_received: int = attrs.field(init=False, default=0)
     _gained: int = attrs.field(init=False, default=0)
-    _distrusted: bool = attrs.field(init=False, default=False)
-    _renewed: bool = attrs.field(init=False, default=False)
+    _had_wrong_hash: bool = attrs.field(init=False, default=False)
+    _has_new_url: bool = attrs.field(init=False, default=False)
 
     @classmethod
     def begin_with(cls, context: ClientContext) -> AttemptTracker:
@@ -42,31 +42,32 @@ class AttemptTracker:
         return cls(context.retries(), context.stall_timeout)
 
     def begin(self) -> None:
-        """Count a try."""
+        """Count an attempt."""
         self.count += 1
         self._gained = 0
 
     def reached(self, size: int) -> None:
-        """Take note that a try holds `size` bytes; more than any before it is progress."""
-        if size > self._furthest:
-            self._gained += size - self._furthest
-            self._furthest = size
-            self._renewed = False
+        """Record that `size` bytes were received. More bytes than in any earlier attempt are progress."""
+        if size > self._max_received:
+            self._gained += size - self._max_received
+            self._max_received = size
+            self._has_new_url = False
 
-    def wants_link(self, failure: DownloadError) -> bool:
-        """Whether a fresh link may help; right after one it would not."""
-        gone = isinstance(failure, StorageError) and failure.status == 404
-        wants = (gone or isinstance(failure, LinkExpiredError)) and not self._renewed
-        self._renewed |= wants
+    def wants_new_url(self, failure: DownloadError) -> bool:
+        """Whether a new URL may help. A second one without progress in between does not."""
+        is_gone = isinstance(failure, StorageError) and failure.status == 404
+        wants = (is_gone or isinstance(failure, LinkExpiredError)) and not self._has_new_url
+        self._has_new_url |= wants
         return wants
 
     def delay_after(self, failure: DownloadError) -> float | None:
-        """Seconds to wait before another try after `failure`, or `None` when it is final."""
-        # Who trickles for ever makes no progress.
-        if self._gained >= (MIN_RATE * self.window if isinstance(failure, StalledError) else 1):
+        """Return the seconds to wait before another attempt, or `None` if `failure` is final."""
+        # A stalled transfer counts as progress only above the minimum rate.
+        required = MIN_RATE * self.stall_timeout if isinstance(failure, StalledError) else 1
+        if self._gained >= required:
             self.retries.progressed()
         if isinstance(failure, ChecksumError):
-            return self._once_more()
+            return self._delay_after_wrong_hash()
         if isinstance(failure, StorageUnreachableError) and not failure.retryable:
             return None
         if isinstance(failure, (IncompleteBodyError, StalledError, StorageUnreachableError)):
@@ -75,7 +76,7 @@ class AttemptTracker:
             return self.retries.next_delay(failure.retry_after)
         return None
 
-    def _once_more(self) -> float | None:
-        again = not self._distrusted and self.retries.policy.attempts > 1
-        self._distrusted = True
+    def _delay_after_wrong_hash(self) -> float | None:
+        again = not self._had_wrong_hash and self.retries.policy.attempts > 1
+        self._had_wrong_hash = True
         return 0.0 if again else None

@@ -1,4 +1,4 @@
-"""One export: its artifacts side by side."""
+"""The download of one export: its artifacts, concurrently."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
 
 import attrs
 
@@ -32,25 +31,25 @@ from packagex_async.report import (
     ProgressKind,
 )
 
-_Outcome = DownloadedFile | DownloadError | ExportGoneError
-_Failure = TypeVar("_Failure", bound=DownloadError | ExportGoneError)
+_Failure = DownloadError | ExportGoneError
+_Outcome = DownloadedFile | _Failure
 
 _UNKNOWN: Mapping[Artifact, Path] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class DownloadPlan:
-    """What a caller wants downloaded, and how.
+    """What to download of an export, and where to.
 
     Attributes:
-        directory: The folder the files go to.
-        artifacts: Which artifacts, in the order of `Artifact`.
-        concurrency: How many of them at a time.
-        demands: What is demanded of each file.
-        on_progress: Is told of every step, if anybody wants to know.
-        targets: Where they go, where that is known already.
-        replaced: Those whose files are replaced, whatever the demands say.
-        vacant: Those of which nothing is there yet, not even a part: they are not looked for again.
+        directory: The directory of the files.
+        artifacts: The artifacts, in the order of `Artifact`.
+        concurrency: How many of them are downloaded at the same time.
+        demands: The requirements for each file.
+        on_progress: Called at every step.
+        targets: The paths of the artifacts, if they are known already.
+        replaced: The artifacts whose files are replaced, even without `overwrite`.
+        absent: The artifacts that certainly have neither a file nor a partial file.
     """
 
     directory: Path
@@ -60,22 +59,22 @@ class DownloadPlan:
     on_progress: OnProgress | None
     targets: Mapping[Artifact, Path] = _UNKNOWN
     replaced: Set[Artifact] = frozenset()
-    vacant: Set[Artifact] = frozenset()
+    absent: Set[Artifact] = frozenset()
 
     def target(self, export: Export, artifact: Artifact) -> Path:
-        """Where `artifact` of `export` goes."""
+        """Return the path of `artifact`."""
         return self.targets.get(artifact) or self.directory / flat(export, artifact)
 
     def overwrites(self, artifact: Artifact) -> bool:
-        """Whether a file of `artifact` that is there is replaced."""
+        """Return whether an existing file of `artifact` is replaced."""
         return self.demands.overwrite or artifact in self.replaced
 
 
 def chosen(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, ...]:
-    """The artifacts a caller names, all four when none is named.
+    """Return the artifacts that a caller names, or all four if it names none.
 
     Raises:
-        ConfigurationError: One that no export has, or an empty choice.
+        ConfigurationError: A name is unknown, or the selection is empty.
     """
     if artifacts is None:
         return tuple(Artifact)
@@ -86,146 +85,152 @@ def chosen(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, 
     return tuple(artifact for artifact in Artifact if artifact in names)
 
 
-async def download_artifacts(
-    export: Export, links: DownloadUrls, order: DownloadPlan, context: ClientContext
-) -> DownloadReport:
-    """Bring the ordered artifacts of `export` to disk; one that fails does not stop the others.
-
-    When the export was deleted before all of them had arrived, that is the report's `error`.
-    """
-    missing = tuple(artifact for artifact in order.artifacts if links.link(artifact) is None)
-    batch = ExportDownload(export, links, order, context)
-    outcomes = await batch.run()
-    return DownloadReport(
-        export_id=export.id,
-        files=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadedFile)),
-        missing=missing,
-        failures=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadError)),
-        error=next((outcome for outcome in outcomes if isinstance(outcome, ExportGoneError)), None),
-    )
-
-
 @attrs.frozen(eq=False, repr=False)
-class _Seen:
-    """What is on the disk.
+class _OnDisk:
+    """What exists on disk before a download.
 
     Attributes:
-        occupied: The artifacts that have a file.
-        left: Those of which an earlier run has left something.
-        refused: Those whose directory must not be used, and why.
+        files: The artifacts that have a file.
+        partials: The artifacts that have a partial file of an earlier run.
+        refused: The artifacts whose directory must not be used, with the reason.
     """
 
-    occupied: Set[Artifact] = frozenset()
-    left: Set[Artifact] = frozenset()
+    files: Set[Artifact] = frozenset()
+    partials: Set[Artifact] = frozenset()
     refused: Mapping[Artifact, OSError] = MappingProxyType({})
 
-
-def _look(root: Path, targets: Mapping[Artifact, Path], leftovers: PartialIndex | None) -> _Seen:
-    refused = {}
-    for name, path in targets.items():
-        try:
-            require_directories(path.parent, root)
-        except OSError as error:
-            refused[name] = error
-    usable = {name: path for name, path in targets.items() if name not in refused}
-    return _Seen(
-        occupied={name for name, path in usable.items() if os.path.lexists(path)},
-        left={name for name, path in usable.items() if leftovers and leftovers.of(path)},
-        refused=refused,
-    )
-
-
-def _refusal(link: DownloadUrl, error: DiskError) -> DestinationError:
-    return destination_error(error, export_id=link.export_id, artifact=link.artifact)
+    @classmethod
+    def scan(cls, root: Path, targets: Mapping[Artifact, Path], index: PartialIndex | None) -> _OnDisk:
+        """Look at each of `targets`, without following links below `root`."""
+        refused: dict[Artifact, OSError] = {}
+        for artifact, path in targets.items():
+            try:
+                require_directories(path.parent, root)
+            except OSError as error:
+                refused[artifact] = error
+        usable = {artifact: path for artifact, path in targets.items() if artifact not in refused}
+        return cls(
+            files={artifact for artifact, path in usable.items() if os.path.lexists(path)},
+            partials={artifact for artifact, path in usable.items() if index and index.of(path)},
+            refused=refused,
+        )
 
 
 class ExportDownload:
-    """The transfers of one export."""
+    """The download of the artifacts of one export. An artifact that fails does not stop the others.
+
+    Args:
+        export: The export.
+        urls: Its URLs.
+        plan: What to download, and where to.
+        context: The state of the client.
+    """
 
     def __init__(
-        self, export: Export, links: DownloadUrls, order: DownloadPlan, context: ClientContext
+        self, export: Export, urls: DownloadUrls, plan: DownloadPlan, context: ClientContext
     ) -> None:
-        self._links = [link for artifact in order.artifacts if (link := links.link(artifact))]
-        self._targets = {link.artifact: order.target(export, link.artifact) for link in self._links}
-        self._source = links
-        self._order = order
+        self._export_id = export.id
+        self._urls = urls
+        self._plan = plan
         self._context = context
-        self._places = asyncio.Semaphore(order.concurrency)
+        self._offered = [url for artifact in plan.artifacts if (url := urls.link(artifact))]
+        self._targets = {url.artifact: plan.target(export, url.artifact) for url in self._offered}
+        self._semaphore = asyncio.Semaphore(plan.concurrency)
         self._tasks: list[asyncio.Task[_Outcome]] = []
-        self._seen = _Seen()
-        self._hopeless: DestinationError | None = None
+        self._on_disk = _OnDisk()
+        self._fatal: DestinationError | None = None
 
-    async def run(self) -> list[_Outcome]:
-        """What became of each artifact, in order."""
+    async def run(self) -> DownloadReport:
+        """Download the artifacts.
+
+        Returns:
+            The report. Its `error` is set if the export was deleted before all artifacts were received.
+        """
         try:
-            await self._look_around()
+            await self._scan()
         except DiskError as error:
-            return [self._failed(link, _refusal(link, error)) for link in self._links]
+            return self._report([self._failed(url, self._refused(url, error)) for url in self._offered])
         async with asyncio.TaskGroup() as group:
-            self._tasks += [group.create_task(self._outcome(link)) for link in self._links]
-        return [
-            self._stopped(link, self._hopeless) if self._hopeless and task.cancelled() else task.result()
-            for link, task in zip(self._links, self._tasks, strict=True)
-        ]
-
-    async def _look_around(self) -> None:
-        targets = {name: path for name, path in self._targets.items() if name not in self._order.vacant}
-        leftovers = self._order.demands.leftovers
-        root = self._order.directory
-        is_flat = all(path.parent == root for path in targets.values())
-        if targets and not (self._order.demands.overwrite and leftovers is None and is_flat):
-            self._seen = await self._context.disk.run_short(root, _look, root, targets, leftovers)
-
-    def _transfer(self, link: DownloadUrl) -> ArtifactDownload:
-        overwrite = self._order.overwrites(link.artifact)
-        demands = self._order.demands
-        return ArtifactDownload(
-            link=link,
-            links=self._source,
-            target=self._targets[link.artifact],
-            root=self._order.directory,
-            context=self._context,
-            demands=attrs.evolve(demands, overwrite=True) if overwrite else demands,
-            emit=self._order.on_progress,
-            occupied=link.artifact in self._seen.occupied and not overwrite,
-            left=link.artifact in self._seen.left,
+            self._tasks += [group.create_task(self._download(url)) for url in self._offered]
+        return self._report(
+            [
+                self._stopped(url, self._fatal) if self._fatal and task.cancelled() else task.result()
+                for url, task in zip(self._offered, self._tasks, strict=True)
+            ]
         )
 
-    async def _outcome(self, link: DownloadUrl) -> _Outcome:
-        if (refused := self._seen.refused.get(link.artifact)) is not None:
-            error = DiskError(refused, self._targets[link.artifact])
-            return self._failed(link, _refusal(link, error))
-        transfer = self._transfer(link)
-        async with self._places:
+    def _report(self, outcomes: list[_Outcome]) -> DownloadReport:
+        offered = {url.artifact for url in self._offered}
+        return DownloadReport(
+            export_id=self._export_id,
+            files=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadedFile)),
+            missing=tuple(artifact for artifact in self._plan.artifacts if artifact not in offered),
+            failures=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadError)),
+            error=next((outcome for outcome in outcomes if isinstance(outcome, ExportGoneError)), None),
+        )
+
+    async def _scan(self) -> None:
+        plan = self._plan
+        targets = {artifact: path for artifact, path in self._targets.items() if artifact not in plan.absent}
+        index, root = plan.demands.leftovers, plan.directory
+        is_flat = all(path.parent == root for path in targets.values())
+        if targets and not (plan.demands.overwrite and index is None and is_flat):
+            self._on_disk = await self._context.disk.run_short(root, _OnDisk.scan, root, targets, index)
+
+    async def _download(self, url: DownloadUrl) -> _Outcome:
+        if (refused := self._on_disk.refused.get(url.artifact)) is not None:
+            error = DiskError(refused, self._targets[url.artifact])
+            return self._failed(url, self._refused(url, error))
+        failure: _Failure
+        async with self._semaphore:
             try:
-                return await transfer.run()
+                return await self._artifact_download(url).run()
+            except DiskError as error:
+                failure = self._refused(url, error)
             except (DownloadError, ExportGoneError) as error:
                 failure = error
         if isinstance(failure, DestinationError) and failure.errno in FATAL_ERRNOS:
             self._stop_others(failure)
-        return self._failed(link, failure)
+        return self._failed(url, failure)
+
+    def _artifact_download(self, url: DownloadUrl) -> ArtifactDownload:
+        overwrite = self._plan.overwrites(url.artifact)
+        options = self._plan.demands
+        return ArtifactDownload(
+            url=url,
+            urls=self._urls,
+            target=self._targets[url.artifact],
+            root=self._plan.directory,
+            context=self._context,
+            options=attrs.evolve(options, overwrite=True) if overwrite else options,
+            on_progress=self._plan.on_progress,
+            exists=url.artifact in self._on_disk.files and not overwrite,
+            has_partial=url.artifact in self._on_disk.partials,
+        )
+
+    def _refused(self, url: DownloadUrl, error: DiskError) -> DestinationError:
+        return destination_error(error, export_id=url.export_id, artifact=url.artifact)
 
     def _stop_others(self, failure: DestinationError) -> None:
-        self._hopeless = failure
+        self._fatal = failure
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
 
-    def _stopped(self, link: DownloadUrl, cause: DestinationError) -> DownloadError:
+    def _stopped(self, url: DownloadUrl, cause: DestinationError) -> _Failure:
         stopped = DestinationError(
-            f"stopped, for the disk takes nothing more: {cause.args[0]}",
-            export_id=link.export_id,
-            artifact=link.artifact,
+            f"cancelled: the destination is full or read-only: {cause.args[0]}",
+            export_id=url.export_id,
+            artifact=url.artifact,
             filename=cause.filename,
             errno=cause.errno,
         )
-        return self._failed(link, stopped)
+        return self._failed(url, stopped)
 
-    def _failed(self, link: DownloadUrl, failure: _Failure) -> _Failure:
-        if self._order.on_progress is not None:
-            self._order.on_progress(
-                ProgressEvent(
-                    kind=ProgressKind.FAILED, export_id=link.export_id, artifact=link.artifact, error=failure
-                )
+    def _failed(self, url: DownloadUrl, failure: _Failure) -> _Failure:
+        if self._plan.on_progress is not None:
+            event = ProgressEvent(
+                kind=ProgressKind.FAILED, export_id=url.export_id, artifact=url.artifact, error=failure
             )
+            self._plan.on_progress(event)
         return failure

@@ -1,4 +1,4 @@
-"""What a caller demands of each file."""
+"""The options of a download, validated and frozen."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from packagex_async._partials.partial_index import PartialIndex
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class DownloadOptions:
-    """What a caller demands of each file.
+    """The requirements for each file.
 
     Attributes:
-        overwrite: Replace a file that is there already.
-        sha256: Compute its SHA-256.
-        durable: Have it on the medium before it takes its place.
-        verified: Refuse what nothing declared can verify.
-        max_size: The most bytes it may have.
-        leftovers: Where an interrupted transfer may have left what it had brought. Where this is given, it is
-            taken up, and left to the next run likewise.
-        segments: The most connections that may bring it side by side.
+        overwrite: Replace an existing file.
+        sha256: Compute the SHA-256 of the file.
+        durable: Flush the file to the storage device before it gets its name.
+        verified: Refuse an artifact whose storage host declares neither length nor hash.
+        max_size: The maximum size in bytes.
+        leftovers: The partial files of earlier runs. With an index, they are resumed, and an interrupted
+            transfer leaves its own partial file.
+        segments: The maximum number of connections for one artifact.
     """
 
     overwrite: bool = False

@@ -1,160 +1,184 @@
-"""The connections that bring one artifact: a first one, and others beside it for as long as they help."""
+"""The connections of one artifact: the first one, and others while they make the transfer faster."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Self
 
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._download.segments import Segment, SegmentQueue
 from packagex_async._download.throughput import ConnectionScaler
 from packagex_async._utils.aio import run_shielded
+from packagex_async._utils.byte_ranges import ByteRange
 from packagex_async.errors import DownloadError
 from packagex_async.retry import Clock
 
 _PROGRESS = 64 * 1024
+"""Bytes that a connection must have received for its failure not to count."""
 
 
 class SegmentWorkers:
-    """Hands out spans to the first connection, and runs the others.
+    """Hands out segments to the first connection, and runs the other connections.
 
-    The second connection is on trial: only when it has proved that the storage host honours ranges do others
-    follow. One that fails without having brought anything leaves its span to the rest and is not replaced.
+    The second connection is a trial: others follow only after it has shown that the host honours ranges.
+    A connection that fails without progress returns its segment and is not replaced.
 
     Args:
-        bring: Brings a span, and returns whether the answer was what follows there.
-        most: The most connections there may be.
-        clock: Tells the time.
-        budget: Where connections beside the first are borrowed from, when there are any to spare.
+        transfer: Transfers one segment; returns whether the response was the requested range.
+        max_connections: The upper limit.
+        clock: What tells the time.
+        limiter: Grants slots for the connections after the first one.
     """
 
     def __init__(
-        self, bring: Callable[[Segment], Awaitable[bool]], most: int, clock: Clock, budget: AdaptiveLimiter
+        self,
+        transfer: Callable[[Segment], Awaitable[bool]],
+        max_connections: int,
+        clock: Clock,
+        limiter: AdaptiveLimiter,
     ) -> None:
-        self._bring = bring
-        self._most = most
+        self._transfer = transfer
+        self._max_connections = max_connections
         self._clock = clock
-        self._budget = budget
+        self._limiter = limiter
         self._tasks: set[asyncio.Task[None]] = set()
-        self.begin(SegmentQueue(()), alone=True)
+        self.start((), parallel=False)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.dismiss()
-        # Whoever brings holds this crew: until the garbage collector finds them, both would stay.
-        del self._bring
+        await self.stop()
+        # The callback refers to the owner of this object. Without it, both are freed at once.
+        del self._transfer
 
-    def begin(self, work: SegmentQueue, *, alone: bool) -> None:
-        """Start on `work`; `alone` keeps it to the first connection."""
-        self.work = work
+    def start(self, gaps: Iterable[ByteRange], *, parallel: bool) -> None:
+        """Begin with the missing ranges `gaps`; without `parallel`, on the first connection only."""
+        self._queue = SegmentQueue(gaps)
         self._received = 0
-        self._gain = ConnectionScaler(1 if alone else self._most)
-        self._proven = False
-        self._trial_began: float | None = None
-        self.encourage()
+        self._scaler = ConnectionScaler(self._max_connections if parallel else 1)
+        self._is_confirmed = False
+        self._trial_started_at: float | None = None
+        self.forget_failures()
 
-    def distrust(self) -> None:
-        """Keep to the first connection from now on: something that came did not fit."""
-        self._most = self._gain.most = 1
+    def start_with_response(self, length: int | None, *, parallel: bool) -> Segment:
+        """Begin with a response that carries the whole object; return the segment that it fills.
 
-    def encourage(self) -> None:
-        """Forget who has failed: there is a fresh link."""
-        self._failed = 0
-
-    @property
-    def hired(self) -> int:
-        """How many connections there are beside the first."""
-        return len(self._tasks)
-
-    async def dismiss(self) -> None:
-        """End all connections but the first."""
-        if self._tasks:
-            self._cancel()
-            await run_shielded(asyncio.wait(self._tasks))
-            # What they may have failed with is of no account any more.
-            self._failures()
-
-    async def next_span(self) -> Segment | None:
-        """What the first connection is to bring next, or `None` when everything is here.
+        Args:
+            length: The number of bytes, if known.
+            parallel: Whether other connections may take over parts of it.
 
         Raises:
             DiskError: Another connection could not write.
         """
-        while (span := self.work.claim()) is None and self._tasks:
-            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            self._settle()
-        return span
+        self.start((), parallel=parallel)
+        segment = self._queue.activate(Segment(0, sys.maxsize if length is None else length))
+        segment.receiving = True
+        self.advance(0)
+        return segment
 
-    def advanced(self, received: int) -> None:
-        """Take note that `received` bytes are here, and see to it that the right number are at work.
+    def disable_segments(self) -> None:
+        """Use only the first connection from now on: a response did not fit."""
+        self._max_connections = self._scaler.max_connections = 1
+
+    def forget_failures(self) -> None:
+        """Allow connections in place of those that have failed: the URL is new."""
+        self._failed = 0
+
+    async def stop(self) -> None:
+        """End all connections but the first."""
+        if self._tasks:
+            self._cancel()
+            await run_shielded(asyncio.wait(self._tasks))
+            # Their errors do not matter any more, but must be retrieved.
+            self._collect_errors()
+
+    async def next_segment(self) -> Segment | None:
+        """Return the next segment for the first connection, or `None` when everything was received.
+
+        Raises:
+            DiskError: Another connection could not write.
+        """
+        while (segment := self._queue.claim()) is None and self._tasks:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            self._raise_errors()
+        return segment
+
+    def release(self, segment: Segment) -> None:
+        """Return the rest of `segment` to the queue."""
+        self._queue.release(segment)
+
+    def advance(self, received: int) -> None:
+        """Record that `received` bytes of the artifact were received, and adjust the connections.
 
         Raises:
             DiskError: Another connection could not write.
         """
         self._received = received
-        self._settle()
-        if self._gain.most == 1:
+        if self._tasks:
+            self._raise_errors()
+        if self._scaler.max_connections == 1:
             return
-        wanted = self._gain.connections(
+        wanted = self._scaler.connections(
             self._clock.monotonic(),
             received,
-            self.work.left,
-            working=1 + self.hired * self._proven,
-            sharing=self._budget.used,
+            self._queue.remaining,
+            active=1 + len(self._tasks) * self._is_confirmed,
+            sharing=self._limiter.used,
         )
         if wanted == 1:
             self._cancel()
         else:
-            self._hire((wanted - 1 if self._proven else 1) - self._failed)
+            self._add_connections((wanted - 1 if self._is_confirmed else 1) - self._failed)
 
-    def proved(self, span: Segment) -> None:
-        """Take note that the answer for `span` has begun, with the very bytes that were asked for.
+    def confirm_ranges(self, segment: Segment) -> None:
+        """Record that the response for `segment` has begun, with the requested range.
 
         Raises:
             DiskError: Another connection could not write.
         """
-        span.flows = True
-        if not self._proven:
-            self._proven = True
-            if self._trial_began is not None:
-                self.work.lead = self._gain.carried(self._clock.monotonic() - self._trial_began)
-        self.advanced(self._received)
+        segment.receiving = True
+        if not self._is_confirmed:
+            self._is_confirmed = True
+            if self._trial_started_at is not None:
+                elapsed = self._clock.monotonic() - self._trial_started_at
+                self._queue.startup_bytes = self._scaler.received_alone(elapsed)
+        self.advance(self._received)
 
-    def _hire(self, most: int) -> None:
-        while self.hired < most and self.work.divisible and self._budget.borrow():
-            if not self._proven:
-                self._trial_began = self._clock.monotonic()
-            task = asyncio.create_task(self._work_on())
-            task.add_done_callback(lambda _: self._budget.give_back())
+    def _add_connections(self, limit: int) -> None:
+        while len(self._tasks) < limit and self._queue.is_divisible and self._limiter.borrow():
+            if not self._is_confirmed:
+                self._trial_started_at = self._clock.monotonic()
+            task = asyncio.create_task(self._run())
+            task.add_done_callback(lambda _: self._limiter.give_back())
             self._tasks.add(task)
 
-    def _settle(self) -> None:
-        for failure in self._failures() if self._tasks else ():
-            raise failure
+    def _raise_errors(self) -> None:
+        for error in self._collect_errors():
+            raise error
 
-    def _failures(self) -> list[BaseException]:
-        """What the connections that have ended failed with; they are no longer counted."""
+    def _collect_errors(self) -> list[BaseException]:
+        """Remove the tasks that have ended; return their errors."""
         ended = {task for task in self._tasks if task.done()}
         self._tasks -= ended
-        failures = [task.exception() for task in ended if not task.cancelled()]
-        return [failure for failure in failures if failure is not None]
+        errors = [task.exception() for task in ended if not task.cancelled()]
+        return [error for error in errors if error is not None]
 
     def _cancel(self) -> None:
         for task in self._tasks:
             task.cancel()
 
-    async def _work_on(self) -> None:
-        while span := self.work.claim():
-            start = span.position
+    async def _run(self) -> None:
+        while segment := self._queue.claim():
+            start = segment.position
             try:
-                followed = await self._bring(span)
+                is_useful = await self._transfer(segment)
             except DownloadError:
-                followed = span.position - start >= _PROGRESS
+                is_useful = segment.position - start >= _PROGRESS
             finally:
-                self.work.release(span)
-            if not followed:
+                self._queue.release(segment)
+            if not is_useful:
                 self._failed += 1
                 return

@@ -1,4 +1,4 @@
-"""Segments of a file that are still to be transferred, and who transfers each."""
+"""Segments of a file that are still to be transferred, each by one connection."""
 
 from __future__ import annotations
 
@@ -9,86 +9,101 @@ import attrs
 from packagex_async._utils.byte_ranges import ByteRange
 
 MIN_SEGMENT_SIZE = 2 * 1024 * 1024
-"""Bytes that are worth a request of their own."""
+"""Bytes that are worth a request."""
 
 
 @attrs.define(eq=False, repr=False)
 class Segment:
-    """Bytes still to come, from `position` up to `end`, which may move as others take over the rest.
+    """Bytes still to be received, from `position` up to `end`. Other connections may take over a part.
 
     Attributes:
-        asked: Where it ended when it was asked for: the answer may hold the bytes up to there.
-        flows: Whether its answer has begun.
+        position: The position of the next byte.
+        end: The position after the last byte.
+        requested_end: The end when the segment was requested. The response may contain the bytes up to there.
+        receiving: Whether the response has begun.
     """
 
     position: int
     end: int
-    asked: int = attrs.field(init=False, default=0)
-    flows: bool = attrs.field(init=False, default=False)
+    requested_end: int = attrs.field(init=False, default=0)
+    receiving: bool = attrs.field(init=False, default=False)
 
     @property
-    def left(self) -> int:
-        """How many bytes are still to come."""
+    def remaining(self) -> int:
+        """The number of bytes still to be received."""
         return self.end - self.position
+
+    def advance(self, size: int) -> int:
+        """Record that `size` bytes were received; return the position of the first of them."""
+        position = self.position
+        self.position += size
+        return position
+
+    def finish(self) -> None:
+        """End the segment at its position: the length was unknown, and the body is complete."""
+        self.end = self.position
 
 
 class SegmentQueue:
-    """What of a file is still to come, each byte brought by one connection.
+    """The segments of a file that are still to be received.
 
     Args:
-        gaps: The spans that are missing.
+        gaps: The ranges that are missing.
 
     Attributes:
-        lead: How many bytes a connection brings in the time that another one needs to begin.
+        startup_bytes: The bytes that one connection receives while another one starts.
     """
 
     def __init__(self, gaps: Iterable[ByteRange]) -> None:
-        self.lead = 0
-        self._idle = [Segment(*gap) for gap in gaps]
-        self._busy: list[Segment] = []
+        self.startup_bytes = 0
+        self._waiting = [Segment(*gap) for gap in gaps]
+        self._active: list[Segment] = []
 
     @property
-    def left(self) -> int:
-        """How many bytes are still to come."""
-        return sum(span.left for span in (*self._idle, *self._busy))
+    def remaining(self) -> int:
+        """The number of bytes still to be received."""
+        return sum(segment.remaining for segment in (*self._waiting, *self._active))
 
     @property
-    def divisible(self) -> bool:
-        """Whether there is something for one more connection to bring."""
-        return bool(self._idle) or any(span.left >= 2 * MIN_SEGMENT_SIZE for span in self._busy)
+    def is_divisible(self) -> bool:
+        """Whether there is a segment, or a part of one, for another connection."""
+        return bool(self._waiting) or any(
+            segment.remaining >= 2 * MIN_SEGMENT_SIZE for segment in self._active
+        )
 
     def claim(self) -> Segment | None:
-        """A span that nobody brings, or the latter part of the largest one; `None` when none is worth it."""
-        span = self._idle.pop(0) if self._idle else self._part()
-        return span and self.hold(span)
+        """Return a waiting segment, or the second part of the largest active one, or `None`."""
+        segment = self._waiting.pop(0) if self._waiting else self._split_largest()
+        return segment and self.activate(segment)
 
-    def hold(self, span: Segment) -> Segment:
-        """Take note that `span` is being brought."""
-        span.asked, span.flows = span.end, False
-        self._busy.append(span)
-        return span
+    def activate(self, segment: Segment) -> Segment:
+        """Record that a connection receives `segment`."""
+        segment.requested_end, segment.receiving = segment.end, False
+        self._active.append(segment)
+        return segment
 
-    def release(self, span: Segment) -> None:
-        """Leave what is left of `span` to others, if it is of this work."""
-        if span in self._busy:
-            self._busy.remove(span)
-            if span.left and not self._given_back(span):
-                self._idle.append(span)
+    def release(self, segment: Segment) -> None:
+        """Return the rest of `segment` to the queue, if it belongs to this queue."""
+        if segment in self._active:
+            self._active.remove(segment)
+            if segment.remaining and not self._merge_into_previous(segment):
+                self._waiting.append(segment)
 
-    def _given_back(self, span: Segment) -> bool:
-        """Whether who brings what is before `span` has asked for it, too, and is not beyond its beginning."""
-        for giver in self._busy:
-            # One with nothing left may have dropped bytes of `span` already.
-            if giver.end == span.position and giver.left and giver.asked >= span.end:
-                giver.end = span.end
+    def _merge_into_previous(self, segment: Segment) -> bool:
+        """Extend the active segment before `segment`, if its response contains these bytes."""
+        for other in self._active:
+            # A segment without remaining bytes may have discarded bytes of `segment` already.
+            if other.end == segment.position and other.remaining and other.requested_end >= segment.end:
+                other.end = segment.end
                 return True
         return False
 
-    def _part(self) -> Segment | None:
-        """The latter part of the largest span, so long that who brings the rest is done at the same time."""
-        if not self.divisible:
+    def _split_largest(self) -> Segment | None:
+        """Take the second part of the largest segment, so that both parts end at about the same time."""
+        if not self.is_divisible:
             return None
-        giver = max(self._busy, key=lambda span: span.left)
-        size = max((giver.left - self.lead * giver.flows) // 2, MIN_SEGMENT_SIZE)
-        giver.end -= size
-        return Segment(giver.end, giver.end + size)
+        largest = max(self._active, key=lambda segment: segment.remaining)
+        head_start = self.startup_bytes * largest.receiving
+        size = max((largest.remaining - head_start) // 2, MIN_SEGMENT_SIZE)
+        largest.end -= size
+        return Segment(largest.end, largest.end + size)

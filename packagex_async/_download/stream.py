@@ -1,4 +1,4 @@
-"""The bytes of one artifact as they arrive, verified at their end, without touching the disk."""
+"""Streams the bytes of one artifact, without touching the disk, and verifies them at the end."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ from packagex_async.errors import ConnectionFailedError, DownloadError
 
 @asynccontextmanager
 async def open_stream(
-    link: DownloadUrl, links: DownloadUrls, context: ClientContext
+    url: DownloadUrl, urls: DownloadUrls, context: ClientContext
 ) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
-    """Open the artifact's bytes. A body that breaks off is continued if the rest is of the same content.
+    """Open a stream of the artifact. A broken transfer is resumed if the object is certainly the same.
+
+    Args:
+        url: The URL of the artifact.
+        urls: The URLs of the export, which can be refreshed.
+        context: The state of the client.
 
     Raises:
-        DownloadError: It is refused, breaks off, or is not what the storage host declares.
+        DownloadError: The host refuses, the body breaks off, or it is not what the host declares.
         ExportGoneError: The export was deleted meanwhile.
     """
-    async with AsyncExitStack() as answers:
-        source = ResumableBody(link, links, context, answers)
+    async with AsyncExitStack() as responses:
+        source = ResumableBody(url, urls, context, responses)
         await source.open()
         async with aclosing(source.content()) as content:
             yield content
@@ -46,37 +51,37 @@ class _BodyCheck:
             {name: hashing.new(name) for name in metadata.algorithms} for _ in range(2)
         )
         self._received = self._size = 0
-        # Without a hash, the first bytes are held back until they tell a web page from an artifact.
+        # Without a hash, the first bytes are held back until they show that this is not a web page.
         self._held: bytes | None = None if metadata.hashes else b""
 
-    def feed(self, block: Chunk) -> Iterator[bytes]:
-        """Yield what `block` decodes to.
+    def feed(self, chunk: Chunk) -> Iterator[bytes]:
+        """Yield the decoded bytes of `chunk`.
 
         Raises:
             BodyError: It cannot be decoded.
         """
-        self._received += len(block)
+        self._received += len(chunk)
         for digest in self._arrived.values():
-            digest.update(block)
-        for piece in self._decoder.feed(block) if self._decoder else (block,):
+            digest.update(chunk)
+        for piece in self._decoder.feed(chunk) if self._decoder else (chunk,):
             for digest in self._decoded.values() if self._decoder else ():
                 digest.update(piece)
             self._size += len(piece)
             if released := self._release(bytes(piece)):
                 yield released
 
-    def finish(self, link: DownloadUrl, metadata: ObjectMetadata) -> bytes:
+    def finish(self, url: DownloadUrl, metadata: ObjectMetadata) -> bytes:
         """Check the complete body against `metadata`; return the bytes that are still held back.
 
         Raises:
             BodyError: Its compressed data breaks off.
-            DownloadError: It is not what the storage host declares.
+            DownloadError: The body is not what the storage host declares.
         """
         if self._decoder is not None:
             self._decoder.end()
         held = self._held or b""
         verify(
-            link,
+            url,
             metadata,
             received=self._received,
             size=self._size,
@@ -99,56 +104,56 @@ class _BodyCheck:
 
 
 class ResumableBody:
-    """The bytes that were handed out so far, and the response that the next ones come from."""
+    """The body of an artifact, which continues in another response when one breaks off."""
 
     def __init__(
-        self, link: DownloadUrl, links: DownloadUrls, context: ClientContext, answers: AsyncExitStack
+        self, url: DownloadUrl, urls: DownloadUrls, context: ClientContext, responses: AsyncExitStack
     ) -> None:
-        self._link = link
-        self._links = links
+        self._url = url
+        self._urls = urls
         self._storage = context.storage
-        self._tries = AttemptTracker.begin_with(context)
-        self._answers = answers
+        self._attempts = AttemptTracker.begin_with(context)
+        self._responses = responses
         self._known = NOTHING_KNOWN
         self._received = 0
         self._skip = 0
 
     async def open(self) -> None:
-        """Request the bytes that follow, trying again under the policy."""
+        """Request the remaining bytes, with further attempts under the retry policy."""
         while True:
-            self._tries.begin()
+            self._attempts.begin()
             try:
-                self._answer = await self._ask()
+                self._response = await self._request()
                 return
             except DownloadError as error:
                 failure = error
             await self._wait_after(failure)
 
     async def content(self) -> AsyncGenerator[bytes, None]:
-        """Yield the decoded bytes; the end of them means that the declared length and hashes hold."""
+        """Yield the decoded bytes. At the end, the declared length and hashes were checked."""
         try:
-            async with aclosing(self._blocks()) as blocks:
-                async for block in blocks:
-                    for piece in self._check.feed(block):
+            async with aclosing(self._chunks()) as chunks:
+                async for chunk in chunks:
+                    for piece in self._check.feed(chunk):
                         yield piece
-            if held := self._check.finish(self._link, self._known):
+            if held := self._check.finish(self._url, self._known):
                 yield held
         except BodyError as error:
-            raise unusable(self._link, str(error)) from None
+            raise unusable(self._url, str(error)) from None
 
-    async def _blocks(self) -> AsyncGenerator[Chunk, None]:
+    async def _chunks(self) -> AsyncGenerator[Chunk, None]:
         while True:
             try:
-                while not self._is_complete and (block := await self._answer.read()):
-                    block = block[self._skipped(len(block)) :]
-                    self._received += len(block)
-                    self._tries.reached(self._received)
-                    yield block
+                while not self._is_complete and (chunk := await self._response.read()):
+                    chunk = chunk[self._skipped(len(chunk)) :]
+                    self._received += len(chunk)
+                    self._attempts.reached(self._received)
+                    yield chunk
                 if self._known.length is None or self._is_complete:
                     return
-                failure = broken_off(self._link, self._known, self._received)
+                failure = broken_off(self._url, self._known, self._received)
             except ConnectionFailedError as error:
-                failure = broken_off(self._link, self._known, self._received, error)
+                failure = broken_off(self._url, self._known, self._received, error)
             if self._received and not self._known.is_recognizable:
                 raise failure
             await self._wait_after(failure)
@@ -159,50 +164,50 @@ class ResumableBody:
         return self._received == self._known.length
 
     def _skipped(self, size: int) -> int:
-        """Return how many of the next `size` bytes were handed out before."""
+        """Return how many of the next `size` bytes were yielded before."""
         skipped = min(self._skip, size)
         self._skip -= skipped
         return skipped
 
-    async def _ask(self) -> StorageResponse:
+    async def _request(self) -> StorageResponse:
         if not self._received:
-            answer, found = await self._get(None)
+            response, found = await self._get(None)
             if found.relation is Relation.CONTRADICTS:
-                raise contradiction(self._link, found.reason, answer.status)
+                raise contradiction(self._url, found.reason, response.status)
             self._known = found.metadata
             self._check = _BodyCheck(self._known)
-            return answer
+            return response
         if self._known.is_resumable:
-            answer, found = await self._get(self._received)
+            response, found = await self._get(self._received)
             if found.relation is Relation.CONTINUES:
                 self._skip = 0
-                return answer
+                return response
             if found.relation is not Relation.CONTRADICTS:
-                return self._skipping(answer, found)
-        return self._skipping(*await self._get(None))
+                return self._continue_from_start(response, found)
+        return self._continue_from_start(*await self._get(None))
 
-    def _skipping(self, answer: StorageResponse, found: Classification) -> StorageResponse:
+    def _continue_from_start(self, response: StorageResponse, found: Classification) -> StorageResponse:
         """Use a response that carries the object from its first byte, if it is certainly the same object."""
         if found.relation is Relation.CONTRADICTS:
-            raise contradiction(self._link, found.reason, answer.status)
+            raise contradiction(self._url, found.reason, response.status)
         if not (found.is_confirmed and found.metadata.is_recognizable):
-            raise unusable(self._link, f"it does not follow the {self._received} bytes that were handed out")
+            raise unusable(self._url, f"it does not continue the {self._received} bytes that were received")
         self._skip = self._received
-        return answer
+        return response
 
     async def _get(self, offset: int | None) -> tuple[StorageResponse, Classification]:
-        await self._answers.aclose()
+        await self._responses.aclose()
         headers = {} if offset is None else self._known.range_headers(offset, self._known.length or offset)
-        answer = self._answers.enter_context(closing(await self._storage.get(self._link, headers)))
-        head = ResponseHead.of(answer.status, answer.headers)
-        return answer, classify(self._known, head, offset)
+        response = self._responses.enter_context(closing(await self._storage.get(self._url, headers)))
+        head = ResponseHead.of(response.status, response.headers)
+        return response, classify(self._known, head, offset)
 
     async def _wait_after(self, failure: DownloadError) -> None:
-        if self._tries.wants_link(failure):
-            self._link = await self._links.fresh(self._link)
+        if self._attempts.wants_new_url(failure):
+            self._url = await self._urls.fresh(self._url)
             return
-        delay = self._tries.delay_after(failure)
+        delay = self._attempts.delay_after(failure)
         if delay is None:
             raise failure
         _logs.trying_again(failure, delay)
-        await self._tries.retries.clock.sleep(delay)
+        await self._attempts.retries.clock.sleep(delay)

@@ -46,13 +46,15 @@ def destination_error(
     path = sanitize(error.path, limit=_MAX_PATH)
     reason = sanitize(error, limit=_MAX_PATH)
     advice = _ADVICE.get(number or 0, "the file was left as it was")
-    return DestinationError(
+    refused = DestinationError(
         f"{path} cannot be {purpose}: {reason} ({advice})",
         export_id=export_id,
         artifact=artifact,
         filename=str(error.path),
         errno=number,
     )
+    refused.__cause__ = error.cause
+    return refused
 
 
 class DiskError(Exception):

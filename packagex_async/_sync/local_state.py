@@ -127,7 +127,7 @@ class LocalState:
         if line and line.path is None and self._unchanged(line, export):
             known.missing.add(artifact)
         elif size is None and not self._leftovers.of(target):
-            known.vacant.add(artifact)
+            known.absent.add(artifact)
         elif line and line.path and size is not None and size >= 0:
             if self._unchanged(line, export) and self._holds(target, size, line):
                 known.kept[artifact] = _kept(artifact, target, line)
@@ -210,7 +210,7 @@ class Known:
         kept: Those that are there as they were brought.
         missing: Those it did not offer, and has not changed since.
         replaced: Those that were brought, and are not any more what is wanted.
-        vacant: Those of which nothing is there, not even a part.
+        absent: Those of which nothing is there, not even a part.
     """
 
     paths: dict[Artifact, PurePosixPath] = attrs.field(factory=dict)
@@ -218,7 +218,7 @@ class Known:
     kept: dict[Artifact, DownloadedFile] = attrs.field(factory=dict)
     missing: set[Artifact] = attrs.field(factory=set)
     replaced: set[Artifact] = attrs.field(factory=set)
-    vacant: set[Artifact] = attrs.field(factory=set)
+    absent: set[Artifact] = attrs.field(factory=set)
 
     def open(self, artifacts: Collection[Artifact]) -> tuple[Artifact, ...]:
         """Those of `artifacts` that have to be asked for."""

@@ -11,7 +11,7 @@ import attrs
 from packagex_async import _logs
 from packagex_async._api.statuses import downloadable, is_under_way
 from packagex_async._context import ClientContext
-from packagex_async._download.export import DownloadPlan, download_artifacts
+from packagex_async._download.export import DownloadPlan, ExportDownload
 from packagex_async._files.operations import FATAL_ERRNOS
 from packagex_async._polling.poll_queue import PollQueue
 from packagex_async._polling.retrieval import Retrieved
@@ -229,9 +229,9 @@ class SyncRunner:
             artifacts=artifacts,
             targets=known.targets,
             replaced=known.replaced,
-            vacant=known.vacant,
+            absent=known.absent,
         )
-        report = await download_artifacts(offering, self._source.links(offering), order, self._context)
+        report = await ExportDownload(offering, self._source.links(offering), order, self._context).run()
         _stop_where_nothing_helps(report)
         await self._folder.record(offering, known, report)
         return report

@@ -461,7 +461,7 @@ async def test_trap_23_a_full_disk_stops_the_others(
     for failure in failures:
         assert isinstance(failure, DestinationError)
         assert failure.errno == errno.ENOSPC
-    assert "stopped, for the disk takes nothing more" in str(failures["csv"])
+    assert "cancelled: the destination is full or read-only" in str(failures["csv"])
     assert {event.artifact for event in events if event.kind is ProgressKind.FAILED} == set(Artifact)
     assert names(tmp_path) == []
 

@@ -10,7 +10,7 @@ import pytest
 
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._download.segment_workers import SegmentWorkers
-from packagex_async._download.segments import MIN_SEGMENT_SIZE, Segment, SegmentQueue
+from packagex_async._download.segments import MIN_SEGMENT_SIZE, Segment
 from packagex_async._download.throughput import PROBE
 from packagex_async._files.disk_errors import DiskError
 from tests.faults.host import turns
@@ -19,14 +19,14 @@ from tests.support import FakeClock
 LENGTH = 64 * MIN_SEGMENT_SIZE
 
 
-async def started(crew: SegmentWorkers, clock: FakeClock, received: int = 1) -> Segment:
+async def started(workers: SegmentWorkers, clock: FakeClock, received: int = 1) -> Segment:
     """The first connection's span, of a body that comes slowly."""
-    crew.begin(SegmentQueue([(0, LENGTH)]), alone=False)
-    span = await crew.next_span()
+    workers.start([(0, LENGTH)], parallel=True)
+    span = await workers.next_segment()
     assert span is not None
-    crew.advanced(0)
+    workers.advance(0)
     clock.now += 2 * PROBE
-    crew.advanced(received)
+    workers.advance(received)
     return span
 
 
@@ -37,11 +37,11 @@ async def test_one_that_cannot_write_ends_the_transfer_at_once() -> None:
         raise DiskError(OSError("full"), Path("a.csv"))
 
     clock = FakeClock()
-    async with SegmentWorkers(full, 2, clock, AdaptiveLimiter(100, clock)) as crew:
-        await started(crew, clock)
+    async with SegmentWorkers(full, 2, clock, AdaptiveLimiter(100, clock)) as workers:
+        await started(workers, clock)
         await turns()
         with pytest.raises(DiskError, match="full"):
-            crew.advanced(2)
+            workers.advance(2)
 
 
 async def test_the_failures_of_those_that_are_dismissed_are_not_left_unheard() -> None:
@@ -56,10 +56,10 @@ async def test_the_failures_of_those_that_are_dismissed_are_not_left_unheard() -
             raise DiskError(OSError("full"), Path("a.csv"))
 
     clock = FakeClock()
-    async with SegmentWorkers(full, 2, clock, AdaptiveLimiter(100, clock)) as crew:
-        await started(crew, clock)
+    async with SegmentWorkers(full, 2, clock, AdaptiveLimiter(100, clock)) as workers:
+        await started(workers, clock)
         await turns()
-    del crew
+    del workers
     gc.collect()
     assert unheard == []
 
@@ -72,24 +72,24 @@ async def test_one_that_is_done_makes_room_for_another() -> None:
         nonlocal busy, most, parts
         busy += 1
         most, parts = max(most, busy), parts + 1
-        crew.proved(span)
+        workers.confirm_ranges(span)
         await turns()
         span.position = span.end
         busy -= 1
         return True
 
     clock = FakeClock()
-    async with SegmentWorkers(bring, 3, clock, AdaptiveLimiter(100, clock)) as crew:
-        first = await started(crew, clock)
+    async with SegmentWorkers(bring, 3, clock, AdaptiveLimiter(100, clock)) as workers:
+        first = await started(workers, clock)
         for block in range(200):
-            crew.advanced(2 + block)
+            workers.advance(2 + block)
             await asyncio.sleep(0)
         first.position = first.end
-        crew.work.release(first)
-        assert await crew.next_span() is None
+        workers._queue.release(first)
+        assert await workers.next_segment() is None
     assert most == 2
     assert parts > 2
-    assert crew.work.left == 0
+    assert workers._queue.remaining == 0
 
 
 async def test_when_the_second_has_proved_itself_all_others_follow_at_once() -> None:
@@ -98,47 +98,47 @@ async def test_when_the_second_has_proved_itself_all_others_follow_at_once() -> 
 
     async def bring(span: Segment) -> bool:
         await proof.wait()
-        crew.proved(span)
+        workers.confirm_ranges(span)
         await asyncio.Event().wait()
         return True
 
     clock = FakeClock()
-    async with SegmentWorkers(bring, 8, clock, AdaptiveLimiter(100, clock)) as crew:
-        await started(crew, clock)
+    async with SegmentWorkers(bring, 8, clock, AdaptiveLimiter(100, clock)) as workers:
+        await started(workers, clock)
         await turns()
-        assert crew.hired == 1
+        assert len(workers._tasks) == 1
         proof.set()
         await turns()
-        assert crew.hired == 7
+        assert len(workers._tasks) == 7
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.4])
 async def test_the_time_that_the_trial_took_is_what_the_others_will_take(seconds: float) -> None:
     """Those that bring already keep what they will have brought by then."""
-    asked: list[Segment] = []
+    requested_end: list[Segment] = []
     proof = asyncio.Event()
 
     async def bring(span: Segment) -> bool:
-        asked.append(span)
+        requested_end.append(span)
         await proof.wait()
-        if span is asked[0]:
-            crew.proved(span)
+        if span is requested_end[0]:
+            workers.confirm_ranges(span)
         await asyncio.Event().wait()
         return True
 
     clock = FakeClock()
-    async with SegmentWorkers(bring, 3, clock, AdaptiveLimiter(100, clock)) as crew:
-        first = await started(crew, clock, received=MIN_SEGMENT_SIZE)
-        first.flows = True
+    async with SegmentWorkers(bring, 3, clock, AdaptiveLimiter(100, clock)) as workers:
+        first = await started(workers, clock, received=MIN_SEGMENT_SIZE)
+        first.receiving = True
         await turns()
         clock.now += seconds
         proof.set()
         await turns()
-        trial, third = asked
+        trial, third = requested_end
         assert (trial.position, trial.end) == (LENGTH // 2, LENGTH)
-        lead = MIN_SEGMENT_SIZE / (2 * PROBE) * seconds
-        assert third.left == pytest.approx((LENGTH // 2 - lead) / 2, abs=64)
-        assert first.left + third.left == LENGTH // 2
+        startup_bytes = MIN_SEGMENT_SIZE / (2 * PROBE) * seconds
+        assert third.remaining == pytest.approx((LENGTH // 2 - startup_bytes) / 2, abs=64)
+        assert first.remaining + third.remaining == LENGTH // 2
 
 
 async def test_the_proof_of_one_that_goes_on_tells_of_no_time() -> None:
@@ -149,10 +149,10 @@ async def test_the_proof_of_one_that_goes_on_tells_of_no_time() -> None:
 
     clock = FakeClock()
     budget = AdaptiveLimiter(1, clock)
-    async with SegmentWorkers(bring, 8, clock, budget) as crew, budget.place():
-        first = await started(crew, clock)
-        crew.proved(first)
-        assert (first.flows, crew.work.lead) == (True, 0)
+    async with SegmentWorkers(bring, 8, clock, budget) as workers, budget.place():
+        first = await started(workers, clock)
+        workers.confirm_ranges(first)
+        assert (first.receiving, workers._queue.startup_bytes) == (True, 0)
 
 
 async def test_whoever_is_not_trusted_gets_no_company() -> None:
@@ -162,12 +162,12 @@ async def test_whoever_is_not_trusted_gets_no_company() -> None:
         pytest.fail("nobody else is to be asked")
 
     clock = FakeClock()
-    async with SegmentWorkers(bring, 8, clock, AdaptiveLimiter(100, clock)) as crew:
-        crew.distrust()
-        await started(crew, clock)
+    async with SegmentWorkers(bring, 8, clock, AdaptiveLimiter(100, clock)) as workers:
+        workers.disable_segments()
+        await started(workers, clock)
         await turns()
-        crew.advanced(2)
-        assert await crew.next_span() is not None
+        workers.advance(2)
+        assert await workers.next_segment() is not None
 
 
 async def test_nobody_is_hired_beyond_the_budget() -> None:
@@ -178,11 +178,11 @@ async def test_nobody_is_hired_beyond_the_budget() -> None:
 
     clock = FakeClock()
     budget = AdaptiveLimiter(1, clock)
-    async with SegmentWorkers(bring, 8, clock, budget) as crew, budget.place():
-        await started(crew, clock)
-        assert (crew.hired, budget.used) == (0, 1)
-    async with SegmentWorkers(bring, 8, clock, budget) as crew:
-        await started(crew, clock)
-        assert (crew.hired, budget.used) == (1, 1)
+    async with SegmentWorkers(bring, 8, clock, budget) as workers, budget.place():
+        await started(workers, clock)
+        assert (len(workers._tasks), budget.used) == (0, 1)
+    async with SegmentWorkers(bring, 8, clock, budget) as workers:
+        await started(workers, clock)
+        assert (len(workers._tasks), budget.used) == (1, 1)
         await turns()
     assert budget.used == 0

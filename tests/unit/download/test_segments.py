@@ -56,7 +56,7 @@ class Connections(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost(self) -> None:
-        assert self.work.left == self.missing == LENGTH - self.brought.size
+        assert self.work.remaining == self.missing == LENGTH - self.brought.size
 
     def teardown(self) -> None:
         """One connection alone can bring whatever the others have left."""
@@ -66,7 +66,7 @@ class Connections(RuleBasedStateMachine):
             self.brought.add(span.position, span.end)
             span.position = span.end
             self.work.release(span)
-        assert (self.brought.size, self.work.left) == (LENGTH, 0)
+        assert (self.brought.size, self.work.remaining) == (LENGTH, 0)
 
 
 TestConnections = Connections.TestCase
@@ -87,16 +87,16 @@ def test_a_span_is_halved_where_both_halves_are_worth_a_request() -> None:
         6 * MIN_SEGMENT_SIZE,
         9 * MIN_SEGMENT_SIZE,
     )
-    assert work.divisible
+    assert work.is_divisible
 
 
 def test_who_brings_already_keeps_what_it_brings_while_the_other_gets_going() -> None:
     """So both are done at the same time; who has yet to begin itself keeps just a half."""
     work = SegmentQueue([(0, 10 * MIN_SEGMENT_SIZE)])
-    work.lead = 2 * MIN_SEGMENT_SIZE
+    work.startup_bytes = 2 * MIN_SEGMENT_SIZE
     first = work.claim()
     assert first is not None
-    first.flows = True
+    first.receiving = True
     second, third = work.claim(), work.claim()
     assert second is not None
     assert third is not None
@@ -115,10 +115,10 @@ def test_who_brings_already_keeps_what_it_brings_while_the_other_gets_going() ->
 def test_no_part_is_smaller_than_is_worth_a_request() -> None:
     """However much the one that brings already would bring meanwhile."""
     work = SegmentQueue([(0, 3 * MIN_SEGMENT_SIZE)])
-    work.lead = 100 * MIN_SEGMENT_SIZE
+    work.startup_bytes = 100 * MIN_SEGMENT_SIZE
     first = work.claim()
     assert first is not None
-    first.flows = True
+    first.receiving = True
     second = work.claim()
     assert second is not None
     assert (first.end, second.position, second.end) == (
@@ -148,7 +148,7 @@ def test_a_span_goes_back_to_where_it_was_taken_from() -> None:
     assert quarter.end == 2 * MIN_SEGMENT_SIZE
     work.release(quarter)
     assert first.end == 2 * MIN_SEGMENT_SIZE
-    assert work.left == 4 * MIN_SEGMENT_SIZE
+    assert work.remaining == 4 * MIN_SEGMENT_SIZE
 
 
 def test_a_span_of_which_some_was_brought_does_not_go_back() -> None:
@@ -159,7 +159,7 @@ def test_a_span_of_which_some_was_brought_does_not_go_back() -> None:
     assert half is not None
     half.position += 5
     work.release(half)
-    assert (first.end, work.left) == (2 * MIN_SEGMENT_SIZE, 4 * MIN_SEGMENT_SIZE - 5)
+    assert (first.end, work.remaining) == (2 * MIN_SEGMENT_SIZE, 4 * MIN_SEGMENT_SIZE - 5)
 
 
 def test_a_span_is_not_given_back_to_one_that_is_done() -> None:
@@ -170,15 +170,15 @@ def test_a_span_is_not_given_back_to_one_that_is_done() -> None:
     assert half is not None
     first.position = first.end
     work.release(half)
-    assert (first.left, work.left) == (0, 2 * MIN_SEGMENT_SIZE)
+    assert (first.remaining, work.remaining) == (0, 2 * MIN_SEGMENT_SIZE)
 
 
 def test_what_is_too_little_is_not_divided() -> None:
     """A request costs more than it."""
     work = SegmentQueue([(0, 2 * MIN_SEGMENT_SIZE - 1)])
-    assert work.divisible
+    assert work.is_divisible
     assert work.claim() is not None
-    assert not work.divisible
+    assert not work.is_divisible
     assert work.claim() is None
 
 
@@ -186,7 +186,7 @@ def test_a_span_of_other_work_is_not_taken_back() -> None:
     """Its bytes are of another object."""
     work = SegmentQueue(())
     work.release(Segment(0, 5))
-    assert (work.left, work.claim()) == (0, None)
+    assert (work.remaining, work.claim()) == (0, None)
 
 
 small = st.integers(0, 60)
