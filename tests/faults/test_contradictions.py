@@ -450,7 +450,7 @@ async def test_a_stream_and_a_replaced_object(raw: Raw) -> None:
         return honest(request, raw.host.stored)
 
     raw.plays(cut(AFTER), replaced)
-    with pytest.raises(StorageError, match="does not follow the 30000 bytes"):
+    with pytest.raises(StorageError, match="does not continue the 30000 bytes"):
         await _streamed(raw)
 
 
