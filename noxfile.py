@@ -25,13 +25,13 @@ SUPPORTED = nox.project.python_versions(PYPROJECT)
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = list(dict.fromkeys([*SUPPORTED, RUNNING]))
 
-# Dependencies and packaging are tried with bodies that come the usual way; `tests` has them come every way.
+# Every way to read a body is tested on two Pythons; elsewhere the usual way is enough.
 AS_USUAL = ("-k", "not intake and not segments")
 
-# Properties are tried at length on the oldest Python; elsewhere they need fewer examples.
+# Property tests run with all examples on one Python; elsewhere 15 percent of them are enough.
 BRIEFLY = {"PROPERTY_EXAMPLES": "15"}
 
-# All tests run side by side, on every core; whoever asks for some of them gets them in one process.
+# All tests run in parallel, on every core. A selection of tests runs in one process.
 ALL = ("-n", "logical", "--dist", "worksteal")
 
 
@@ -59,23 +59,26 @@ def provide(session: nox.Session, programs: dict[str, str]) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests with the newest dependencies on every supported Python that is here; 100 % is covered."""
+    """Run the tests with the newest dependencies on every supported Python of this machine.
+
+    Coverage is measured on the Python that runs nox.
+    """
     newest = ("--upgrade", "--upgrade-strategy", "eager")
     session.install(*newest, "-e", ".[cli,speed]", *group("tests"))
     session.run("python", "-m", "pip", "freeze", "--exclude-editable")
-    env = {
-        "COVERAGE_FILE": f".coverage.{session.python}",
-        **({} if session.python == PYTHONS[0] else BRIEFLY),
-    }
-    session.run("coverage", "erase", env=env)
-    session.run("coverage", "run", "-m", "pytest", *(session.posargs or ALL), env=env)
-    if not session.posargs:
-        session.notify("coverage")
+    if session.python == RUNNING:
+        session.run("coverage", "erase")
+        session.run("coverage", "run", "-m", "pytest", *(session.posargs or ALL))
+        if not session.posargs:
+            session.notify("coverage")
+    else:
+        selection = () if session.python == PYTHONS[-1] else AS_USUAL
+        session.run("pytest", *selection, *(session.posargs or ALL), env=BRIEFLY)
 
 
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
-    """Combine what the tests covered on each Python, and fail below 100 % of the branches."""
+    """Combine the coverage of all test processes; fail below 100 % of the branches."""
     session.install("coverage")
     session.run("coverage", "combine")
     session.run("coverage", "report")
@@ -177,5 +180,7 @@ def package(session: nox.Session) -> None:
     session.chdir(dist / sdist.name.removesuffix(".tar.gz"))
     # `-P` keeps the sources beside the tests from being imported instead of what was installed.
     session.run("python", "-P", "-c", "import packagex_async; packagex_async.AsyncPackageX('key')")
-    # pytest loads our plugin, and with it the installed package, before it looks at any folder.
-    session.run("pytest", *AS_USUAL, *(session.posargs or ALL), env=BRIEFLY)
+    # pytest loads our plugin, and with it the installed package, before it collects any folder. Faults and
+    # examples do not depend on how the package was installed.
+    selection = ("tests/unit", "tests/integration", "tests/cli", "tests/meta", *AS_USUAL)
+    session.run("pytest", *(session.posargs or (*selection, *ALL)), env=BRIEFLY)
