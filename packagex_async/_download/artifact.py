@@ -26,7 +26,7 @@ from packagex_async._storage.response_check import Classification, Relation, cla
 from packagex_async._storage.storage_errors import DownloadUrl, broken_off, contradiction, unusable, verify
 from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._utils.byte_ranges import Chunk
-from packagex_async._utils.decompression import BodyError, Decompressor
+from packagex_async._utils.decompression import DecompressionError, Decompressor
 from packagex_async.errors import (
     ChecksumError,
     ConnectionFailedError,
@@ -258,7 +258,7 @@ class ArtifactDownload:
                     return
         except ConnectionFailedError as error:
             raise broken_off(self.link, self._known, self._part.received, error) from None
-        except BodyError as error:
+        except DecompressionError as error:
             raise self._unusable(error) from None
         if self._known.length is None:
             span.end = span.position
@@ -279,7 +279,7 @@ class ArtifactDownload:
     async def _conclude(self) -> DownloadedFile:
         try:
             measured, verified = await self._part.publish(self._verify, overwrite=self.demands.overwrite)
-        except BodyError as error:
+        except DecompressionError as error:
             raise self._unusable(error) from None
         return self._file(measured, verified)
 
@@ -293,7 +293,7 @@ class ArtifactDownload:
             start=measured.start,
         )
 
-    def _unusable(self, error: BodyError) -> StorageError:
+    def _unusable(self, error: DecompressionError) -> StorageError:
         return unusable(self.link, str(error))
 
     def _kept(self, there: FileDigest) -> DownloadedFile:

@@ -19,7 +19,7 @@ class RangeSet:
     _spans: list[ByteRange] = attrs.field(factory=list)
 
     @classmethod
-    def without(cls, gaps: Iterable[ByteRange], length: int) -> RangeSet:
+    def from_gaps(cls, gaps: Iterable[ByteRange], length: int) -> RangeSet:
         """All of `length` bytes but the `gaps`.
 
         Raises:
@@ -34,7 +34,7 @@ class RangeSet:
         return covered
 
     @property
-    def beginning(self) -> int:
+    def prefix_size(self) -> int:
         """How many bytes are written from the first on without a gap."""
         return self._spans[0][1] if self._spans and self._spans[0][0] == 0 else 0
 

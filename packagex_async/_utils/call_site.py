@@ -6,7 +6,7 @@ import sys
 from typing import NamedTuple
 
 
-class Caller(NamedTuple):
+class CallSite(NamedTuple):
     """A line of somebody else's code.
 
     Attributes:
@@ -20,12 +20,12 @@ class Caller(NamedTuple):
     module: str
 
 
-def caller() -> Caller:
+def find_call_site() -> CallSite:
     """Who has called this package; its outermost line where nobody else is to be seen."""
     frame = sys._getframe()  # pyright: ignore[reportPrivateUsage]  # documented all the same
     while _is_ours(name := str(frame.f_globals.get("__name__"))) and frame.f_back is not None:
         frame = frame.f_back
-    return Caller(frame.f_code.co_filename, frame.f_lineno, name)
+    return CallSite(frame.f_code.co_filename, frame.f_lineno, name)
 
 
 def _is_ours(module: str) -> bool:

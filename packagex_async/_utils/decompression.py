@@ -18,8 +18,8 @@ FREE_SIZE = 64 * 1024 * 1024
 MAX_EMPTY_MEMBERS = 1000
 """The most members of a gzip file in a row that hold no bytes."""
 
-_PIECE = 1024 * 1024
-_SMALLEST_INPUT = 512
+_MAX_PIECE_SIZE = 1024 * 1024
+_MIN_INPUT_SIZE = 512
 _GZIP_START = b"\x1f\x8b"
 _GZIP_BITS = zlib.MAX_WBITS | 16
 
@@ -39,7 +39,7 @@ class _Stream(Protocol):
     def decompress(self, data: memoryview, /, max_length: int) -> bytes: ...
 
 
-class BodyError(Exception):
+class DecompressionError(Exception):
     """The body cannot be what it says it is; the message says why."""
 
 
@@ -89,14 +89,14 @@ class Decompressor:
             BodyError: Its compressed data breaks off.
         """
         if self._stream is not None or self._start:
-            raise BodyError("its compressed data breaks off")
+            raise DecompressionError("its compressed data breaks off")
 
     def _begin_member(self, start: bytes) -> None:
         self._stream = zlib.decompressobj(self._window_bits(start))
         self._members += 1
         self._member_given = self._given
         # Each member is decoded from a small input first: zlib copies all input behind the end of a member.
-        self._input_size = _SMALLEST_INPUT
+        self._input_size = _MIN_INPUT_SIZE
 
     def _window_bits(self, start: bytes) -> int:
         """Return zlib's number for the format of a member that begins with two bytes `start`."""
@@ -108,38 +108,38 @@ class Decompressor:
             if self._encoding == "deflate":
                 # Some servers send deflate without the zlib header that its name asks for.
                 return -zlib.MAX_WBITS
-        raise BodyError("it is not the compressed data it says it is")
+        raise DecompressionError("it is not the compressed data it says it is")
 
     def _decompress(self, stream: _Stream, rest: memoryview) -> tuple[bytes, memoryview]:
         """Return the next piece, and the input behind the bytes that it took."""
         given = rest[: self._input_size]
         try:
-            piece = stream.decompress(given, _PIECE)
+            piece = stream.decompress(given, _MAX_PIECE_SIZE)
         except zlib.error:
-            raise BodyError("it is not the compressed data it says it is") from None
+            raise DecompressionError("it is not the compressed data it says it is") from None
         self._given += len(piece)
         self._check_size()
         if stream.eof:
             self._end_member()
-        self._input_size = min(2 * self._input_size, _PIECE)
+        self._input_size = min(2 * self._input_size, _MAX_PIECE_SIZE)
         return piece, rest[len(given) - len(stream.unused_data or stream.unconsumed_tail) :]
 
     def _end_member(self) -> None:
         self._stream = None
         self._empty_members = self._empty_members + 1 if self._given == self._member_given else 0
         if self._empty_members > MAX_EMPTY_MEMBERS:
-            raise BodyError(f"it has more than {MAX_EMPTY_MEMBERS} empty gzip members in a row")
+            raise DecompressionError(f"it has more than {MAX_EMPTY_MEMBERS} empty gzip members in a row")
 
     def _check_size(self) -> None:
         if self._given > max(FREE_SIZE, MAX_RATIO * self._taken):
-            raise BodyError(f"it swells to more than {MAX_RATIO} times its length")
+            raise DecompressionError(f"it swells to more than {MAX_RATIO} times its length")
         if self._most is not None and self._given > self._most:
-            raise BodyError(f"it decodes to more than max_size={self._most} bytes")
+            raise DecompressionError(f"it decodes to more than max_size={self._most} bytes")
 
 
 def _without_padding(rest: memoryview) -> memoryview:
     """Return `rest` without the zeros it begins with: a gzip file may be padded with zeros."""
     while rest and rest[0] == 0:
-        window = bytes(rest[:_SMALLEST_INPUT])
+        window = bytes(rest[:_MIN_INPUT_SIZE])
         rest = rest[len(window) - len(window.lstrip(b"\0")) :]
     return rest

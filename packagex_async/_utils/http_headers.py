@@ -12,7 +12,7 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 """The last one."""
 
 
-def in_utc(moment: datetime) -> datetime:
+def to_utc(moment: datetime) -> datetime:
     """Return `moment` in UTC; one without a time zone is taken for UTC.
 
     Raises:
@@ -24,9 +24,9 @@ def in_utc(moment: datetime) -> datetime:
     return aware.astimezone(UTC)
 
 
-def http_date(text: str | None) -> datetime | None:
+def parse_http_date(text: str | None) -> datetime | None:
     """Return the moment that an HTTP date names, in UTC, or `None` if there is no usable one."""
     try:
-        return in_utc(parsedate_to_datetime(text or ""))
+        return to_utc(parsedate_to_datetime(text or ""))
     except (ValueError, OverflowError):
         return None

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-_EXACT = frozenset({str, int, bool, type(None)})
-_WIDE = 2.0**63
+_EXACT_TYPES = frozenset({str, int, bool, type(None)})
+_MIN_ROUNDED = 2.0**63
 """From here on a float may be what orjson makes of an integer that needs more than 64 bits."""
 
 
 @cache
-def orjson() -> Callable[[bytes], Any] | None:
+def orjson_loads() -> Callable[[bytes], Any] | None:
     """What reads JSON fast, or `None` without the extra `speed`."""
     try:
         library = importlib.import_module("orjson")
@@ -33,7 +33,7 @@ def loads(body: bytes) -> Any:
         ValueError: It is not JSON in UTF-8.
         RecursionError: It is nested too deeply.
     """
-    fast = orjson()
+    fast = orjson_loads()
     if fast is not None:
         try:
             value = fast(body)
@@ -47,10 +47,10 @@ def loads(body: bytes) -> Any:
     except json.JSONDecodeError:
         raise
     except ValueError:
-        return json.loads(text, parse_int=integer)
+        return json.loads(text, parse_int=parse_integer)
 
 
-def integer(digits: str) -> int | float:
+def parse_integer(digits: str) -> int | float:
     """Return the integer that `digits` are; one of more digits than Python reads becomes a float."""
     try:
         return int(digits)
@@ -60,6 +60,6 @@ def integer(digits: str) -> int | float:
 
 def _may_be_rounded(value: Any) -> bool:
     if isinstance(value, float):
-        return abs(value) >= _WIDE
+        return abs(value) >= _MIN_ROUNDED
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return not _EXACT.issuperset(map(type, inner)) and any(map(_may_be_rounded, inner))
+    return not _EXACT_TYPES.issuperset(map(type, inner)) and any(map(_may_be_rounded, inner))

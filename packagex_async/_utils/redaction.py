@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
-from packagex_async._utils.url_secrets import REMOVED, encodings, names_a_secret, remove_url_secrets
+from packagex_async._utils.url_secrets import REMOVED, is_secret_name, remove_url_secrets
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,7 +21,7 @@ T = TypeVar("T")
 _MAX_DEPTH = 32
 _MAX_ITEMS = 5_000
 _OMITTED = "[omitted]"
-_SHORTEST_IN_BASE64 = 12
+_MIN_BASE64_KEY = 12
 """Keys of fewer characters have too little base64 that is theirs alone."""
 
 
@@ -37,7 +37,7 @@ class Secret:
     def reveal(self) -> str:
         return self._text
 
-    def strike(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """`text` with every occurrence of the secret struck out, however its characters are encoded."""
         if self._pattern is None:
             self._pattern = _pattern_of(self._text)
@@ -53,7 +53,7 @@ class Secret:
 def _pattern_of(secret: str) -> re.Pattern[str]:
     # JSON and repr put backslashes before some characters; a form has a plus for a blank.
     spelled = "".join(
-        rf"(?:\+|{encodings(character)})" if character == " " else rf"\\{{0,3}}{encodings(character)}"
+        rf"(?:\+|{encoded_forms(character)})" if character == " " else rf"\\{{0,3}}{encoded_forms(character)}"
         for character in secret
     )
     return re.compile("|".join([f"(?i:{spelled})", *map(re.escape, _in_base64(secret))]))
@@ -61,7 +61,7 @@ def _pattern_of(secret: str) -> re.Pattern[str]:
 
 def _in_base64(secret: str) -> list[str]:
     """The base64 that stands for the secret alone, wherever in the encoded bytes it begins."""
-    if len(secret) < _SHORTEST_IN_BASE64:
+    if len(secret) < _MIN_BASE64_KEY:
         return []
     found = []
     for shift in range(3):
@@ -99,7 +99,7 @@ def sanitize(value: object, *, limit: int = 300, key: Secret | None = None) -> s
     """
     text = _text(value, 4 * limit + 1024)
     if key is not None:
-        text = key.strike(text)
+        text = key.redact(text)
     # Escaped first, so that no control character hides what is to be redacted.
     text = redact(escape(text))
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
@@ -146,7 +146,7 @@ def _cleaned(value: Any, clean: Callable[[str], str], depth: int, items: itertoo
 def _cleaned_field(
     name: object, item: Any, clean: Callable[[str], str], depth: int, items: itertools.count[int]
 ) -> Any:
-    if isinstance(name, str) and isinstance(item, str) and names_a_secret(name):
+    if isinstance(name, str) and isinstance(item, str) and is_secret_name(name):
         return REMOVED
     return _cleaned(item, clean, depth + 1, items)
 

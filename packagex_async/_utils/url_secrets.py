@@ -16,7 +16,7 @@ REMOVED = "[redacted]"
 _ENTITIES = {"?": "quest", "#": "num", "/": "sol", ":": "colon", "@": "commat", "=": "equals"}
 
 
-def encodings(character: str) -> str:
+def encoded_forms(character: str) -> str:
     """Return a regular expression for the ways in which text spells an ASCII character."""
     return f"(?:{re.escape(character)}|%(?:25)*{ord(character):02x}|{_escapes(character)})"
 
@@ -27,20 +27,20 @@ def _escapes(character: str) -> str:
     return rf"\\(?:u00|x){code}|&(?:{entity}#{ord(character)}|#x{code});"
 
 
-_SLASH, _COLON, _EQUALS = map(encodings, "/:=")
-_DELIMITER = f"(?:{encodings('?')}|{encodings('#')})"
+_SLASH, _COLON, _EQUALS = map(encoded_forms, "/:=")
+_DELIMITER = f"(?:{encoded_forms('?')}|{encoded_forms('#')})"
 # The mark that an earlier removal has left is passed over, so that the words behind it survive a second one.
 _NOT_REMOVED = rf"(?!{re.escape(REMOVED)}(?:[\s:;,.)\]}}'\"]|\Z))"
 
 # Two slashes or more, even in JSON (`\/\/`), or two backslashes after a colon. A scheme is not needed.
 _URL = rf"{_SLASH}(?:\\*{_SLASH})+|{_COLON}\\\\"
 _SEGMENT_END = rf"{_SLASH}|{_DELIMITER}|\s|\Z"
-_AT = encodings("@")
+_AT = encoded_forms("@")
 # A percent-encoded @ ends no user of a URL that is not percent-encoded itself.
 _PLAIN_AT = rf"@|{_escapes('@')}"
 _QUERY_OR_FRAGMENT = f"{_DELIMITER}{_NOT_REMOVED}"
 # A relative path with a query. In a sentence, a blank or nothing follows a question mark, or what closes it.
-_QUERY = rf"{encodings('?')}{_NOT_REMOVED}(?![)\]\"'.,;:!?]{{0,4}}(?:\s|\Z))"
+_QUERY = rf"{encoded_forms('?')}{_NOT_REMOVED}(?![)\]\"'.,;:!?]{{0,4}}(?:\s|\Z))"
 # A query or a fragment that begins with `name=`, even if neither a host nor a path comes before it.
 _PARAMETERS = rf"{_DELIMITER}(?=[^\s?#=]{{0,64}}?{_EQUALS})"
 
@@ -77,7 +77,7 @@ def remove_url_secrets(text: str) -> str:
     return text if pair is None else f"{text[: pair.end()]}{REMOVED}"
 
 
-def names_a_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """Return whether a field of this name holds a secret, such as `X-Amz-Signature`."""
     return _compiled(_SECRET_NAME).search(name) is not None
 
