@@ -74,11 +74,11 @@ def _ours(body: bytes) -> Any:
 @contextmanager
 def _without_orjson() -> Iterator[None]:
     with patch.dict(sys.modules, {"orjson": None}):
-        json_module.orjson.cache_clear()
+        json_module.orjson_loads.cache_clear()
         try:
             yield
         finally:
-            json_module.orjson.cache_clear()
+            json_module.orjson_loads.cache_clear()
 
 
 @attrs.frozen

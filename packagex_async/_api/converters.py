@@ -11,7 +11,7 @@ from typing import Any, TypeGuard, TypeVar
 
 import attrs
 
-from packagex_async._utils.http_headers import in_utc
+from packagex_async._utils.http_headers import to_utc
 from packagex_async.errors import DecodeError
 from packagex_async.models import Export, ExportResource, ExportStatus, Page, Pagination
 
@@ -82,8 +82,8 @@ def _moment_told_otherwise(value: Any) -> datetime:
     try:
         epoch = float(value)
     except ValueError:
-        return in_utc(datetime.fromisoformat(value))
-    return in_utc(datetime.fromtimestamp(epoch / 1000 if abs(epoch) >= _MILLISECONDS_FROM else epoch, UTC))
+        return to_utc(datetime.fromisoformat(value))
+    return to_utc(datetime.fromtimestamp(epoch / 1000 if abs(epoch) >= _MILLISECONDS_FROM else epoch, UTC))
 
 
 def _member(enum: type[E]) -> Callable[[Any, Any], E | None]:

@@ -61,7 +61,7 @@ class _Reader:
         self._body = body
         self._read = 0
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-        decoder: Any = json.JSONDecoder(parse_int=json_module.integer)
+        decoder: Any = json.JSONDecoder(parse_int=json_module.parse_integer)
         self._scan = decoder.scan_once
         self._window = ""
         self._position = 0

@@ -13,7 +13,7 @@ from packagex_async._api.converters import UnreadPage, export_from_json, paginat
 from packagex_async._api.json_slices import LARGE, MAX_ITEMS, TooLargeError, loads_in_slices
 from packagex_async._utils import json
 from packagex_async._utils.aio import run_in_slices
-from packagex_async._utils.http_headers import http_date as http_date
+from packagex_async._utils.http_headers import parse_http_date as parse_http_date
 from packagex_async._utils.redaction import Secret, redact_json, sanitize, strip_traceback
 from packagex_async.errors import ApiError, DecodeError
 from packagex_async.models import Export
@@ -80,7 +80,7 @@ class ApiResponse:
     @property
     def served(self) -> datetime | None:
         """The server's time, from its `Date` header."""
-        return http_date(self.headers.get("Date"))
+        return parse_http_date(self.headers.get("Date"))
 
 
 MAX_RETRY_AFTER = 1e9
@@ -95,10 +95,10 @@ def retry_after(headers: MultiMapping[str], *, now: float) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text), MAX_RETRY_AFTER)
-    moment = http_date(text)
+    moment = parse_http_date(text)
     if moment is None:
         return None
-    served = http_date(headers.get("Date"))
+    served = parse_http_date(headers.get("Date"))
     seconds = moment.timestamp() - (served.timestamp() if served else now)
     return min(max(0.0, seconds), MAX_RETRY_AFTER)
 

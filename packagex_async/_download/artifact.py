@@ -23,7 +23,7 @@ from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadat
 from packagex_async._storage.response_check import Classification, Relation, classify
 from packagex_async._storage.storage_errors import DownloadUrl, broken_off, contradiction, unusable, verify
 from packagex_async._transport.storage_response import StorageResponse
-from packagex_async._utils.decompression import BodyError, Decompressor
+from packagex_async._utils.decompression import DecompressionError, Decompressor
 from packagex_async.errors import (
     ChecksumError,
     ConnectionFailedError,
@@ -258,7 +258,7 @@ class ArtifactDownload:
                     return
         except ConnectionFailedError as error:
             raise broken_off(self.url, self._known, self._writer.received, error) from None
-        except BodyError as error:
+        except DecompressionError as error:
             raise unusable(self.url, str(error)) from None
         if self._known.length is None:
             segment.finish()
@@ -274,7 +274,7 @@ class ArtifactDownload:
     async def _publish(self) -> DownloadedFile:
         try:
             digest, verified = await self._writer.publish(self._verify, overwrite=self.options.overwrite)
-        except BodyError as error:
+        except DecompressionError as error:
             raise unusable(self.url, str(error)) from None
         return self._file(digest, verified)
 

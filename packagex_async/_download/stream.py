@@ -16,7 +16,7 @@ from packagex_async._storage.storage_errors import DownloadUrl, broken_off, cont
 from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._utils import hashing
 from packagex_async._utils.byte_ranges import Chunk
-from packagex_async._utils.decompression import BodyError, Decompressor
+from packagex_async._utils.decompression import DecompressionError, Decompressor
 from packagex_async.errors import ConnectionFailedError, DownloadError
 
 
@@ -48,7 +48,7 @@ class _BodyCheck:
     def __init__(self, metadata: ObjectMetadata) -> None:
         self._decoder = Decompressor(metadata.encoding) if metadata.encoding else None
         self._arrived, self._decoded = (
-            {name: hashing.new(name) for name in metadata.algorithms} for _ in range(2)
+            {name: hashing.new_hasher(name) for name in metadata.algorithms} for _ in range(2)
         )
         self._received = self._size = 0
         # Without a hash, the first bytes are held back until they show that this is not a web page.
@@ -58,7 +58,7 @@ class _BodyCheck:
         """Yield the decoded bytes of `chunk`.
 
         Raises:
-            BodyError: It cannot be decoded.
+            DecompressionError: It cannot be decoded.
         """
         self._received += len(chunk)
         for digest in self._arrived.values():
@@ -74,7 +74,7 @@ class _BodyCheck:
         """Check the complete body against `metadata`; return the bytes that are still held back.
 
         Raises:
-            BodyError: Its compressed data breaks off.
+            DecompressionError: Its compressed data breaks off.
             DownloadError: The body is not what the storage host declares.
         """
         if self._decoder is not None:
@@ -98,7 +98,7 @@ class _BodyCheck:
             self._held = held
             return b""
         if is_page(held):
-            raise BodyError(PAGE)
+            raise DecompressionError(PAGE)
         self._held = None
         return held
 
@@ -138,7 +138,7 @@ class ResumableBody:
                         yield piece
             if held := self._check.finish(self._url, self._known):
                 yield held
-        except BodyError as error:
+        except DecompressionError as error:
             raise unusable(self._url, str(error)) from None
 
     async def _chunks(self) -> AsyncGenerator[Chunk, None]:

@@ -22,7 +22,7 @@ from packagex_async._files.paths import (
 )
 from packagex_async._utils import hashing
 from packagex_async._utils.byte_ranges import Chunk
-from packagex_async._utils.hashing import Digest
+from packagex_async._utils.hashing import Hasher
 
 BLOCK_SIZE = 1024 * 1024
 """Bytes that are read or written at a time."""
@@ -97,7 +97,7 @@ def measure(
     if not algorithms:
         size = size_of(path)
         return None if size is None else FileDigest(size, {})
-    digests = {name: hashing.new(name) for name in algorithms}
+    digests = {name: hashing.new_hasher(name) for name in algorithms}
     try:
         opened = _opened(path)
     except FileNotFoundError:
@@ -210,13 +210,13 @@ def require_room(folder: Path, length: int) -> None:
         raise OSError(errno.ENOSPC, f"no room for {length} bytes")
 
 
-def update(digests: Mapping[str, Digest], block: Chunk) -> None:
+def update(digests: Mapping[str, Hasher], block: Chunk) -> None:
     """Add `block` to every digest."""
     for digest in digests.values():
         digest.update(block)
 
 
-def values(digests: Mapping[str, Digest]) -> dict[str, bytes]:
+def values(digests: Mapping[str, Hasher]) -> dict[str, bytes]:
     """The values of the digests, by name."""
     return {name: digest.digest() for name, digest in digests.items()}
 

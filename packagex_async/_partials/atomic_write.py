@@ -66,7 +66,7 @@ def publish(
 
 
 def _measure(blocks: Sequence[Chunk], algorithms: Iterable[str]) -> FileDigest:
-    digests = {name: hashing.new(name) for name in algorithms}
+    digests = {name: hashing.new_hasher(name) for name in algorithms}
     size = sum(map(len, blocks))
     for block in blocks:
         # To get its turn again takes a thread longer than to hash a small file.

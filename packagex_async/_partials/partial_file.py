@@ -26,7 +26,7 @@ from packagex_async._partials.partial_metadata import PartialMetadata
 from packagex_async._utils import hashing
 from packagex_async._utils.byte_ranges import ByteRange, Chunk, RangeSet
 from packagex_async._utils.decompression import Decompressor
-from packagex_async._utils.hashing import Digest
+from packagex_async._utils.hashing import Hasher
 
 T = TypeVar("T")
 
@@ -56,13 +56,13 @@ class PartialFile:
     written: RangeSet = attrs.field(init=False, factory=RangeSet)
     _part: LockedPartial | None = attrs.field(init=False, default=None)
     _at: int = attrs.field(init=False, default=0)
-    _digests: dict[str, Digest] = attrs.field(init=False)
-    _arrived: dict[str, Digest] = attrs.field(init=False)
+    _digests: dict[str, Hasher] = attrs.field(init=False)
+    _arrived: dict[str, Hasher] = attrs.field(init=False)
     _digested: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
-        self._digests = {name: hashing.new(name) for name in self.algorithms}
-        self._arrived = {name: hashing.new(name) for name in self.algorithms} if self.decoder else {}
+        self._digests = {name: hashing.new_hasher(name) for name in self.algorithms}
+        self._arrived = {name: hashing.new_hasher(name) for name in self.algorithms} if self.decoder else {}
 
     @classmethod
     def taken_up(
@@ -193,11 +193,11 @@ class PartialFile:
 
     def _follows(self, blocks: Iterable[Placed]) -> bool:
         """Whether the blocks follow what is written without a gap."""
-        beginning = self.written.beginning
+        prefix_size = self.written.prefix_size
         for position, block in blocks:
-            if position != beginning:
+            if position != prefix_size:
                 return False
-            beginning += len(block)
+            prefix_size += len(block)
         return True
 
     def _tell_gaps(self, memo: PartialMetadata) -> None:
@@ -228,14 +228,14 @@ def _algorithms(memo: PartialMetadata) -> set[str] | None:
         names = {str(name) for name, _ in memo["hashes"]}
     except (KeyError, TypeError, ValueError):
         return None
-    return names if all(map(hashing.available, names)) else None
+    return names if all(map(hashing.is_supported, names)) else None
 
 
 def _written(memo: PartialMetadata, file: int) -> RangeSet | None:
     """What of the open partial was written by the run that has left `memo`, if that makes sense."""
     size, length = os.fstat(file).st_size, memo["length"]
     try:
-        written = RangeSet.without(memo.get("gaps", [(size, length)]), length)
+        written = RangeSet.from_gaps(memo.get("gaps", [(size, length)]), length)
     except ValueError:
         return None
     return written if written.end <= size <= length else None

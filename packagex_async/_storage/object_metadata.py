@@ -300,7 +300,7 @@ def _length(text: str) -> int | None:
 
 
 def _algorithm(name: str) -> str:
-    if name not in _HASH_SIZES or not hashing.available(name):
+    if name not in _HASH_SIZES or not hashing.is_supported(name):
         raise ValueError("not a hash that can be computed here")
     return name
 
@@ -320,7 +320,7 @@ def _hashes(headers: MultiMapping[str], encoding: str | None) -> Hashes:
     return frozenset(
         (name, digest)
         for name, text in pairs
-        if len(digest := _base64(text)) == _HASH_SIZES.get(name) and hashing.available(name)
+        if len(digest := _base64(text)) == _HASH_SIZES.get(name) and hashing.is_supported(name)
     )
 
 

@@ -17,7 +17,7 @@ from packagex_async._concurrency.open_streams import OpenStreams
 from packagex_async._transport.connector import CheckedConnector, capacity
 from packagex_async._transport.resolver import Resolver
 from packagex_async._transport.url_policy import UrlPolicy, is_loopback
-from packagex_async._utils.call_site import caller
+from packagex_async._utils.call_site import find_call_site
 from packagex_async._utils.redaction import Secret
 from packagex_async._version import __version__
 from packagex_async.retry import RetryPolicy
@@ -86,7 +86,7 @@ class Sessions:
         # The import of this codec takes a file descriptor, and there may be none left at the first request.
         codecs.lookup("idna")
         self._closed = False
-        self._made_by = caller()
+        self._made_by = find_call_site()
 
     @property
     def base_url(self) -> str:

@@ -15,7 +15,7 @@ from packagex_async._transport.request_deadline import RequestDeadline
 from packagex_async._transport.sessions import Sessions, TransportSettings
 from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._transport.url_policy import UrlRefusedError
-from packagex_async._utils.http_headers import http_date
+from packagex_async._utils.http_headers import parse_http_date
 from packagex_async.errors import (
     ConnectionFailedError,
     DownloadError,
@@ -86,7 +86,7 @@ class StorageClient:
 
     async def _refusal(self, link: DownloadUrl, response: StorageResponse) -> DownloadError:
         now = self._clock.time()
-        server_date = http_date(response.headers.get("Date"))
+        server_date = parse_http_date(response.headers.get("Date"))
         return refusal(
             link,
             response.status,

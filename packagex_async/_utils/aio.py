@@ -1,4 +1,4 @@
-"""Long computations on the event loop, divided into slices between which other tasks run."""
+"""Helpers for coroutines: long computations in slices, and awaits that outlast a cancellation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ async def run_in_slices(slices: Slices[T]) -> T:
 
 
 async def run_shielded(work: Awaitable[T]) -> T:
-    """The result of thread work, waited for even when cancelled: a thread is outlived, never interrupted."""
+    """Return the result of `work`, and wait for its end even if cancelled.
+
+    Use it for work in a thread, which cannot be interrupted. After a cancellation the result or error of
+    `work` is discarded.
+
+    Raises:
+        asyncio.CancelledError: The caller was cancelled; `work` has ended.
+    """
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
@@ -34,5 +41,6 @@ async def run_shielded(work: Awaitable[T]) -> T:
     while not task.done():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait([task])
+    # Marks an exception as retrieved, so that asyncio does not log it.
     task.exception()
     raise cancelled

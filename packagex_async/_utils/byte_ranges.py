@@ -1,4 +1,4 @@
-"""Which bytes of a file are here and which are still to come, and which connection brings which of them."""
+"""Sets of byte ranges: which bytes of a file are written, and which are missing."""
 
 from __future__ import annotations
 
@@ -8,63 +8,62 @@ from operator import itemgetter
 
 import attrs
 
+Chunk = bytes | memoryview
+"""Some bytes of a body."""
+
 ByteRange = tuple[int, int]
-"""The first byte of a span and the one after its last."""
+"""The position of the first byte of a range, and the position after its last byte."""
 
 
 @attrs.define(repr=False)
 class RangeSet:
-    """Which bytes of a file are written."""
+    """A set of bytes of a file, stored as sorted ranges that do not touch."""
 
-    _spans: list[ByteRange] = attrs.field(factory=list)
+    _ranges: list[ByteRange] = attrs.field(factory=list)
 
     @classmethod
-    def without(cls, gaps: Iterable[ByteRange], length: int) -> RangeSet:
-        """All of `length` bytes but the `gaps`.
+    def from_gaps(cls, gaps: Iterable[ByteRange], length: int) -> RangeSet:
+        """Return the set of all bytes of a file of `length` bytes, except the `gaps`.
 
         Raises:
-            ValueError: The gaps are not in order, or not within the length.
+            ValueError: The gaps are not sorted, or not within the length.
         """
-        covered, position = cls(), 0
+        ranges, position = cls(), 0
         for start, end in (*gaps, (length, length)):
             if not position <= start <= end <= length:
-                raise ValueError("no gaps of a file of this length")
-            covered.add(position, start)
+                raise ValueError("the gaps are not sorted, or not within the length of the file")
+            ranges.add(position, start)
             position = end
-        return covered
+        return ranges
 
     @property
-    def beginning(self) -> int:
-        """How many bytes are written from the first on without a gap."""
-        return self._spans[0][1] if self._spans and self._spans[0][0] == 0 else 0
+    def prefix_size(self) -> int:
+        """The number of bytes from the start of the file to the first gap."""
+        return self._ranges[0][1] if self._ranges and self._ranges[0][0] == 0 else 0
 
     @property
     def end(self) -> int:
-        """Where the last byte that is written stands, plus one."""
-        return self._spans[-1][1] if self._spans else 0
+        """The position after the last byte of the set."""
+        return self._ranges[-1][1] if self._ranges else 0
 
     @property
     def size(self) -> int:
-        """How many bytes are written."""
-        return sum(end - start for start, end in self._spans)
+        """The number of bytes in the set."""
+        return sum(end - start for start, end in self._ranges)
 
     def add(self, start: int, end: int) -> None:
-        """Take note that the bytes from `start` up to `end` are written."""
+        """Add the bytes from `start` up to, but not including, `end`."""
         if start == end:
             return
-        # The spans that touch it become one with it.
-        first = bisect_left(self._spans, start, key=itemgetter(1))
-        last = bisect_right(self._spans, end, lo=first, key=itemgetter(0))
+        # Merge all ranges that the new one touches.
+        first = bisect_left(self._ranges, start, key=itemgetter(1))
+        last = bisect_right(self._ranges, end, lo=first, key=itemgetter(0))
         if first < last:
-            start, end = min(start, self._spans[first][0]), max(end, self._spans[last - 1][1])
-        self._spans[first:last] = [(start, end)]
+            start, end = min(start, self._ranges[first][0]), max(end, self._ranges[last - 1][1])
+        self._ranges[first:last] = [(start, end)]
 
     def gaps(self, length: int) -> list[ByteRange]:
-        """What of `length` bytes is not written."""
-        starts = [0, *(end for _, end in self._spans)]
-        ends = [*(start for start, _ in self._spans), length]
+        """Return the ranges of a file of `length` bytes that are not in the set."""
+        starts = [0, *(end for _, end in self._ranges)]
+        ends = [*(start for start, _ in self._ranges), length]
         return [(start, end) for start, end in zip(starts, ends, strict=True) if start < end]
-
-
-Chunk = bytes | memoryview
-"""Some bytes of a body."""

@@ -1,4 +1,4 @@
-"""The caller's line, for a warning to name: the nearest one that is not of this package."""
+"""The line of the user's code that called this package, for use in warnings."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 from typing import NamedTuple
 
 
-class Caller(NamedTuple):
-    """A line of somebody else's code.
+class CallSite(NamedTuple):
+    """A line of code outside of this package.
 
     Attributes:
-        filename: The file it stands in.
-        lineno: Its number, from 1.
+        filename: The path of the file.
+        lineno: The line number, from 1.
         module: The name of the module.
     """
 
@@ -20,13 +20,14 @@ class Caller(NamedTuple):
     module: str
 
 
-def caller() -> Caller:
-    """Who has called this package; its outermost line where nobody else is to be seen."""
-    frame = sys._getframe()  # pyright: ignore[reportPrivateUsage]  # documented all the same
-    while _is_ours(name := str(frame.f_globals.get("__name__"))) and frame.f_back is not None:
+def find_call_site() -> CallSite:
+    """Return the nearest line on the call stack outside of this package, or else the outermost line."""
+    # The function is documented, but its name has an underscore.
+    frame = sys._getframe()  # pyright: ignore[reportPrivateUsage]
+    while _is_internal(name := str(frame.f_globals.get("__name__"))) and frame.f_back is not None:
         frame = frame.f_back
-    return Caller(frame.f_code.co_filename, frame.f_lineno, name)
+    return CallSite(frame.f_code.co_filename, frame.f_lineno, name)
 
 
-def _is_ours(module: str) -> bool:
+def _is_internal(module: str) -> bool:
     return module.partition(".")[0] == "packagex_async"

@@ -1,4 +1,4 @@
-"""Decompression of a body that arrives compressed although it was not requested so: streaming and bounded."""
+"""Streaming decompression, within limits, of bodies that a server compressed without being asked."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from typing import Protocol
 
 ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
-"""The content codings that can be decoded."""
+"""The supported content codings."""
 
 MAX_RATIO = 200
-"""How many bytes one byte may decode to, beyond `FREE_SIZE`; real data stays far below."""
+"""Bytes of output per byte of input, beyond `FREE_SIZE`; real data stays far below this limit."""
 
 FREE_SIZE = 64 * 1024 * 1024
-"""Bytes that a body of any length may decode to."""
+"""Bytes of output that are always allowed, whatever the ratio is."""
 
 MAX_EMPTY_MEMBERS = 1000
-"""The most members of a gzip file in a row that hold no bytes."""
+"""Empty members that a gzip file may have in a row."""
 
-_PIECE = 1024 * 1024
-_SMALLEST_INPUT = 512
+_MAX_PIECE_SIZE = 1024 * 1024
+_MIN_INPUT_SIZE = 512
 _GZIP_START = b"\x1f\x8b"
 _GZIP_BITS = zlib.MAX_WBITS | 16
 
@@ -39,41 +39,41 @@ class _Stream(Protocol):
     def decompress(self, data: memoryview, /, max_length: int) -> bytes: ...
 
 
-class BodyError(Exception):
-    """The body cannot be what it says it is; the message says why."""
+class DecompressionError(Exception):
+    """The body cannot be decompressed; the message says why."""
 
 
 class Decompressor:
-    """Decodes gzip and deflate, and refuses a body that decodes to far more than its own length.
+    """Decompresses gzip and deflate, and rejects a body that expands too much.
 
     Args:
         encoding: The content coding, one of `ENCODINGS`.
-        most: The most bytes the body may decode to.
+        max_size: The largest allowed output in bytes.
     """
 
-    def __init__(self, encoding: str, most: int | None = None) -> None:
+    def __init__(self, encoding: str, max_size: int | None = None) -> None:
         self._encoding = encoding
-        self._most = most
+        self._max_size = max_size
         self._stream: _Stream | None = None
         self._start = b""
         self._members = 0
         self._empty_members = 0
-        self._member_given = 0
-        self._taken = 0
-        self._given = 0
+        self._output_before_member = 0
+        self._input = 0
+        self._output = 0
 
-    def feed(self, block: bytes | memoryview) -> Iterator[bytes]:
-        """Yield what `block` decodes to, in pieces.
+    def feed(self, chunk: bytes | memoryview) -> Iterator[bytes]:
+        """Decompress `chunk` and yield the result in pieces.
 
         Raises:
-            BodyError: It is not compressed data, or it decodes to too many bytes.
+            DecompressionError: The data is not valid, or its output is too large.
         """
-        self._taken += len(block)
-        rest = memoryview(self._start + block if self._start else block)
+        self._input += len(chunk)
+        rest = memoryview(self._start + chunk if self._start else chunk)
         self._start = b""
         while rest:
             if self._stream is None:
-                rest = _without_padding(rest) if self._members else rest
+                rest = _skip_padding(rest) if self._members else rest
                 if len(rest) < 2:
                     self._start = bytes(rest)
                     return
@@ -86,60 +86,64 @@ class Decompressor:
         """Check that the body was complete. A body without any bytes is an empty object.
 
         Raises:
-            BodyError: Its compressed data breaks off.
+            DecompressionError: The compressed data is truncated.
         """
         if self._stream is not None or self._start:
-            raise BodyError("its compressed data breaks off")
+            raise DecompressionError("its compressed data is truncated")
 
     def _begin_member(self, start: bytes) -> None:
         self._stream = zlib.decompressobj(self._window_bits(start))
         self._members += 1
-        self._member_given = self._given
-        # Each member is decoded from a small input first: zlib copies all input behind the end of a member.
-        self._input_size = _SMALLEST_INPUT
+        self._output_before_member = self._output
+        # zlib copies all input after the end of a member, so the input of a new member starts small.
+        self._input_size = _MIN_INPUT_SIZE
 
     def _window_bits(self, start: bytes) -> int:
-        """Return zlib's number for the format of a member that begins with two bytes `start`."""
+        """Return zlib's number for the format of a member that begins with the two bytes `start`."""
         if start == _GZIP_START:
             return _GZIP_BITS
         if self._members == 0:
             if start[0] & 0x0F == zlib.DEFLATED and int.from_bytes(start) % 31 == 0:
                 return zlib.MAX_WBITS
             if self._encoding == "deflate":
-                # Some servers send deflate without the zlib header that its name asks for.
+                # Some servers omit the zlib header that the deflate coding requires.
                 return -zlib.MAX_WBITS
-        raise BodyError("it is not the compressed data it says it is")
+        raise _invalid_data()
 
     def _decompress(self, stream: _Stream, rest: memoryview) -> tuple[bytes, memoryview]:
-        """Return the next piece, and the input behind the bytes that it took."""
-        given = rest[: self._input_size]
+        """Return the next piece of output, and the remaining input."""
+        data = rest[: self._input_size]
         try:
-            piece = stream.decompress(given, _PIECE)
+            piece = stream.decompress(data, _MAX_PIECE_SIZE)
         except zlib.error:
-            raise BodyError("it is not the compressed data it says it is") from None
-        self._given += len(piece)
+            raise _invalid_data() from None
+        self._output += len(piece)
         self._check_size()
         if stream.eof:
             self._end_member()
-        self._input_size = min(2 * self._input_size, _PIECE)
-        return piece, rest[len(given) - len(stream.unused_data or stream.unconsumed_tail) :]
+        self._input_size = min(2 * self._input_size, _MAX_PIECE_SIZE)
+        return piece, rest[len(data) - len(stream.unused_data or stream.unconsumed_tail) :]
 
     def _end_member(self) -> None:
         self._stream = None
-        self._empty_members = self._empty_members + 1 if self._given == self._member_given else 0
+        self._empty_members = self._empty_members + 1 if self._output == self._output_before_member else 0
         if self._empty_members > MAX_EMPTY_MEMBERS:
-            raise BodyError(f"it has more than {MAX_EMPTY_MEMBERS} empty gzip members in a row")
+            raise DecompressionError(f"it has more than {MAX_EMPTY_MEMBERS} empty gzip members in a row")
 
     def _check_size(self) -> None:
-        if self._given > max(FREE_SIZE, MAX_RATIO * self._taken):
-            raise BodyError(f"it swells to more than {MAX_RATIO} times its length")
-        if self._most is not None and self._given > self._most:
-            raise BodyError(f"it decodes to more than max_size={self._most} bytes")
+        if self._output > max(FREE_SIZE, MAX_RATIO * self._input):
+            raise DecompressionError(f"it decompresses to more than {MAX_RATIO} times its length")
+        if self._max_size is not None and self._output > self._max_size:
+            raise DecompressionError(f"it decompresses to more than max_size={self._max_size} bytes")
 
 
-def _without_padding(rest: memoryview) -> memoryview:
-    """Return `rest` without the zeros it begins with: a gzip file may be padded with zeros."""
+def _invalid_data() -> DecompressionError:
+    return DecompressionError("it is labeled as compressed, but is not valid compressed data")
+
+
+def _skip_padding(rest: memoryview) -> memoryview:
+    """Return `rest` without leading zeros, which may follow a gzip member as padding."""
     while rest and rest[0] == 0:
-        window = bytes(rest[:_SMALLEST_INPUT])
+        window = bytes(rest[:_MIN_INPUT_SIZE])
         rest = rest[len(window) - len(window.lstrip(b"\0")) :]
     return rest

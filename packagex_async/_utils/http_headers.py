@@ -1,4 +1,4 @@
-"""Dates of a server, limited to a range within which adding and subtracting a few days cannot overflow."""
+"""Dates in responses, limited to a range in which adding or subtracting a few days cannot overflow."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
-"""The first moment that is accepted."""
+"""The earliest accepted date."""
 
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
-"""The last one."""
+"""The latest accepted date."""
 
 
-def in_utc(moment: datetime) -> datetime:
-    """Return `moment` in UTC; one without a time zone is taken for UTC.
+def to_utc(moment: datetime) -> datetime:
+    """Return `moment` in UTC; a naive one is taken as UTC.
 
     Raises:
         ValueError: It is before `EARLIEST` or after `LATEST`.
@@ -24,9 +24,9 @@ def in_utc(moment: datetime) -> datetime:
     return aware.astimezone(UTC)
 
 
-def http_date(text: str | None) -> datetime | None:
-    """Return the moment that an HTTP date names, in UTC, or `None` if there is no usable one."""
+def parse_http_date(text: str | None) -> datetime | None:
+    """Return the date in an HTTP header such as `Date`, in UTC, or `None` if it is missing or invalid."""
     try:
-        return in_utc(parsedate_to_datetime(text or ""))
+        return to_utc(parsedate_to_datetime(text or ""))
     except (ValueError, OverflowError):
         return None

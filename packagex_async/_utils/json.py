@@ -1,4 +1,4 @@
-"""JSON text to Python values: by orjson where it is installed, and with the same outcome where it is not."""
+"""A JSON parser that uses orjson if it is installed, with the same results as the standard library."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-_EXACT = frozenset({str, int, bool, type(None)})
-_WIDE = 2.0**63
-"""From here on a float may be what orjson makes of an integer that needs more than 64 bits."""
+_EXACT_TYPES = frozenset({str, int, bool, type(None)})
+_MIN_ROUNDED = 2.0**63
+"""A float of this size may be an integer of more than 64 bits, which orjson rounds."""
 
 
 @cache
-def orjson() -> Callable[[bytes], Any] | None:
-    """What reads JSON fast, or `None` without the extra `speed`."""
+def orjson_loads() -> Callable[[bytes], Any] | None:
+    """Return `orjson.loads`, or `None` if orjson, part of the extra `speed`, is not installed."""
     try:
         library = importlib.import_module("orjson")
     except ImportError:
@@ -25,33 +25,33 @@ def orjson() -> Callable[[bytes], Any] | None:
 
 
 def loads(body: bytes) -> Any:
-    """The value that `body` is the JSON of, as the standard library reads it.
+    """Return the value of the JSON text `body`, as the standard library parses it.
 
-    Except that an integer of thousands of digits, which the standard library refuses, becomes a float.
+    There is one difference: an integer with too many digits for the standard library becomes a float.
 
     Raises:
-        ValueError: It is not JSON in UTF-8.
-        RecursionError: It is nested too deeply.
+        ValueError: `body` is not JSON in UTF-8.
+        RecursionError: The value is nested too deeply.
     """
-    fast = orjson()
-    if fast is not None:
+    fast_loads = orjson_loads()
+    if fast_loads is not None:
         try:
-            value = fast(body)
+            value = fast_loads(body)
             if not _may_be_rounded(value):
                 return value
         except (ValueError, RecursionError):
-            pass  # It is the stricter of the two: the standard library has the last word.
+            pass  # orjson is stricter than the standard library, which decides.
     text = body.decode("utf-8-sig")
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         raise
     except ValueError:
-        return json.loads(text, parse_int=integer)
+        return json.loads(text, parse_int=parse_integer)
 
 
-def integer(digits: str) -> int | float:
-    """Return the integer that `digits` are; one of more digits than Python reads becomes a float."""
+def parse_integer(digits: str) -> int | float:
+    """Return `digits` as an integer, or as a float if Python's limit of digits is exceeded."""
     try:
         return int(digits)
     except ValueError:
@@ -60,6 +60,6 @@ def integer(digits: str) -> int | float:
 
 def _may_be_rounded(value: Any) -> bool:
     if isinstance(value, float):
-        return abs(value) >= _WIDE
+        return abs(value) >= _MIN_ROUNDED
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return not _EXACT.issuperset(map(type, inner)) and any(map(_may_be_rounded, inner))
+    return not _EXACT_TYPES.issuperset(map(type, inner)) and any(map(_may_be_rounded, inner))

@@ -1,6 +1,6 @@
-"""No secret leaves this package as text: not in a message, and not in a traceback that shows its locals.
+"""Redaction of secrets in messages, logs, reprs and tracebacks.
 
-`sanitize` is the one function through which text of a server or of a disk reaches a message, a log or a
+All text that comes from a server or a disk passes through `sanitize` before it reaches a message, a log or a
 terminal.
 """
 
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
-from packagex_async._utils.url_secrets import REMOVED, encodings, names_a_secret, remove_url_secrets
+from packagex_async._utils.url_secrets import REMOVED, encoded_forms, is_secret_name, remove_url_secrets
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,12 +21,12 @@ T = TypeVar("T")
 _MAX_DEPTH = 32
 _MAX_ITEMS = 5_000
 _OMITTED = "[omitted]"
-_SHORTEST_IN_BASE64 = 12
-"""Keys of fewer characters have too little base64 that is theirs alone."""
+_MIN_BASE64_KEY = 12
+"""Characters; the base64 form of a shorter key is too short to be distinctive."""
 
 
 class Secret:
-    """A key that has to be asked for by name before it can be read, so that no repr or traceback shows it."""
+    """An API key that only `reveal` returns, so that no repr or traceback shows it."""
 
     __slots__ = ("_pattern", "_text")
 
@@ -35,51 +35,56 @@ class Secret:
         self._pattern: re.Pattern[str] | None = None
 
     def reveal(self) -> str:
+        """Return the key."""
         return self._text
 
-    def strike(self, text: str) -> str:
-        """`text` with every occurrence of the secret struck out, however its characters are encoded."""
+    def redact(self, text: str) -> str:
+        """Return `text` with every occurrence of the key replaced by `[key]`, whatever its encoding."""
         if self._pattern is None:
-            self._pattern = _pattern_of(self._text)
+            self._pattern = _compile_key(self._text)
         return self._pattern.sub("[key]", text)
 
     def __repr__(self) -> str:
         return "Secret('...')"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError("a key is not pickled: read it again where it is needed")
+        raise TypeError("an API key cannot be pickled or copied: read it again where it is needed")
 
 
-def _pattern_of(secret: str) -> re.Pattern[str]:
-    # JSON and repr put backslashes before some characters; a form has a plus for a blank.
-    spelled = "".join(
-        rf"(?:\+|{encodings(character)})" if character == " " else rf"\\{{0,3}}{encodings(character)}"
-        for character in secret
+def _compile_key(key: str) -> re.Pattern[str]:
+    # JSON and repr put backslashes before some characters; form encoding turns a space into a plus.
+    encoded = "".join(
+        rf"(?:\+|{encoded_forms(character)})" if character == " " else rf"\\{{0,3}}{encoded_forms(character)}"
+        for character in key
     )
-    return re.compile("|".join([f"(?i:{spelled})", *map(re.escape, _in_base64(secret))]))
+    return re.compile("|".join([f"(?i:{encoded})", *map(re.escape, _base64_forms(key))]))
 
 
-def _in_base64(secret: str) -> list[str]:
-    """The base64 that stands for the secret alone, wherever in the encoded bytes it begins."""
-    if len(secret) < _SHORTEST_IN_BASE64:
+def _base64_forms(key: str) -> list[str]:
+    """Return the base64 text that depends on the key alone, for each of its three alignments."""
+    if len(key) < _MIN_BASE64_KEY:
         return []
-    found = []
+    data = key.encode(errors="replace")
+    forms = []
     for shift in range(3):
-        encoded = base64.b64encode(bytes(shift) + secret.encode(errors="replace")).decode()
-        whole = encoded[-(-8 * shift // 6) : 8 * (shift + len(secret.encode(errors="replace"))) // 6]
-        found += [whole, whole.replace("+", "-").replace("/", "_")]
-    return found
+        encoded = base64.b64encode(bytes(shift) + data).decode()
+        form = encoded[-(-8 * shift // 6) : 8 * (shift + len(data)) // 6]
+        forms += [form, form.replace("+", "-").replace("/", "_")]
+    return forms
 
 
 def redact(text: str) -> str:
-    """`text` with the user, query and fragment of every URL in it cut away, and with them what follows."""
+    """Return `text` without the user information of any URL, and without its query and fragment.
+
+    The text after a query or fragment is removed, too.
+    """
     return remove_url_secrets(text)
 
 
 def escape(text: str) -> str:
-    """`text` in which everything that is not printable is escaped, so that it is one line.
+    """Return `text` as one line, with every character escaped that is not printable.
 
-    That is every control and format character, separators but the blank, and lone surrogates.
+    These are control and format characters, separators other than the space, and lone surrogates.
     """
     if text.isprintable():
         return text
@@ -89,18 +94,18 @@ def escape(text: str) -> str:
 def sanitize(value: object, *, limit: int = 300, key: Secret | None = None) -> str:
     """Return `value` as one line of text that is safe in a message, a log or a terminal.
 
-    URLs lose their user, query and fragment; control characters are escaped; a long text is shortened. The
-    work is bounded by `limit`, however long the text is.
+    URLs lose their user information, query and fragment, control characters are escaped, and a long text is
+    shortened. The time is bounded by `limit`, whatever the length of the text.
 
     Args:
         value: Text, or any other value, that a server or a disk controls.
         limit: The largest number of characters to return.
-        key: The API key, which is struck out.
+        key: The API key to redact.
     """
     text = _text(value, 4 * limit + 1024)
     if key is not None:
-        text = key.strike(text)
-    # Escaped first, so that no control character hides what is to be redacted.
+        text = key.redact(text)
+    # Escape first: a control character could hide a secret from the redaction.
     text = redact(escape(text))
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
@@ -111,19 +116,19 @@ def _text(value: object, limit: int) -> str:
     try:
         return str(value)[:limit]
     except ValueError:
-        # Python refuses to spell out integers of thousands of digits.
+        # Python does not convert an integer of thousands of digits to text.
         return f"<{type(value).__name__}>"
 
 
 def redact_json(value: Any, clean: Callable[[str], str] = redact) -> Any:
-    """A copy of a JSON value in which every string, and every name in a mapping, went through `clean`.
+    """Return a copy of a JSON value in which `clean` was applied to every string and every name of a field.
 
-    What is nested too deep, or comes after thousands of items, is left out.
+    Values nested too deeply are replaced by `[omitted]`. Items beyond the first 5000 are left out.
     """
-    return _cleaned(value, clean, 0, itertools.count())
+    return _clean_value(value, clean, 0, itertools.count())
 
 
-def _cleaned(value: Any, clean: Callable[[str], str], depth: int, items: itertools.count[int]) -> Any:
+def _clean_value(value: Any, clean: Callable[[str], str], depth: int, items: itertools.count[int]) -> Any:
     if isinstance(value, str):
         return clean(value)
     if not isinstance(value, (Mapping, list, tuple)):
@@ -132,27 +137,27 @@ def _cleaned(value: Any, clean: Callable[[str], str], depth: int, items: itertoo
         return _OMITTED
     if isinstance(value, Mapping):
         return {
-            clean(name) if isinstance(name, str) else name: _cleaned_field(name, item, clean, depth, items)
+            clean(name) if isinstance(name, str) else name: _clean_field(name, item, clean, depth, items)
             for name, item in itertools.islice(value.items(), _MAX_ITEMS)
             if next(items) < _MAX_ITEMS
         }
     return [
-        _cleaned(item, clean, depth + 1, items)
+        _clean_value(item, clean, depth + 1, items)
         for item in itertools.islice(value, _MAX_ITEMS)
         if next(items) < _MAX_ITEMS
     ]
 
 
-def _cleaned_field(
+def _clean_field(
     name: object, item: Any, clean: Callable[[str], str], depth: int, items: itertools.count[int]
 ) -> Any:
-    if isinstance(name, str) and isinstance(item, str) and names_a_secret(name):
+    if isinstance(name, str) and isinstance(item, str) and is_secret_name(name):
         return REMOVED
-    return _cleaned(item, clean, depth + 1, items)
+    return _clean_value(item, clean, depth + 1, items)
 
 
 def strip_traceback(function: Callable[P, T]) -> Callable[P, T]:
-    """`function`, whose errors leave without its frames: some tracebacks show what local variables hold."""
+    """Decorate `function` so that its errors lose their traceback, since some tools show local variables."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:

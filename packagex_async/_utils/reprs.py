@@ -1,4 +1,4 @@
-"""A short repr for records: what is known, without what is as it always is."""
+"""The `__repr__` of attrs records: fields that have their default are left out."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import attrs
 from packagex_async._utils.redaction import sanitize
 
 _LIMIT = 200
-"""Characters of the longest text that a repr shows."""
+"""The length in characters to which a text is cut."""
 
 
 def concise_repr(self: Any) -> str:
-    """The `__repr__` of an attrs record that leaves out secrets, and what has its default."""
-    told = (_told(field, getattr(self, field.name)) for field in attrs.fields(type(self)) if field.repr)
-    return f"{type(self).__name__}({', '.join(filter(None, told))})"
+    """Return the repr of an attrs record without secrets and without fields that have their default."""
+    fields = (_field(field, getattr(self, field.name)) for field in attrs.fields(type(self)) if field.repr)
+    return f"{type(self).__name__}({', '.join(filter(None, fields))})"
 
 
-def _told(field: attrs.Attribute[Any], value: Any) -> str | None:
+def _field(field: attrs.Attribute[Any], value: Any) -> str | None:
     if value == field.default:
         return None
-    return f"{field.name}={field.repr(value) if callable(field.repr) else _repr(value)}"
+    return f"{field.name}={field.repr(value) if callable(field.repr) else _value(value)}"
 
 
-def _repr(value: Any) -> str:
-    # Enums have a repr of their own; a text may come from a server, and be or contain anything.
+def _value(value: Any) -> str:
+    # Any text may come from a server. Enums and records have a safe repr.
     return repr(sanitize(value, limit=_LIMIT) if type(value) is str else value)

@@ -1,8 +1,8 @@
-"""Removes the secrets of URLs from any text: users, passwords, queries, fragments, and parameters by name.
+"""Removal of secrets in URLs from any text: user names, passwords, queries, fragments, and named parameters.
 
-The text may be quoted, JSON-escaped, percent-encoded or HTML-escaped, once or several times. Nothing here
-depends on the characters that follow a delimiter. Where the end of a secret is not certain, the rest of the
-text is removed: a short message is better than a secret.
+The text may be quoted, JSON-escaped, percent-encoded or HTML-escaped, once or several times. Detection does
+not depend on the characters that follow a delimiter. If the end of a secret is not certain, the rest of the
+text is removed: losing part of a message is better than leaking a secret.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ REMOVED = "[redacted]"
 _ENTITIES = {"?": "quest", "#": "num", "/": "sol", ":": "colon", "@": "commat", "=": "equals"}
 
 
-def encodings(character: str) -> str:
-    """Return a regular expression for the ways in which text spells an ASCII character."""
+def encoded_forms(character: str) -> str:
+    """Return a regular expression that matches an ASCII character in any of its encodings."""
     return f"(?:{re.escape(character)}|%(?:25)*{ord(character):02x}|{_escapes(character)})"
 
 
@@ -27,21 +27,22 @@ def _escapes(character: str) -> str:
     return rf"\\(?:u00|x){code}|&(?:{entity}#{ord(character)}|#x{code});"
 
 
-_SLASH, _COLON, _EQUALS = map(encodings, "/:=")
-_DELIMITER = f"(?:{encodings('?')}|{encodings('#')})"
-# The mark that an earlier removal has left is passed over, so that the words behind it survive a second one.
+_SLASH, _COLON, _EQUALS = map(encoded_forms, "/:=")
+_DELIMITER = f"(?:{encoded_forms('?')}|{encoded_forms('#')})"
+# Skip the marker of an earlier removal, so that a second pass does not remove the text after it.
 _NOT_REMOVED = rf"(?!{re.escape(REMOVED)}(?:[\s:;,.)\]}}'\"]|\Z))"
 
 # Two slashes or more, even in JSON (`\/\/`), or two backslashes after a colon. A scheme is not needed.
 _URL = rf"{_SLASH}(?:\\*{_SLASH})+|{_COLON}\\\\"
 _SEGMENT_END = rf"{_SLASH}|{_DELIMITER}|\s|\Z"
-_AT = encodings("@")
-# A percent-encoded @ ends no user of a URL that is not percent-encoded itself.
+_AT = encoded_forms("@")
+# In a URL that is not percent-encoded itself, a percent-encoded @ does not end the user information.
 _PLAIN_AT = rf"@|{_escapes('@')}"
 _QUERY_OR_FRAGMENT = f"{_DELIMITER}{_NOT_REMOVED}"
-# A relative path with a query. In a sentence, a blank or nothing follows a question mark, or what closes it.
-_QUERY = rf"{encodings('?')}{_NOT_REMOVED}(?![)\]\"'.,;:!?]{{0,4}}(?:\s|\Z))"
-# A query or a fragment that begins with `name=`, even if neither a host nor a path comes before it.
+# A relative path with a query. The question mark of a sentence is followed by a space, closing punctuation or
+# the end of the text.
+_QUERY = rf"{encoded_forms('?')}{_NOT_REMOVED}(?![)\]\"'.,;:!?]{{0,4}}(?:\s|\Z))"
+# A query or a fragment that begins with `name=`, even without a host or path before it.
 _PARAMETERS = rf"{_DELIMITER}(?=[^\s?#=]{{0,64}}?{_EQUALS})"
 
 _NAMES = (
@@ -55,18 +56,18 @@ _PAIR = (
 )
 _SECRET_NAME = rf"(?:{_NAMES})\Z"
 
-# Most texts have no character that any of these could begin with.
+# Most texts contain no character that could begin one of these patterns.
 _HARMLESS = r"[\w .,()+*!;-]*"
 
 
 @functools.cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    # Not at the import: it would take a third of the time that importing the client takes.
+    # Compiling at import time would take a third of the time that importing the client takes.
     return re.compile(pattern, re.IGNORECASE)
 
 
 def remove_url_secrets(text: str) -> str:
-    """Return `text` without the secrets of any URL in it; scheme, host and path stay readable."""
+    """Return `text` without the secrets of any URL in it; schemes, hosts and paths are kept."""
     if _compiled(_HARMLESS).fullmatch(text):
         return text
     text = _without_users(text)
@@ -77,7 +78,7 @@ def remove_url_secrets(text: str) -> str:
     return text if pair is None else f"{text[: pair.end()]}{REMOVED}"
 
 
-def names_a_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """Return whether a field of this name holds a secret, such as `X-Amz-Signature`."""
     return _compiled(_SECRET_NAME).search(name) is not None
 
@@ -91,15 +92,15 @@ def _without_users(text: str) -> str:
         position = url.end()
         end = _start(_SEGMENT_END, text, position)
         pattern = _AT if "%" in url[0] else _PLAIN_AT
-        if position <= last[pattern][0] and _is_in(_COLON, text, position, end):
-            # A password may hold any character, so it ends at the last @ of the whole text.
-            return "".join(kept) + _behind_password(text, position, last[pattern])
+        if position <= last[pattern][0] and _contains(_COLON, text, position, end):
+            # A password may contain any character, so assume that it ends at the last @ of the whole text.
+            return "".join(kept) + _after_password(text, position, last[pattern])
         position = max(position, _last(pattern, text, position, end)[1])
     return "".join(kept) + text[position:]
 
 
-def _behind_password(text: str, position: int, at: tuple[int, int]) -> str:
-    # Whether a delimiter before the @ belongs to the password or begins a query is not certain.
+def _after_password(text: str, position: int, at: tuple[int, int]) -> str:
+    # A delimiter before the @ may belong to the password or begin a query.
     return REMOVED if 0 <= _start(_QUERY_OR_FRAGMENT, text, position) < at[0] else text[at[1] :]
 
 
@@ -113,7 +114,7 @@ def _query_of_path(text: str) -> int:
     return -1 if slash is None else _start(_QUERY, text, slash.end())
 
 
-def _is_in(pattern: str, text: str, start: int, end: int) -> bool:
+def _contains(pattern: str, text: str, start: int, end: int) -> bool:
     return _compiled(pattern).search(text, start, end) is not None
 
 

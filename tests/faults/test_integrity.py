@@ -113,7 +113,7 @@ async def test_gzip_that_is_cut(raw: Raw) -> None:
 async def test_gzip_that_breaks_off_within_its_length(raw: Raw) -> None:
     """All declared bytes came, and they are no whole gzip."""
     raw.always(_encoded(gzip.compress(raw.content)[:AFTER]))
-    assert "breaks off" in str(await raw.fails(StorageError))
+    assert "truncated" in str(await raw.fails(StorageError))
 
 
 async def test_gzip_that_is_none(raw: Raw) -> None:
@@ -127,7 +127,7 @@ async def test_a_gzip_bomb(raw: Raw) -> None:
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(70)) + packer.flush()
     raw.always(_encoded(bomb))
-    assert "swells" in str(await raw.fails(StorageError))
+    assert "more than 200 times" in str(await raw.fails(StorageError))
 
 
 async def test_an_encoding_that_nobody_knows(raw: Raw) -> None:

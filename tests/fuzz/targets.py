@@ -31,7 +31,7 @@ from packagex_async._transport.url_policy import (
     check_base_url,
     redirect_target,
 )
-from packagex_async._utils.decompression import BodyError, Decompressor
+from packagex_async._utils.decompression import DecompressionError, Decompressor
 from packagex_async._utils.redaction import Secret, redact, sanitize
 from packagex_async.errors import ConfigurationError
 
@@ -135,7 +135,7 @@ def decompression(data: bytes) -> None:
     """Bodies that say they are compressed."""
     for encoding in ("gzip", "deflate"):
         decoder = Decompressor(encoding, 10_000_000)
-        with suppress(BodyError):
+        with suppress(DecompressionError):
             for start in range(0, len(data), 7):
                 for _ in decoder.feed(data[start : start + 7]):
                     pass

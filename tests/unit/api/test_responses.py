@@ -38,7 +38,7 @@ from packagex_async._api.responses import (
     raise_for_status,
     retry_after,
 )
-from packagex_async._utils.http_headers import http_date
+from packagex_async._utils.http_headers import parse_http_date
 from packagex_async._utils.redaction import Secret, sanitize
 
 NOW = 1_714_564_800.0
@@ -441,19 +441,19 @@ ABSURD_DATES = (
 @pytest.mark.parametrize("text", ABSURD_DATES)
 def test_a_date_out_of_any_sense_is_no_date(text: str) -> None:
     """Nothing has to be reckoned with it."""
-    assert http_date(text) is None
+    assert parse_http_date(text) is None
     assert answer({}, Date=text).served is None
 
 
 @given(st.text(max_size=30))
 def test_no_header_text_breaks_the_reading_of_dates(text: str) -> None:
     """What is no date is none."""
-    moment = http_date(text)
+    moment = parse_http_date(text)
     assert moment is None or moment.tzinfo is not None
 
 
 def test_a_date_without_a_zone_is_utc() -> None:
     """HTTP dates are."""
-    moment = http_date("Wed, 01 May 2024 12:00:00 -0000")
+    moment = parse_http_date("Wed, 01 May 2024 12:00:00 -0000")
     assert moment is not None
     assert moment.timestamp() == NOW

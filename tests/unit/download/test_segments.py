@@ -28,7 +28,7 @@ class Connections(RuleBasedStateMachine):
         gaps = pairs(bounds)
         self.work = SegmentQueue(gaps)
         self.missing = sum(end - start for start, end in gaps)
-        self.brought = RangeSet.without(gaps, LENGTH)
+        self.brought = RangeSet.from_gaps(gaps, LENGTH)
         self.held: list[Segment] = []
 
     @rule()
@@ -205,7 +205,7 @@ def test_coverage_is_a_set_of_bytes(added: list[ByteRange], length: int) -> None
     whole = max(length, covered.end)
     gaps = covered.gaps(whole)
     assert set().union(*(range(start, end) for start, end in gaps)) == set(range(whole)) - model
-    assert RangeSet.without(gaps, whole) == covered
+    assert RangeSet.from_gaps(gaps, whole) == covered
 
 
 @given(st.lists(st.tuples(small, small)), small)
@@ -214,7 +214,7 @@ def test_gaps_that_are_none_are_refused(gaps: list[ByteRange], length: int) -> N
     bounds = [bound for gap in gaps for bound in gap]
     if bounds == sorted(bounds) and max(bounds, default=0) <= length:
         missing = set().union(*(range(start, end) for start, end in gaps))
-        assert RangeSet.without(gaps, length).size == length - len(missing)
+        assert RangeSet.from_gaps(gaps, length).size == length - len(missing)
     else:
         with pytest.raises(ValueError, match="no gaps of a file"):
-            RangeSet.without(gaps, length)
+            RangeSet.from_gaps(gaps, length)

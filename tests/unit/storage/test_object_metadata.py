@@ -37,7 +37,7 @@ def declared(*pairs: tuple[str, str]) -> ObjectMetadata:
 
 @pytest.fixture
 def without_crc32c(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hashing, "crc32c", lambda: None)
+    monkeypatch.setattr(hashing, "crc32c_factory", lambda: None)
 
 
 def test_the_length_is_read_if_it_is_one() -> None:

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from packagex_async import AsyncPackageX
-from packagex_async._utils.call_site import Caller, caller
+from packagex_async._utils.call_site import CallSite, find_call_site
 from packagex_async.testing import Emulator
 
 
@@ -32,7 +32,7 @@ def line() -> int:
 
 def test_the_caller_is_the_nearest_line_outside_the_package() -> None:
     """A line of this very file, when nothing of ours is between."""
-    assert caller() == Caller(__file__, line(), __name__)
+    assert find_call_site() == CallSite(__file__, line(), __name__)
 
 
 async def test_a_client_that_is_not_closed_warns_naming_the_line_that_made_it(

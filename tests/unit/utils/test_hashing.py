@@ -14,7 +14,7 @@ from packagex_async._utils import hashing
 
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
-    cached = (hashing.crc32c, hashing._char)
+    cached = (hashing.crc32c_factory, hashing._ctypes_char)
     for call in cached:
         call.cache_clear()
     yield
@@ -33,7 +33,7 @@ def test_every_hash_gives_its_known_value(name: str) -> None:
     buffer = bytearray(b"0123456789")
     part = memoryview(buffer)[1:]
     for block in (b"123456789", memoryview(b"123456789"), part, part.toreadonly()):
-        whole, pieces = hashing.new(name), hashing.new(name)
+        whole, pieces = hashing.new_hasher(name), hashing.new_hasher(name)
         whole.update(block)
         pieces.update(block[:4])
         pieces.update(block[4:])
@@ -45,15 +45,15 @@ def test_every_hash_gives_its_known_value(name: str) -> None:
 def test_crc32c_without_ctypes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some build their Python without: then a block is copied."""
     monkeypatch.setitem(sys.modules, "ctypes", None)
-    digest = hashing.new("crc32c")
+    digest = hashing.new_hasher("crc32c")
     digest.update(memoryview(bytearray(b"123456789")))
     assert digest.digest() == known("crc32c")
 
 
 def test_hashes_that_can_be_computed_are_told() -> None:
     """Only those."""
-    assert all(map(hashing.available, ("crc32c", "md5", "sha256")))
-    assert not hashing.available("sha1")
+    assert all(map(hashing.is_supported, ("crc32c", "md5", "sha256")))
+    assert not hashing.is_supported("sha1")
 
 
 @pytest.mark.parametrize("library", [None, SimpleNamespace(implementation="python", Checksum=object)])
@@ -62,4 +62,4 @@ def test_crc32c_without_its_compiled_library_is_not_available(
 ) -> None:
     """Neither missing nor in pure Python would it be a help."""
     monkeypatch.setitem(sys.modules, "google_crc32c", library)
-    assert not hashing.available("crc32c")
+    assert not hashing.is_supported("crc32c")

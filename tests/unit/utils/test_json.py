@@ -20,9 +20,9 @@ from packagex_async._utils import json as json_module
 
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
-    json_module.orjson.cache_clear()
+    json_module.orjson_loads.cache_clear()
     yield
-    json_module.orjson.cache_clear()
+    json_module.orjson_loads.cache_clear()
 
 
 @pytest.fixture(params=["with orjson", "without orjson"])
