@@ -423,7 +423,7 @@ class AsyncExports:
         async with AsyncExitStack() as stack:
             with self._operations.running("stream()"):
                 body = await stack.enter_async_context(self._stream(export, which))
-            opened = await stack.enter_async_context(self._context.sessions.streams.opened(body))
+            opened = await stack.enter_async_context(self._context.sessions.streams.track(body))
             yield await stack.enter_async_context(aclosing(self._operations.steps("stream()", opened)))
 
     def download_all(
@@ -539,8 +539,8 @@ class AsyncExports:
         folder = LocalState(
             order.directory, layout_of(layout), terms, disk, clock, leftovers, durable=demands.durable
         )
-        budget = AdaptiveLimiter(concurrency, clock, retry_after_max=policy.retry_after_max)
-        context = attrs.evolve(self._context, limiter=budget)
+        limiter = AdaptiveLimiter(concurrency, clock, retry_after_max=policy.retry_after_max)
+        context = attrs.evolve(self._context, limiter=limiter)
         patience = Patience(timeout=timeout, on_wait=on_wait) if wait else None
         bulk = SyncRunner(source, folder, order, context, patience=patience)
         return self._operations.steps("download_all()", bulk.reports())

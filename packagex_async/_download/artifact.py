@@ -114,7 +114,7 @@ class ArtifactDownload:
     async def _persist(self) -> DownloadedFile:
         while True:
             try:
-                async with self.context.limiter.place():
+                async with self.context.limiter.slot():
                     kept = await self._try()
                 return kept or await self._conclude()
             except DownloadError as error:

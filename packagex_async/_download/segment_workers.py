@@ -103,7 +103,7 @@ class SegmentWorkers:
             received,
             self.work.left,
             working=1 + self.hired * self._proven,
-            sharing=self._budget.used,
+            sharing=self._budget.in_use,
         )
         if wanted == 1:
             self._cancel()
@@ -124,11 +124,11 @@ class SegmentWorkers:
         self.advanced(self._received)
 
     def _hire(self, most: int) -> None:
-        while self.hired < most and self.work.divisible and self._budget.borrow():
+        while self.hired < most and self.work.divisible and self._budget.try_acquire():
             if not self._proven:
                 self._trial_began = self._clock.monotonic()
             task = asyncio.create_task(self._work_on())
-            task.add_done_callback(lambda _: self._budget.give_back())
+            task.add_done_callback(lambda _: self._budget.release())
             self._tasks.add(task)
 
     def _settle(self) -> None:
