@@ -24,7 +24,7 @@ from packagex_async._listing.lister import list_exports, list_pages
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._polling.retrieval import Retrieved, retrieve
 from packagex_async._polling.waiter import CompletionWaiter, OnChange, OnWait, create
-from packagex_async._storage.download_urls import DownloadUrls, gone
+from packagex_async._storage.download_urls import DownloadUrls, export_gone_error
 from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
 from packagex_async.models import (
@@ -551,7 +551,7 @@ class AsyncExports:
     ) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
         offering = await self._offering(export, (artifact,))
         links = self._links(offering)
-        link = links.link(artifact)
+        link = links.get(artifact)
         if link is None:
             raise StorageError("the export does not offer it", export_id=offering.id, artifact=artifact)
         async with open_stream(link, links, self._context) as body:
@@ -584,7 +584,7 @@ class AsyncExports:
         try:
             return downloadable(await self._with_urls(export.id))
         except NotFoundError as error:
-            raise gone(export.id) from error
+            raise export_gone_error(export.id) from error
 
 
 def _demands(

@@ -20,10 +20,16 @@ from packagex_async._files.disk_errors import DiskError, destination_error
 from packagex_async._files.operations import FileDigest
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._partials.partial_writer import PartialFileWriter
+from packagex_async._storage.body_check import verify_body
+from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadata, ResponseHead
 from packagex_async._storage.response_check import Classification, Relation, classify
-from packagex_async._storage.storage_errors import DownloadUrl, broken_off, contradiction, unusable, verify
+from packagex_async._storage.storage_errors import (
+    contradiction_error,
+    interrupted_body_error,
+    unusable_body_error,
+)
 from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._utils.byte_ranges import Chunk
 from packagex_async._utils.decompression import BodyError, Decompressor
@@ -134,7 +140,7 @@ class ArtifactDownload:
             await self._part.start()
         if self._tries.wants_link(failure):
             try:
-                self.link = await self.links.fresh(self.link)
+                self.link = await self.links.refresh(self.link)
             except ExportGoneError:
                 await self._crew.dismiss()
                 await self._part.start()
@@ -209,7 +215,7 @@ class ArtifactDownload:
         return await self.context.storage.get(self.link, self._known.range_headers(span.position, span.end))
 
     def _classify(self, answer: StorageResponse, span: Segment | None = None) -> Classification:
-        head = ResponseHead.of(answer.status, answer.headers)
+        head = ResponseHead.parse(answer.status, answer.headers)
         return classify(self._known, head, None if span is None else span.position)
 
     async def _receive_span(self, answer: StorageResponse, span: Segment) -> None:
@@ -218,7 +224,7 @@ class ArtifactDownload:
 
     async def _receive_whole(self, answer: StorageResponse, found: Classification) -> DownloadedFile | None:
         if found.relation is Relation.CONTRADICTS:
-            raise contradiction(self.link, found.reason, answer.status)
+            raise contradiction_error(self.link, found.reason, answer.status)
         await self._crew.dismiss()
         self._known = known = found.metadata
         self._resumed = False
@@ -246,9 +252,13 @@ class ArtifactDownload:
     def _meets_demands(self, size: int | None) -> None:
         most = self.demands.max_size
         if most is not None and size is not None and size > most:
-            raise unusable(self.link, f"it has {size} bytes or more, which is above max_size={most}")
+            raise unusable_body_error(
+                self.link, f"it has {size} bytes or more, which is above max_size={most}"
+            )
         if self.demands.verified and self._known.wire_length is None and not self._known.hashes:
-            raise unusable(self.link, "it declares neither length nor hash, and require_verification is set")
+            raise unusable_body_error(
+                self.link, "it declares neither length nor hash, and require_verification is set"
+            )
 
     async def _receive(self, answer: StorageResponse, span: Segment) -> None:
         try:
@@ -257,13 +267,15 @@ class ArtifactDownload:
                 if not span.left:
                     return
         except ConnectionFailedError as error:
-            raise broken_off(self.link, self._known, self._part.received, error) from None
+            raise interrupted_body_error(
+                self.link, self._part.received, self._known.wire_length, error
+            ) from None
         except BodyError as error:
             raise self._unusable(error) from None
         if self._known.length is None:
             span.end = span.position
         elif span.left:
-            raise broken_off(self.link, self._known, self._part.received)
+            raise interrupted_body_error(self.link, self._part.received, self._known.wire_length)
 
     async def _write(self, block: Chunk, span: Segment) -> None:
         # Taken note of before any wait: another connection may take over the rest meanwhile.
@@ -284,7 +296,7 @@ class ArtifactDownload:
         return self._file(measured, verified)
 
     def _verify(self, measured: FileDigest) -> Verified:
-        return verify(
+        return verify_body(
             self.link,
             self._known,
             received=measured.size if self._known.encoding is None else self._part.received,
@@ -294,7 +306,7 @@ class ArtifactDownload:
         )
 
     def _unusable(self, error: BodyError) -> StorageError:
-        return unusable(self.link, str(error))
+        return unusable_body_error(self.link, str(error))
 
     def _kept(self, there: FileDigest) -> DownloadedFile:
         known = self._known

@@ -19,8 +19,8 @@ from packagex_async._files.layouts import flat
 from packagex_async._files.operations import FATAL_ERRNOS
 from packagex_async._files.paths import require_directories
 from packagex_async._partials.partial_index import PartialIndex
+from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
-from packagex_async._storage.storage_errors import DownloadUrl
 from packagex_async.errors import ConfigurationError, DestinationError, DownloadError, ExportGoneError
 from packagex_async.models import Artifact, Export
 from packagex_async.report import (
@@ -93,7 +93,7 @@ async def download_artifacts(
 
     When the export was deleted before all of them had arrived, that is the report's `error`.
     """
-    missing = tuple(artifact for artifact in order.artifacts if links.link(artifact) is None)
+    missing = tuple(artifact for artifact in order.artifacts if links.get(artifact) is None)
     batch = ExportDownload(export, links, order, context)
     outcomes = await batch.run()
     return DownloadReport(
@@ -145,7 +145,7 @@ class ExportDownload:
     def __init__(
         self, export: Export, links: DownloadUrls, order: DownloadPlan, context: ClientContext
     ) -> None:
-        self._links = [link for artifact in order.artifacts if (link := links.link(artifact))]
+        self._links = [link for artifact in order.artifacts if (link := links.get(artifact))]
         self._targets = {link.artifact: order.target(export, link.artifact) for link in self._links}
         self._source = links
         self._order = order

@@ -9,10 +9,16 @@ from packagex_async import _logs
 from packagex_async._context import ClientContext
 from packagex_async._download.attempts import AttemptTracker
 from packagex_async._files.operations import START_SIZE
+from packagex_async._storage.body_check import verify_body
+from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadata, ResponseHead
 from packagex_async._storage.response_check import PAGE, Classification, Relation, classify, is_page
-from packagex_async._storage.storage_errors import DownloadUrl, broken_off, contradiction, unusable, verify
+from packagex_async._storage.storage_errors import (
+    contradiction_error,
+    interrupted_body_error,
+    unusable_body_error,
+)
 from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._utils import hashing
 from packagex_async._utils.byte_ranges import Chunk
@@ -75,7 +81,7 @@ class _BodyCheck:
         if self._decoder is not None:
             self._decoder.end()
         held = self._held or b""
-        verify(
+        verify_body(
             link,
             metadata,
             received=self._received,
@@ -134,7 +140,7 @@ class ResumableBody:
             if held := self._check.finish(self._link, self._known):
                 yield held
         except BodyError as error:
-            raise unusable(self._link, str(error)) from None
+            raise unusable_body_error(self._link, str(error)) from None
 
     async def _blocks(self) -> AsyncGenerator[Chunk, None]:
         while True:
@@ -146,9 +152,9 @@ class ResumableBody:
                     yield block
                 if self._known.length is None or self._is_complete:
                     return
-                failure = broken_off(self._link, self._known, self._received)
+                failure = interrupted_body_error(self._link, self._received, self._known.wire_length)
             except ConnectionFailedError as error:
-                failure = broken_off(self._link, self._known, self._received, error)
+                failure = interrupted_body_error(self._link, self._received, self._known.wire_length, error)
             if self._received and not self._known.is_recognizable:
                 raise failure
             await self._wait_after(failure)
@@ -168,7 +174,7 @@ class ResumableBody:
         if not self._received:
             answer, found = await self._get(None)
             if found.relation is Relation.CONTRADICTS:
-                raise contradiction(self._link, found.reason, answer.status)
+                raise contradiction_error(self._link, found.reason, answer.status)
             self._known = found.metadata
             self._check = _BodyCheck(self._known)
             return answer
@@ -184,9 +190,11 @@ class ResumableBody:
     def _skipping(self, answer: StorageResponse, found: Classification) -> StorageResponse:
         """Use a response that carries the object from its first byte, if it is certainly the same object."""
         if found.relation is Relation.CONTRADICTS:
-            raise contradiction(self._link, found.reason, answer.status)
+            raise contradiction_error(self._link, found.reason, answer.status)
         if not (found.is_confirmed and found.metadata.is_recognizable):
-            raise unusable(self._link, f"it does not follow the {self._received} bytes that were handed out")
+            raise unusable_body_error(
+                self._link, f"it does not follow the {self._received} bytes that were handed out"
+            )
         self._skip = self._received
         return answer
 
@@ -194,12 +202,12 @@ class ResumableBody:
         await self._answers.aclose()
         headers = {} if offset is None else self._known.range_headers(offset, self._known.length or offset)
         answer = self._answers.enter_context(closing(await self._storage.get(self._link, headers)))
-        head = ResponseHead.of(answer.status, answer.headers)
+        head = ResponseHead.parse(answer.status, answer.headers)
         return answer, classify(self._known, head, offset)
 
     async def _wait_after(self, failure: DownloadError) -> None:
         if self._tries.wants_link(failure):
-            self._link = await self._links.fresh(self._link)
+            self._link = await self._links.refresh(self._link)
             return
         delay = self._tries.delay_after(failure)
         if delay is None:

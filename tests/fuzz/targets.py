@@ -21,9 +21,10 @@ from packagex_async._api.responses import (
     raise_for_status,
     retry_after,
 )
+from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.object_metadata import ContentRange, ObjectMetadata, ResponseHead
 from packagex_async._storage.response_check import classify, is_page
-from packagex_async._storage.storage_errors import DownloadUrl, refusal
+from packagex_async._storage.storage_errors import status_error
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._transport.url_policy import (
     UrlPolicy,
@@ -48,7 +49,7 @@ def _text(data: bytes) -> str:
 def _head(data: bytes) -> ResponseHead:
     first, *lines = _text(data).split("\n")
     status = int(first) if first.isascii() and first.isdigit() and len(first) == 3 else 200
-    return ResponseHead.of(
+    return ResponseHead.parse(
         status, CIMultiDict([(name, value) for name, _, value in (line.partition(":") for line in lines)])
     )
 
@@ -62,7 +63,7 @@ def response_heads(data: bytes) -> None:
         assert found.reason.isprintable(), found.reason
         assert len(found.reason) < 400
         assert found.metadata.length is None or found.metadata.length >= 0
-    ContentRange.of(_text(data))
+    ContentRange.parse(_text(data))
     is_page(data)
 
 
@@ -95,8 +96,8 @@ def urls(data: bytes) -> None:
                 # The query on the wire is the text that was signed.
                 query = address.partition("#")[0].partition("?")[2]
                 assert rules.permit(address).raw_query_string == query
-    link = DownloadUrl(export_id="exp_1", artifact=Artifact.CSV, url=text)
-    assert CANARY not in str(refusal(link, 403, data, now=0.0))
+    url = DownloadUrl(export_id="exp_1", artifact=Artifact.CSV, url=text)
+    assert CANARY not in str(status_error(url, 403, data, now=0.0))
     with suppress(ConfigurationError):
         check_base_url(text)
 
