@@ -110,7 +110,7 @@ STEPS = (
     WRITE := Step(0, 2, "Write a partial beside the target", "_partials/partial_writer.py", (
         _BLOCKS, "a large one over several connections, if faster",
     )),
-    VERIFY := Step(0, 3, "Verify", "_storage/storage_errors.py", (
+    VERIFY := Step(0, 3, "Verify", "_storage/body_check.py", (
         "length and hash, where they were declared: that", "makes it checksum, length or none",
     )),
     PUBLISH := Step(0, 4, "Publish", "_partials/partial_file.py", (

@@ -24,7 +24,7 @@ from packagex_async._listing.lister import list_exports, list_pages
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._polling.retrieval import Retrieved, retrieve
 from packagex_async._polling.waiter import CompletionWaiter, OnChange, OnWait, create
-from packagex_async._storage.download_urls import DownloadUrls, gone
+from packagex_async._storage.download_urls import DownloadUrls, export_gone_error
 from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
 from packagex_async.models import (
@@ -426,7 +426,7 @@ class AsyncExports:
         async with AsyncExitStack() as stack:
             with self._operations.running("stream()"):
                 body = await stack.enter_async_context(self._stream(export, which))
-            opened = await stack.enter_async_context(self._context.sessions.streams.opened(body))
+            opened = await stack.enter_async_context(self._context.sessions.streams.track(body))
             yield await stack.enter_async_context(aclosing(self._operations.steps("stream()", opened)))
 
     def download_all(
@@ -542,8 +542,8 @@ class AsyncExports:
         folder = LocalState(
             order.directory, layout_of(layout), terms, disk, clock, leftovers, durable=demands.durable
         )
-        budget = AdaptiveLimiter(concurrency, clock, retry_after_max=policy.retry_after_max)
-        context = attrs.evolve(self._context, limiter=budget)
+        limiter = AdaptiveLimiter(concurrency, clock, retry_after_max=policy.retry_after_max)
+        context = attrs.evolve(self._context, limiter=limiter)
         patience = Patience(timeout=timeout, on_wait=on_wait) if wait else None
         bulk = SyncRunner(source, folder, order, context, patience=patience)
         return self._operations.steps("download_all()", bulk.reports())
@@ -554,7 +554,7 @@ class AsyncExports:
     ) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
         offering = await self._offering(export, (artifact,))
         links = self._links(offering)
-        link = links.link(artifact)
+        link = links.get(artifact)
         if link is None:
             raise StorageError("the export does not offer it", export_id=offering.id, artifact=artifact)
         async with open_stream(link, links, self._context) as body:
@@ -583,7 +583,7 @@ class AsyncExports:
         try:
             return downloadable(await self._with_urls(export.id))
         except NotFoundError as error:
-            raise gone(export.id) from error
+            raise export_gone_error(export.id) from error
 
 
 def _successful(report: DownloadReport) -> DownloadReport:

@@ -1,1 +1,1 @@
-"""Limits and bookkeeping for concurrent work of one client."""
+"""Limits for concurrent requests, and the running operations of a client."""

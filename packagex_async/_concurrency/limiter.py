@@ -1,4 +1,4 @@
-"""One budget of connections for all that go to one far side: smaller when it refuses, slowly larger again."""
+"""An adaptive limit for concurrent requests: halved when a server throttles, then raised step by step."""
 
 from __future__ import annotations
 
@@ -9,125 +9,127 @@ from packagex_async.errors import ApiError, StorageError
 from packagex_async.retry import Clock
 
 DEFAULT_LIMIT = 100
-"""Places where nobody has said how many; aiohttp's connectors allow as many connections."""
+"""Concurrent requests if no limit is given; the default of aiohttp's connectors."""
 
-_SPREAD = 0.1
-"""The most seconds between two places that are handed out after a pause the far side has asked for."""
+_MAX_SPACING = 0.1
+"""Maximum seconds between two requests that start after a `Retry-After`."""
 
-_TOO_MANY = frozenset({429, 503})
+_THROTTLING_STATUSES = frozenset({429, 503})
 
 
 class AdaptiveLimiter:
-    """Places that requests hold while they are under way, handed out in the order they are asked for.
+    """Limits concurrent requests, first come, first served (additive increase, multiplicative decrease).
 
     Args:
-        limit: The most places.
-        clock: What tells the time.
-        retry_after_max: Seconds; a far side that asks for a longer pause is not waited for.
+        max_limit: The maximum number of concurrent requests.
+        clock: The source of time.
+        retry_after_max: Seconds. A longer `Retry-After` does not delay other requests.
 
     Attributes:
-        allowed: How many places there are at the moment, from 1 to the limit.
-        used: How many are held. After a refusal these may be more than are allowed, until enough are back.
-        burst: How often the budget was halved. A request that began in an earlier burst tells nothing new.
+        limit: The current limit, from 1 to `max_limit`.
+        in_use: The number of acquired slots. After a decrease it may exceed `limit` for a while.
+        decreases: How often the limit was halved. A request that started before the latest decrease does not
+            cause another one.
     """
 
-    def __init__(self, limit: int, clock: Clock, *, retry_after_max: float = 120.0) -> None:
-        self.allowed: int = limit
-        self.used: int = 0
-        self.burst: int = 0
-        self._limit = limit
+    def __init__(self, max_limit: int, clock: Clock, *, retry_after_max: float = 120.0) -> None:
+        self.limit: int = max_limit
+        self.in_use: int = 0
+        self.decreases: int = 0
+        self._max_limit = max_limit
         self._clock = clock
         self._retry_after_max = retry_after_max
-        self._served = 0
+        self._successes = 0
         self._waiting = 0
-        self._opens = float("-inf")
-        self._held = 0
-        # Whoever holds it is the next to get a place.
-        self._turnstile = asyncio.Lock()
+        self._paused_until = float("-inf")
+        self._to_space = 0
+        # The holder of the lock is the next to acquire a slot.
+        self._queue = asyncio.Lock()
         self._changed = asyncio.Event()
 
-    def place(self) -> Slot:
-        """`async with` it around a request and its body; refusals and successes are told to the budget."""
+    def slot(self) -> Slot:
+        """Return a context manager that holds a slot for one request, including its body."""
         return Slot(self)
 
-    def borrow(self) -> bool:
-        """Take a place if one is free and nobody waits for it; whether that worked. `give_back` it."""
-        if self._waiting or self._shut() > 0 or self.used >= self.allowed:
+    def try_acquire(self) -> bool:
+        """Acquire a slot if one is free and no request waits; return whether it was acquired."""
+        if self._waiting or self._pause() > 0 or self.in_use >= self.limit:
             return False
-        self.used += 1
+        self.in_use += 1
         return True
 
-    def give_back(self) -> None:
-        """Return a place."""
-        self.used -= 1
-        self._changed.set()
-
-    def refused(self, retry_after: float | None, burst: int) -> None:
-        """The far side has refused a request, begun in `burst`, for there are too many.
-
-        Args:
-            retry_after: Seconds it asked to wait, if it did: nobody gets a place before they are over.
-            burst: What `burst` was when the request began.
-        """
-        self._served = 0
-        if burst == self.burst:
-            self.burst += 1
-            self.allowed = max(self.allowed // 2, 1)
-        if retry_after is not None and retry_after <= self._retry_after_max:
-            self._opens = max(self._opens, self._clock.monotonic() + retry_after)
-            self._held = self.allowed
-
-    def served(self) -> None:
-        """A request has come to a good end; as many of them as there are places bring one more place."""
-        if self.allowed == self._limit:
-            return
-        self._served += 1
-        if self._served >= self.allowed:
-            self._served = 0
-            self.allowed += 1
-            self._changed.set()
-
-    async def wait_for_place(self) -> None:
-        """Take a place, after all who have asked before."""
+    async def acquire(self) -> None:
+        """Acquire a slot, after all requests that asked for one earlier."""
         self._waiting += 1
         try:
-            async with self._turnstile:
-                await self._turn()
-                self.used += 1
+            async with self._queue:
+                await self._wait()
+                self.in_use += 1
         finally:
             self._waiting -= 1
 
-    async def _turn(self) -> None:
+    def release(self) -> None:
+        """Release a slot."""
+        self.in_use -= 1
+        self._changed.set()
+
+    def on_throttled(self, retry_after: float | None, decreases: int) -> None:
+        """Lower the limit, because the server has refused a request with a 429 or a 503.
+
+        Args:
+            retry_after: Seconds from the `Retry-After` of the response. No request starts earlier.
+            decreases: The value of `decreases` when the request started.
+        """
+        self._successes = 0
+        if decreases == self.decreases:
+            self.decreases += 1
+            self.limit = max(self.limit // 2, 1)
+        if retry_after is not None and retry_after <= self._retry_after_max:
+            self._paused_until = max(self._paused_until, self._clock.monotonic() + retry_after)
+            self._to_space = self.limit
+
+    def on_success(self) -> None:
+        """Count a successful request; after `limit` of them, raise the limit by one."""
+        if self.limit == self._max_limit:
+            return
+        self._successes += 1
+        if self._successes >= self.limit:
+            self._successes = 0
+            self.limit += 1
+            self._changed.set()
+
+    async def _wait(self) -> None:
         while True:
-            if (seconds := self._shut()) > 0:
+            if (seconds := self._pause()) > 0:
                 await self._clock.sleep(seconds)
-            elif self.used >= self.allowed:
+            elif self.in_use >= self.limit:
                 self._changed.clear()
                 await self._changed.wait()
             else:
                 break
-        if self._held:
-            # Those whom the same pause has held do not rush in together.
-            self._held -= 1
-            self._opens = self._clock.monotonic() + self._clock.jitter(_SPREAD)
+        if self._to_space:
+            # Requests that the same pause has delayed do not all start at once.
+            self._to_space -= 1
+            self._paused_until = self._clock.monotonic() + self._clock.jitter(_MAX_SPACING)
 
-    def _shut(self) -> float:
-        return self._opens - self._clock.monotonic()
+    def _pause(self) -> float:
+        """Return the remaining seconds of the pause."""
+        return self._paused_until - self._clock.monotonic()
 
 
 class Slot:
-    """One place of a budget, held by one request."""
+    """A slot of a limiter, held by one request. Its outcome adjusts the limit."""
 
-    __slots__ = ("_budget", "_burst")
+    __slots__ = ("_decreases", "_limiter")
 
-    def __init__(self, budget: AdaptiveLimiter) -> None:
-        self._budget = budget
-        self._burst = 0
+    def __init__(self, limiter: AdaptiveLimiter) -> None:
+        self._limiter = limiter
+        self._decreases = 0
 
     async def __aenter__(self) -> None:
-        if not self._budget.borrow():
-            await self._budget.wait_for_place()
-        self._burst = self._budget.burst
+        if not self._limiter.try_acquire():
+            await self._limiter.acquire()
+        self._decreases = self._limiter.decreases
 
     async def __aexit__(
         self,
@@ -136,7 +138,7 @@ class Slot:
         traceback: TracebackType | None,
     ) -> None:
         if error is None:
-            self._budget.served()
-        elif isinstance(error, (ApiError, StorageError)) and error.status in _TOO_MANY:
-            self._budget.refused(error.retry_after, self._burst)
-        self._budget.give_back()
+            self._limiter.on_success()
+        elif isinstance(error, (ApiError, StorageError)) and error.status in _THROTTLING_STATUSES:
+            self._limiter.on_throttled(error.retry_after, self._decreases)
+        self._limiter.release()

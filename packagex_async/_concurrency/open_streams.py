@@ -1,4 +1,4 @@
-"""The open streams of a client: each holds a connection, also while its consumer does something else."""
+"""The open streams of a client. Each one occupies a connection, even while its consumer does not read."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ T = TypeVar("T")
 
 
 class OpenStreams:
-    """Knows for how long the consumers of open streams have not read."""
+    """Tracks open streams, and how long their consumers have not read."""
 
     def __init__(self) -> None:
         self._idle_since: dict[object, float | None] = {}
 
     @asynccontextmanager
-    async def opened(self, items: AsyncGenerator[T, None]) -> AsyncGenerator[AsyncGenerator[T, None], None]:
-        """Count a stream as open while the block runs; yield its items, to be read in place of `items`."""
+    async def track(self, items: AsyncGenerator[T, None]) -> AsyncGenerator[AsyncGenerator[T, None], None]:
+        """Count a stream as open while the block runs; yield a generator to read instead of `items`."""
         stream = object()
         self._idle_since[stream] = _now()
         try:
-            async with aclosing(self._read(stream, items)) as read:
-                yield read
+            async with aclosing(self._read(stream, items)) as tracked:
+                yield tracked
         finally:
             del self._idle_since[stream]
 
     def count_idle(self, seconds: float) -> int:
-        """Return how many consumers have not read for `seconds`."""
-        before = _now() - seconds
-        return sum(since is not None and since <= before for since in self._idle_since.values())
+        """Return how many consumers have not read for at least `seconds`."""
+        limit = _now() - seconds
+        return sum(since is not None and since <= limit for since in self._idle_since.values())
 
     async def _read(self, stream: object, items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
         self._idle_since[stream] = None

@@ -1,4 +1,4 @@
-"""The running operations of a client: closing it ends each of them with an error that says so."""
+"""The running operations of a client. Closing the client ends each of them with a `ClientClosedError`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Operations:
-    """The running operations of one client, which belongs to one event loop in one process.
+    """The running operations of a client. A client belongs to one event loop in one process.
 
     Attributes:
         closed: Whether the client was closed; no operation starts afterwards.
@@ -28,20 +28,20 @@ class Operations:
         self._waiters: list[asyncio.Future[None]] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError("a client is not pickled: create one where it is needed, with the key from there")
+        raise TypeError("a client cannot be pickled: create a client in each process")
 
     def running(self, name: str) -> _Running:
-        """Return a context for one operation, or for one step of a generator.
+        """Return a context manager for one operation, or for one step of a generator.
 
-        An operation within an operation of the same task counts as a part of it.
+        An operation inside another operation of the same task is part of it.
 
         Args:
-            name: What the error says was running.
+            name: The name of the operation in error messages.
         """
         return _Running(self, name)
 
     async def steps(self, name: str, items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-        """Yield what `items` yields; each step is an operation, and nothing runs between two steps."""
+        """Yield each item of `items`. Each step is an operation; no operation runs between two steps."""
         async with aclosing(items):
             while True:
                 with self.running(name):
@@ -75,12 +75,12 @@ class Operations:
         return process != os.getpid() or loop.is_closed()
 
     async def close(self) -> None:
-        """End all running operations and wait until they have cleaned up; idempotent.
+        """End all running operations and wait until they have cleaned up. Idempotent.
 
-        An operation of the current task goes on: see `end_current`.
+        An operation of the current task continues: see `end_current`.
 
         Raises:
-            ConfigurationError: They run on another event loop.
+            ConfigurationError: The client belongs to another event loop or process.
         """
         if self._owner is not None:
             self._check_owner()
@@ -110,12 +110,12 @@ class Operations:
             self._owner = loop, process
         elif self._owner[1] != process:
             raise ConfigurationError(
-                "the client was made by the parent process and cannot be used after a fork: "
-                "make a client in each process"
+                "the client was created by the parent process and cannot be used after a fork: "
+                "create a client in each process"
             )
         elif self._owner[0] is not loop:
             raise ConfigurationError(
-                "the client was used on another event loop, or in another thread: make a client for each loop"
+                "the client belongs to another event loop or thread: create a client for each event loop"
             )
 
     def enter(self, running: _Running) -> asyncio.Task[object] | None:
@@ -137,7 +137,7 @@ class Operations:
 
 
 class _Running:
-    """One running operation; it counts cancellations as `asyncio.timeout` does."""
+    """A running operation. It counts cancellations as `asyncio.timeout` does."""
 
     __slots__ = ("_cancelling", "_interrupted", "_name", "_operations", "_task")
 
@@ -163,13 +163,13 @@ class _Running:
             raise ClientClosedError(f"the client was closed while {self._name} was running") from None
 
     def interrupt(self) -> None:
-        """End the operation; one that was interrupted before is left alone."""
+        """Cancel the operation, unless it was interrupted before."""
         if self._task is not None and not self._interrupted:
             self._interrupted = True
             self._task.cancel()
 
     def is_interrupted(self) -> bool:
-        """Whether the operation was interrupted, and cancelled by nobody else."""
+        """Whether the operation was interrupted, and not cancelled for another reason."""
         return (
             self._interrupted and self._task is not None and self._task.cancelling() <= self._cancelling + 1
         )

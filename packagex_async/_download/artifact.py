@@ -18,10 +18,16 @@ from packagex_async._download.throughput import LARGE
 from packagex_async._files.operations import FileDigest
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._partials.partial_writer import PartialFileWriter
+from packagex_async._storage.body_check import verify_body
+from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadata, ResponseHead
 from packagex_async._storage.response_check import Classification, Relation, classify
-from packagex_async._storage.storage_errors import DownloadUrl, broken_off, contradiction, unusable, verify
+from packagex_async._storage.storage_errors import (
+    contradiction_error,
+    interrupted_body_error,
+    unusable_body_error,
+)
 from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._utils.decompression import DecompressionError, Decompressor
 from packagex_async.errors import (
@@ -30,6 +36,7 @@ from packagex_async.errors import (
     DestinationError,
     DownloadError,
     ExportGoneError,
+    StorageError,
 )
 from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
 
@@ -90,7 +97,7 @@ class ArtifactDownload:
                 await self._writer.start()
             while True:
                 try:
-                    async with self.context.limiter.place():
+                    async with self.context.limiter.slot():
                         file = await self._attempt()
                     file = file or await self._publish()
                     break
@@ -133,7 +140,7 @@ class ArtifactDownload:
 
     async def _refresh_url(self) -> None:
         try:
-            self.url = await self.urls.fresh(self.url)
+            self.url = await self.urls.refresh(self.url)
         except ExportGoneError:
             await self._workers.stop()
             await self._writer.start()
@@ -169,7 +176,7 @@ class ArtifactDownload:
         return {} if segment is None else self._known.range_headers(segment.position, segment.end)
 
     def _classify(self, response: StorageResponse, segment: Segment | None) -> Classification:
-        head = ResponseHead.of(response.status, response.headers)
+        head = ResponseHead.parse(response.status, response.headers)
         return classify(self._known, head, None if segment is None else segment.position)
 
     async def _receive_response(
@@ -183,7 +190,7 @@ class ArtifactDownload:
         found = self._classify(response, segment)
         if segment is None:
             if found.relation is Relation.CONTRADICTS:
-                raise contradiction(self.url, found.reason, response.status)
+                raise contradiction_error(self.url, found.reason, response.status)
             return await self._receive_object(response, found.metadata), True
         match found.relation:
             case Relation.CONTINUES:
@@ -243,9 +250,13 @@ class ArtifactDownload:
     def _check_limits(self, size: int | None) -> None:
         limit = self.options.max_size
         if limit is not None and size is not None and size > limit:
-            raise unusable(self.url, f"it has {size} bytes or more, which is above max_size={limit}")
+            raise unusable_body_error(
+                self.url, f"it has {size} bytes or more, which is above max_size={limit}"
+            )
         if self.options.verified and self._known.wire_length is None and not self._known.hashes:
-            raise unusable(self.url, "it declares neither length nor hash, and require_verification is set")
+            raise unusable_body_error(
+                self.url, "it declares neither length nor hash, and require_verification is set"
+            )
 
     async def _receive(self, response: StorageResponse, segment: Segment) -> None:
         try:
@@ -257,13 +268,15 @@ class ArtifactDownload:
                 if not segment.remaining:
                     return
         except ConnectionFailedError as error:
-            raise broken_off(self.url, self._known, self._writer.received, error) from None
+            raise interrupted_body_error(
+                self.url, self._writer.received, self._known.wire_length, error
+            ) from None
         except DecompressionError as error:
-            raise unusable(self.url, str(error)) from None
+            raise self._unusable(str(error)) from None
         if self._known.length is None:
             segment.finish()
         elif segment.remaining:
-            raise broken_off(self.url, self._known, self._writer.received)
+            raise self._interrupted()
 
     def _report_progress(self, received: int) -> None:
         self._check_limits(None if self._known.encoding else received)
@@ -271,15 +284,21 @@ class ArtifactDownload:
         self._emit(ProgressKind.ADVANCED, received=received)
         self._workers.advance(received)
 
+    def _unusable(self, reason: str) -> StorageError:
+        return unusable_body_error(self.url, reason)
+
+    def _interrupted(self, error: ConnectionFailedError | None = None) -> DownloadError:
+        return interrupted_body_error(self.url, self._writer.received, self._known.wire_length, error)
+
     async def _publish(self) -> DownloadedFile:
         try:
             digest, verified = await self._writer.publish(self._verify, overwrite=self.options.overwrite)
         except DecompressionError as error:
-            raise unusable(self.url, str(error)) from None
+            raise self._unusable(str(error)) from None
         return self._file(digest, verified)
 
     def _verify(self, digest: FileDigest) -> Verified:
-        return verify(
+        return verify_body(
             self.url,
             self._known,
             received=digest.size if self._known.encoding is None else self._writer.received,

@@ -18,8 +18,8 @@ from packagex_async._files.layouts import flat
 from packagex_async._files.operations import FATAL_ERRNOS
 from packagex_async._files.paths import require_directories
 from packagex_async._partials.partial_index import PartialIndex
+from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
-from packagex_async._storage.storage_errors import DownloadUrl
 from packagex_async.errors import ConfigurationError, DestinationError, DownloadError, ExportGoneError
 from packagex_async.models import Artifact, Export
 from packagex_async.report import (
@@ -133,7 +133,7 @@ class ExportDownload:
         self._urls = urls
         self._plan = plan
         self._context = context
-        self._offered = [url for artifact in plan.artifacts if (url := urls.link(artifact))]
+        self._offered = [url for artifact in plan.artifacts if (url := urls.get(artifact))]
         self._targets = {url.artifact: plan.target(export, url.artifact) for url in self._offered}
         self._semaphore = asyncio.Semaphore(plan.concurrency)
         self._tasks: list[asyncio.Task[_Outcome]] = []

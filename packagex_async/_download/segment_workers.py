@@ -126,7 +126,7 @@ class SegmentWorkers:
             received,
             self._queue.remaining,
             active=1 + len(self._tasks) * self._is_confirmed,
-            sharing=self._limiter.used,
+            sharing=self._limiter.in_use,
         )
         if wanted == 1:
             self._cancel()
@@ -148,11 +148,11 @@ class SegmentWorkers:
         self.advance(self._received)
 
     def _add_connections(self, limit: int) -> None:
-        while len(self._tasks) < limit and self._queue.is_divisible and self._limiter.borrow():
+        while len(self._tasks) < limit and self._queue.is_divisible and self._limiter.try_acquire():
             if not self._is_confirmed:
                 self._trial_started_at = self._clock.monotonic()
             task = asyncio.create_task(self._run())
-            task.add_done_callback(lambda _: self._limiter.give_back())
+            task.add_done_callback(lambda _: self._limiter.release())
             self._tasks.add(task)
 
     def _raise_errors(self) -> None:

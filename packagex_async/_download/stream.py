@@ -9,10 +9,16 @@ from packagex_async import _logs
 from packagex_async._context import ClientContext
 from packagex_async._download.attempts import AttemptTracker
 from packagex_async._files.operations import START_SIZE
+from packagex_async._storage.body_check import verify_body
+from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadata, ResponseHead
 from packagex_async._storage.response_check import PAGE, Classification, Relation, classify, is_page
-from packagex_async._storage.storage_errors import DownloadUrl, broken_off, contradiction, unusable, verify
+from packagex_async._storage.storage_errors import (
+    contradiction_error,
+    interrupted_body_error,
+    unusable_body_error,
+)
 from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._utils import hashing
 from packagex_async._utils.byte_ranges import Chunk
@@ -80,7 +86,7 @@ class _BodyCheck:
         if self._decoder is not None:
             self._decoder.end()
         held = self._held or b""
-        verify(
+        verify_body(
             url,
             metadata,
             received=self._received,
@@ -139,7 +145,7 @@ class ResumableBody:
             if held := self._check.finish(self._url, self._known):
                 yield held
         except DecompressionError as error:
-            raise unusable(self._url, str(error)) from None
+            raise unusable_body_error(self._url, str(error)) from None
 
     async def _chunks(self) -> AsyncGenerator[Chunk, None]:
         while True:
@@ -151,9 +157,9 @@ class ResumableBody:
                     yield chunk
                 if self._known.length is None or self._is_complete:
                     return
-                failure = broken_off(self._url, self._known, self._received)
+                failure = interrupted_body_error(self._url, self._received, self._known.wire_length)
             except ConnectionFailedError as error:
-                failure = broken_off(self._url, self._known, self._received, error)
+                failure = interrupted_body_error(self._url, self._received, self._known.wire_length, error)
             if self._received and not self._known.is_recognizable:
                 raise failure
             await self._wait_after(failure)
@@ -173,7 +179,7 @@ class ResumableBody:
         if not self._received:
             response, found = await self._get(None)
             if found.relation is Relation.CONTRADICTS:
-                raise contradiction(self._url, found.reason, response.status)
+                raise contradiction_error(self._url, found.reason, response.status)
             self._known = found.metadata
             self._check = _BodyCheck(self._known)
             return response
@@ -189,9 +195,11 @@ class ResumableBody:
     def _continue_from_start(self, response: StorageResponse, found: Classification) -> StorageResponse:
         """Use a response that carries the object from its first byte, if it is certainly the same object."""
         if found.relation is Relation.CONTRADICTS:
-            raise contradiction(self._url, found.reason, response.status)
+            raise contradiction_error(self._url, found.reason, response.status)
         if not (found.is_confirmed and found.metadata.is_recognizable):
-            raise unusable(self._url, f"it does not continue the {self._received} bytes that were received")
+            raise unusable_body_error(
+                self._url, f"it does not continue the {self._received} bytes that were received"
+            )
         self._skip = self._received
         return response
 
@@ -199,12 +207,12 @@ class ResumableBody:
         await self._responses.aclose()
         headers = {} if offset is None else self._known.range_headers(offset, self._known.length or offset)
         response = self._responses.enter_context(closing(await self._storage.get(self._url, headers)))
-        head = ResponseHead.of(response.status, response.headers)
+        head = ResponseHead.parse(response.status, response.headers)
         return response, classify(self._known, head, offset)
 
     async def _wait_after(self, failure: DownloadError) -> None:
         if self._attempts.wants_new_url(failure):
-            self._url = await self._urls.fresh(self._url)
+            self._url = await self._urls.refresh(self._url)
             return
         delay = self._attempts.delay_after(failure)
         if delay is None:

@@ -12,7 +12,7 @@ import attrs
 from packagex_async._api.statuses import is_under_way
 from packagex_async._polling.retrieval import Retrieved
 from packagex_async._polling.schedule import PollSchedule, outlived
-from packagex_async._storage.download_urls import gone
+from packagex_async._storage.download_urls import export_gone_error
 from packagex_async.errors import NotFoundError, RequestTimeoutError
 from packagex_async.models import Export
 from packagex_async.retry import Clock
@@ -109,7 +109,7 @@ class PollQueue:
             async with asyncio.timeout(turn.waiting.last_look):
                 return await self._retrieve(turn.export_id)
         except NotFoundError as error:
-            raise gone(turn.export_id) from error
+            raise export_gone_error(turn.export_id) from error
         except RequestTimeoutError:
             raise
         except TimeoutError:

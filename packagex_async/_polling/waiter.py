@@ -11,7 +11,7 @@ from packagex_async._api.statuses import failure
 from packagex_async._context import ClientContext
 from packagex_async._polling.retrieval import Retrieved, retrieve
 from packagex_async._polling.schedule import PollSchedule, outlived
-from packagex_async._storage.download_urls import gone
+from packagex_async._storage.download_urls import export_gone_error
 from packagex_async._transport.api_client import ApiClient
 from packagex_async.errors import (
     DecodeError,
@@ -91,7 +91,7 @@ class CompletionWaiter:
                 return await retrieve(self._context.api, self._id, include_csv=True, include_json=True)
         except NotFoundError as error:
             if self._was_there:
-                raise gone(self._id) from error
+                raise export_gone_error(self._id) from error
             raise
         except RequestTimeoutError:
             raise

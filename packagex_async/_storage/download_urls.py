@@ -1,4 +1,4 @@
-"""An export's links, retrieved again once for all its artifacts when they have expired."""
+"""The download URLs of an export, refreshed once for all its artifacts when they have expired."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from packagex_async import _logs
-from packagex_async._storage.storage_errors import DownloadUrl
+from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import (
     ApiError,
@@ -21,65 +21,65 @@ from packagex_async.models import Artifact, Export
 
 
 class DownloadUrls:
-    """The links of one export, and the one way to fresh ones.
+    """The download URLs of an export.
 
     Args:
         export: The export, with its URLs.
-        retrieve: Retrieves it again.
+        retrieve: Retrieves the export again, with new URLs.
     """
 
     def __init__(self, export: Export, retrieve: Callable[[], Awaitable[Export]]) -> None:
         self._export = export
         self._retrieve = retrieve
         self._lock = asyncio.Lock()
-        self._edition = 0
-        self._refused: PackageXError | None = None
+        self._version = 0
+        self._failure: PackageXError | None = None
 
-    def link(self, artifact: Artifact) -> DownloadUrl | None:
-        """The link to `artifact`, or `None` when the export does not offer it."""
+    def get(self, artifact: Artifact) -> DownloadUrl | None:
+        """Return the URL of `artifact`, or `None` if the export does not offer it."""
         url = self._export.url(artifact)
-        # An offer that cannot be read is no lack of one: an empty URL is refused where it is used.
+        # A URL that could not be read counts as offered: the request of an empty URL is refused later.
         if not url and f"_{artifact}_url" not in self._export.unread:
             return None
-        return DownloadUrl(export_id=self._export.id, artifact=artifact, url=url or "", edition=self._edition)
+        return DownloadUrl(export_id=self._export.id, artifact=artifact, url=url or "", version=self._version)
 
-    async def fresh(self, stale: DownloadUrl) -> DownloadUrl:
-        """A link that is not `stale`: one that another artifact has had retrieved, or a new one.
+    async def refresh(self, expired: DownloadUrl) -> DownloadUrl:
+        """Return a newer URL than `expired`; retrieve the export unless another artifact already has.
 
         Raises:
-            ExportGoneError: The export is no longer there.
-            LinkExpiredError: It cannot be retrieved, or offers the artifact no longer.
+            ExportGoneError: The export no longer exists.
+            LinkExpiredError: The export could not be retrieved, or no longer offers the artifact.
         """
         async with self._lock:
-            await self._renew(stale)
-        link = self.link(stale.artifact)
-        if link is None:
-            raise _expired(stale, "the export offers the artifact no longer")
-        return link
+            if expired.version == self._version:
+                await self._retrieve_again(expired)
+        url = self.get(expired.artifact)
+        if url is None:
+            raise _link_expired_error(expired, "the export no longer offers the artifact")
+        return url
 
-    async def _renew(self, stale: DownloadUrl) -> None:
-        if stale.edition != self._edition:
-            return
-        if self._refused is None:
+    async def _retrieve_again(self, expired: DownloadUrl) -> None:
+        if self._failure is None:
             try:
                 self._export = await self._retrieve()
-                self._edition += 1
-                _logs.renewed(stale.export_id)
+                self._version += 1
+                _logs.renewed(expired.export_id)
                 return
             except (ApiError, ConnectionFailedError, DecodeError) as error:
-                self._refused = error
-        if isinstance(self._refused, NotFoundError):
-            raise gone(stale.export_id) from self._refused
-        raise _expired(stale, f"a fresh one could not be had: {self._refused}") from self._refused
+                self._failure = error
+        if isinstance(self._failure, NotFoundError):
+            raise export_gone_error(expired.export_id) from self._failure
+        reason = f"the export could not be retrieved again: {self._failure}"
+        raise _link_expired_error(expired, reason) from self._failure
 
 
-def gone(export_id: str) -> ExportGoneError:
-    """The error for an export that was there, and no longer is."""
+def export_gone_error(export_id: str) -> ExportGoneError:
+    """Return the error for an export that no longer exists."""
     reason = "exports are deleted 24 hours after creation"
-    return ExportGoneError(f"export {sanitize(export_id)} is gone: {reason}", export_id=export_id)
+    return ExportGoneError(f"export {sanitize(export_id)} no longer exists: {reason}", export_id=export_id)
 
 
-def _expired(stale: DownloadUrl, why: str) -> LinkExpiredError:
+def _link_expired_error(expired: DownloadUrl, reason: str) -> LinkExpiredError:
     return LinkExpiredError(
-        f"the link has expired, and {why}", export_id=stale.export_id, artifact=stale.artifact
+        f"the link has expired, and {reason}", export_id=expired.export_id, artifact=expired.artifact
     )

@@ -1,4 +1,4 @@
-"""Facts about an object in storage, read from response heads: length, hashes, validators, media type."""
+"""Metadata of an object in storage, read from response headers: length, hashes, validators, media type."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Hashes = frozenset[tuple[str, bytes]]
 """Pairs of an algorithm and a digest."""
 
 _HASH_SIZES = {"crc32c": 4, "md5": 16}
-# Compiled when they are first used, which is long after the import.
+# Compiled at their first use, to keep the import fast.
 _LENGTH = r"[0-9]{1,18}\Z"
 _CONTENT_RANGE = r"(?i)bytes[ =]\s*(?:([0-9]{1,18})-(-1|[0-9]{1,18})|\*)\s*/\s*([0-9]{1,18}|\*)\s*\Z"
-# A request repeats the ETag in If-Range, so that it must be text that a header can hold.
+# Requests send the ETag in If-Range, so it must be valid in a header.
 _STRONG_ETAG = r'"[ -~]*"\Z'
 
-# Object stores replay whatever an uploader put into Content-Encoding. These values, and names of character
-# sets, do not describe a coding of the bytes.
+# Object stores return any Content-Encoding that the uploader has set. These values, and names of character
+# sets, are not content codings.
 _NOT_A_CODING = frozenset({"", "identity", "none", "null", "aws-chunked", "binary", "7bit", "8bit"})
 
 
@@ -55,7 +55,7 @@ class Validators:
     modified: str | None = None
 
     @classmethod
-    def of(cls, headers: MultiMapping[str]) -> Validators:
+    def from_headers(cls, headers: MultiMapping[str]) -> Validators:
         """Read the validators of a response."""
         return cls(
             etag=_strong_etag(headers.get("ETag", "")),
@@ -65,27 +65,27 @@ class Validators:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Validators:
-        """Read the validators of a partial file, which may have become anything on its disk.
+        """Read the validators from the metadata of a partial file, which may be damaged.
 
         Raises:
-            KeyError: One is missing.
-            TypeError: One is no text.
-            ValueError: The ETag cannot be sent.
+            KeyError: A validator is missing.
+            TypeError: A validator is not a string.
+            ValueError: The ETag is not a strong ETag.
         """
         texts = [stored[name] for name in ("etag", "generation", "modified")]
         if not all(text is None or isinstance(text, str) for text in texts):
-            raise TypeError("a validator is text")
+            raise TypeError("a validator must be a string")
         etag, generation, modified = texts
         if etag is not None and _strong_etag(etag) is None:
             raise ValueError("not a strong ETag")
         return cls(etag=etag, generation=generation, modified=modified)
 
     def compare(self, other: Validators) -> Match:
-        """Compare every validator that both have; a strong one decides."""
+        """Compare the validators that both have. Strong validators take precedence."""
         strong = [
-            mine == theirs
-            for mine, theirs in ((self.etag, other.etag), (self.generation, other.generation))
-            if mine and theirs
+            ours == theirs
+            for ours, theirs in ((self.etag, other.etag), (self.generation, other.generation))
+            if ours and theirs
         ]
         if strong:
             return Match.SAME if all(strong) else Match.DIFFERENT
@@ -94,17 +94,17 @@ class Validators:
         return Match.UNKNOWN
 
     def confirms(self, other: Validators) -> bool:
-        """Return whether both identify the same content, by the strongest validator that either has."""
+        """Return whether the strongest validator that either has is equal in both."""
         if self.compare(other) is Match.DIFFERENT:
             return False
         for name in ("etag", "generation", "modified"):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine or theirs:
-                return bool(mine == theirs)
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if ours or theirs:
+                return bool(ours == theirs)
         return False
 
-    def completed_by(self, other: Validators) -> Validators:
-        """Return these validators, with those of `other` where these have none."""
+    def merged_with(self, other: Validators) -> Validators:
+        """Return these validators, completed by the validators of `other`."""
         return Validators(
             etag=self.etag or other.etag,
             generation=self.generation or other.generation,
@@ -127,10 +127,10 @@ class ContentRange:
     total: int | None = None
 
     @classmethod
-    def of(cls, text: str) -> ContentRange:
+    def parse(cls, text: str) -> ContentRange:
         """Read the value of a `Content-Range` header."""
-        found = re.match(_CONTENT_RANGE, text)
-        first, last, total = found.groups() if found else (None, None, None)
+        match = re.match(_CONTENT_RANGE, text)
+        first, last, total = match.groups() if match else (None, None, None)
         return cls(
             first=None if first is None else int(first),
             last=None if last is None else int(last),
@@ -147,8 +147,8 @@ class ContentRange:
     def __str__(self) -> str:
         if self.first is None and self.total is None:
             return "an unreadable range"
-        span = "*" if self.first is None else f"{self.first}-{self.last}"
-        return f"bytes {span}/{'*' if self.total is None else self.total}"
+        positions = "*" if self.first is None else f"{self.first}-{self.last}"
+        return f"bytes {positions}/{'*' if self.total is None else self.total}"
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -156,14 +156,14 @@ class ObjectMetadata:
     """Everything that is known about an object in storage.
 
     Attributes:
-        length: The number of bytes on the wire, as the response that carries them declares it.
-        size: The number of bytes of the decoded object, as any response has declared it.
+        length: The number of bytes on the wire, declared by the response that contains them.
+        size: The number of bytes of the decoded object, declared by any response.
         encoding: The content coding of the bytes on the wire, or `None`.
-        hashes: The declared hashes that can be computed here. All of them must match.
+        hashes: The declared hashes of the supported algorithms. All of them must match.
         validators: The values that identify the content.
         media_type: The declared media type, in lower case and without parameters; empty if unknown.
-        accepts_ranges: Whether the storage host may honour ranges; `False` if it denies it.
-        disputed_size: A size in bytes that an earlier response has declared, in contradiction to this one.
+        accepts_ranges: `False` if the storage host declares that it does not support ranges.
+        disputed_size: A different size in bytes that an earlier response has declared.
     """
 
     length: int | None = None
@@ -187,7 +187,7 @@ class ObjectMetadata:
 
     @property
     def is_resumable(self) -> bool:
-        """Whether a transfer may continue where it broke off: later bytes must be known to belong to it."""
+        """Whether an interrupted transfer may continue: the content must be identified by validators."""
         if self.length is None or self.encoding is not None:
             return False
         identified = self.validators.generation or self.validators.modified
@@ -195,26 +195,26 @@ class ObjectMetadata:
 
     @property
     def is_recognizable(self) -> bool:
-        """Whether a later response that carries the whole object can be recognized as the same object."""
+        """Whether a later response with the complete object can be recognized as the same object."""
         return self.is_resumable or (self.length is not None and self.encoding is None and bool(self.hashes))
 
     @property
     def is_divisible(self) -> bool:
-        """Whether several connections may fetch it: a strong validator must identify the content."""
+        """Whether several connections may download it: a strong validator must identify the content."""
         strong = self.validators.etag or self.validators.generation
         return bool(self.accepts_ranges and strong and self.is_resumable)
 
     def range_headers(self, start: int, end: int) -> dict[str, str]:
-        """Return the headers that request the bytes from `start` up to `end`, of this content only."""
+        """Return the headers that request the bytes from `start` up to `end`, if the content is unchanged."""
         condition = {"If-Range": self.validators.etag} if self.validators.etag else {}
         last = "" if end == self.length or start == end else end - 1
         return {"Range": f"bytes={start}-{last}", **condition}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the metadata of a partial file, as JSON: no URL, no signature."""
+        """Return the metadata as JSON for a partial file. It contains no URL."""
         return {
             "length": self.length,
-            # Whether a hash can tell that a partial file was damaged.
+            # Only a hash can detect a damaged partial file.
             "algorithm": min(self.algorithms, default=None),
             "hashes": sorted([name, digest.hex()] for name, digest in self.hashes),
             "validators": attrs.asdict(self.validators, recurse=False),
@@ -223,7 +223,7 @@ class ObjectMetadata:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> ObjectMetadata:
-        """Read what `to_json` has written; return empty metadata if this version did not write it."""
+        """Read the result of `to_json`; return empty metadata if it is not readable."""
         try:
             length = index(stored["length"])
             return cls(
@@ -238,16 +238,16 @@ class ObjectMetadata:
 
 
 NOTHING_KNOWN = ObjectMetadata()
-"""What is known before the first response."""
+"""The metadata before the first response."""
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class ResponseHead:
-    """The head of a response from a storage host, as far as it says something about the object.
+    """The status and the metadata in the headers of a response from a storage host.
 
     Attributes:
         status: The HTTP status.
-        declared: What it declares about the object. Its length is the length of the body.
+        declared: The metadata that it declares. The `length` is the length of the body.
         content_range: The `Content-Range`, if there is one.
     """
 
@@ -256,8 +256,8 @@ class ResponseHead:
     content_range: ContentRange | None = None
 
     @classmethod
-    def of(cls, status: int, headers: MultiMapping[str]) -> ResponseHead:
-        """Read a response's status and headers."""
+    def parse(cls, status: int, headers: MultiMapping[str]) -> ResponseHead:
+        """Read the status and the headers of a response."""
         encoding = content_coding(headers.get("Content-Encoding", ""))
         length = None if "Transfer-Encoding" in headers else _length(headers.get("Content-Length", ""))
         declared = ObjectMetadata(
@@ -265,18 +265,17 @@ class ResponseHead:
             size=length if encoding is None else None,
             encoding=encoding,
             hashes=_hashes(headers, encoding),
-            validators=Validators.of(headers),
+            validators=Validators.from_headers(headers),
             media_type=headers.get("Content-Type", "").partition(";")[0].strip().lower(),
             accepts_ranges=headers.get("Accept-Ranges", "").strip().lower() != "none",
         )
-        told = headers.get("Content-Range")
-        return cls(
-            status=status, declared=declared, content_range=None if told is None else ContentRange.of(told)
-        )
+        text = headers.get("Content-Range")
+        content_range = None if text is None else ContentRange.parse(text)
+        return cls(status=status, declared=declared, content_range=content_range)
 
 
 def content_coding(text: str) -> str | None:
-    """Return the codings in a `Content-Encoding` header, or `None` if the bytes are not encoded."""
+    """Return the content codings in a `Content-Encoding` header; `None` if there are none."""
     codings = [coding for part in text.split(",") if _is_coding(coding := part.strip().lower())]
     return ", ".join(codings) or None
 
@@ -301,21 +300,19 @@ def _length(text: str) -> int | None:
 
 def _algorithm(name: str) -> str:
     if name not in _HASH_SIZES or not hashing.is_supported(name):
-        raise ValueError("not a hash that can be computed here")
+        raise ValueError("not a supported hash algorithm")
     return name
 
 
 def _hashes(headers: MultiMapping[str], encoding: str | None) -> Hashes:
     if "x-goog-hash" not in headers and "Content-MD5" not in headers:
         return frozenset()
-    # x-goog-hash covers the bytes as stored; the bytes that arrive may be encoded otherwise.
+    # x-goog-hash covers the stored bytes. The transferred bytes may have another encoding.
     stored = headers.get("x-goog-stored-content-encoding")
     if stored is not None and content_coding(stored) != encoding:
         return frozenset()
-    declared = [
-        pair.strip().partition("=") for pair in ",".join(headers.getall("x-goog-hash", ())).split(",")
-    ]
-    pairs = [(name, text) for name, _, text in declared]
+    items = ",".join(headers.getall("x-goog-hash", ())).split(",")
+    pairs = [(name, text) for name, _, text in (item.strip().partition("=") for item in items)]
     pairs += [("md5", text) for text in headers.getall("Content-MD5", ())]
     return frozenset(
         (name, digest)

@@ -1,4 +1,4 @@
-"""Comparison of a response head with what is already known about the object; pure functions."""
+"""Comparison of the head of a response with the known metadata of the object."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ PAGE = (
     "it is a web page or an XML error document instead of the artifact; check for a login page or a proxy "
     "that blocks the download"
 )
-"""The reason why a body that `is_page` recognizes is refused."""
+"""The reason for an error about a body that `is_page` recognizes."""
 
 
 class Relation(enum.Enum):
-    """What the body of a response is, compared with the object that is known."""
+    """The meaning of the body of a response for a download."""
 
-    CONTINUES = "the bytes that follow the requested offset"
+    CONTINUES = "the bytes from the requested offset"
     WHOLE = "the complete object"
     REPLACED = "the complete content of a different object"
-    COMPLETE = "nothing: all bytes are here already"
-    UNCONFIRMED = "nothing, and the response does not identify the object"
-    CONTRADICTS = "unusable: the response contradicts what is known"
+    COMPLETE = "no bytes: the download has all bytes already"
+    UNCONFIRMED = "no bytes, and the response does not identify the object"
+    CONTRADICTS = "unusable: the response contradicts the known metadata"
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -36,10 +36,10 @@ class Classification:
     """The result of `classify`.
 
     Attributes:
-        relation: What the body is.
-        metadata: What is known about the object from now on (`WHOLE` and `REPLACED` only).
+        relation: The meaning of the body.
+        metadata: The metadata of the object, updated from the response (`WHOLE` and `REPLACED` only).
         is_confirmed: Whether a validator or a hash confirms that it is the known object (`WHOLE` only).
-        reason: What the storage host did, with both values (`CONTRADICTS` only).
+        reason: The contradiction, as the predicate of a sentence about the storage host (`CONTRADICTS` only).
     """
 
     relation: Relation
@@ -49,31 +49,30 @@ class Classification:
 
 
 def classify(known: ObjectMetadata, head: ResponseHead, offset: int | None = None) -> Classification:
-    """Decide what the body of a response is.
+    """Classify the body of a response.
 
-    1. A 200 is the complete object, unless a partial `Content-Range`, its media type, or a known length or
+    1. A 200 is the complete object, unless a partial `Content-Range`, the media type, or a known length or
        hash contradicts that.
-    2. A 206 continues a range request if its range, total, length and validators all fit.
-    3. A 416 says that nothing follows if all bytes are here and the validators are the known ones.
-    4. Everything else contradicts what is known.
+    2. A 206 continues a range request if its range, total, length and validators all match.
+    3. A 416 means that the download is complete if all bytes were received and the validators match.
+    4. All other responses contradict the known metadata.
 
     Args:
-        known: What earlier responses, or the metadata of a partial file, have declared.
+        known: The metadata from earlier responses or from a partial file.
         head: The head of the response.
-        offset: The position of the first byte that the request asked for; `None` for a request without a
-            `Range`.
+        offset: The position of the first requested byte; `None` for a request without a `Range`.
     """
     if head.status == 200:
         return _classify_whole(known, head, is_range=offset is not None)
     if offset is not None and head.status == 206:
-        return _classify_part(known, head, offset)
+        return _classify_partial(known, head, offset)
     if offset is not None and head.status == 416:
         return _classify_unsatisfied(known, head, offset)
     return _contradiction(f"answered {head.status}, which is not the whole artifact")
 
 
 def is_page(start: bytes) -> bool:
-    """Return whether a body that begins with `start` is a web page or an XML error document."""
+    """Return whether a body that starts with `start` is a web page or an XML error document."""
     return re.match(_PAGE_START, start) is not None
 
 
@@ -89,15 +88,15 @@ def _classify_whole(known: ObjectMetadata, head: ResponseHead, *, is_range: bool
     if known is NOTHING_KNOWN:
         return Classification(Relation.WHOLE, declared)
     if is_range and declared.length is None:
-        # If this is only the rest of the object, nothing would tell.
+        # Without a length, a missing beginning of the object would not be detected.
         return _contradiction(
-            f"answered a range request of an object of {known.length} bytes with 200 and no length"
+            f"answered a range request for an object of {known.length} bytes with 200 and no length"
         )
     match = known.validators.compare(declared.validators)
-    conflict = _conflict(known, declared)
+    conflict = _find_conflict(known, declared)
     if conflict is None and match not in (Match.DIFFERENT, Match.WEAKLY_DIFFERENT):
         is_confirmed = known.validators.confirms(declared.validators) or bool(known.hashes & declared.hashes)
-        return Classification(Relation.WHOLE, _merged(known, declared, match), is_confirmed)
+        return Classification(Relation.WHOLE, _merge(known, declared, match), is_confirmed)
     if conflict is not None and not _may_be_replaced(known, declared, match, is_range=is_range):
         return _contradiction(conflict)
     disputed = known.wire_length if match is Match.SAME else None
@@ -105,12 +104,12 @@ def _classify_whole(known: ObjectMetadata, head: ResponseHead, *, is_range: bool
 
 
 def _check_range(known: ObjectMetadata, head: ResponseHead) -> str | None:
-    span, length = head.content_range, head.declared.length
-    if span is None or (span.is_whole and length in (None, span.total)):
+    content_range, length = head.content_range, head.declared.length
+    if content_range is None or (content_range.is_whole and length in (None, content_range.total)):
         return None
     return (
-        f"answered 200 with {span} as its range and {_count(length)} as its length, "
-        f"though the artifact has {_count(known.size)}"
+        f"answered 200 with the range {content_range} and the length {_count(length)}, "
+        f"but the artifact has {_count(known.size)}"
     )
 
 
@@ -118,40 +117,43 @@ def _check_media_type(known: ObjectMetadata, head: ResponseHead) -> str | None:
     media_type = head.declared.media_type
     if media_type not in _PAGE_TYPES or media_type == known.media_type or head.declared.hashes:
         return None
-    return f"sent a body of the media type {media_type}: {PAGE}"
+    return f"sent a body of media type {media_type}: {PAGE}"
 
 
 def _check_encoding(_: ObjectMetadata, head: ResponseHead) -> str | None:
     encoding = head.declared.encoding
     if encoding is None or encoding in ENCODINGS:
         return None
-    return f"sent the artifact encoded as {sanitize(encoding, limit=60)!r}, which is not supported"
+    return (
+        f"sent the artifact with the content coding {sanitize(encoding, limit=60)!r}, which is not supported"
+    )
 
 
-def _conflict(known: ObjectMetadata, declared: ObjectMetadata) -> str | None:
-    """Return how length or hashes differ, with both values, or `None` if nothing is known to differ."""
+def _find_conflict(known: ObjectMetadata, declared: ObjectMetadata) -> str | None:
+    """Describe the first difference in length or hashes, with both values; `None` if there is none."""
     pairs = [(known.size, declared.size)]
     if known.encoding == declared.encoding:
         pairs.append((known.length, declared.length))
-    for before, now in pairs:
-        if before is not None and now is not None and before != now:
-            return f"declared {before} bytes first and {now} bytes now"
+    for old, new in pairs:
+        if old is not None and new is not None and old != new:
+            return f"declared {old} bytes first and {new} bytes now"
     if known.encoding == declared.encoding:
-        mine, theirs = dict(known.hashes), dict(declared.hashes)
-        for name in sorted(mine.keys() & theirs.keys()):
-            if mine[name] != theirs[name]:
-                return f"declared the {name} {mine[name].hex()} first and {theirs[name].hex()} now"
+        old_hashes, new_hashes = dict(known.hashes), dict(declared.hashes)
+        for name in sorted(old_hashes.keys() & new_hashes.keys()):
+            old_hash, new_hash = old_hashes[name], new_hashes[name]
+            if old_hash != new_hash:
+                return f"declared the {name} {old_hash.hex()} first and {new_hash.hex()} now"
     return None
 
 
 def _may_be_replaced(
     known: ObjectMetadata, declared: ObjectMetadata, match: Match, *, is_range: bool
 ) -> bool:
-    """Return whether a conflicting response can be the complete content of an object.
+    """Return whether a conflicting response may be the complete content of a new object.
 
-    A response that is shorter than the known object may be a part of it. Only a new strong validator proves
-    the opposite, or, for a request without a range, a new `Last-Modified` or a hash that will be checked.
-    Under equal validators the hash must be the known one.
+    A response that is shorter than the known object may be only a part of it. A new strong validator rules
+    that out. For a request without a range, a new `Last-Modified` or a declared hash is sufficient. If the
+    validators are equal, the hash must be equal, too.
     """
     if match in (Match.SAME, Match.WEAKLY_SAME):
         return not is_range and bool(known.hashes & declared.hashes)
@@ -161,55 +163,54 @@ def _may_be_replaced(
 
 
 def _is_shorter(known: ObjectMetadata, declared: ObjectMetadata) -> bool:
-    before, now = known.wire_length, declared.wire_length
-    return before is not None and now is not None and now < before
+    old, new = known.wire_length, declared.wire_length
+    return old is not None and new is not None and new < old
 
 
-def _merged(known: ObjectMetadata, declared: ObjectMetadata, match: Match) -> ObjectMetadata:
-    """Return what a response declares, completed by what is known about the same object."""
+def _merge(known: ObjectMetadata, declared: ObjectMetadata, match: Match) -> ObjectMetadata:
+    """Return the metadata of a response, completed by the known metadata of the same object."""
     is_same_coding = known.encoding == declared.encoding
-    # A hash of encoded bytes says nothing about bytes that arrive otherwise.
+    # A hash of encoded bytes does not apply to bytes with another encoding.
     hashes = known.hashes if is_same_coding or known.encoding is None else frozenset()
     is_confirmed = is_same_coding or match in (Match.SAME, Match.WEAKLY_SAME)
     return attrs.evolve(
         declared,
         size=known.size if declared.size is None and is_confirmed else declared.size,
         hashes=declared.hashes | hashes,
-        validators=declared.validators.completed_by(known.validators),
+        validators=declared.validators.merged_with(known.validators),
         media_type=declared.media_type or known.media_type,
         disputed_size=known.disputed_size,
     )
 
 
-def _classify_part(known: ObjectMetadata, head: ResponseHead, offset: int) -> Classification:
-    for check in (_check_part_range, _check_part_content):
+def _classify_partial(known: ObjectMetadata, head: ResponseHead, offset: int) -> Classification:
+    for check in (_check_partial_range, _check_partial_content):
         if (reason := check(known, head, offset)) is not None:
             return _contradiction(reason)
     return Classification(Relation.CONTINUES)
 
 
-def _check_part_range(known: ObjectMetadata, head: ResponseHead, offset: int) -> str | None:
-    span, length = head.content_range, head.declared.length
-    fits = (
-        span is not None
-        and span.first == offset
-        and span.last is not None
-        and offset <= span.last < (known.length or 0)
-        and span.total == known.length
-        and length in (None, span.last + 1 - offset)
+def _check_partial_range(known: ObjectMetadata, head: ResponseHead, offset: int) -> str | None:
+    content_range, length = head.content_range, head.declared.length
+    is_match = (
+        content_range is not None
+        and content_range.first == offset
+        and content_range.last is not None
+        and offset <= content_range.last < (known.length or 0)
+        and content_range.total == known.length
+        and length in (None, content_range.last + 1 - offset)
     )
-    told = "no range" if span is None else str(span)
-    return None if fits else f"answered {told} to a request for the bytes from {offset} of {known.length}"
+    shown = "no range" if content_range is None else str(content_range)
+    request = f"a request for the bytes from {offset} of {known.length}"
+    return None if is_match else f"answered {request} with {shown}"
 
 
-def _check_part_content(known: ObjectMetadata, head: ResponseHead, offset: int) -> str | None:
+def _check_partial_content(known: ObjectMetadata, head: ResponseHead, offset: int) -> str | None:
     declared = head.declared
     if declared.encoding is not None:
-        return f"sent the bytes from {offset} in another encoding than the bytes before them"
+        return f"sent the bytes from {offset} with another content coding than the bytes before them"
     if not known.validators.confirms(declared.validators):
-        return (
-            f"sent the bytes from {offset} of an object that has other validators than the bytes before them"
-        )
+        return f"sent the bytes from {offset} with other validators than the bytes before them"
     return _check_media_type(known, head)
 
 
@@ -217,15 +218,15 @@ def _classify_unsatisfied(known: ObjectMetadata, head: ResponseHead, offset: int
     total = None if head.content_range is None else head.content_range.total
     if offset != known.length or (head.content_range is not None and total != known.length):
         return _contradiction(
-            f"answered 416 for an object of {_count(total)} "
-            f"to a request for the bytes from {offset} of {known.length}"
+            f"answered a request for the bytes from {offset} of {known.length} "
+            f"with 416 for an object of {_count(total)}"
         )
     match = known.validators.compare(head.declared.validators)
     if match in (Match.SAME, Match.WEAKLY_SAME):
         return Classification(Relation.COMPLETE)
     if match is Match.UNKNOWN:
         return Classification(Relation.UNCONFIRMED)
-    return _contradiction("answered 416 with the validators of another object")
+    return _contradiction("answered 416 with the validators of a different object")
 
 
 def _count(size: int | None) -> str:

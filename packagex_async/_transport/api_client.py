@@ -87,7 +87,7 @@ class ApiClient:
         while True:
             deadline = RequestDeadline(self._settings.timeout, None, self._sessions.is_blocked)
             try:
-                async with self._limiter.place():
+                async with self._limiter.slot():
                     answer = await self._send(request, deadline)
                     responses.raise_for_status(answer, key=self._settings.key, now=self._clock.time())
                     return answer

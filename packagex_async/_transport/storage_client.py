@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 from packagex_async import _logs
 from packagex_async._api.responses import retry_after
-from packagex_async._storage.storage_errors import DownloadUrl, refusal
+from packagex_async._storage.download_url import DownloadUrl
+from packagex_async._storage.storage_errors import status_error
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, connection_error, without_frames
 from packagex_async._transport.request_deadline import RequestDeadline
 from packagex_async._transport.sessions import Sessions, TransportSettings
@@ -87,7 +88,7 @@ class StorageClient:
     async def _refusal(self, link: DownloadUrl, response: StorageResponse) -> DownloadError:
         now = self._clock.time()
         server_date = parse_http_date(response.headers.get("Date"))
-        return refusal(
+        return status_error(
             link,
             response.status,
             await response.beginning(_REFUSAL_SIZE),

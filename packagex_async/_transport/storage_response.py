@@ -10,7 +10,7 @@ import aiohttp
 import attrs
 from multidict import MultiMapping
 
-from packagex_async._storage.storage_errors import DownloadUrl
+from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._transport.body_reader import BUFFER_SIZE, PART_BUFFER_SIZE, BodyReader
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, classify
 from packagex_async._transport.stall_detector import StallDetector

@@ -15,15 +15,15 @@ from packagex_async import Artifact, PackageXError
 from packagex_async._api.converters import export_from_json
 from packagex_async._api.responses import (
     ApiResponse,
-    http_date,
     parse_export,
     parse_page,
     raise_for_status,
     retry_after,
 )
+from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.object_metadata import ContentRange, ObjectMetadata, ResponseHead
 from packagex_async._storage.response_check import classify, is_page
-from packagex_async._storage.storage_errors import DownloadUrl, refusal
+from packagex_async._storage.storage_errors import status_error
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._transport.url_policy import (
     UrlPolicy,
@@ -32,6 +32,7 @@ from packagex_async._transport.url_policy import (
     redirect_target,
 )
 from packagex_async._utils.decompression import DecompressionError, Decompressor
+from packagex_async._utils.http_headers import parse_http_date
 from packagex_async._utils.redaction import Secret, redact, sanitize
 from packagex_async.errors import ConfigurationError
 
@@ -48,7 +49,7 @@ def _text(data: bytes) -> str:
 def _head(data: bytes) -> ResponseHead:
     first, *lines = _text(data).split("\n")
     status = int(first) if first.isascii() and first.isdigit() and len(first) == 3 else 200
-    return ResponseHead.of(
+    return ResponseHead.parse(
         status, CIMultiDict([(name, value) for name, _, value in (line.partition(":") for line in lines)])
     )
 
@@ -62,7 +63,7 @@ def response_heads(data: bytes) -> None:
         assert found.reason.isprintable(), found.reason
         assert len(found.reason) < 400
         assert found.metadata.length is None or found.metadata.length >= 0
-    ContentRange.of(_text(data))
+    ContentRange.parse(_text(data))
     is_page(data)
 
 
@@ -78,7 +79,7 @@ def object_metadata(data: bytes) -> None:
 def dates(data: bytes) -> None:
     """HTTP dates, `Retry-After`, and the dates of an export."""
     text = _text(data)
-    moment = http_date(text)
+    moment = parse_http_date(text)
     assert moment is None or moment.tzinfo is not None
     seconds = retry_after(CIMultiDict({"Retry-After": text, "Date": text}), now=1_700_000_000.0)
     assert seconds is None or seconds >= 0
@@ -95,8 +96,8 @@ def urls(data: bytes) -> None:
                 # The query on the wire is the text that was signed.
                 query = address.partition("#")[0].partition("?")[2]
                 assert rules.permit(address).raw_query_string == query
-    link = DownloadUrl(export_id="exp_1", artifact=Artifact.CSV, url=text)
-    assert CANARY not in str(refusal(link, 403, data, now=0.0))
+    url = DownloadUrl(export_id="exp_1", artifact=Artifact.CSV, url=text)
+    assert CANARY not in str(status_error(url, 403, data, now=0.0))
     with suppress(ConfigurationError):
         check_base_url(text)
 

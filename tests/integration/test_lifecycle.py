@@ -347,7 +347,7 @@ async def test_a_failure_that_stays_is_raised(server: Emulator, exports: AsyncEx
 async def test_an_export_that_vanishes_is_gone(server: Emulator, exports: AsyncExports) -> None:
     """It was there, at a look or in the caller's hand."""
     created = await exports.create("contact")
-    with pytest.raises(ExportGoneError, match=f"export {created.id} is gone"):
+    with pytest.raises(ExportGoneError, match=f"export {created.id} no longer exists"):
         await exports.wait(created.id, on_change=lambda export: server.delete_export(export.id))
     with pytest.raises(ExportGoneError):
         await exports.wait(created)

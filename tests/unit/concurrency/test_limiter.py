@@ -1,4 +1,4 @@
-"""One budget of connections: fair, never deadlocked, smaller at a refusal, slowly larger again."""
+"""The adaptive limiter: fair, free of deadlocks, lower after throttling, higher again after successes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async.testing import Emulator, Status
 from tests.support import FakeClock, examples, exports_on
 
-CROWD = 200
+MAX_HOLDERS = 200
 
 
 async def settle() -> None:
+    """Let all tasks run until they wait."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 @attrs.define
-class StandingClock:
-    """A clock that stands still until it is moved."""
+class ManualClock:
+    """A clock that moves only when a test advances it."""
 
     now: float = 0.0
     _sleepers: list[tuple[float, asyncio.Future[None]]] = attrs.field(factory=list)
@@ -45,24 +46,24 @@ class StandingClock:
     def jitter(self, most: float) -> float:
         return most / 2
 
-    def move(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now += seconds
         for due, wake in self._sleepers:
             if due <= self.now and not wake.done():
                 wake.set_result(None)
 
 
-class Held:
-    """One who wants a place, gets it, and gives it back when told."""
+class Holder:
+    """A task that acquires a slot and is_consistent it until `end` is called."""
 
-    def __init__(self, budget: AdaptiveLimiter) -> None:
-        self.got = False
+    def __init__(self, limiter: AdaptiveLimiter) -> None:
+        self.acquired = False
         self._end: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        self.task = asyncio.create_task(self._hold(budget))
+        self.task = asyncio.create_task(self._hold(limiter))
 
-    async def _hold(self, budget: AdaptiveLimiter) -> None:
-        async with budget.place():
-            self.got = True
+    async def _hold(self, limiter: AdaptiveLimiter) -> None:
+        async with limiter.slot():
+            self.acquired = True
             if (error := await self._end) is not None:
                 raise error
 
@@ -71,171 +72,174 @@ class Held:
         await asyncio.gather(self.task, return_exceptions=True)
 
 
-def refusal(retry_after: float | None = None, status: int = 503) -> StorageError:
+def throttled(retry_after: float | None = None, status: int = 503) -> StorageError:
+    """Return the error for a throttled request."""
     return StorageError(
         "busy", export_id="exp_1", artifact=Artifact.CSV, status=status, retry_after=retry_after
     )
 
 
-async def crowd(budget: AdaptiveLimiter, size: int) -> list[Held]:
-    held = [Held(budget) for _ in range(size)]
+async def start(limiter: AdaptiveLimiter, size: int) -> list[Holder]:
+    """Start `size` holders, one after another."""
+    holders = [Holder(limiter) for _ in range(size)]
     await settle()
-    return held
+    return holders
 
 
-async def dismiss(*held: Held) -> None:
-    for one in held:
-        one.task.cancel()
-    await asyncio.gather(*(one.task for one in held), return_exceptions=True)
+async def cancel_all(*holders: Holder) -> None:
+    """Cancel holders and wait for them."""
+    for holder in holders:
+        holder.task.cancel()
+    await asyncio.gather(*(holder.task for holder in holders), return_exceptions=True)
 
 
-async def test_places_are_handed_out_in_the_order_they_are_asked_for() -> None:
-    """As many at a time as there are."""
-    budget = AdaptiveLimiter(2, FakeClock())
-    held = await crowd(budget, 5)
+async def test_slots_are_acquired_in_order() -> None:
+    """At most `limit` requests hold a slot at the same time."""
+    limiter = AdaptiveLimiter(2, FakeClock())
+    holders = await start(limiter, 5)
     for first in range(4):
-        assert [one.got for one in held] == [place < first + 2 for place in range(5)]
-        await held[first].end()
+        assert [holder.acquired for holder in holders] == [index < first + 2 for index in range(5)]
+        await holders[first].end()
         await settle()
-    await held[4].end()
-    assert budget.used == 0
+    await holders[4].end()
+    assert limiter.in_use == 0
 
 
-async def test_a_burst_of_refusals_halves_once() -> None:
-    """Requests that began before it tell nothing new; those after it do. There is always one place."""
-    budget = AdaptiveLimiter(8, FakeClock())
-    for one in await crowd(budget, 8):
-        await one.end(refusal(status=429))
-        assert budget.allowed == 4
-    for allowed in (2, 1, 1):
-        (one,) = await crowd(budget, 1)
-        await one.end(refusal())
-        assert budget.allowed == allowed
+async def test_concurrent_throttled_requests_halve_the_limit_once() -> None:
+    """Only requests that started after the last decrease halve it again. The limit is never below 1."""
+    limiter = AdaptiveLimiter(8, FakeClock())
+    for holder in await start(limiter, 8):
+        await holder.end(throttled(status=429))
+        assert limiter.limit == 4
+    for limit in (2, 1, 1):
+        (holder,) = await start(limiter, 1)
+        await holder.end(throttled())
+        assert limiter.limit == limit
 
 
-async def test_success_brings_a_place_back_a_round_at_a_time() -> None:
-    """From 2 to the limit of 4 it takes 2 + 3 good ends; another failure than a refusal changes nothing."""
-    budget = AdaptiveLimiter(4, FakeClock())
-    budget.refused(None, budget.burst)
+async def test_successes_raise_the_limit() -> None:
+    """From 2 to the maximum of 4, 2 + 3 successes are needed. A 404 changes nothing."""
+    limiter = AdaptiveLimiter(4, FakeClock())
+    limiter.on_throttled(None, limiter.decreases)
     sizes = []
-    for end in (None, refusal(status=404), None, None, None, None, None, None):
-        (one,) = await crowd(budget, 1)
-        await one.end(end)
-        sizes.append(budget.allowed)
+    for end in (None, throttled(status=404), None, None, None, None, None, None):
+        (holder,) = await start(limiter, 1)
+        await holder.end(end)
+        sizes.append(limiter.limit)
     assert sizes == [2, 2, 3, 3, 3, 4, 4, 4]
 
 
-async def test_a_new_place_is_handed_to_who_waits() -> None:
-    """At once, not when the next is given back."""
-    budget = AdaptiveLimiter(4, FakeClock())
-    budget.refused(None, 0)
-    held = await crowd(budget, 4)
-    await held[0].end()
-    await held[1].end()
+async def test_raised_limit_wakes_a_waiting_request() -> None:
+    """The request does not wait for the next release."""
+    limiter = AdaptiveLimiter(4, FakeClock())
+    limiter.on_throttled(None, 0)
+    holders = await start(limiter, 4)
+    await holders[0].end()
+    await holders[1].end()
     await settle()
-    assert (budget.allowed, [one.got for one in held]) == (3, [True] * 4)
-    await dismiss(*held[2:])
+    assert (limiter.limit, [holder.acquired for holder in holders]) == (3, [True] * 4)
+    await cancel_all(*holders[2:])
 
 
-async def test_nobody_gets_a_place_before_retry_after_is_over() -> None:
-    """And then one after another, not as a herd."""
-    clock = StandingClock()
-    budget = AdaptiveLimiter(64, clock)
-    (one,) = await crowd(budget, 1)
-    await one.end(refusal(retry_after=30))
-    held = await crowd(budget, 3)
+async def test_retry_after_delays_all_requests() -> None:
+    """Afterwards, they start one after another."""
+    clock = ManualClock()
+    limiter = AdaptiveLimiter(64, clock)
+    (holder,) = await start(limiter, 1)
+    await holder.end(throttled(retry_after=30))
+    holders = await start(limiter, 3)
     counts = []
     for seconds in (29.9, 0.1, 0.04, 0.01, 0.05):
-        clock.move(seconds)
+        clock.advance(seconds)
         await settle()
-        counts.append(sum(one.got for one in held))
+        counts.append(sum(holder.acquired for holder in holders))
     assert counts == [0, 1, 1, 2, 3]
-    await dismiss(*held)
+    await cancel_all(*holders)
 
 
-async def test_a_pause_is_over_when_one_round_was_handed_out() -> None:
-    """However many wait: then only the places themselves are the measure."""
-    clock = StandingClock()
-    budget = AdaptiveLimiter(4, clock)
-    budget.refused(30, 0)
-    held = await crowd(budget, 6)
-    clock.move(30)
+async def test_only_one_round_of_requests_is_spaced_after_a_pause() -> None:
+    """All later requests start as soon as a slot is free."""
+    clock = ManualClock()
+    limiter = AdaptiveLimiter(4, clock)
+    limiter.on_throttled(30, 0)
+    holders = await start(limiter, 6)
+    clock.advance(30)
     await settle()
-    clock.move(0.05)
+    clock.advance(0.05)
     await settle()
-    clock.move(0.05)
-    for one in held[:4]:
+    clock.advance(0.05)
+    for holder in holders[:4]:
         await settle()
-        await one.end()
+        await holder.end()
     await settle()
-    assert [one.got for one in held] == [True] * 6
-    await dismiss(*held)
+    assert [holder.acquired for holder in holders] == [True] * 6
+    await cancel_all(*holders)
 
 
-async def test_a_pause_grows_while_it_lasts_and_never_shrinks() -> None:
-    """The latest end of all that were asked for holds, for borrowers, too."""
-    clock = StandingClock()
-    budget = AdaptiveLimiter(4, clock)
-    budget.refused(10, 0)
-    held = await crowd(budget, 1)
-    budget.refused(20, 0)
-    budget.refused(5, 0)
-    clock.move(10)
+async def test_longest_retry_after_applies() -> None:
+    """A later and shorter `Retry-After` does not shorten the pause."""
+    clock = ManualClock()
+    limiter = AdaptiveLimiter(4, clock)
+    limiter.on_throttled(10, 0)
+    holders = await start(limiter, 1)
+    limiter.on_throttled(20, 0)
+    limiter.on_throttled(5, 0)
+    clock.advance(10)
     await settle()
-    assert not held[0].got
-    clock.move(10)
+    assert not holders[0].acquired
+    clock.advance(10)
     await settle()
-    assert held[0].got
-    await dismiss(*held)
+    assert holders[0].acquired
+    await cancel_all(*holders)
 
 
-async def test_trap_14_a_pause_beyond_the_cap_is_not_waited_for() -> None:
-    """Its request fails; the others ask for themselves."""
-    budget = AdaptiveLimiter(4, FakeClock(), retry_after_max=120)
-    budget.refused(1800, 0)
-    assert budget.borrow()
+async def test_trap_14_retry_after_above_the_maximum_is_ignored() -> None:
+    """The throttled request fails; other requests are not delayed."""
+    limiter = AdaptiveLimiter(4, FakeClock(), retry_after_max=120)
+    limiter.on_throttled(1800, 0)
+    assert limiter.try_acquire()
 
 
-async def test_a_place_is_lent_only_when_nobody_needs_it() -> None:
-    """Neither beyond the budget, nor past who waits, nor during a pause."""
-    budget = AdaptiveLimiter(2, StandingClock())
-    assert (budget.borrow(), budget.borrow(), budget.borrow()) == (True, True, False)
-    held = await crowd(budget, 1)
-    budget.give_back()
-    assert not budget.borrow()
+async def test_try_acquire_fails_while_requests_wait() -> None:
+    """It also fails at the limit and during a pause."""
+    limiter = AdaptiveLimiter(2, ManualClock())
+    assert (limiter.try_acquire(), limiter.try_acquire(), limiter.try_acquire()) == (True, True, False)
+    holders = await start(limiter, 1)
+    limiter.release()
+    assert not limiter.try_acquire()
     await settle()
-    assert held[0].got
-    budget.give_back()
-    budget.refused(10, 0)
-    assert not budget.borrow()
-    await dismiss(*held)
+    assert holders[0].acquired
+    limiter.release()
+    limiter.on_throttled(10, 0)
+    assert not limiter.try_acquire()
+    await cancel_all(*holders)
 
 
 @pytest.mark.parametrize("victim", range(4))
-async def test_a_waiter_that_is_cancelled_takes_no_place_with_it(victim: int) -> None:
-    """Whether it held a place, was next, or stood in the queue."""
-    budget = AdaptiveLimiter(1, FakeClock())
-    held = await crowd(budget, 4)
-    await dismiss(held.pop(victim))
-    for one in held:
+async def test_cancelled_request_keeps_no_slot(victim: int) -> None:
+    """The request is_consistent a slot, is the next in the queue, or is further behind."""
+    limiter = AdaptiveLimiter(1, FakeClock())
+    holders = await start(limiter, 4)
+    await cancel_all(holders.pop(victim))
+    for holder in holders:
         await settle()
-        assert one.got
-        await one.end()
-    assert budget.used == 0
+        assert holder.acquired
+        await holder.end()
+    assert limiter.in_use == 0
 
 
-class Rush(RuleBasedStateMachine):
-    """Any order of asking, refusing, ending, cancelling and borrowing."""
+class LimiterMachine(RuleBasedStateMachine):
+    """Any order of acquiring, throttling, releasing and cancelling."""
 
     @initialize(limit=st.integers(1, 6))
-    def begin(self, limit: int) -> None:
+    def create_limiter(self, limit: int) -> None:
         self.loop = asyncio.new_event_loop()
-        self.clock = StandingClock()
+        self.clock = ManualClock()
         self.limit = limit
-        self.budget = AdaptiveLimiter(limit, self.clock)
-        self.held: list[Held] = []
-        self.borrowed = 0
-        self.shut_until = 0.0
+        self.limiter = AdaptiveLimiter(limit, self.clock)
+        self.holders: list[Holder] = []
+        self.acquired_directly = 0
+        self.paused_until = 0.0
 
     def run(self, work: object = None) -> None:
         async def turn() -> None:
@@ -246,112 +250,114 @@ class Rush(RuleBasedStateMachine):
         self.loop.run_until_complete(turn())
 
     @rule()
-    @precondition(lambda self: len(self.held) < 12)
-    def ask(self) -> None:
+    @precondition(lambda self: len(self.holders) < 12)
+    def add_holder(self) -> None:
         async def enter() -> None:
-            before = self.budget.used
-            self.held.append(Held(self.budget))
+            before = self.limiter.in_use
+            self.holders.append(Holder(self.limiter))
             await settle()
-            if self.clock.now < self.shut_until:
-                assert self.budget.used == before
+            if self.clock.now < self.paused_until:
+                assert self.limiter.in_use == before
 
         self.run(enter())
 
-    @rule(place=st.integers(0, 11), retry_after=st.none() | st.integers(0, 5), refused=st.booleans())
-    def end(self, place: int, retry_after: int | None, refused: bool) -> None:
-        holders = [one for one in self.held if one.got]
+    @rule(index=st.integers(0, 11), retry_after=st.none() | st.integers(0, 5), is_throttled=st.booleans())
+    def end(self, index: int, retry_after: int | None, is_throttled: bool) -> None:
+        holders = [holder for holder in self.holders if holder.acquired]
         if holders:
-            one = holders[place % len(holders)]
-            self.held.remove(one)
-            if refused:
-                self.shut_until = max(self.shut_until, self.clock.now + (retry_after or 0))
-            self.run(one.end(refusal(retry_after) if refused else None))
+            holder = holders[index % len(holders)]
+            self.holders.remove(holder)
+            if is_throttled:
+                self.paused_until = max(self.paused_until, self.clock.now + (retry_after or 0))
+            self.run(holder.end(throttled(retry_after) if is_throttled else None))
 
-    @rule(place=st.integers(0, 11))
-    def cancel(self, place: int) -> None:
-        if self.held:
-            self.run(dismiss(self.held.pop(place % len(self.held))))
-
-    @rule()
-    def borrow(self) -> None:
-        self.borrowed += self.budget.borrow()
+    @rule(index=st.integers(0, 11))
+    def cancel(self, index: int) -> None:
+        if self.holders:
+            self.run(cancel_all(self.holders.pop(index % len(self.holders))))
 
     @rule()
-    @precondition(lambda self: self.borrowed)
-    def give_back(self) -> None:
-        self.borrowed -= 1
-        self.budget.give_back()
+    def try_acquire(self) -> None:
+        self.acquired_directly += self.limiter.try_acquire()
+
+    @rule()
+    @precondition(lambda self: self.acquired_directly)
+    def release(self) -> None:
+        self.acquired_directly -= 1
+        self.limiter.release()
         self.run()
 
     @rule(seconds=st.floats(0, 3))
     def wait(self, seconds: float) -> None:
-        self.clock.move(seconds)
+        self.clock.advance(seconds)
         self.run()
 
     @invariant()
-    def holds(self) -> None:
-        if hasattr(self, "budget"):
-            assert 1 <= self.budget.allowed <= self.limit
-            assert self.budget.used == self.borrowed + sum(one.got for one in self.held)
-            assert self.budget.used <= self.limit
+    def is_consistent(self) -> None:
+        if hasattr(self, "limiter"):
+            assert 1 <= self.limiter.limit <= self.limit
+            assert self.limiter.in_use == self.acquired_directly + sum(
+                holder.acquired for holder in self.holders
+            )
+            assert self.limiter.in_use <= self.limit
             # First come, first served.
-            got = [one.got for one in self.held]
-            assert got == sorted(got, reverse=True)
+            acquired = [holder.acquired for holder in self.holders]
+            assert acquired == sorted(acquired, reverse=True)
 
     def teardown(self) -> None:
-        """Whoever waits gets a place in the end."""
-        if not hasattr(self, "budget"):
+        """Every waiting request acquires a slot in the end."""
+        if not hasattr(self, "limiter"):
             return
-        for _ in range(self.borrowed):
-            self.budget.give_back()
-        for _ in range(CROWD):
-            self.clock.move(5)
+        for _ in range(self.acquired_directly):
+            self.limiter.release()
+        for _ in range(MAX_HOLDERS):
+            self.clock.advance(5)
             self.run()
-            if not self.held:
+            if not self.holders:
                 break
-            assert self.held[0].got
-            self.run(self.held.pop(0).end())
-        assert self.budget.used == 0
+            assert self.holders[0].acquired
+            self.run(self.holders.pop(0).end())
+        assert self.limiter.in_use == 0
         self.loop.close()
 
 
-TestRush = Rush.TestCase
-TestRush.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
+TestLimiterMachine = LimiterMachine.TestCase
+TestLimiterMachine.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
 
 
-async def test_a_refusal_by_the_api_holds_its_other_requests_back(server: Emulator) -> None:
-    """`Retry-After` is waited out once for all: by the one that met it, and by all that come after."""
+async def test_throttled_api_request_delays_other_api_requests(server: Emulator) -> None:
+    """`Retry-After` is waited for once, by the throttled request and by all later ones."""
     clock = FakeClock(dice=0)
     stored = server.add_export(rows=1)
     server.inject(Status(429, retry_after="30", on="api"))
     async with exports_on(clock, server) as exports:
-        began = clock.now
+        started_at = clock.now
         await exports.retrieve(stored.id)
-        assert clock.now - began == 30
+        assert clock.now - started_at == 30
         assert [request.status for request in server.requests] == [429, 200]
 
 
-async def test_a_refused_api_call_tells_the_budget(server: Emulator) -> None:
-    """One that is not tried again, too: the next waits."""
+async def test_failed_throttled_api_request_delays_the_next(server: Emulator) -> None:
+    """Even if the throttled request is not repeated."""
     clock = FakeClock(dice=0)
     server.inject(Status(429, retry_after="30", on="api"), times=5)
     async with exports_on(clock, server) as exports:
         with pytest.raises(RateLimitError):
             await exports.retrieve("exp_1")
-        began = clock.now
+        started_at = clock.now
         assert [export async for export in exports.list()] == []
-        assert clock.now - began == 30
+        assert clock.now - started_at == 30
 
 
-async def test_the_clients_budget_follows_its_connector(server: Emulator) -> None:
-    """100 places unless a connector says otherwise."""
-    for limit, places in ((7, 7), (0, 100)):
-        async with aiohttp.TCPConnector(limit=limit) as connector:
+async def test_limit_of_a_client_is_that_of_its_connector(server: Emulator) -> None:
+    """It is 100 by default."""
+    for connector_limit, limit in ((7, 7), (0, 100)):
+        async with aiohttp.TCPConnector(limit=connector_limit) as connector:
             async with server.client(connector=connector) as px:
-                assert places_of(px) == places
+                assert limit_of(px) == limit
     async with server.client() as px:
-        assert places_of(px) == 100
+        assert limit_of(px) == 100
 
 
-def places_of(px: AsyncPackageX) -> int:
-    return px.exports._context.limiter.allowed
+def limit_of(px: AsyncPackageX) -> int:
+    return px.exports._context.limiter.limit

@@ -149,7 +149,7 @@ async def test_the_proof_of_one_that_goes_on_tells_of_no_time() -> None:
 
     clock = FakeClock()
     budget = AdaptiveLimiter(1, clock)
-    async with SegmentWorkers(bring, 8, clock, budget) as workers, budget.place():
+    async with SegmentWorkers(bring, 8, clock, budget) as workers, budget.slot():
         first = await started(workers, clock)
         workers.confirm_ranges(first)
         assert (first.receiving, workers._queue.startup_bytes) == (True, 0)
@@ -178,11 +178,11 @@ async def test_nobody_is_hired_beyond_the_budget() -> None:
 
     clock = FakeClock()
     budget = AdaptiveLimiter(1, clock)
-    async with SegmentWorkers(bring, 8, clock, budget) as workers, budget.place():
+    async with SegmentWorkers(bring, 8, clock, budget) as workers, budget.slot():
         await started(workers, clock)
-        assert (len(workers._tasks), budget.used) == (0, 1)
+        assert (len(workers._tasks), budget.in_use) == (0, 1)
     async with SegmentWorkers(bring, 8, clock, budget) as workers:
         await started(workers, clock)
-        assert (len(workers._tasks), budget.used) == (1, 1)
+        assert (len(workers._tasks), budget.in_use) == (1, 1)
         await turns()
-    assert budget.used == 0
+    assert budget.in_use == 0

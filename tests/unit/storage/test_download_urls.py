@@ -1,4 +1,4 @@
-"""Expired links are retrieved again once, for all artifacts of their export."""
+"""The download URLs of an export, and their refresh."""
 
 from __future__ import annotations
 
@@ -15,69 +15,79 @@ from packagex_async import (
     RequestTimeoutError,
     ServerError,
 )
+from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
-from packagex_async._storage.storage_errors import DownloadUrl
 
 OLD = Export(id="exp_1", json_url="https://s.example/j?old", csv_url="https://s.example/c?old")
 NEW = Export(id="exp_1", json_url="https://s.example/j?new", csv_url="https://s.example/c?new")
 
 
 class Api:
-    """The far side of a retrieve: answers with what it is given."""
+    """Retrieves an export, with a fixed outcome."""
 
-    def __init__(self, answer: Export | Exception) -> None:
-        self.answer = answer
-        self.asked = 0
+    def __init__(self, outcome: Export | Exception) -> None:
+        self.outcome = outcome
+        self.calls = 0
 
     async def retrieve(self) -> Export:
-        self.asked += 1
+        self.calls += 1
         await asyncio.sleep(0)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
 
 
-def stale(links: DownloadUrls, artifact: Artifact) -> DownloadUrl:
-    link = links.link(artifact)
-    assert link is not None
-    return link
+def expired(urls: DownloadUrls, artifact: Artifact) -> DownloadUrl:
+    """Return the present URL of an artifact."""
+    url = urls.get(artifact)
+    assert url is not None
+    return url
 
 
 async def test_trap_13_all_artifacts_share_one_refresh() -> None:
-    """Whoever comes first asks; the others get what came."""
+    """The first one retrieves the export; the others use the result."""
     api = Api(NEW)
-    links = DownloadUrls(OLD, api.retrieve)
-    before = [stale(links, artifact) for artifact in (Artifact.JSON, Artifact.CSV)] * 3
-    after = await asyncio.gather(*(links.fresh(link) for link in before))
-    assert api.asked == 1
-    assert {link.url for link in after} == {NEW.json_url, NEW.csv_url}
-    await links.fresh(after[0])
-    assert api.asked == 2
+    urls = DownloadUrls(OLD, api.retrieve)
+    before = [expired(urls, artifact) for artifact in (Artifact.JSON, Artifact.CSV)] * 3
+    after = await asyncio.gather(*(urls.refresh(url) for url in before))
+    assert api.calls == 1
+    assert {url.url for url in after} == {NEW.json_url, NEW.csv_url}
+    await urls.refresh(after[0])
+    assert api.calls == 2
 
 
-async def test_trap_13_a_deleted_export_is_told_apart() -> None:
-    """It is gone, not expired."""
-    links = DownloadUrls(OLD, Api(NotFoundError("no such export", status=404)).retrieve)
-    with pytest.raises(ExportGoneError, match="export exp_1 is gone"):
-        await links.fresh(stale(links, Artifact.CSV))
+async def test_trap_13_deleted_export_is_distinguished() -> None:
+    """Its error is not that of an expired link."""
+    urls = DownloadUrls(OLD, Api(NotFoundError("no such export", status=404)).retrieve)
+    with pytest.raises(ExportGoneError, match="export exp_1 no longer exists"):
+        await urls.refresh(expired(urls, Artifact.CSV))
 
 
 @pytest.mark.parametrize("error", [ServerError("oops", status=500), RequestTimeoutError("late")])
-async def test_a_refresh_that_fails_says_why(error: Exception) -> None:
-    """The link is still the reason, the cause is beside it; and it is not tried for each artifact again."""
+async def test_failed_refresh_names_its_cause(error: Exception) -> None:
+    """The export is not retrieved again for each artifact."""
     api = Api(error)
-    links = DownloadUrls(OLD, api.retrieve)
+    urls = DownloadUrls(OLD, api.retrieve)
     for artifact in (Artifact.CSV, Artifact.JSON):
-        with pytest.raises(LinkExpiredError, match="a fresh one could not be had") as caught:
-            await links.fresh(stale(links, artifact))
+        with pytest.raises(LinkExpiredError, match="the export could not be retrieved again") as caught:
+            await urls.refresh(expired(urls, artifact))
         assert caught.value.__cause__ is error
         assert caught.value.artifact is artifact
-    assert api.asked == 1
+    assert api.calls == 1
 
 
-async def test_an_artifact_that_is_offered_no_longer_is_final() -> None:
-    """The export is there, its file is not."""
-    links = DownloadUrls(OLD, Api(Export(id="exp_1")).retrieve)
-    with pytest.raises(LinkExpiredError, match="offers the artifact no longer"):
-        await links.fresh(stale(links, Artifact.CSV))
-    assert links.link(Artifact.CSV) is None
+async def test_withdrawn_artifact_is_an_expired_link() -> None:
+    """The export still exists, but does not offer the artifact."""
+    urls = DownloadUrls(OLD, Api(Export(id="exp_1")).retrieve)
+    with pytest.raises(LinkExpiredError, match="no longer offers the artifact"):
+        await urls.refresh(expired(urls, Artifact.CSV))
+    assert urls.get(Artifact.CSV) is None
+
+
+async def test_unreadable_url_counts_as_offered() -> None:
+    """Its request is refused later, so that the artifact is not reported as missing."""
+    urls = DownloadUrls(Export(id="exp_1", unread=("_csv_url",)), Api(NEW).retrieve)
+    url = urls.get(Artifact.CSV)
+    assert url is not None
+    assert url.url == ""
+    assert urls.get(Artifact.JSON) is None

@@ -1,4 +1,4 @@
-"""Facts about an object, read from response heads."""
+"""Metadata of an object, read from response headers."""
 
 from __future__ import annotations
 
@@ -32,16 +32,18 @@ HASH = ("Content-MD5", MD5_TEXT)
 
 
 def declared(*pairs: tuple[str, str]) -> ObjectMetadata:
-    return ResponseHead.of(200, CIMultiDict(pairs)).declared
+    """Return the metadata that a response with these headers declares."""
+    return ResponseHead.parse(200, CIMultiDict(pairs)).declared
 
 
 @pytest.fixture
 def without_crc32c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make CRC-32C unavailable, as without its extra."""
     monkeypatch.setattr(hashing, "crc32c_factory", lambda: None)
 
 
-def test_the_length_is_read_if_it_is_one() -> None:
-    """Anything else is no length, and chunks have none."""
+def test_length_is_read_from_content_length() -> None:
+    """Invalid values, and a chunked transfer, give no length."""
     assert declared(("Content-Length", "8")).length == 8
     for nonsense in ("-1", "", "8, 8", "x", "\u00b2", "9" * 5000):
         assert declared(("Content-Length", nonsense)).length is None
@@ -60,13 +62,13 @@ def test_the_length_is_read_if_it_is_one() -> None:
         [("x-goog-hash", f"md5={MD5_TEXT}"), ("Content-MD5", MD5_TEXT)],
     ],
 )
-def test_a_declared_md5_is_read_from_every_place(headers: list[tuple[str, str]]) -> None:
-    """One header, two, or a list in one; text that is no hash is ignored."""
+def test_md5_is_read_from_each_header(headers: list[tuple[str, str]]) -> None:
+    """From one header, from two, and from a list. An invalid hash is ignored."""
     assert declared(*headers).hashes == {("md5", MD5)}
 
 
-def test_every_hash_that_can_be_computed_is_kept() -> None:
-    """A right CRC-32C does not excuse a wrong MD5, nor one MD5 another."""
+def test_all_supported_hashes_are_kept() -> None:
+    """A correct CRC-32C does not excuse a wrong MD5."""
     pytest.importorskip("google_crc32c")
     other = base64.b64encode(bytes(16)).decode()
     found = declared(("x-goog-hash", f"crc32c={CRC32C_TEXT},md5={MD5_TEXT}"), ("Content-MD5", other))
@@ -75,25 +77,25 @@ def test_every_hash_that_can_be_computed_is_kept() -> None:
 
 
 @pytest.mark.usefixtures("without_crc32c")
-def test_without_the_extra_only_md5_counts() -> None:
-    """A CRC-32C alone is no hash then."""
+def test_only_md5_is_used_without_the_extra() -> None:
+    """A CRC-32C alone is ignored."""
     assert declared(("x-goog-hash", f"crc32c={CRC32C_TEXT},md5={MD5_TEXT}")).hashes == {("md5", MD5)}
     assert declared(("x-goog-hash", f"crc32c={CRC32C_TEXT}")).hashes == frozenset()
 
 
-def test_trap_05_the_hash_of_stored_gzip_is_not_the_hash_of_what_arrives() -> None:
-    """An object that was stored compressed is not condemned."""
+def test_trap_05_hash_of_stored_gzip_is_ignored_for_decoded_bytes() -> None:
+    """Otherwise, an object that was stored compressed would never be accepted."""
     found = declared(("x-goog-hash", f"md5={MD5_TEXT}"), ("x-goog-stored-content-encoding", "gzip"))
     assert found.hashes == frozenset()
 
 
-def test_trap_06_an_etag_is_never_a_hash() -> None:
-    """Not even if it looks like one."""
+def test_trap_06_etag_is_not_a_hash() -> None:
+    """Even if it has the form of an MD5."""
     assert declared(("ETag", f'"{MD5.hex()}"')).hashes == frozenset()
 
 
-def test_trap_05_a_compressed_body_has_a_length_on_the_wire_only() -> None:
-    """The size of the file is not known, and the transfer cannot continue in its middle."""
+def test_trap_05_compressed_body_has_no_known_size() -> None:
+    """The transfer cannot continue in its middle."""
     zipped = declared(
         ("Content-Length", "8"), ("Content-Encoding", "GZIP"), ("ETag", '"1"'), ("Content-MD5", MD5_TEXT)
     )
@@ -121,12 +123,12 @@ def test_trap_05_a_compressed_body_has_a_length_on_the_wire_only() -> None:
         ("a\0b", "a\0b"),
     ],
 )
-def test_only_codings_are_codings(text: str, coding: str | None) -> None:
-    """Character sets and the words that object stores replay are none."""
+def test_content_coding_is_read(text: str, coding: str | None) -> None:
+    """Character sets, and other values that object stores return, are ignored."""
     assert content_coding(text) == coding
 
 
-def test_the_media_type_is_read_without_parameters() -> None:
+def test_media_type_is_read_without_parameters() -> None:
     """In lower case."""
     assert declared(("Content-Type", "Text/HTML; charset=utf-8")).media_type == "text/html"
     assert declared().media_type == ""
@@ -147,21 +149,21 @@ def test_the_media_type_is_read_without_parameters() -> None:
         ([LENGTH, TAG, ("Content-Encoding", "gzip")], False),
     ],
 )
-def test_trap_02_only_identified_content_is_continued(
+def test_trap_02_only_identified_content_is_resumable(
     headers: list[tuple[str, str]], resumable: bool
 ) -> None:
-    """A strong ETag, or a generation or date with a hash that will check the whole; and always a length."""
+    """By a strong ETag, or by a generation or a date together with a hash; and the length must be known."""
     assert declared(*headers).is_resumable is resumable
 
 
-def test_a_range_is_requested_for_this_content_only() -> None:
-    """By its strong ETag, if there is one."""
+def test_range_request_has_a_condition() -> None:
+    """The strong ETag, if there is one."""
     assert declared(LENGTH, TAG).range_headers(5, 8) == {"Range": "bytes=5-", "If-Range": '"1"'}
     assert declared(LENGTH, HASH, ("x-goog-generation", "7")).range_headers(5, 7) == {"Range": "bytes=5-6"}
 
 
 @pytest.mark.parametrize(
-    ("mine", "theirs", "match", "confirmed"),
+    ("ours", "theirs", "match", "confirmed"),
     [
         ([TAG], [TAG], Match.SAME, True),
         ([TAG], [("ETag", '"2"')], Match.DIFFERENT, False),
@@ -177,12 +179,15 @@ def test_a_range_is_requested_for_this_content_only() -> None:
     ],
 )
 def test_validators_are_compared(
-    mine: list[tuple[str, str]], theirs: list[tuple[str, str]], match: Match, confirmed: bool
+    ours: list[tuple[str, str]], theirs: list[tuple[str, str]], match: Match, confirmed: bool
 ) -> None:
-    """A strong validator decides; content is confirmed by the strongest that either response has."""
-    one, other = Validators.of(CIMultiDict(mine)), Validators.of(CIMultiDict(theirs))
-    assert one.compare(other) is match
-    assert one.confirms(other) is confirmed
+    """Strong validators take precedence. The strongest validator that either side has must be equal."""
+    ours_read, theirs_read = (
+        Validators.from_headers(CIMultiDict(ours)),
+        Validators.from_headers(CIMultiDict(theirs)),
+    )
+    assert ours_read.compare(theirs_read) is match
+    assert ours_read.confirms(theirs_read) is confirmed
 
 
 @pytest.mark.parametrize(
@@ -200,19 +205,20 @@ def test_validators_are_compared(
         (f"bytes 0-{'9' * 5000}/10", None, None, None, False, "an unreadable range"),
     ],
 )
-def test_a_content_range_is_read(
+def test_content_range_is_parsed(
     text: str, first: int | None, last: int | None, total: int | None, whole: bool, shown: str
 ) -> None:
-    """Leniently in its spelling, strictly in its numbers."""
-    span = ContentRange.of(text)
-    assert (span.first, span.last, span.total, span.is_whole, str(span)) == (first, last, total, whole, shown)
+    """The spelling may vary; the numbers must be valid."""
+    content_range = ContentRange.parse(text)
+    values = content_range.first, content_range.last, content_range.total, content_range.is_whole
+    assert (*values, str(content_range)) == (first, last, total, whole, shown)
 
 
-def test_the_metadata_of_a_partial_file_holds_all_but_the_url() -> None:
-    """JSON that this version did not write gives empty metadata."""
-    told = declared(LENGTH, TAG, HASH, ("Content-Type", "text/csv"))
-    stored = json.loads(json.dumps(told.to_json()))
-    assert ObjectMetadata.from_json(stored) == told
+def test_metadata_survives_the_json_of_a_partial_file() -> None:
+    """Other JSON gives empty metadata."""
+    metadata = declared(LENGTH, TAG, HASH, ("Content-Type", "text/csv"))
+    stored = json.loads(json.dumps(metadata.to_json()))
+    assert ObjectMetadata.from_json(stored) == metadata
     nothing: dict[str, object] = {}
     for broken in (
         nothing,
@@ -232,8 +238,8 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambd
 
 
 @given(st.dictionaries(st.sampled_from(["length", "hashes", "validators", "media_type"]), JSON))
-def test_any_json_is_metadata_or_none(stored: dict[str, object]) -> None:
-    """Reading it raises nothing."""
+def test_any_json_is_read_without_an_error(stored: dict[str, object]) -> None:
+    """Damaged metadata is not an error."""
     ObjectMetadata.from_json(stored)
 
 
@@ -249,7 +255,7 @@ NAMES = [
 
 
 @given(st.integers(200, 599), st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=40))))
-def test_any_head_is_read(status: int, headers: list[tuple[str, str]]) -> None:
-    """Reading it raises nothing, and a length is never negative."""
-    head = ResponseHead.of(status, CIMultiDict(headers))
+def test_any_head_is_read_without_an_error(status: int, headers: list[tuple[str, str]]) -> None:
+    """The length is never negative."""
+    head = ResponseHead.parse(status, CIMultiDict(headers))
     assert head.declared.length is None or head.declared.length >= 0

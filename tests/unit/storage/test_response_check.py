@@ -1,4 +1,4 @@
-"""Comparison of a response head with what is already known about the object."""
+"""Comparison of the head of a response with the known metadata of the object."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ RANGE = ("Content-Range", "bytes 5-7/8")
 
 
 def head(status: int, headers: Headers) -> ResponseHead:
-    return ResponseHead.of(status, CIMultiDict(headers))
+    return ResponseHead.parse(status, CIMultiDict(headers))
 
 
 def known(*headers: tuple[str, str]) -> ObjectMetadata:
     return head(200, list(headers)).declared
 
 
-def compared(
+def classified(
     before: ObjectMetadata, status: int, headers: Headers, offset: int | None = None
 ) -> Classification:
     return classify(before, head(status, headers), offset)
@@ -65,11 +65,9 @@ def compared(
         (204, [RANGE, TAG], Relation.CONTRADICTS),
     ],
 )
-def test_trap_02_only_what_follows_exactly_is_appended(
-    status: int, headers: Headers, relation: Relation
-) -> None:
-    """Status, start, total, length, coding and validators all have to fit."""
-    assert compared(known(LENGTH, TAG, CSV), status, headers, 5).relation is relation
+def test_trap_02_only_a_matching_206_continues(status: int, headers: Headers, relation: Relation) -> None:
+    """Status, start, total, length, content coding and validators must all match."""
+    assert classified(known(LENGTH, TAG, CSV), status, headers, 5).relation is relation
 
 
 @pytest.mark.parametrize(
@@ -87,11 +85,11 @@ def test_trap_02_only_what_follows_exactly_is_appended(
         ([TAG], 7, Relation.CONTRADICTS),
     ],
 )
-def test_trap_03_416_is_the_end_only_of_the_known_object(
+def test_trap_03_416_completes_only_the_known_object(
     headers: Headers, offset: int, relation: Relation
 ) -> None:
-    """The total and the validators have to be the known ones."""
-    assert compared(known(LENGTH, TAG, DATE), 416, headers, offset).relation is relation
+    """The total and the validators must match."""
+    assert classified(known(LENGTH, TAG, DATE), 416, headers, offset).relation is relation
 
 
 SHORTER = ("Content-Length", "3")
@@ -123,12 +121,12 @@ LONGER = ("Content-Length", "9")
         ([], [LENGTH], Relation.WHOLE, Relation.WHOLE),
     ],
 )
-def test_a_200_is_the_object_unless_something_contradicts_it(
+def test_200_is_the_complete_object_unless_it_contradicts(
     before: Headers, headers: Headers, ranged: Relation, plain: Relation
 ) -> None:
-    """A response to a range request is judged more strictly: it may be the rest of the object."""
-    assert compared(known(*before), 200, headers, 5).relation is ranged
-    assert compared(known(*before), 200, headers).relation is plain
+    """A response to a range request is checked more strictly: it may be only a part of the object."""
+    assert classified(known(*before), 200, headers, 5).relation is ranged
+    assert classified(known(*before), 200, headers).relation is plain
 
 
 @pytest.mark.parametrize(
@@ -148,44 +146,44 @@ def test_a_200_is_the_object_unless_something_contradicts_it(
         ([("Content-Range", "bytes 1-8/9")], False),
     ],
 )
-def test_the_first_response_has_to_be_the_whole_artifact(headers: Headers, accepted: bool) -> None:
-    """By its range, its media type and its coding."""
-    assert (compared(ObjectMetadata(), 200, headers).relation is Relation.WHOLE) is accepted
+def test_first_response_must_be_the_complete_artifact(headers: Headers, accepted: bool) -> None:
+    """According to its range, media type and content coding."""
+    assert (classified(ObjectMetadata(), 200, headers).relation is Relation.WHOLE) is accepted
 
 
 @pytest.mark.parametrize("status", [201, 203, 204, 206, 416])
-def test_another_status_is_not_the_whole_artifact(status: int) -> None:
+def test_other_status_is_not_the_complete_artifact(status: int) -> None:
     """Only a 200 is, for a request without a range."""
-    found = compared(ObjectMetadata(), status, [LENGTH])
-    assert found.relation is Relation.CONTRADICTS
-    assert f"answered {status}" in found.reason
+    result = classified(ObjectMetadata(), status, [LENGTH])
+    assert result.relation is Relation.CONTRADICTS
+    assert f"answered {status}" in result.reason
 
 
-def test_known_facts_complete_what_a_later_response_declares() -> None:
+def test_known_metadata_completes_a_later_response() -> None:
     """The same object keeps its size, hashes, validators and media type."""
     before = known(LENGTH, TAG, GENERATION, HASH, CSV)
-    found = compared(before, 200, [TAG])
-    assert found.is_confirmed
-    assert found.metadata.length is None
-    assert (found.metadata.size, found.metadata.hashes) == (8, before.hashes)
-    assert (found.metadata.validators, found.metadata.media_type) == (before.validators, "text/csv")
-    assert found.metadata.wire_length == 8
+    result = classified(before, 200, [TAG])
+    assert result.is_confirmed
+    assert result.metadata.length is None
+    assert (result.metadata.size, result.metadata.hashes) == (8, before.hashes)
+    assert (result.metadata.validators, result.metadata.media_type) == (before.validators, "text/csv")
+    assert result.metadata.wire_length == 8
 
 
-def test_the_hash_of_encoded_bytes_is_not_kept_for_plain_ones() -> None:
-    """Nor is a size, if nothing confirms that the object is the same."""
-    assert compared(known(LENGTH, TAG, HASH, GZIP), 200, [TAG]).metadata.hashes == frozenset()
-    assert compared(known(LENGTH, HASH), 200, [SHORTER, GZIP]).metadata.size is None
-    assert compared(known(LENGTH, TAG, HASH), 200, [SHORTER, TAG, GZIP]).metadata.size == 8
+def test_hash_of_encoded_bytes_is_not_kept_for_decoded_bytes() -> None:
+    """The size is not kept unless the object is confirmed to be the same."""
+    assert classified(known(LENGTH, TAG, HASH, GZIP), 200, [TAG]).metadata.hashes == frozenset()
+    assert classified(known(LENGTH, HASH), 200, [SHORTER, GZIP]).metadata.size is None
+    assert classified(known(LENGTH, TAG, HASH), 200, [SHORTER, TAG, GZIP]).metadata.size == 8
 
 
-def test_both_values_are_named() -> None:
-    """An error says what was declared first, and what is declared now."""
+def test_reason_contains_both_values() -> None:
+    """The first declared value and the new one."""
     before = known(LENGTH, TAG, HASH)
-    assert compared(before, 200, [SHORTER, TAG]).reason == "declared 8 bytes first and 3 bytes now"
-    reason = compared(before, 200, [LENGTH, TAG, OTHER_HASH]).reason
+    assert classified(before, 200, [SHORTER, TAG]).reason == "declared 8 bytes first and 3 bytes now"
+    reason = classified(before, 200, [LENGTH, TAG, OTHER_HASH]).reason
     assert f"md5 {'00' * 16} first and {'01' * 16} now" in reason
-    assert "from 5 of 8" in compared(before, 206, [TAG], 5).reason
+    assert "from 5 of 8" in classified(before, 206, [TAG], 5).reason
 
 
 @pytest.mark.parametrize(
@@ -201,6 +199,6 @@ def test_both_values_are_named() -> None:
         (b"", False),
     ],
 )
-def test_a_page_is_known_by_its_start(start: bytes, page: bool) -> None:
+def test_page_is_recognized_by_its_start(start: bytes, page: bool) -> None:
     """A web page or an error document, with or without a byte order mark."""
     assert is_page(start) is page
