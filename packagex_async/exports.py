@@ -22,8 +22,9 @@ from packagex_async._download.stream import open_stream
 from packagex_async._files.layouts import directory_path, layout_of
 from packagex_async._listing.lister import list_exports, list_pages
 from packagex_async._partials.partial_index import PartialIndex
-from packagex_async._polling.retrieval import Retrieved, retrieve
-from packagex_async._polling.waiter import CompletionWaiter, OnChange, OnWait, create
+from packagex_async._polling.export_requests import RetrievedExport, create_export, retrieve_export
+from packagex_async._polling.poll_queue import OnWait
+from packagex_async._polling.waiter import CompletionWaiter, OnChange
 from packagex_async._storage.download_urls import DownloadUrls, export_gone_error
 from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
@@ -88,7 +89,7 @@ class AsyncExports:
             DecodeError: The answer holds no export, or is about another one.
         """
         with self._operations.running("retrieve()"):
-            retrieved = await retrieve(
+            retrieved = await retrieve_export(
                 self._context.api, export_id, include_csv=include_csv, include_json=include_json
             )
             _logs.unread(retrieved.export)
@@ -288,7 +289,7 @@ class AsyncExports:
         """
         body = creation_body(resource, options, csv_field_options)
         with self._operations.running("create()"):
-            return await create(self._context.api, body)
+            return await create_export(self._context.api, body)
 
     async def wait(
         self, export: Export | str, *, timeout: float | None = None, on_change: OnChange | None = None
@@ -320,11 +321,11 @@ class AsyncExports:
             DecodeError: The answer holds no export, or is about another one.
         """
         _seconds("timeout", timeout)
-        vigil = CompletionWaiter(
+        waiter = CompletionWaiter(
             export, timeout=timeout, on_change=on_change or _unheard, context=self._context
         )
         with self._operations.running("wait()"):
-            return await vigil.completed()
+            return await waiter.wait()
 
     async def export_and_download(
         self,
@@ -566,8 +567,8 @@ class AsyncExports:
     def _links(self, export: Export) -> DownloadUrls:
         return DownloadUrls(export, lambda: self._with_urls(export.id))
 
-    async def _retrieved(self, export_id: str) -> Retrieved:
-        retrieved = await retrieve(self._context.api, export_id, include_csv=True, include_json=True)
+    async def _retrieved(self, export_id: str) -> RetrievedExport:
+        retrieved = await retrieve_export(self._context.api, export_id, include_csv=True, include_json=True)
         _logs.unread(retrieved.export)
         return retrieved
 

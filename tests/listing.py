@@ -1,4 +1,4 @@
-"""A fake of the far side: a listing whose exports come and go, its pages on their way, and their reader."""
+"""A fake listing whose exports change between requests, and requests that the test answers in any order."""
 
 from __future__ import annotations
 
@@ -9,40 +9,48 @@ from datetime import UTC, datetime, timedelta
 import attrs
 
 from packagex_async import Export, Page, RetryPolicy
-from packagex_async._listing.paginator import PageRequest, Paginator
-from packagex_async._listing.prefetcher import Answered, PagePrefetcher
+from packagex_async._listing.paginator import AnyPage, PageRequest, Paginator
+from packagex_async._listing.prefetcher import FetchedPage, PagePrefetcher
 from packagex_async.models import LIFETIME, Pagination
 from packagex_async.retry import Retries, SystemClock
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
-TURNS = 12
-"""Rounds of the loop in which everything that can go on has gone on."""
+LOOP_CYCLES = 12
+"""Iterations of the event loop after which all tasks that can run have run."""
+
+
+def process(
+    paginator: Paginator, request: PageRequest, page: AnyPage, server_date: datetime | None = None
+) -> tuple[Export, ...]:
+    """Return the new exports of a page."""
+    return tuple(export for batch in paginator.process(request, page, server_date) for export in batch)
 
 
 @attrs.define
 class Listing:
-    """The far side: exports in order of creation, served a page at a time."""
+    """A fake server: exports in the order of creation, sent in pages."""
 
     limit: int
     newest_first: bool = False
-    counts: bool = True
-    dates: bool = True
+    has_total: bool = True
+    has_date: bool = True
     now: datetime = START
-    alive: list[Export] = attrs.field(factory=list)
-    born: int = 0
+    exports: list[Export] = attrs.field(factory=list)
+    created_count: int = 0
     requests: int = 0
 
     def insert(self) -> None:
         self.now += timedelta(seconds=1)
-        self.born += 1
-        self.alive.append(Export(id=f"exp_{self.born}", created_at=self.now))
+        self.created_count += 1
+        self.exports.append(Export(id=f"exp_{self.created_count}", created_at=self.now))
 
-    def enter(self, index: int) -> None:
-        """One that was created long ago comes to match the filter."""
+    def insert_old(self, index: int) -> None:
+        """Add an export as old as the one at `index`, which did not match the filter before."""
         self.now += timedelta(seconds=1)
-        self.born += 1
-        self.alive.insert(index, attrs.evolve(self.alive[index], id=f"exp_{self.born}"))
+        self.created_count += 1
+        export = attrs.evolve(self.exports[index], id=f"exp_{self.created_count}")
+        self.exports.insert(index, export)
 
     def fill(self, count: int) -> None:
         for _ in range(count):
@@ -51,124 +59,124 @@ class Listing:
 
     def delete(self, index: int) -> Export:
         self.now += timedelta(seconds=1)
-        return self.alive.pop(index)
+        return self.exports.pop(index)
 
     def expire(self) -> list[Export]:
-        """Let the time pass until the oldest has reached its 24 hours; what has reached them is deleted."""
-        oldest = self.alive[0].created_at
+        """Advance the time until the oldest export is 24 hours old; return the deleted exports."""
+        oldest = self.exports[0].created_at
         assert oldest is not None
         self.now = max(self.now + timedelta(seconds=1), oldest + LIFETIME)
-        return self.sweep()
+        return self.delete_expired()
 
-    def sweep(self) -> list[Export]:
-        due = self.now - LIFETIME
-        gone = [export for export in self.alive if export.created_at and export.created_at <= due]
-        del self.alive[: len(gone)]
-        return gone
+    def delete_expired(self) -> list[Export]:
+        limit = self.now - LIFETIME
+        expired = [export for export in self.exports if export.created_at and export.created_at <= limit]
+        del self.exports[: len(expired)]
+        return expired
 
-    def page(self, step: PageRequest) -> Page:
+    def page(self, request: PageRequest) -> Page:
         self.requests += 1
-        listed = self.alive if step.back else self.ordered()
-        end = step.page * self.limit
-        total = len(listed) if self.counts else None
+        listed = self.exports if request.is_rescan else self.ordered()
+        end = request.page * self.limit
+        total = len(listed) if self.has_total else None
         return Page(
             data=tuple(listed[end - self.limit : end]),
-            pagination=Pagination(has_more=end < len(listed), page=step.page, total_count=total),
+            pagination=Pagination(has_more=end < len(listed), page=request.page, total_count=total),
         )
 
     def ordered(self) -> list[Export]:
-        return self.alive[::-1] if self.newest_first else self.alive
+        return self.exports[::-1] if self.newest_first else self.exports
 
     @property
-    def served(self) -> datetime | None:
-        return self.now if self.dates else None
+    def server_date(self) -> datetime | None:
+        return self.now if self.has_date else None
 
-    def walk(self, meanwhile: Callable[[PageRequest], None] = lambda _: None) -> list[str]:
-        walk = Paginator(by_creation=not self.newest_first)
-        yielded = []
-        while (step := walk.step) is not None:
-            page = self.page(step)
-            yielded += [export.id for export in walk.take(step, page, self.served)]
-            meanwhile(step)
-        return yielded
+    def read_all(self, after_each: Callable[[PageRequest], None] = lambda _: None) -> list[str]:
+        """Return the ids of all exports; call `after_each` after each page."""
+        paginator = Paginator(by_creation=not self.newest_first)
+        ids = []
+        while (request := paginator.next_request) is not None:
+            page = self.page(request)
+            ids += [export.id for export in process(paginator, request, page, self.server_date)]
+            after_each(request)
+        return ids
 
 
 @attrs.define
-class Reordered(Listing):
-    """In the order of the latest change, as `order_by="updated_at"` lists it."""
+class ReorderableListing(Listing):
+    """A listing ordered by the time of the last update, like `order_by="updated_at"`."""
 
-    touched: dict[str, datetime] = attrs.field(factory=dict)
+    updated: dict[str, datetime] = attrs.field(factory=dict)
 
-    def touch(self, index: int) -> None:
+    def update(self, index: int) -> None:
         self.now += timedelta(seconds=1)
-        self.touched[self.alive[index].id] = self.now
+        self.updated[self.exports[index].id] = self.now
 
     def ordered(self) -> list[Export]:
-        def changed(export: Export) -> datetime:
-            return self.touched.get(export.id, export.created_at or START)
+        def updated_at(export: Export) -> datetime:
+            return self.updated.get(export.id, export.created_at or START)
 
-        return sorted(self.alive, key=changed, reverse=self.newest_first)
+        return sorted(self.exports, key=updated_at, reverse=self.newest_first)
 
 
 async def settle() -> None:
-    """Let the loop run what is ready."""
-    for _ in range(TURNS):
+    """Run the event loop until all tasks wait."""
+    for _ in range(LOOP_CYCLES):
         await asyncio.sleep(0)
 
 
 @attrs.define
-class Far:
-    """Requests of a walk on their way; each is answered when the test says so, in any order."""
+class ManualServer:
+    """Concurrent requests for pages, which the test answers in any order."""
 
     listing: Listing
-    asked: list[int] = attrs.field(factory=list)
-    waiting: dict[PageRequest, asyncio.Future[Answered]] = attrs.field(factory=dict)
+    requested: list[int] = attrs.field(factory=list)
+    pending: dict[PageRequest, asyncio.Future[FetchedPage]] = attrs.field(factory=dict)
 
-    async def fetch(self, step: PageRequest, _: Retries) -> Answered:
-        self.asked.append(step.page)
-        self.waiting[step] = asyncio.get_running_loop().create_future()
+    async def fetch(self, request: PageRequest, _: Retries) -> FetchedPage:
+        self.requested.append(request.page)
+        self.pending[request] = asyncio.get_running_loop().create_future()
         try:
-            return await self.waiting[step]
+            return await self.pending[request]
         finally:
-            del self.waiting[step]
+            del self.pending[request]
 
-    def serve(self, step: PageRequest) -> None:
-        self.waiting[step].set_result(Answered(self.listing.page(step), self.listing.served))
+    def answer(self, request: PageRequest) -> None:
+        page = self.listing.page(request)
+        self.pending[request].set_result(FetchedPage(page, self.listing.server_date))
 
-    async def answer(self, *numbers: int) -> None:
-        """Serve these pages, one after another, and let the walk go on as far as it can."""
+    async def answer_pages(self, *numbers: int) -> None:
+        """Answer the requests for these pages in this order, and let the reader continue after each."""
         for number in numbers:
-            self.serve(PageRequest(number))
+            self.answer(PageRequest(number))
             await settle()
 
-    def on_the_way(self) -> list[int]:
-        return [step.page for step in self.waiting]
+    def pending_pages(self) -> list[int]:
+        return [request.page for request in self.pending]
 
 
 @attrs.define
 class Reader:
-    """A consumer that takes every page as soon as it may have it.
+    """A consumer that reads every page as soon as it is available.
 
     Attributes:
-        far: Where its pages come from.
-        most: The most pages asked for ahead.
-        walk: Its walk.
-        yielded: The ids it was given.
-        pages: How many pages of the first pass it has taken.
+        server: Answers the requests.
+        max_pages: Maximum number of prefetched pages.
+        paginator: Determines the next page.
+        ids: Ids of the exports that were yielded.
     """
 
-    far: Far
-    most: int
-    walk: Paginator = attrs.field(factory=Paginator)
-    yielded: list[str] = attrs.field(factory=list)
-    pages: int = 0
+    server: ManualServer
+    max_pages: int
+    paginator: Paginator = attrs.field(factory=Paginator)
+    ids: list[str] = attrs.field(factory=list)
 
     async def read(self) -> None:
-        policy = RetryPolicy()
+        policy, paginator = RetryPolicy(), self.paginator
         async with PagePrefetcher(
-            self.walk, self.far.fetch, lambda: Retries(policy, SystemClock()), self.most
-        ) as ahead:
-            while (step := self.walk.step) is not None:
-                answer = await ahead.answer(step)
-                self.yielded += [export.id for export in self.walk.take(step, answer.page, answer.served)]
-                self.pages += not step.back
+            paginator, self.server.fetch, lambda: Retries(policy, SystemClock()), self.max_pages
+        ) as prefetcher:
+            while (request := paginator.next_request) is not None:
+                fetched = await prefetcher.get(request)
+                new = process(paginator, request, fetched.page, fetched.server_date)
+                self.ids += [export.id for export in new]

@@ -1,1 +1,1 @@
-"""Listings: pagination, prefetching and checks for completeness."""
+"""Listings: pagination, prefetching, and async generators of exports and pages."""

@@ -1,4 +1,4 @@
-"""One listing: its pages in turn, up to its certain end, and what is malformed on them."""
+"""Async generators over the exports and the pages of one listing."""
 
 from __future__ import annotations
 
@@ -12,125 +12,129 @@ from packagex_async import _logs
 from packagex_async._api import requests, responses
 from packagex_async._api.converters import UnreadPage
 from packagex_async._context import ClientContext
-from packagex_async._listing.paginator import PART, PageRequest, Paginator, places
-from packagex_async._listing.prefetcher import Answered, PagePrefetcher
+from packagex_async._listing.paginator import BATCH_SIZE, AnyPage, PageRequest, Paginator, item_count
+from packagex_async._listing.prefetcher import FetchedPage, PagePrefetcher
 from packagex_async.errors import DecodeError
 from packagex_async.models import Export, Page
 from packagex_async.retry import Retries
 
 
 @attrs.frozen(eq=False, repr=False)
-class _Part:
-    """Exports of one page.
+class _Batch:
+    """New exports of one page.
 
     Attributes:
-        step: What the page was asked for.
+        request: The request for the page.
         page: The page.
-        exports: Those that no earlier page held.
-        is_last: Whether nothing of the page follows; such a part is empty.
+        exports: Exports that are on no earlier page.
+        is_last: Whether this is the last batch of the page; it is always empty.
     """
 
-    step: PageRequest
-    page: Page | UnreadPage
+    request: PageRequest
+    page: AnyPage
     exports: tuple[Export, ...]
     is_last: bool = False
 
 
 async def list_exports(
-    listing: requests.ListQuery, context: ClientContext, prefetch: int
+    query: requests.ListQuery, context: ClientContext, prefetch: int
 ) -> AsyncGenerator[Export, None]:
     """Yield the exports of a listing, each once.
 
     Raises:
-        DecodeError: At the end: items of the pages were no exports.
-        PackageXError: What stopped the listing.
+        DecodeError: At the end, if pages contained malformed items.
+        PackageXError: A request failed, or the listing does not advance.
     """
-    async with aclosing(_steps(listing, context, prefetch)) as parts:
-        async for part in parts:
-            for export in part.exports:
+    async with aclosing(_run(query, context, prefetch)) as batches:
+        async for batch in batches:
+            for export in batch.exports:
                 if context.operations.closed:
                     context.operations.check_open()
                 yield export
 
 
 async def list_pages(
-    listing: requests.ListQuery, context: ClientContext, prefetch: int
+    query: requests.ListQuery, context: ClientContext, prefetch: int
 ) -> AsyncGenerator[Page, None]:
-    """Yield the pages of a listing, without the exports that an earlier page held.
+    """Yield the pages of a listing, without the exports of earlier pages.
 
     Raises:
-        DecodeError: At the end: items of the pages were no exports.
-        PackageXError: What stopped the listing.
+        DecodeError: At the end, if pages contained malformed items.
+        PackageXError: A request failed, or the listing does not advance.
     """
     exports: list[Export] = []
-    async with aclosing(_steps(listing, context, prefetch)) as parts:
-        async for part in parts:
-            exports += part.exports
-            if part.is_last:
+    async with aclosing(_run(query, context, prefetch)) as batches:
+        async for batch in batches:
+            exports += batch.exports
+            if batch.is_last:
                 data = tuple(exports)
                 exports.clear()
-                if data or not (part.step.back or part.step.check or part.step.probe):
-                    yield _page_of(part.page, data)
+                if data or not _is_extra(batch.request):
+                    yield _with_data(batch.page, data)
 
 
-def _steps(listing: requests.ListQuery, context: ClientContext, prefetch: int) -> AsyncGenerator[_Part, None]:
-    return context.operations.steps("the listing", _parts(listing, context, prefetch))
+def _is_extra(request: PageRequest) -> bool:
+    return request.is_rescan or request.is_check or request.may_be_past_end
 
 
-async def _parts(
-    listing: requests.ListQuery, context: ClientContext, prefetch: int
-) -> AsyncGenerator[_Part, None]:
-    async def fetch(step: PageRequest, retries: Retries) -> Answered:
-        asked = listing.oldest_first() if step.back else listing
-        # Pages that are requested ahead are on their way while no step of the listing runs.
-        with context.operations.running("the listing"):
-            answer = await context.api.get(asked.target(step.page), retries)
-        return Answered(responses.parse_page(answer), answer.served)
-
-    walk = Paginator(
-        start=listing.page,
-        by_creation=listing.by_creation,
-        reorders=listing.reorders,
-        limit=listing.limit,
-    )
-    malformed = _Malformed()
-    async with PagePrefetcher(walk, fetch, context.retries, prefetch) as ahead:
-        while (step := walk.step) is not None:
-            answer = await ahead.answer(step)
-            for exports in walk.parts(step, answer.page, answer.served):
-                for export in exports:
-                    _logs.unread(export)
-                yield _Part(step, answer.page, exports)
-                if places(answer.page) > PART:
-                    await asyncio.sleep(0)
-            malformed.add(step, answer.page)
-            yield _Part(step, answer.page, (), is_last=True)
-    malformed.raise_if_any()
-
-
-def _page_of(page: Page | UnreadPage, data: tuple[Export, ...]) -> Page:
+def _with_data(page: AnyPage, data: tuple[Export, ...]) -> Page:
     return page.page_of(data) if isinstance(page, UnreadPage) else attrs.evolve(page, data=data)
 
 
+def _run(query: requests.ListQuery, context: ClientContext, prefetch: int) -> AsyncGenerator[_Batch, None]:
+    return context.operations.steps("the listing", _batches(query, context, prefetch))
+
+
+async def _batches(
+    query: requests.ListQuery, context: ClientContext, prefetch: int
+) -> AsyncGenerator[_Batch, None]:
+    async def fetch(request: PageRequest, retries: Retries) -> FetchedPage:
+        page_query = query.oldest_first() if request.is_rescan else query
+        # Prefetching continues while the generator is suspended, so it is an operation by itself.
+        with context.operations.running("the listing"):
+            response = await context.api.get(page_query.target(request.page), retries)
+        return FetchedPage(responses.parse_page(response), response.served)
+
+    paginator = Paginator(
+        first_page=query.page,
+        by_creation=query.by_creation,
+        is_reorderable=query.reorders,
+        limit=query.limit,
+    )
+    malformed = _MalformedItems()
+    async with PagePrefetcher(paginator, fetch, context.retries, prefetch) as prefetcher:
+        while (request := paginator.next_request) is not None:
+            fetched = await prefetcher.get(request)
+            for exports in paginator.process(request, fetched.page, fetched.server_date):
+                for export in exports:
+                    _logs.unread(export)
+                yield _Batch(request, fetched.page, exports)
+                if item_count(fetched.page) > BATCH_SIZE:
+                    await asyncio.sleep(0)
+            malformed.add(request, fetched.page)
+            yield _Batch(request, fetched.page, (), is_last=True)
+    malformed.raise_if_any()
+
+
 @attrs.define(eq=False, repr=False)
-class _Malformed:
-    """The items of a listing that are no exports."""
+class _MalformedItems:
+    """The malformed items of a listing: items that are not exports, or have no usable id."""
 
     count: int = 0
     first: str = ""
 
-    def add(self, step: PageRequest, page: Page | UnreadPage) -> None:
-        """Log and count those of a page; a page that is asked for a second time has been counted."""
-        if page.malformed and not (step.back or step.check):
-            _logs.malformed(step.page, page.malformed, page.first_malformed)
-            self.first = self.first or f"page {step.page}: {page.first_malformed}"
+    def add(self, request: PageRequest, page: AnyPage) -> None:
+        """Log and count the malformed items of a page, unless the page was already counted."""
+        if page.malformed and not (request.is_rescan or request.is_check):
+            _logs.malformed(request.page, page.malformed, page.first_malformed)
+            self.first = self.first or f"page {request.page}: {page.first_malformed}"
             self.count += page.malformed
 
     def raise_if_any(self) -> None:
-        """Raise an error that names the first of them.
+        """Raise an error that describes the first malformed item, if there is one.
 
         Raises:
-            DecodeError: There are some.
+            DecodeError: The listing has malformed items.
         """
         if self.count:
             more = f" (and {self.count - 1} more)" if self.count > 1 else ""

@@ -1,43 +1,47 @@
-"""Exactly once: which page of a listing to ask for next, and which of its exports are new.
+"""Pagination of one listing: the next page to request, and the exports of a page that are new.
 
-The walk goes forward, page after page, and tells exports apart by id. What is inserted meanwhile makes pages
-repeat exports, which does no harm. What is deleted before the place the walk has reached moves later exports
-to pages it has passed. Such a deletion leaves a trace in the answers themselves; when there is one, the walk
-looks back over the pages once more at its end:
+The API has page numbers and no cursor, so inserted and deleted exports move other exports between pages. The
+paginator yields every export that exists throughout the listing, and yields it once:
 
-- The total count fell, or grew by less than the exports that were seen to be created meanwhile and the
-  places on the pages that repeated an export.
-- An export that was listed reached the 24 hours after which it is deleted.
-- An export was listed twice though its listing is ordered by something that changes.
+1. It requests page after page in the order of the listing, and identifies exports by id. Inserted exports
+   make pages repeat exports. Repeated exports are skipped.
+2. A deleted export moves all later exports towards the first page, possibly to pages that were already read.
+   The paginator looks for signs of deletions in the responses (see below). If there is one, it reads the
+   pages again after the last page. This rescan is ordered by creation, oldest first, and goes from the last
+   page down to the first. In that order new exports are added at the end, and deletions move exports only
+   towards pages that are still to be requested. So the rescan misses nothing, and at most doubles the number
+   of requests.
 
-Looking back goes by creation, oldest first, from the last page down to the first. In that order what is
-inserted joins at the end, and what is deleted moves exports only towards pages still to be asked for. Nothing
-that stays alive can slip through, and the whole costs at most twice the requests of the plain walk.
+Signs of deletions:
 
-Pages asked ahead are pictures of different moments, in any order, so that insertions, too, can move an export
-past the walk. It is noticed all the same, by counting: full pages hold as many places as the last total count
-says. Take away the places that repeat an export, and the exports created since page 1 was answered: what
-is left were there then. When they are fewer than page 1's total count, one of those is gone or was missed.
-That is the first trace, put the other way round, and all it asks of the order is that page 1 came first.
+- The total count decreased, or it increased by less than expected. Expected are the exports created since the
+  first page, plus the items that repeat an export.
+- An export that was listed reached the age of 24 hours, at which the API deletes it.
+- An export was listed twice, and the listing is ordered by a field that changes.
 
-Where the listing ends:
+Prefetched pages may be answered in any order. Then insertions can hide exports, too. The first sign detects
+this as well: the pages have as many items as the last total count. Without the repeated items, and without
+the exports created since page 1, the exports that already existed at page 1 remain. If they are fewer than
+the total count of page 1, an export was deleted or missed. This holds in any order, provided that page 1 is
+answered first.
 
-- `has_more` decides if the API tells it. If it is false although the total count says that exports remain,
-  one more page is asked for.
-- If the API does not tell `has_more`, the total count decides. If that is missing too, the listing ends at
-  the first page that is empty, or where pages bring nothing new.
+End of the listing:
 
-A page that repeats earlier exports may be the result of insertions, or of a server that ignores `page`. To
-tell these apart, page 1 is requested again: after insertions it has changed. If page 1 and the total count
-are the same as before, the server ignores `page`. If the total count is unknown or has changed, the same has
-to happen for one more page.
+- If the API sends `has_more`, it decides. If it is false although the total count says that exports remain,
+  one more page is requested.
+- Otherwise the total count decides. If it is missing, too, the listing ends at the first page that is empty,
+  or when pages contain no new exports.
+
+A page that contains only repeated exports has two possible causes: insertions, or a server that ignores
+`page`. The paginator requests page 1 again to distinguish them: after insertions, it has changed. If page 1
+and the total count are unchanged, the server ignores `page`. If the total count is missing or has changed,
+one more page has to give the same result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import chain
 
 import attrs
 
@@ -45,275 +49,297 @@ from packagex_async._api.converters import UnreadPage
 from packagex_async.errors import PaginationError
 from packagex_async.models import LIFETIME, Export, Page
 
-DATING = timedelta(seconds=5)
-"""How long after it was read from the database a page may be dated."""
+DATE_TOLERANCE = timedelta(seconds=5)
+"""Maximum delay between the database query for a page and the `Date` header of its response."""
 
-MAX_BARREN_PAGES = 5
-"""Pages in a row that may bring nothing new before the walk is given up."""
+MAX_PAGES_WITHOUT_NEW = 5
+"""Maximum number of consecutive pages without new exports."""
 
-MAX_BELIEVED_REPEATS = 100
-"""The same, for pages that repeat others in a listing whose total count says that more is to come."""
+MAX_REPEATED_PAGES = 100
+"""Maximum number of consecutive pages of repeated exports if, by the total count, more exports remain."""
 
+BATCH_SIZE = 200
+"""Items of a page that are decoded before other tasks get to run."""
 
-PART = 200
-"""Items of a page that are read before other tasks run."""
+AnyPage = Page | UnreadPage
 
 
 @attrs.frozen(repr=False)
 class PageRequest:
-    """A page to ask for.
+    """A request for one page.
 
     Attributes:
-        page: Its number.
-        back: Ask for it by creation, oldest first, whatever the listing's own order.
-        check: Ask only to learn whether the server heeds `page`; no export is taken from the answer.
-        probe: The listing may have ended before this page, so an answer that there is no such page is none.
+        page: Page number, from 1.
+        is_rescan: Use the order of creation, oldest first, instead of the order of the listing.
+        is_check: Request the page only to find out whether the server ignores `page`; skip its exports.
+        may_be_past_end: The listing may end before this page. An error response that the page does not exist
+            is then the end of the listing.
     """
 
     page: int
-    back: bool = False
-    check: bool = False
-    probe: bool = attrs.field(default=False, eq=False)
+    is_rescan: bool = False
+    is_check: bool = False
+    may_be_past_end: bool = attrs.field(default=False, eq=False)
 
 
 @attrs.define(eq=False, repr=False)
 class ChangeDetector:
-    """What the answers of a walk give away of insertions and deletions.
+    """Detects in the responses of a listing that exports may have been deleted.
 
-    `began` and `now` are the server's time at the first and the latest answer, where it told.
+    Attributes:
+        is_reorderable: Whether the listing is ordered by a field that changes.
+        started_at: Server time of the first response, if known.
+        latest: Latest server time of any response, if known.
+        first_total: First total count of the listing.
+        total: Latest total count of the listing.
+        created_count: Exports created since `started_at`.
+        repeated_count: Items that repeat an export.
+        next_expiry: The earliest time at which a listed export reaches the age of 24 hours.
+        has_deletions: Whether a response proves a deletion, or a move.
     """
 
-    reorders: bool
-    began: datetime | None = None
-    now: datetime | None = None
+    is_reorderable: bool
+    started_at: datetime | None = None
+    latest: datetime | None = None
     first_total: int | None = None
     total: int | None = None
-    created: int = 0
-    repeated: int = 0
+    created_count: int = 0
+    repeated_count: int = 0
     next_expiry: datetime | None = None
-    deleted: bool = False
+    has_deletions: bool = False
 
-    def answered(self, served: datetime | None) -> None:
-        # Of two pages asked for side by side, the first may be served last.
-        self.now = max(filter(None, (self.now, served)), default=None)
-        self.began = self.began or served
+    def on_response(self, server_date: datetime | None) -> None:
+        """Record the server time of a response."""
+        # Concurrent requests may be answered in any order.
+        self.latest = max(filter(None, (self.latest, server_date)), default=None)
+        self.started_at = self.started_at or server_date
 
-    def counted(self, total: int | None, *, repeated: int) -> None:
-        self._count(total)
-        self.repeated += repeated
-        self.deleted |= self.reorders and repeated > 0
+    def on_page(self, total: int | None, *, repeated: int) -> None:
+        """Record the total count of a page, and its number of repeated items."""
+        self._on_total(total)
+        self.repeated_count += repeated
+        self.has_deletions |= self.is_reorderable and repeated > 0
 
-    def _count(self, total: int | None) -> None:
+    def _on_total(self, total: int | None) -> None:
         if total is None:
             return
         if self.first_total is None:
             self.first_total = total
-        self.deleted |= self.total is not None and total < self.total
+        self.has_deletions |= self.total is not None and total < self.total
         self.total = total
 
-    def dated(self, created: datetime | None) -> None:
-        if created is None or self.began is None:
+    def on_export(self, created_at: datetime | None) -> None:
+        """Record the creation time of a new export."""
+        if created_at is None or self.started_at is None:
             return
-        self.created += self.began < created <= (self.now or self.began)
-        expiry = created + LIFETIME
-        if expiry > self.began - DATING and (self.next_expiry is None or expiry < self.next_expiry):
+        self.created_count += self.started_at < created_at <= (self.latest or self.started_at)
+        expiry = created_at + LIFETIME
+        is_alive = expiry > self.started_at - DATE_TOLERANCE
+        if is_alive and (self.next_expiry is None or expiry < self.next_expiry):
             self.next_expiry = expiry
 
-    def tell_of_deletion(self) -> bool:
-        """Whether something may have been deleted since the first page."""
-        expired = self.next_expiry and self.now and self.next_expiry <= self.now
-        if self.deleted or expired:
+    def may_have_deletions(self) -> bool:
+        """Return whether an export may have been deleted, or missed, since the first page."""
+        has_expired = self.next_expiry and self.latest and self.next_expiry <= self.latest
+        if self.has_deletions or has_expired:
             return True
         if self.first_total is None or self.total is None:
             return False
-        return self.total < self.first_total + self.created + self.repeated
+        return self.total < self.first_total + self.created_count + self.repeated_count
 
 
 @attrs.define(eq=False, repr=False)
 class Paginator:
-    """The walk over one listing: ask for `step`, hand it to `take` with the answer, until `step` is `None`.
+    """State of the pagination of one listing.
+
+    Send `next_request`, pass its response to `process`, and repeat until `next_request` is `None`.
 
     Args:
-        start: The first page to ask for. Only a walk from page 1 looks back.
+        first_page: Number of the first page to request. Only a listing from page 1 is rescanned.
         by_creation: Whether the listing is ordered by creation, oldest first.
-        reorders: Whether it is ordered by something that changes while an export lives.
-        limit: How many exports a page is asked for.
+        is_reorderable: Whether the listing is ordered by a field that changes.
+        limit: Requested number of exports per page.
     """
 
-    start: int = 1
+    first_page: int = 1
     by_creation: bool = True
-    reorders: bool = False
+    is_reorderable: bool = False
     limit: int = 1
-    step: PageRequest | None = attrs.field(init=False)
-    _traces: ChangeDetector = attrs.field(init=False)
-    _seen: set[str] = attrs.field(init=False, factory=set)
-    _told_page: int | None = attrs.field(init=False, default=None)
-    _barren: int = attrs.field(init=False, default=0)
-    _heeds_page: bool = attrs.field(init=False, default=False)
-    _is_doubted: bool = attrs.field(init=False, default=False)
-    _repetition: tuple[PageRequest, Page | UnreadPage, set[str]] = attrs.field(init=False)
-    _places: int = attrs.field(init=False, default=0)
+    next_request: PageRequest | None = attrs.field(init=False)
+    _changes: ChangeDetector = attrs.field(init=False)
+    _seen_ids: set[str] = attrs.field(init=False, factory=set)
+    _reported_page: int | None = attrs.field(init=False, default=None)
+    _pages_without_new: int = attrs.field(init=False, default=0)
+    _honors_page: bool = attrs.field(init=False, default=False)
+    _has_unclear_check: bool = attrs.field(init=False, default=False)
+    _repeated_page: tuple[PageRequest, AnyPage, set[str]] = attrs.field(init=False)
+    _total_items: int = attrs.field(init=False, default=0)
     _last_page: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
-        self.step = PageRequest(self.start)
-        self._traces = ChangeDetector(self.reorders)
+        self.next_request = PageRequest(self.first_page)
+        self._changes = ChangeDetector(self.is_reorderable)
 
-    def take(self, step: PageRequest, page: Page | UnreadPage, served: datetime | None) -> tuple[Export, ...]:
-        """The exports of the page asked for in `step` that are new; `served` is the server's time, if told.
+    def process(
+        self, request: PageRequest, page: AnyPage, server_date: datetime | None
+    ) -> Iterator[tuple[Export, ...]]:
+        """Yield the new exports of a page in batches, and update `next_request` after the last one.
+
+        Args:
+            request: The request for the page.
+            page: The page.
+            server_date: Server time of the response, if known.
 
         Raises:
-            PaginationError: The listing repeats a page, does not advance, or goes on with empty pages.
+            PaginationError: The listing repeats a page, does not advance, or continues with empty pages.
         """
-        return tuple(chain.from_iterable(self.parts(step, page, served)))
-
-    def parts(
-        self, step: PageRequest, page: Page | UnreadPage, served: datetime | None
-    ) -> Iterator[tuple[Export, ...]]:
-        """The same, in parts of limited size; all of them have to be taken."""
-        if step.check:
+        if request.is_check:
             yield from self._check(page)
             return
-        if not step.back:
-            self._traces.answered(served)
-        fresh: list[Export] = []
-        listed = new = 0
-        repeated: set[str] = set()
+        if not request.is_rescan:
+            self._changes.on_response(server_date)
+        batch: list[Export] = []
+        export_count = new_count = 0
+        repeated_ids: set[str] = set()
         for number, export in enumerate(page, 1):
             if export is not None:
-                listed += 1
-                if self._is_new(step, export):
-                    new += 1
-                    fresh.append(export)
-                elif not new:
-                    repeated.add(export.id)
-            if number % PART == 0:
-                yield tuple(fresh)
-                fresh.clear()
-        if not step.back:
-            self._traces.counted(page.pagination.total_count, repeated=listed - new)
-            self._places += places(page)
+                export_count += 1
+                if self._is_new(request, export):
+                    new_count += 1
+                    batch.append(export)
+                elif not new_count:
+                    repeated_ids.add(export.id)
+            if number % BATCH_SIZE == 0:
+                yield tuple(batch)
+                batch.clear()
+        if not request.is_rescan:
+            self._changes.on_page(page.pagination.total_count, repeated=export_count - new_count)
+            self._total_items += item_count(page)
             self._last_page = _last_page(page)
-            self._barren = 0 if new else self._barren + 1
-        self.step = self._next(step, page, repeated if not new else None)
-        yield tuple(fresh)
+            self._pages_without_new = 0 if new_count else self._pages_without_new + 1
+        self.next_request = self._next(request, page, None if new_count else repeated_ids)
+        yield tuple(batch)
 
-    def _is_new(self, step: PageRequest, export: Export) -> bool:
-        if export.id in self._seen:
+    def upcoming(self, max_count: int) -> tuple[PageRequest, ...]:
+        """Return the requests that follow `next_request` according to the total count, at most `max_count`.
+
+        The result is empty when the order of the responses matters: during a rescan, and in a listing that is
+        not rescanned.
+        """
+        request = self.next_request
+        if request is None or request.is_rescan or request.is_check or self.first_page > 1:
+            return ()
+        first = request.page + 1
+        return tuple(PageRequest(page) for page in range(first, min(first + max_count, self._last_page + 1)))
+
+    def _is_new(self, request: PageRequest, export: Export) -> bool:
+        if export.id in self._seen_ids:
             return False
-        self._seen.add(export.id)
-        if not step.back:
-            self._traces.dated(export.created_at)
+        self._seen_ids.add(export.id)
+        if not request.is_rescan:
+            self._changes.on_export(export.created_at)
         return True
 
-    def _check(self, first: Page | UnreadPage) -> Iterator[tuple[Export, ...]]:
-        """Compare page 1, asked for again, with a page that brought nothing new."""
+    def _check(self, first_page: AnyPage) -> Iterator[tuple[Export, ...]]:
+        """Compare the second response for page 1 with the page that contained no new exports."""
         ids = set()
-        for number, export in enumerate(first, 1):
+        for number, export in enumerate(first_page, 1):
             if export is not None:
                 ids.add(export.id)
-            if number % PART == 0:
+            if number % BATCH_SIZE == 0:
                 yield ()
-        self.step = self._after_check(ids, first.pagination.total_count)
+        self.next_request = self._after_check(ids, first_page.pagination.total_count)
 
-    def following(self, most: int) -> tuple[PageRequest, ...]:
-        """Up to `most` steps behind `step`: those sure to follow by the latest page's total count.
+    def _next(self, request: PageRequest, page: AnyPage, repeated_ids: set[str] | None) -> PageRequest | None:
+        """Return the request after `request`; `repeated_ids` is `None` if the page has new exports."""
+        if request.is_rescan:
+            return PageRequest(request.page - 1, is_rescan=True) if request.page > 1 else None
+        if not self._has_more(page, has_new=repeated_ids is None):
+            return self._first_of_rescan(request)
+        self._check_advance(request, page, repeated_ids)
+        if repeated_ids and not self._honors_page:
+            self._repeated_page = request, page, repeated_ids
+            return PageRequest(1, is_check=True)
+        return _following(request, page)
 
-        None in a walk that does not look back, or is doing so: it rests on the order of the answers.
-        """
-        if self.step is None or self.step.back or self.step.check or self.start > 1:
-            return ()
-        after = self.step.page + 1
-        return tuple(PageRequest(number) for number in range(after, min(after + most, self._last_page + 1)))
-
-    def _next(
-        self, step: PageRequest, page: Page | UnreadPage, repeated: set[str] | None
-    ) -> PageRequest | None:
-        """The step behind `step`; `repeated` are the exports of a page that brings nothing new."""
-        if step.back:
-            return PageRequest(step.page - 1, back=True) if step.page > 1 else None
-        if not self._goes_on(page, barren=repeated is not None):
-            return self._look_back(step)
-        self._check_advance(step, page, repeated)
-        if repeated and not self._heeds_page:
-            self._repetition = step, page, repeated
-            return PageRequest(1, check=True)
-        return _following(step, page)
-
-    def _goes_on(self, page: Page | UnreadPage, *, barren: bool) -> bool:
-        told = page.pagination
+    def _has_more(self, page: AnyPage, *, has_new: bool) -> bool:
+        pagination = page.pagination
         # 1. The API says that there is more.
-        if told.has_more and not told.inferred:
+        if pagination.has_more and not pagination.inferred:
             return True
-        # 2. Nothing is on the page, or nothing new on one that is said to be the last.
-        if not places(page) or (barren and not told.inferred):
+        # 2. The page is empty, or the API says that it is the last one and it has nothing new.
+        if not item_count(page) or not (has_new or pagination.inferred):
             return False
-        # 3. The total count says whether there is more than the pages so far had places for.
-        if told.total_count is not None and self.start == 1:
-            return self._places < told.total_count
-        # 4. Nobody says: until a page of a server that heeds `page` brings nothing new.
-        return told.inferred and not (barren and self._heeds_page)
+        # 3. The total count is larger than the number of items so far.
+        if pagination.total_count is not None and self.first_page == 1:
+            return self._total_items < pagination.total_count
+        # 4. The API says nothing. Continue until a server that honors `page` sends a page without new
+        # exports.
+        return pagination.inferred and (has_new or not self._honors_page)
 
-    def _look_back(self, step: PageRequest) -> PageRequest | None:
-        # In its own order the last page was read this moment, and nothing can move onto it from before.
-        last = step.page - 1 if self.by_creation else step.page
-        looks_back = self.start == 1 and last >= 1 and self._traces.tell_of_deletion()
-        return PageRequest(last, back=True) if looks_back else None
+    def _first_of_rescan(self, request: PageRequest) -> PageRequest | None:
+        # In a listing by creation, the last page is already up to date: nothing can move onto it from before.
+        last = request.page - 1 if self.by_creation else request.page
+        is_needed = self.first_page == 1 and last >= 1 and self._changes.may_have_deletions()
+        return PageRequest(last, is_rescan=True) if is_needed else None
 
-    def _check_advance(self, step: PageRequest, page: Page | UnreadPage, repeated: set[str] | None) -> None:
-        told, self._told_page = self._told_page, page.pagination.page
-        if repeated is None:
+    def _check_advance(self, request: PageRequest, page: AnyPage, repeated_ids: set[str] | None) -> None:
+        previous, self._reported_page = self._reported_page, page.pagination.page
+        if repeated_ids is None:
             return
-        if told is not None and page.pagination.page == told and not _is_untold(page):
+        if previous is not None and page.pagination.page == previous and not _has_no_pagination(page):
             raise PaginationError(
-                f"the listing does not advance: asked for page {step.page}, got page {told} again"
+                f"the listing does not advance: requested page {request.page}, got page {previous} again"
             )
-        if self._barren > _most_barren(step.page, page, repeated):
-            what = "repeat what came before" if repeated else "are empty though has_more is true"
+        if self._pages_without_new > _max_pages_without_new(request.page, page, repeated_ids):
+            problem = "repeat earlier exports" if repeated_ids else "are empty although has_more is true"
             raise PaginationError(
-                f"the listing does not advance: {self._barren} pages up to page {step.page} {what}"
+                f"the listing does not advance: {self._pages_without_new} pages up to page {request.page} "
+                f"{problem}"
             )
 
-    def _after_check(self, first: set[str], total: int | None) -> PageRequest | None:
-        step, page, repeated = self._repetition
-        if first != repeated:
-            self._heeds_page = True
-            return _following(step, page)
-        if _is_untold(page) and places(page) < self.limit:
-            # A server that knows one page, and no parameters.
+    def _after_check(self, first_page_ids: set[str], total: int | None) -> PageRequest | None:
+        request, page, repeated_ids = self._repeated_page
+        if first_page_ids != repeated_ids:
+            self._honors_page = True
+            return _following(request, page)
+        if _has_no_pagination(page) and item_count(page) < self.limit:
+            # The server has one page and ignores all parameters.
             return None
-        is_still = total is not None and total == page.pagination.total_count == self._traces.first_total
-        if not is_still and not self._is_doubted:
-            # An insertion and a deletion at the right moments look the same; twice in a row they do not.
-            self._is_doubted = True
-            return _following(step, page)
+        is_unchanged = total is not None and total == page.pagination.total_count == self._changes.first_total
+        if not is_unchanged and not self._has_unclear_check:
+            # An insertion and a deletion can have the same effect once, but not on two consecutive pages.
+            self._has_unclear_check = True
+            return _following(request, page)
         raise PaginationError(
-            f"the listing does not advance: page {step.page} is page 1 again, so the server ignores `page`"
+            f"the listing does not advance: page {request.page} is the same as page 1, "
+            "so the server ignores `page`"
         )
 
 
-def places(page: Page | UnreadPage) -> int:
-    """Return how many items a page has, malformed ones included."""
+def item_count(page: AnyPage) -> int:
+    """Return the number of items of a page, malformed ones included."""
     return page.places if isinstance(page, UnreadPage) else len(page) + page.malformed
 
 
-def _following(step: PageRequest, page: Page | UnreadPage) -> PageRequest:
-    return PageRequest(step.page + 1, probe=page.pagination.inferred or not page.pagination.has_more)
+def _following(request: PageRequest, page: AnyPage) -> PageRequest:
+    is_known = page.pagination.has_more and not page.pagination.inferred
+    return PageRequest(request.page + 1, may_be_past_end=not is_known)
 
 
-def _is_untold(page: Page | UnreadPage) -> bool:
-    """Return whether the API says nothing of what remains."""
+def _has_no_pagination(page: AnyPage) -> bool:
+    """Return whether the API sent neither `has_more` nor a total count."""
     return page.pagination.inferred and page.pagination.total_count is None
 
 
-def _last_page(page: Page | UnreadPage) -> int:
-    total, size = page.pagination.total_count, places(page)
+def _last_page(page: AnyPage) -> int:
+    total, size = page.pagination.total_count, item_count(page)
     return -(-total // size) if total and size else 0
 
 
-def _most_barren(number: int, page: Page | UnreadPage, repeated: set[str]) -> int:
-    # Newest first, as many insertions as a page holds repeat a whole page. Where the total count says that
-    # the listing really goes on behind this page, such repeats are believed for longer.
+def _max_pages_without_new(number: int, page: AnyPage, repeated_ids: set[str]) -> int:
+    # In a listing with the newest exports first, insertions make whole pages repeat. Accept this for longer
+    # if the total count confirms that the listing continues after this page.
     total = page.pagination.total_count
-    goes_on = repeated and total is not None and number * places(page) < total
-    return MAX_BELIEVED_REPEATS if goes_on else MAX_BARREN_PAGES
+    continues = repeated_ids and total is not None and number * item_count(page) < total
+    return MAX_REPEATED_PAGES if continues else MAX_PAGES_WITHOUT_NEW

@@ -1,12 +1,13 @@
-"""Pages asked for ahead of their consumer, in a window that opens while the listing keeps still.
+"""Concurrent requests for the next pages of a listing, as long as the listing does not change.
 
-The window opens at one page and doubles with every page that tells the total count and the size of the page
-before it. It closes where the count changes, where count or time are not told, where a page is of another
-size, and where a page had to be asked for again. What comes back is taken in the order of the listing, and
-only where it tells the count of the page before it; otherwise all that was asked ahead is dropped, and asked
-for anew.
+The number of prefetched pages starts at one and doubles with every page that has the same total count and the
+same number of items as the previous page. It returns to zero when the total count changes, when the total
+count or the server time is missing, when the number of items differs, and when a request had to be repeated.
 
-Pages asked side by side are pictures of different moments, in any order. `_paging` says why none is missed.
+Pages are returned in the order of the listing. A prefetched page whose total count differs from that of the
+previous page is discarded together with all other prefetched pages, and requested again.
+
+`_listing.paginator` explains why prefetched pages do not hide exports.
 """
 
 from __future__ import annotations
@@ -18,123 +19,132 @@ from typing import Any, Self
 
 import attrs
 
-from packagex_async._api.converters import UnreadPage
-from packagex_async._listing.paginator import PageRequest, Paginator, places
+from packagex_async._listing.paginator import AnyPage, PageRequest, Paginator, item_count
 from packagex_async.errors import BadRequestError, NotFoundError
 from packagex_async.models import Page, Pagination
 from packagex_async.retry import Retries
 
 
 @attrs.frozen(eq=False, repr=False)
-class Answered:
-    """A page, and the server's time when it answered, if told."""
+class FetchedPage:
+    """A page, and the server time of its response, if known."""
 
-    page: Page | UnreadPage
-    served: datetime | None
+    page: AnyPage
+    server_date: datetime | None
 
 
-_NO_SUCH_PAGE = Answered(Page(data=(), pagination=Pagination(has_more=False)), None)
+_END = FetchedPage(Page(data=(), pagination=Pagination(has_more=False)), None)
+"""Result of a request past the end of the listing."""
 
 
 @attrs.frozen(eq=False, repr=False)
-class _Asked:
-    """A page on its way; `retries` tells whether it had to be asked for again."""
+class _PendingPage:
+    """A page that is being requested, with the retries of the request."""
 
-    task: asyncio.Task[Answered]
+    task: asyncio.Task[FetchedPage]
     retries: Retries
-    ahead: bool
+    is_prefetched: bool
 
 
 class PagePrefetcher:
-    """Asks for the pages of a walk, and for those that are sure to follow; leaving its block cancels them.
+    """Requests the pages of a listing, some of them ahead of time.
+
+    Leaving the `async with` block cancels all pending requests.
 
     Args:
-        walk: The walk.
-        fetch: Asks for a page, and counts its tries in the `Retries` it is handed.
-        retries: Makes those.
-        most: The most pages asked for ahead of the one that is waited for; 0 for none.
+        paginator: Determines which pages to request.
+        fetch: Requests a page; counts its failures in the given `Retries`.
+        retries: Creates the `Retries` of a request.
+        max_pages: Maximum number of prefetched pages; 0 disables prefetching.
     """
 
     def __init__(
         self,
-        walk: Paginator,
-        fetch: Callable[[PageRequest, Retries], Coroutine[Any, Any, Answered]],
+        paginator: Paginator,
+        fetch: Callable[[PageRequest, Retries], Coroutine[Any, Any, FetchedPage]],
         retries: Callable[[], Retries],
-        most: int,
+        max_pages: int,
     ) -> None:
-        self._walk = walk
+        self._paginator = paginator
         self._fetch = fetch
         self._retries = retries
-        self._most = most
-        self._width = 0
-        self._before: Page | UnreadPage | None = None
-        self._asked: dict[PageRequest, _Asked] = {}
+        self._max_pages = max_pages
+        self._window = 0
+        self._previous: AnyPage | None = None
+        self._pending: dict[PageRequest, _PendingPage] = {}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._drop()
+        await self._cancel_pending()
 
-    async def answer(self, step: PageRequest) -> Answered:
-        """The answer for `step`, the walk's next; what went wrong with it is raised here, and not before.
+    async def get(self, request: PageRequest) -> FetchedPage:
+        """Return the page of the paginator's next request.
 
-        That there is no such page is the end of the listing where it may have ended before.
+        An error response that the page does not exist is an empty page if the request may be past the end.
+
+        Raises:
+            PackageXError: The request for this page failed. Failures of other prefetched pages are not
+                raised.
         """
         try:
-            return await self._answer(step)
+            return await self._get(request)
         except (NotFoundError, BadRequestError):
-            if step.probe:
-                return _NO_SUCH_PAGE
+            if request.may_be_past_end:
+                return _END
             raise
 
-    async def _answer(self, step: PageRequest) -> Answered:
-        if step.check:
-            return await self._ask(step, ahead=False).task
-        asked = self._asked.pop(step, None) or self._ask(step, ahead=False)
-        self._reach_out(asked)
-        answered = await asked.task
-        if asked.ahead and not self._follows(answered.page):
-            await self._drop()
-            asked = self._ask(step, ahead=False)
-            answered = await asked.task
-        untroubled = answered.served is not None and not asked.retries.failures
-        self._widen(answered.page, untroubled=untroubled)
-        return answered
+    async def _get(self, request: PageRequest) -> FetchedPage:
+        if request.is_check:
+            return await self._start(request).task
+        pending = self._pending.pop(request, None) or self._start(request)
+        self._prefetch(pending)
+        fetched = await pending.task
+        if pending.is_prefetched and not self._has_same_total(fetched.page):
+            await self._cancel_pending()
+            pending = self._start(request)
+            fetched = await pending.task
+        is_regular = fetched.server_date is not None and not pending.retries.failures
+        self._adjust_window(fetched.page, is_regular=is_regular)
+        return fetched
 
-    def _ask(self, step: PageRequest, *, ahead: bool) -> _Asked:
+    def _start(self, request: PageRequest, *, is_prefetched: bool = False) -> _PendingPage:
         retries = self._retries()
-        task = asyncio.create_task(self._fetch(step, retries))
-        task.add_done_callback(_heard)
-        return _Asked(task, retries, ahead)
+        task = asyncio.create_task(self._fetch(request, retries))
+        task.add_done_callback(_retrieve_exception)
+        return _PendingPage(task, retries, is_prefetched)
 
-    def _reach_out(self, current: _Asked) -> None:
-        # A server that is asked again has enough to do.
-        if any(asked.retries.failures for asked in (current, *self._asked.values())):
+    def _prefetch(self, current: _PendingPage) -> None:
+        # Do not add load to a server that fails.
+        if any(pending.retries.failures for pending in (current, *self._pending.values())):
             return
-        for step in self._walk.following(self._width):
-            if step not in self._asked:
-                self._asked[step] = self._ask(step, ahead=True)
+        for request in self._paginator.upcoming(self._window):
+            if request not in self._pending:
+                self._pending[request] = self._start(request, is_prefetched=True)
 
-    def _widen(self, page: Page | UnreadPage, *, untroubled: bool) -> None:
-        before = self._before
-        still = before is None or (self._follows(page) and places(page) == places(before))
-        self._width = min(self._most, 2 * self._width or 1) if still and untroubled else 0
-        self._before = page
+    def _adjust_window(self, page: AnyPage, *, is_regular: bool) -> None:
+        previous = self._previous
+        is_stable = previous is None or (
+            self._has_same_total(page) and item_count(page) == item_count(previous)
+        )
+        self._window = min(self._max_pages, 2 * self._window or 1) if is_stable and is_regular else 0
+        self._previous = page
 
-    def _follows(self, page: Page | UnreadPage) -> bool:
+    def _has_same_total(self, page: AnyPage) -> bool:
         total = page.pagination.total_count
-        return self._before is not None and total is not None and total == self._before.pagination.total_count
+        previous = self._previous
+        return previous is not None and total is not None and total == previous.pagination.total_count
 
-    async def _drop(self) -> None:
-        tasks = [asked.task for asked in self._asked.values()]
-        self._asked.clear()
+    async def _cancel_pending(self) -> None:
+        tasks = [pending.task for pending in self._pending.values()]
+        self._pending.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _heard(task: asyncio.Task[Answered]) -> None:
-    # The page may never be reached, and then its failure is no one's concern.
+def _retrieve_exception(task: asyncio.Task[FetchedPage]) -> None:
+    # A prefetched page may never be needed. asyncio must not log its exception as "never retrieved".
     if not task.cancelled():
         task.exception()

@@ -1,1 +1,1 @@
-"""Polling of exports until they are final."""
+"""Polling: exports that are not completed yet."""

@@ -1,4 +1,4 @@
-"""Exports that are still under way, retrieved again in turn, at growing intervals, until they are final."""
+"""Poll many exports until each of them is final."""
 
 from __future__ import annotations
 
@@ -10,111 +10,115 @@ from itertools import count
 import attrs
 
 from packagex_async._api.statuses import is_under_way
-from packagex_async._polling.retrieval import Retrieved
-from packagex_async._polling.schedule import PollSchedule, outlived
+from packagex_async._polling.export_requests import RetrievedExport
+from packagex_async._polling.schedule import PollSchedule, is_expired
 from packagex_async._storage.download_urls import export_gone_error
 from packagex_async.errors import NotFoundError, RequestTimeoutError
 from packagex_async.models import Export
 from packagex_async.retry import Clock
 
+OnWait = Callable[[tuple[str, ...]], object]
+
 
 @attrs.frozen(order=True, repr=False)
-class Turn:
-    """When an export is retrieved again.
+class ScheduledPoll:
+    """The next request for an export.
 
     Attributes:
-        due: The moment, by a clock that never runs backwards.
-        number: Tells turns of the same moment apart.
-        export_id: Which export.
-        status: Its status when it was last seen.
-        waiting: The time that is left for it.
+        due_at: Time of the request, in seconds of the monotonic clock.
+        number: Orders requests with the same time.
+        export_id: Id of the export.
+        status: Last known status of the export.
+        schedule: Intervals and time limit of the export.
     """
 
-    due: float
+    due_at: float
     number: int
     export_id: str = attrs.field(order=False)
     status: str | None = attrs.field(order=False)
-    waiting: PollSchedule = attrs.field(order=False)
+    schedule: PollSchedule = attrs.field(order=False)
 
 
 class PollQueue:
-    """Exports under way, each with its own time limit.
+    """Exports that are queued or processing, each with its own time limit.
 
     Args:
         retrieve: Retrieves an export by its id.
-        clock: What tells the time.
-        timeout: Seconds that each export is waited for; `None` for as long as it lives.
+        clock: Source of time and of random numbers.
+        timeout: Seconds to wait for each export; `None` waits until it is 24 hours old.
     """
 
     def __init__(
-        self, retrieve: Callable[[str], Awaitable[Retrieved]], clock: Clock, timeout: float | None
+        self, retrieve: Callable[[str], Awaitable[RetrievedExport]], clock: Clock, timeout: float | None
     ) -> None:
         self._retrieve = retrieve
         self._clock = clock
         self._timeout = timeout
-        self._turns: list[Turn] = []
+        self._heap: list[ScheduledPoll] = []
         self._numbers = count()
-        self._ids: dict[str, None] = {}
+        self._export_ids: dict[str, None] = {}
 
     @property
-    def ids(self) -> tuple[str, ...]:
-        """The exports that are waited for."""
-        return tuple(self._ids)
+    def export_ids(self) -> tuple[str, ...]:
+        """Ids of the exports that are not final yet."""
+        return tuple(self._export_ids)
 
     def add(self, export: Export) -> None:
-        """Watch an export."""
-        self._ids[export.id] = None
-        self._schedule(export, PollSchedule(self._clock, self._timeout))
+        """Start to poll an export."""
+        self._export_ids[export.id] = None
+        self._push(export, PollSchedule(self._clock, self._timeout))
 
-    def next(self) -> Turn | None:
-        """Return the turn that is due first, or `None` when there is none; the caller has to `poll` it."""
-        return heapq.heappop(self._turns) if self._turns else None
+    def pop(self) -> ScheduledPoll | None:
+        """Remove and return the request that is due first, or `None`. The caller has to pass it to `poll`."""
+        return heapq.heappop(self._heap) if self._heap else None
 
-    async def poll(self, turn: Turn) -> Export | None:
-        """Wait for the turn, and retrieve its export.
+    async def poll(self, scheduled: ScheduledPoll) -> Export | None:
+        """Wait until the request is due, and send it.
 
         Returns:
-            The export if it is final; `None` if it is watched on.
+            The export if it is final. Otherwise `None`, and the next request is scheduled.
 
         Raises:
-            WaitTimeoutError: It was not final in time.
-            ExportGoneError: It was deleted, or its 24 hours are over.
-            ApiError: The API refused to tell.
-            ConnectionFailedError: The API did not answer.
-            DecodeError: The API's answer holds no export, or another one.
+            WaitTimeoutError: The export was not final in time.
+            ExportGoneError: The export was deleted, or is 24 hours old.
+            ApiError: The API refused the request.
+            ConnectionFailedError: The API did not respond.
+            DecodeError: The response contains no export, or a different one.
         """
-        watched_on = False
+        is_rescheduled = False
         try:
-            await self._clock.sleep(max(turn.due - self._clock.monotonic(), 0))
-            export = await self._final(turn)
-            watched_on = export is None
+            await self._clock.sleep(max(scheduled.due_at - self._clock.monotonic(), 0))
+            export = await self._retrieve_final(scheduled)
+            is_rescheduled = export is None
             return export
         finally:
-            if not watched_on:
-                del self._ids[turn.export_id]
+            if not is_rescheduled:
+                del self._export_ids[scheduled.export_id]
 
-    async def _final(self, turn: Turn) -> Export | None:
-        retrieved = await self._retrieve_in_time(turn)
-        export = retrieved.export
+    async def _retrieve_final(self, scheduled: ScheduledPoll) -> Export | None:
+        retrieved = await self._retrieve_in_time(scheduled)
+        export, schedule = retrieved.export, scheduled.schedule
         if not is_under_way(export):
             return export
-        past = outlived(export, retrieved.served)
-        if past or not turn.waiting.left:
-            raise turn.waiting.over(export.id, export.status, outlived=past)
-        self._schedule(export, turn.waiting)
+        has_expired = is_expired(export, retrieved.server_date)
+        if has_expired or not schedule.remaining:
+            raise schedule.timeout_error(export.id, export.status, is_expired=has_expired)
+        self._push(export, schedule)
         return None
 
-    async def _retrieve_in_time(self, turn: Turn) -> Retrieved:
+    async def _retrieve_in_time(self, scheduled: ScheduledPoll) -> RetrievedExport:
         try:
-            async with asyncio.timeout(turn.waiting.last_look):
-                return await self._retrieve(turn.export_id)
+            async with asyncio.timeout(scheduled.schedule.request_timeout):
+                return await self._retrieve(scheduled.export_id)
         except NotFoundError as error:
-            raise export_gone_error(turn.export_id) from error
+            raise export_gone_error(scheduled.export_id) from error
         except RequestTimeoutError:
             raise
         except TimeoutError:
-            raise turn.waiting.over(turn.export_id, turn.status) from None
+            raise scheduled.schedule.timeout_error(scheduled.export_id, scheduled.status) from None
 
-    def _schedule(self, export: Export, waiting: PollSchedule) -> None:
-        due = self._clock.monotonic() + waiting.next_interval()
-        heapq.heappush(self._turns, Turn(due, next(self._numbers), export.id, export.status, waiting))
+    def _push(self, export: Export, schedule: PollSchedule) -> None:
+        due_at = self._clock.monotonic() + schedule.next_interval()
+        heapq.heappush(
+            self._heap, ScheduledPoll(due_at, next(self._numbers), export.id, export.status, schedule)
+        )

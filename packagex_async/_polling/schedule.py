@@ -1,4 +1,4 @@
-"""How an export is waited for: when to look again, and what a look means; arithmetic on a clock handed in."""
+"""Intervals and time limit for polling one export."""
 
 from __future__ import annotations
 
@@ -11,67 +11,76 @@ from packagex_async.errors import ExportGoneError, ExportStateError, WaitTimeout
 from packagex_async.models import LIFETIME, Export
 from packagex_async.retry import Clock
 
-INTERVAL = 1.0
-"""Seconds, the longest wait before the second look."""
+INITIAL_INTERVAL = 1.0
+"""Maximum seconds before the second request."""
 
-GROWTH = 1.5
-"""By how much each wait may be longer than the one before."""
+GROWTH_FACTOR = 1.5
+"""Ratio of one interval to the previous one."""
 
-INTERVAL_MAX = 30.0
-"""Seconds, the longest wait of all."""
+MAX_INTERVAL = 30.0
+"""Maximum seconds between two requests."""
 
-LAST_LOOK = 1.0
-"""Seconds for a look at the very end of a wait, when none are left."""
+MIN_REQUEST_TIMEOUT = 1.0
+"""Seconds for the last request, even if the time limit is reached."""
 
 _LIFETIME = LIFETIME.total_seconds()
 
 
 @attrs.define(eq=False, repr=False)
 class PollSchedule:
-    """The time spent waiting for one export, and what is left of it.
+    """Intervals between requests for one export, and the time that remains.
 
     Args:
-        clock: Where time and chance come from.
-        timeout: Seconds to wait, 24 hours at most, for no export lives longer; `None` for all of them.
+        clock: Source of time and of random numbers.
+        timeout: Seconds until polling ends. `None` means 24 hours, which is also the maximum: the API deletes
+            an export at that age.
     """
 
     clock: Clock
     timeout: float | None
-    _looks: int = attrs.field(init=False, default=0)
-    _began: float = attrs.field(init=False)
+    _intervals: int = attrs.field(init=False, default=0)
+    _started_at: float = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._began = self.clock.monotonic()
+        self._started_at = self.clock.monotonic()
 
     @property
-    def left(self) -> float:
-        """Seconds that are left, not below 0."""
+    def remaining(self) -> float:
+        """Seconds until the time limit, at least 0."""
         limit = _LIFETIME if self.timeout is None else min(self.timeout, _LIFETIME)
-        return max(0.0, self._began + limit - self.clock.monotonic())
+        return max(0.0, self._started_at + limit - self.clock.monotonic())
 
     @property
-    def last_look(self) -> float:
-        """Seconds that a look may take."""
-        return max(self.left, LAST_LOOK)
+    def request_timeout(self) -> float:
+        """Timeout of the next request in seconds."""
+        return max(self.remaining, MIN_REQUEST_TIMEOUT)
 
     def next_interval(self) -> float:
-        """Seconds until the next look: between half of a growing interval and all of it, within the time."""
-        longest = min(INTERVAL_MAX, INTERVAL * GROWTH ** min(self._looks, 64))
-        self._looks += 1
-        return min(self.left, longest / 2 + self.clock.jitter(longest / 2))
+        """Return the seconds until the next request.
 
-    def over(self, export_id: str, status: str | None, *, outlived: bool = False) -> ExportStateError:
-        """Return the error for an export that was not completed in time, or has `outlived` its 24 hours."""
-        shown = f"export {sanitize(export_id)} is still {sanitize(status or 'without a status')}"
-        if outlived or self.timeout is None or self.timeout >= _LIFETIME:
-            return ExportGoneError(f"{shown}, and its 24 hours are over", export_id=export_id)
+        The value is random between 50 % and 100 % of the growing interval, and at most the remaining time.
+        """
+        interval = min(MAX_INTERVAL, INITIAL_INTERVAL * GROWTH_FACTOR ** min(self._intervals, 64))
+        self._intervals += 1
+        return min(self.remaining, interval / 2 + self.clock.jitter(interval / 2))
+
+    def timeout_error(
+        self, export_id: str, status: str | None, *, is_expired: bool = False
+    ) -> ExportStateError:
+        """Return the error for an export that was not completed in time, or expired before."""
+        state = f"export {sanitize(export_id)} is still {sanitize(status or 'without a status')}"
+        if is_expired or self.timeout is None or self.timeout >= _LIFETIME:
+            return ExportGoneError(
+                f"{state} after 24 hours, and the API deletes it now: create a new export",
+                export_id=export_id,
+            )
         return WaitTimeoutError(
-            f"{shown} after {self.timeout:g} seconds: wait for it again, or for longer",
+            f"{state} after {self.timeout:g} seconds: wait again, or with a longer timeout",
             export_id=export_id,
             status=status,
         )
 
 
-def outlived(export: Export, served: datetime | None) -> bool:
-    """Whether `export` is past its 24 hours by the clock of the server, which `served` the answer then."""
-    return bool(export.created_at and served and served - export.created_at >= LIFETIME)
+def is_expired(export: Export, server_date: datetime | None) -> bool:
+    """Return whether the export was 24 hours old at `server_date`."""
+    return bool(export.created_at and server_date and server_date - export.created_at >= LIFETIME)

@@ -1,4 +1,4 @@
-"""The life of an export before it can be downloaded: asked for once, then looked at until it is final."""
+"""Wait until one export is completed."""
 
 from __future__ import annotations
 
@@ -6,100 +6,74 @@ import asyncio
 from collections.abc import Callable
 
 from packagex_async import _logs
-from packagex_async._api import requests, responses
 from packagex_async._api.statuses import failure
 from packagex_async._context import ClientContext
-from packagex_async._polling.retrieval import Retrieved, retrieve
-from packagex_async._polling.schedule import PollSchedule, outlived
+from packagex_async._polling.export_requests import RetrievedExport, retrieve_export
+from packagex_async._polling.schedule import PollSchedule, is_expired
 from packagex_async._storage.download_urls import export_gone_error
-from packagex_async._transport.api_client import ApiClient
-from packagex_async.errors import (
-    DecodeError,
-    NotFoundError,
-    RequestTimeoutError,
-    UnconfirmedError,
-)
+from packagex_async.errors import NotFoundError, RequestTimeoutError
 from packagex_async.models import Export, ExportStatus
 
 OnChange = Callable[[Export], object]
-OnWait = Callable[[tuple[str, ...]], object]
-
-
-async def create(api: ApiClient, body: bytes) -> Export:
-    """Ask for an export, and never twice where the first may have been heard.
-
-    Raises:
-        UnconfirmedError: It may have been created.
-        ApiError: The API refused.
-        ConnectionFailedError: It was not asked for.
-    """
-    answer = await api.post(requests.EXPORTS, body)
-    try:
-        export = responses.parse_created_export(answer)
-    except DecodeError as error:
-        raise UnconfirmedError.after(error) from error
-    _logs.unread(export)
-    _logs.created(export)
-    return export
 
 
 class CompletionWaiter:
-    """The looks at one export until it is completed.
+    """Polls one export until it is completed.
 
     Args:
         export: The export, or its id.
-        timeout: Seconds to wait; `None` for as long as it lives.
-        on_change: Is told of every new status.
-        context: What to look with.
+        timeout: Seconds to wait; `None` waits until the export is 24 hours old.
+        on_change: Called with the export at every change of its status.
+        context: Shared state of the client.
     """
 
     def __init__(
         self, export: Export | str, *, timeout: float | None, on_change: OnChange, context: ClientContext
     ) -> None:
-        # Who holds an export knows that it was there; an id may be of none.
-        self._was_there = not isinstance(export, str)
+        # An `Export` did exist. A bare id may be wrong.
+        self._has_existed = not isinstance(export, str)
         self._id, self._status = (export, None) if isinstance(export, str) else (export.id, export.status)
-        self._waiting = PollSchedule(context.clock, timeout)
+        self._schedule = PollSchedule(context.clock, timeout)
         self._on_change = on_change
         self._context = context
 
-    async def completed(self) -> Export:
-        """The export, once it is completed.
+    async def wait(self) -> Export:
+        """Return the export when it is completed.
 
         Raises:
-            ExportStateError: It will never be, or was not in time.
-            ApiError: The API refused to tell of it.
-            ConnectionFailedError: The API did not answer.
-            DecodeError: The API's answer holds no export, or another one.
+            ExportStateError: The export failed, was deleted, or was not completed in time.
+            ApiError: The API refused the request.
+            ConnectionFailedError: The API did not respond.
+            DecodeError: The response contains no export, or a different one.
         """
         while True:
-            retrieved = await self._look()
+            retrieved = await self._poll()
             export = retrieved.export
-            self._take_note(export)
+            self._update(export)
             if export.status is ExportStatus.COMPLETED:
                 return export
-            if (reason := failure(export)) is not None:
-                raise reason
-            past = outlived(export, retrieved.served)
-            if past or not self._waiting.left:
-                raise self._waiting.over(self._id, self._status, outlived=past)
-            await self._context.clock.sleep(self._waiting.next_interval())
+            if (error := failure(export)) is not None:
+                raise error
+            has_expired = is_expired(export, retrieved.server_date)
+            if has_expired or not self._schedule.remaining:
+                raise self._schedule.timeout_error(self._id, self._status, is_expired=has_expired)
+            await self._context.clock.sleep(self._schedule.next_interval())
 
-    async def _look(self) -> Retrieved:
+    async def _poll(self) -> RetrievedExport:
         try:
-            async with asyncio.timeout(self._waiting.last_look):
-                return await retrieve(self._context.api, self._id, include_csv=True, include_json=True)
+            async with asyncio.timeout(self._schedule.request_timeout):
+                return await retrieve_export(self._context.api, self._id, include_csv=True, include_json=True)
         except NotFoundError as error:
-            if self._was_there:
+            if self._has_existed:
                 raise export_gone_error(self._id) from error
             raise
         except RequestTimeoutError:
             raise
         except TimeoutError:
-            raise self._waiting.over(self._id, self._status) from None
+            raise self._schedule.timeout_error(self._id, self._status) from None
 
-    def _take_note(self, export: Export) -> None:
-        self._was_there = True
+    def _update(self, export: Export) -> None:
+        self._has_existed = True
         if export.status != self._status:
             self._status = export.status
             _logs.unread(export)

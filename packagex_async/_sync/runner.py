@@ -13,9 +13,8 @@ from packagex_async._api.statuses import downloadable, is_under_way
 from packagex_async._context import ClientContext
 from packagex_async._download.export import DownloadPlan, ExportDownload
 from packagex_async._files.operations import FATAL_ERRNOS
-from packagex_async._polling.poll_queue import PollQueue
-from packagex_async._polling.retrieval import Retrieved
-from packagex_async._polling.waiter import OnWait
+from packagex_async._polling.export_requests import RetrievedExport
+from packagex_async._polling.poll_queue import OnWait, PollQueue
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._sync.local_state import Known, LocalState
 from packagex_async._sync.queue import Pending
@@ -63,7 +62,7 @@ class Source:
     """
 
     found: AsyncGenerator[Export, None]
-    retrieve: Callable[[str], Awaitable[Retrieved]]
+    retrieve: Callable[[str], Awaitable[RetrievedExport]]
     offering: Callable[[Export, tuple[Artifact, ...]], Awaitable[Export]]
     links: Callable[[Export], DownloadUrls]
 
@@ -153,14 +152,14 @@ class SyncRunner:
                 # What was found is finished first.
                 self._unlisted = error
         self._listed = True
-        if self._watch.ids:
-            _logs.waiting(self._watch.ids)
+        if self._watch.export_ids:
+            _logs.waiting(self._watch.export_ids)
             self._tell_what_is_waited_for()
         await self._pending.done()
 
     def _tell_what_is_waited_for(self) -> None:
         if self._listed and self._patience and self._patience.on_wait:
-            self._patience.on_wait(self._watch.ids)
+            self._patience.on_wait(self._watch.export_ids)
 
     def _begin_to_watch(self, export: Export, group: asyncio.TaskGroup) -> None:
         self._watch.add(export)
@@ -170,7 +169,7 @@ class SyncRunner:
             group.create_task(self._see_to_the_unfinished())
 
     async def _see_to_the_unfinished(self) -> None:
-        while (turn := self._watch.next()) is not None:
+        while (turn := self._watch.pop()) is not None:
             try:
                 if (export := await self._watch.poll(turn)) is not None:
                     self._tell_what_is_waited_for()

@@ -20,7 +20,7 @@ from packagex_async import (
     PaginationError,
     ServerError,
 )
-from packagex_async._listing.paginator import PART
+from packagex_async._listing.paginator import BATCH_SIZE
 from packagex_async.testing import Emulator
 from tests.support import AT_ONCE
 
@@ -234,9 +234,9 @@ async def test_a_large_page_is_handed_out_in_parts(
     pages: Pages, client: AsyncPackageX, malformed: bool
 ) -> None:
     """All of it, in order, as exports and as one page."""
-    items: list[Any] = exports(0, 3 * PART + 1)
+    items: list[Any] = exports(0, 3 * BATCH_SIZE + 1)
     if malformed:
-        items[PART] = None
+        items[BATCH_SIZE] = None
     pages.answers = {1: page(*items, has_more=False)}
     ids, error = await drained(client)
     assert ids == [item["id"] for item in items if item]

@@ -75,7 +75,7 @@ async def test_without_a_limit_the_wait_ends_with_the_lives_of_the_exports(
         reports = await reports_of(clock, server, tmp_path, wait=True)
     error = reports[stored.id].error
     assert isinstance(error, ExportGoneError)
-    assert "its 24 hours are over" in str(error)
+    assert "is still processing after 24 hours" in str(error)
     assert DAY <= clock.now - began <= DAY + 60
 
 
@@ -98,7 +98,7 @@ async def test_a_silent_api_does_not_outlast_the_wait(
     server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request is given up with it."""
-    monkeypatch.setattr(schedule, "LAST_LOOK", 0.01)
+    monkeypatch.setattr(schedule, "MIN_REQUEST_TIMEOUT", 0.01)
     stored = server.add_export(status="processing")
     server.inject(Stall(0, on="api", export_id=stored.id), times=None)
     async with server.client() as px:

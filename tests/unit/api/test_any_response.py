@@ -25,6 +25,7 @@ from packagex_async._api.responses import (
 from packagex_async._listing.paginator import Paginator
 from packagex_async._utils.redaction import Secret
 from tests.conftest import _Answer
+from tests.listing import process
 from tests.support import examples
 
 LIST = "https://api.packagex.io/v1/exports"
@@ -111,18 +112,17 @@ def test_any_answer_about_one_export_is_read_or_refused(
 @given(st.lists(ANSWERS, min_size=1, max_size=5), HEADERS)
 def test_any_pages_are_walked_or_refused(contents: list[Any], headers: dict[str, str]) -> None:
     """Nothing that can be read of a page is lost, and nothing is yielded twice."""
-    walk, yielded, there = Paginator(), [], set()
+    paginator, yielded, there = Paginator(), [], set()
     for content in contents:
-        if walk.step is None or (got := answered(content, 200, headers)) is None:
+        if (request := paginator.next_request) is None or (got := answered(content, 200, headers)) is None:
             break
-        step = walk.step
         try:
             page = parse_page(got)
-            yielded += [export.id for export in walk.take(step, page, got.served)]
+            yielded += [export.id for export in process(paginator, request, page, got.served)]
         except (DecodeError, PaginationError) as error:
             assert str(error).isprintable()
             break
-        if not step.check:
+        if not request.is_check:
             there |= listed(content)
     assert len(yielded) == len(set(yielded))
     assert there <= set(yielded)

@@ -1,4 +1,4 @@
-"""Exactly once with pages on their way side by side, each a picture of a moment of its own."""
+"""Every export is yielded exactly once while concurrent requests are answered in any order."""
 
 from __future__ import annotations
 
@@ -11,140 +11,140 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from packagex_async import Export
 from packagex_async._listing.paginator import Paginator
-from tests.listing import Far, Listing, Reader, Reordered, settle
+from tests.listing import Listing, ManualServer, Reader, ReorderableListing, settle
 from tests.support import examples
 
 
-class SideBySide(RuleBasedStateMachine):
-    """Pages are on their way side by side, each answered at a moment of its own, while the listing lives."""
+class ConcurrentRequests(RuleBasedStateMachine):
+    """Concurrent requests are answered in any order while the listing changes."""
 
-    orders: ClassVar[list[type[Listing]]] = [Listing, Reordered]
+    orders: ClassVar[list[type[Listing]]] = [Listing, ReorderableListing]
 
     @initialize(
         limit=st.integers(1, 5),
         count=st.integers(0, 40),
         newest_first=st.booleans(),
         order=st.integers(0, 1),
-        most=st.integers(1, 8),
+        max_pages=st.integers(1, 8),
     )
-    def begin(self, limit: int, count: int, newest_first: bool, order: int, most: int) -> None:
+    def start(self, limit: int, count: int, newest_first: bool, order: int, max_pages: int) -> None:
         kind = self.orders[order % len(self.orders)]
         self.listing = kind(limit, newest_first)
         self.listing.fill(count)
-        self.far = Far(self.listing)
-        reorders = kind is Reordered
-        walk = Paginator(by_creation=not (newest_first or reorders), reorders=reorders)
-        self.reader = Reader(self.far, most, walk)
-        self.plain = -(-count // limit) or 1
-        self.throughout: set[str] = set()
-        self.changed = False
+        self.server = ManualServer(self.listing)
+        is_reorderable = kind is ReorderableListing
+        paginator = Paginator(by_creation=not (newest_first or is_reorderable), is_reorderable=is_reorderable)
+        self.reader = Reader(self.server, max_pages, paginator)
+        self.page_count = -(-count // limit) or 1
+        self.survivors: set[str] = set()
+        self.has_changed = False
         self.loop = asyncio.new_event_loop()
         self.task = self.loop.create_task(self.reader.read())
         self.loop.run_until_complete(settle())
 
-    @rule(places=st.lists(st.integers(0, 8), min_size=1, max_size=8))
-    def answer(self, places: list[int]) -> None:
-        for place in places:
+    @rule(indexes=st.lists(st.integers(0, 8), min_size=1, max_size=8))
+    def answer_several(self, indexes: list[int]) -> None:
+        for index in indexes:
             if not self.task.done():
-                self.serve(place)
+                self.answer(index)
 
-    def serve(self, place: int) -> None:
+    def answer(self, index: int) -> None:
         if self.listing.requests == 0:
-            self.throughout = {export.id for export in self.listing.alive}
-        steps = list(self.far.waiting)
-        self.far.serve(steps[place % len(steps)])
+            self.survivors = {export.id for export in self.listing.exports}
+        requests = list(self.server.pending)
+        self.server.answer(requests[index % len(requests)])
         self.loop.run_until_complete(settle())
 
     @invariant()
-    def bounded(self) -> None:
-        assert len(self.far.waiting) <= self.reader.most + 1
+    def pending_pages_are_limited(self) -> None:
+        assert len(self.server.pending) <= self.reader.max_pages + 1
 
-    def deleted(self, *exports: Export) -> None:
-        self.throughout -= {export.id for export in exports}
-        self.changed = True
+    def on_deletion(self, *exports: Export) -> None:
+        self.survivors -= {export.id for export in exports}
+        self.has_changed = True
 
-    def inserted(self) -> None:
+    def insert_export(self) -> None:
         self.listing.insert()
-        self.deleted(*self.listing.sweep())
+        self.on_deletion(*self.listing.delete_expired())
 
     def teardown(self) -> None:
         try:
             while not self.task.done():
-                self.serve(0)
+                self.answer(0)
             self.task.result()
         finally:
             self.task.cancel()
             self.loop.run_until_complete(settle())
             self.loop.close()
-        yielded = self.reader.yielded
-        assert len(yielded) == len(set(yielded))
-        assert self.throughout <= set(yielded)
-        if not self.changed:
-            assert sorted(self.far.asked) == list(range(1, self.plain + 1))
+        ids = self.reader.ids
+        assert len(ids) == len(set(ids))
+        assert self.survivors <= set(ids)
+        if not self.has_changed:
+            assert sorted(self.server.requested) == list(range(1, self.page_count + 1))
 
 
-class StandingCount(SideBySide):
-    """For each that is born another one dies, in the same moment, and exports trade their places."""
+class UnchangedTotal(ConcurrentRequests):
+    """Every deletion is balanced by an insertion, and exports change their order."""
 
     @rule(index=st.integers(0, 30))
-    @precondition(lambda self: self.listing.alive)
+    @precondition(lambda self: self.listing.exports)
     def swap(self, index: int) -> None:
-        self.deleted(self.listing.delete(index % len(self.listing.alive)))
-        self.inserted()
+        self.on_deletion(self.listing.delete(index % len(self.listing.exports)))
+        self.insert_export()
 
     @rule()
-    @precondition(lambda self: self.listing.alive)
-    def renew(self) -> None:
-        gone = self.listing.expire()
-        self.deleted(*gone)
-        for _ in gone:
-            self.inserted()
+    @precondition(lambda self: self.listing.exports)
+    def replace_expired(self) -> None:
+        expired = self.listing.expire()
+        self.on_deletion(*expired)
+        for _ in expired:
+            self.insert_export()
 
     @rule(index=st.integers(0, 30))
-    @precondition(lambda self: isinstance(self.listing, Reordered) and bool(self.listing.alive))
-    def touch(self, index: int) -> None:
-        assert isinstance(self.listing, Reordered)
-        self.listing.touch(index % len(self.listing.alive))
-        self.changed = True
+    @precondition(lambda self: isinstance(self.listing, ReorderableListing) and bool(self.listing.exports))
+    def update(self, index: int) -> None:
+        assert isinstance(self.listing, ReorderableListing)
+        self.listing.update(index % len(self.listing.exports))
+        self.has_changed = True
 
 
-class ChangingCount(StandingCount):
-    """Any of it, and births and deaths of their own."""
+class ChangedTotal(UnchangedTotal):
+    """Deletions and insertions also happen independently."""
 
     @rule(index=st.integers(0, 30))
-    @precondition(lambda self: self.listing.alive)
+    @precondition(lambda self: self.listing.exports)
     def delete(self, index: int) -> None:
-        self.deleted(self.listing.delete(index % len(self.listing.alive)))
+        self.on_deletion(self.listing.delete(index % len(self.listing.exports)))
 
     @rule()
-    @precondition(lambda self: self.listing.alive)
+    @precondition(lambda self: self.listing.exports)
     def expire(self) -> None:
-        self.deleted(*self.listing.expire())
+        self.on_deletion(*self.listing.expire())
 
     @rule()
     def insert(self) -> None:
-        self.inserted()
+        self.insert_export()
 
 
-class Entering(SideBySide):
-    """Under a filter, exports of any age come to match it; nothing tells them from those that always did."""
+class NewMatches(ConcurrentRequests):
+    """Old exports start to match the filter; they cannot be distinguished from the others."""
 
     orders: ClassVar[list[type[Listing]]] = [Listing]
 
     @rule(index=st.integers(0, 30))
-    @precondition(lambda self: self.listing.alive)
-    def enter(self, index: int) -> None:
-        self.listing.enter(index % len(self.listing.alive))
-        self.changed = True
+    @precondition(lambda self: self.listing.exports)
+    def insert_old(self, index: int) -> None:
+        self.listing.insert_old(index % len(self.listing.exports))
+        self.has_changed = True
 
 
-for machine in (StandingCount, ChangingCount, Entering):
+for machine in (UnchangedTotal, ChangedTotal, NewMatches):
     machine.TestCase.settings = settings(
         max_examples=examples(300),
         stateful_step_count=40,
         suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
         deadline=None,
     )
-TestStandingCount = StandingCount.TestCase
-TestChangingCount = ChangingCount.TestCase
-TestEntering = Entering.TestCase
+TestUnchangedTotal = UnchangedTotal.TestCase
+TestChangedTotal = ChangedTotal.TestCase
+TestNewMatches = NewMatches.TestCase

@@ -1,4 +1,4 @@
-"""When an export is looked at again, and what a look means."""
+"""Polling intervals, the time limit, and the expiry of exports."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from hypothesis import strategies as st
 
 from packagex_async import Export, ExportFailedError, ExportStatus, ExportTimedOutError
 from packagex_async._api.statuses import failure
-from packagex_async._polling.schedule import INTERVAL_MAX, PollSchedule, outlived
+from packagex_async._polling.schedule import MAX_INTERVAL, PollSchedule, is_expired
 from tests.support import FakeClock
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def intervals(dice: float, count: int, timeout: float | None = None) -> list[float]:
-    waiting = PollSchedule(FakeClock(dice=dice), timeout)
-    return [waiting.next_interval() for _ in range(count)]
+    schedule = PollSchedule(FakeClock(dice=dice), timeout)
+    return [schedule.next_interval() for _ in range(count)]
 
 
-def test_intervals_grow_up_to_their_cap() -> None:
-    """With the dice at their highest: by half each time, never above half a minute."""
+def test_intervals_grow_to_the_maximum() -> None:
+    """Without jitter each interval is 1.5 times the previous one, up to 30 seconds."""
     assert intervals(1.0, 4) == [1.0, 1.5, 2.25, 3.375]
-    assert intervals(1.0, 100)[-1] == INTERVAL_MAX == 30.0
+    assert intervals(1.0, 100)[-1] == MAX_INTERVAL == 30.0
 
 
-def test_intervals_are_jittered_over_their_upper_half() -> None:
-    """A crowd is spread, and nobody looks again at once."""
+def test_intervals_have_jitter() -> None:
+    """The minimum is half of the interval."""
     assert intervals(0.0, 3) == [0.5, 0.75, 1.125]
 
 
 @given(dice=st.floats(0, 1), timeout=st.floats(0.01, 100_000))
-def test_the_intervals_of_a_wait_fill_its_time_and_no_more(dice: float, timeout: float) -> None:
-    """The last one is cut where the time ends."""
+def test_intervals_end_at_the_time_limit(dice: float, timeout: float) -> None:
+    """The last interval is shortened."""
     clock = FakeClock(now=0.0, dice=dice)
-    waiting = PollSchedule(clock, timeout)
-    while waiting.left:
-        interval = waiting.next_interval()
-        assert 0 < interval <= INTERVAL_MAX
+    schedule = PollSchedule(clock, timeout)
+    while schedule.remaining:
+        interval = schedule.next_interval()
+        assert 0 < interval <= MAX_INTERVAL
         clock.now += interval
     assert clock.now == pytest.approx(min(timeout, 86_400))
 
 
-def test_without_a_timeout_an_export_is_waited_for_as_long_as_it_lives() -> None:
-    """Which is 24 hours."""
+def test_default_time_limit_is_24_hours() -> None:
+    """The API deletes an export at that age."""
     clock = FakeClock()
-    waiting = PollSchedule(clock, None)
-    assert waiting.left == 86_400
+    schedule = PollSchedule(clock, None)
+    assert schedule.remaining == 86_400
     clock.now += 90_000
-    assert waiting.left == 0
+    assert schedule.remaining == 0
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ def test_without_a_timeout_an_export_is_waited_for_as_long_as_it_lives() -> None
         (None, NOON, False),
     ],
 )
-def test_an_age_is_told_by_the_clock_of_the_server(
+def test_age_is_measured_with_the_server_time(
     created: datetime | None, served: datetime | None, expected: bool
 ) -> None:
-    """Where it is told at all; a clock that is wrong here has no say."""
-    assert outlived(Export(id="exp_1", created_at=created), served) is expected
+    """The local clock may be wrong. Without a server time the export has not expired."""
+    assert is_expired(Export(id="exp_1", created_at=created), served) is expected
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,6 @@ def test_an_age_is_told_by_the_clock_of_the_server(
         (None, type(None)),
     ],
 )
-def test_only_what_is_known_to_have_failed_has_failed(
-    status: ExportStatus | None, kind: type[object]
-) -> None:
-    """A status of tomorrow is none of today's failures."""
+def test_unknown_status_is_not_a_failure(status: ExportStatus | None, kind: type[object]) -> None:
+    """Only `failed` and `timed_out` are failures."""
     assert type(failure(Export(id="exp_1", status=status))) is kind
