@@ -227,7 +227,7 @@ class OnPages(Status):
     last: int = attrs.field(kw_only=True)
     on: Any = attrs.field(default="api", kw_only=True)
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return self.first <= int(request.query["page"]) <= self.last
 
 
@@ -238,7 +238,7 @@ class Silence(Stall):
     after: int = 0
     first: int = attrs.field(kw_only=True)
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return int(request.query["page"]) >= self.first
 
 
