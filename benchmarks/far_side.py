@@ -90,17 +90,17 @@ class Weather(Fault):
     struck: Counter[str] = attrs.field(factory=Counter)
     _met: list[Fault] = attrs.field(factory=list)
 
-    def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
+    def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
         met = Fault()
         fault = self.dice.choice(_API if request.host == "api" else _STORAGE)
-        if self.dice.random() < _SHARE and fault.strikes(request):
+        if self.dice.random() < _SHARE and fault.matches(request):
             met = fault
             self.struck[type(fault).__name__] += 1
         self._met.append(met)
-        return met.hear(request, store)
+        return met.rewrite_request(request, store)
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        return self._met.pop().answer(reply, request)
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        return self._met.pop().rewrite_response(reply, request)
 
 
 @attrs.frozen

@@ -33,10 +33,10 @@ class MeteredReply(Reply):
 
     meter: Meter
 
-    def blocks(self) -> Iterator[memoryview]:
-        for block in super().blocks():
-            self.meter.sent += len(block)
-            yield block
+    def chunks(self) -> Iterator[memoryview]:
+        for chunk in super().chunks():
+            self.meter.sent += len(chunk)
+            yield chunk
 
 
 @attrs.frozen(kw_only=True)
@@ -51,9 +51,9 @@ class BadDay(TargetedFault):
     dice: random.Random
     meter: Meter
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        struck = self._fault(len(reply.body)).answer(reply, request)
-        slow: dict[str, Any] = {"block": _BLOCK, "delay": _DELAY, "meter": self.meter}
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        struck = self._fault(len(reply.body)).rewrite_response(reply, request)
+        slow: dict[str, Any] = {"chunk_size": _BLOCK, "delay": _DELAY, "meter": self.meter}
         return MeteredReply(**{**attrs.asdict(struck, recurse=False), **slow})
 
     def _fault(self, size: int) -> Fault:

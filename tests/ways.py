@@ -57,16 +57,16 @@ def divide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _send_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks, pause = reply.Reply.blocks, reply._pause
+    chunks, sleep = reply.Reply.chunks, reply._sleep
 
     def pieces(answer: reply.Reply) -> Iterator[memoryview]:
-        for block in blocks(answer):
+        for block in chunks(answer):
             yield from (block[start : start + PIECE] for start in range(0, max(len(block), 1), PIECE))
 
     async def pause_for_turns(seconds: float, closing: asyncio.Event) -> None:
         await turns()
-        await pause(seconds, closing)
+        await sleep(seconds, closing)
 
-    monkeypatch.setattr(reply.Reply, "blocks", pieces)
-    monkeypatch.setattr(reply, "_pause", pause_for_turns)
+    monkeypatch.setattr(reply.Reply, "chunks", pieces)
+    monkeypatch.setattr(reply, "_sleep", pause_for_turns)
     monkeypatch.setattr(Host, "piece", PIECE)

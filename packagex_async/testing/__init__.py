@@ -1,4 +1,4 @@
-"""A far side to test against: a loopback server that plays the Exports API and its storage, faults included.
+"""An emulator of the Exports API and its storage for tests, with fault injection.
 
 ```python
 async with Emulator(seed=7) as server, server.client() as px:
@@ -52,8 +52,8 @@ __all__ = [
     "WrongHash", "WrongRange", "serve_in_thread",
 ]  # fmt: skip
 
-# Each name is fetched when first asked for, so that the pytest plugin costs a test run nothing (PEP 562).
-_HOMES = {
+# Names are imported on first access (PEP 562), so that loading the pytest plugin stays fast.
+_MODULES = {
     "changes": {"Delete", "Insert", "Replace"},
     "data.dialect": {"Dialect"},
     "emulator": {"Emulator"},
@@ -73,9 +73,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
+    for module, names in _MODULES.items():
         if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

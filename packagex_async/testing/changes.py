@@ -1,4 +1,4 @@
-"""What changes on the far side while a client is at work: exports come and go, objects are replaced."""
+"""Changes of the server's data between two requests of a client."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ import attrs
 from packagex_async.models import ResourceName, StatusName
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import Fault, TargetedFault
-from packagex_async.testing.server.api import is_listing
+from packagex_async.testing.server.api import is_list_request
 from packagex_async.testing.server.request import RecordedRequest
 
 
-def _is_page(request: RecordedRequest, page: int) -> bool:
-    return is_listing(request) and request.query.get("page", "1") == str(page)
+def _requests_page(request: RecordedRequest, page: int) -> bool:
+    return is_list_request(request) and request.query.get("page", "1") == str(page)
 
 
 @attrs.frozen
 class Delete(Fault):
-    """The export `export_id` is deleted right after page `after_pages` of a listing has been answered."""
+    """The export `export_id` is deleted right after page `after_pages` of a listing."""
 
     export_id: str
     after_pages: int = attrs.field(default=1, kw_only=True)
 
-    def strikes(self, request: RecordedRequest) -> bool:
-        return _is_page(request, self.after_pages)
+    def matches(self, request: RecordedRequest) -> bool:
+        return _requests_page(request, self.after_pages)
 
-    def leave(self, store: Store) -> None:
+    def after_response(self, store: Store) -> None:
         store.delete(self.export_id)
 
 
 @attrs.frozen
 class Insert(Fault):
-    """An export is added right after page `after_pages` of a listing has been answered.
+    """An export is added right after page `after_pages` of a listing.
 
     Attributes:
-        resource: What it is an export of.
-        status: Where it stands.
-        name: Its name, or `None` for one made up.
-        rows: How many rows it has.
-        created_at: When it was asked for, in seconds since the epoch; `None` means now.
-        export_id: Its id, or `None` for one made up.
-        after_pages: The number of that page.
+        resource: The exported resource.
+        status: The status.
+        name: The name, or `None` for a generated one.
+        rows: The number of rows.
+        created_at: The creation time in seconds since the epoch; `None` means now.
+        export_id: The id, or `None` for a generated one.
+        after_pages: The number of the page.
     """
 
     resource: ResourceName | str = "contact"
@@ -51,10 +51,10 @@ class Insert(Fault):
     export_id: str | None = None
     after_pages: int = attrs.field(default=1, kw_only=True)
 
-    def strikes(self, request: RecordedRequest) -> bool:
-        return _is_page(request, self.after_pages)
+    def matches(self, request: RecordedRequest) -> bool:
+        return _requests_page(request, self.after_pages)
 
-    def leave(self, store: Store) -> None:
+    def after_response(self, store: Store) -> None:
         store.add(
             resource=self.resource,
             status=self.status,
@@ -67,10 +67,10 @@ class Insert(Fault):
 
 @attrs.frozen
 class Replace(TargetedFault):
-    """The object a request is about is replaced by `content`, with a new ETag, before it is answered."""
+    """The requested object is replaced by `content`, with a new ETag, before the response."""
 
     content: bytes = attrs.field(repr=False)
 
-    def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
+    def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
         store.replace(request.export_id, request.artifact, self.content)
         return request

@@ -1,4 +1,4 @@
-"""The emulator: two loopback servers over one store, and the handles to steer them."""
+"""The emulator: an API server and a storage server with common data, and the methods that control them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from multidict import CIMultiDict
 
 from packagex_async.testing.data.dialect import Dialect
 from packagex_async.testing.data.lifetimes import Life
-from packagex_async.testing.data.population import populate as fill
+from packagex_async.testing.data.population import add_sample_exports
 from packagex_async.testing.data.store import Store, StoredExport
-from packagex_async.testing.faults import Fault, Script
-from packagex_async.testing.server.api import Api, is_listing
+from packagex_async.testing.faults import Fault, FaultQueue
+from packagex_async.testing.server.api import Api, is_list_request
 from packagex_async.testing.server.reply import Reply
 from packagex_async.testing.server.request import RecordedRequest
 from packagex_async.testing.server.servers import Servers
@@ -30,31 +30,31 @@ if TYPE_CHECKING:
     from packagex_async import Artifact, AsyncPackageX
     from packagex_async.models import ArtifactName, ResourceName, StatusName
 
-_LINK_LIFETIME = 3600.0
+_URL_LIFETIME = 3600.0
 
 
 class Emulator:
-    """A real server on 127.0.0.1 that plays the Exports API and its storage; enter it with `async with`.
+    """A server on 127.0.0.1 that emulates the Exports API and its storage. Use it with `async with`.
 
     Args:
-        dialect: How it speaks where the API's documents leave room.
-        seed: What its data are made from; the same seed makes the same exports.
-        populate: Whether it starts with a day's exports, or empty.
-        limit_cap: The most exports a page holds, whatever is asked for.
-        now: The clock of both servers, in seconds since the epoch: it dates answers and exports, lets links
-            expire and deletes exports after 24 hours.
-        api_key: The key it accepts; a random one by default.
-        life: What becomes of the exports that a POST creates.
-        pending: What becomes of the exports that are there, or are added, as queued or processing: by default
-            they are queued for 2 seconds and processed for 5, and then completed. `None` keeps them as they
-            are, and so does `update_export` with a status.
+        dialect: The format of the API's responses where its documentation leaves it open.
+        seed: The seed of the generated data. The same seed generates the same exports.
+        populate: Whether to start with sample exports.
+        limit_cap: The maximum number of exports on a page, whatever limit is requested.
+        now: The clock of both servers, in seconds since the epoch. It determines the dates of responses and
+            exports, the expiry of URLs, and the deletion of exports after 24 hours.
+        api_key: The accepted key; a random key by default.
+        life: The course of exports that a POST creates.
+        pending: The course of exports that are added as queued or processing. By default they are queued for
+            2 seconds, processed for 5 seconds, and then completed. `None` keeps their status. A status that
+            is set with `update_export` never changes by itself.
 
     Attributes:
-        api_key: The key it accepts.
-        life: What becomes of the exports that a POST creates from now on.
+        api_key: The accepted key.
+        life: The course of exports that a POST creates from now on.
         now: The clock.
-        requests: Every request received so far, in order.
-        after_list: Called with the page number once a page of a listing is settled, before it is sent.
+        requests: All requests received so far, in order.
+        after_list: Called with the page number after each page of a listing is computed, before it is sent.
     """
 
     def __init__(
@@ -69,29 +69,29 @@ class Emulator:
         self.life: Life = life or Life()
         self._store = Store(seed=seed, now=now, pending=pending)
         self._signer = Signer()
-        self._script = Script()
+        self._faults = FaultQueue()
         api = Api(
             store=self._store,
             life=lambda: self.life,
             dialect=dialect or Dialect(),
             limit_cap=limit_cap,
             api_key=self.api_key,
-            link=self.url_for,
+            sign_url=self.url_for,
         )
         storage = Storage(store=self._store, signer=self._signer)
-        self._servers = Servers({port.host: partial(self._answer, port) for port in (api, storage)})
+        self._servers = Servers({server.host: partial(self._handle, server) for server in (api, storage)})
         if populate:
-            fill(self._store, now=now())
+            add_sample_exports(self._store, now=now())
 
     def __repr__(self) -> str:
-        return f"<Emulator of {len(self.exports)} exports on {self._servers!r}>"
+        return f"<Emulator: {len(self.exports)} exports, {self._servers!r}>"
 
     async def start(self) -> None:
-        """Listen on two ports of 127.0.0.1 that the system picks."""
+        """Start both servers on free ports of 127.0.0.1."""
         await self._servers.start()
 
     async def aclose(self) -> None:
-        """Stop at once, stalled connections included; closing twice does no harm."""
+        """Stop both servers and close all connections, including stalled ones. May be called repeatedly."""
         await self._servers.aclose()
 
     async def __aenter__(self) -> Self:
@@ -105,21 +105,32 @@ class Emulator:
 
     @property
     def base_url(self) -> str:
-        """Where the API listens, still told after closing; `RuntimeError` before the start."""
+        """The base URL of the API. It remains available after closing.
+
+        Raises:
+            RuntimeError: The emulator has not been started.
+        """
         return self._servers.origin("api")
 
     @property
     def exports(self) -> tuple[StoredExport, ...]:
-        """The exports that live at this moment, in creation order."""
-        return self._store.alive()
+        """All exports that are not deleted, ordered by creation time."""
+        return self._store.exports()
 
     @property
     def created(self) -> tuple[str, ...]:
-        """The ids of all exports that a POST has created, whatever became of them."""
+        """The ids of all exports that POST requests created, deleted exports included."""
         return tuple(self._store.created)
 
     def client(self, **options: Any) -> AsyncPackageX:
-        """A client of this server, once it is started; `options` are those of `AsyncPackageX`."""
+        """Return a client of this server.
+
+        Args:
+            options: Arguments of `AsyncPackageX`.
+
+        Raises:
+            RuntimeError: The emulator has not been started.
+        """
         from packagex_async import AsyncPackageX
 
         return AsyncPackageX(api_key=self.api_key, base_url=self.base_url, **options)
@@ -133,20 +144,20 @@ class Emulator:
         """Add an export.
 
         Args:
-            resource: What it is an export of; any string will do.
-            status: Where it stands; its URLs are offered once it is `"completed"`. One that is `"queued"` or
-                `"processing"` goes on by itself (see `pending`).
-            name: Its name, or `None` for one made up.
-            rows: How many rows its CSV and its JSON have.
-            error_rows: How many rows failed; with none, there is no file of errors.
-            sanitized_rows: How many rows were held back; with none, there is no file of them.
-            created_at: When it was asked for, in seconds since the epoch; `None` means now.
-            content: The bytes of its artifacts by name (`"json"`, `"csv"`, `"csv_error"`, `"csv_sanitized"`)
-                in place of made-up rows; what is not in it is not offered.
-            export_id: Its id, or `None` for one made up.
+            resource: The exported resource; any string is accepted.
+            status: The status. The export has URLs once it is `"completed"`. A `"queued"` or `"processing"`
+                export changes its status over time; see `pending`.
+            name: The name, or `None` for a generated one.
+            rows: The number of rows of the CSV and the JSON file.
+            error_rows: The number of rows that failed. The file of errors is offered if it is not 0.
+            sanitized_rows: The number of rows that were sanitized. Their file is offered if it is not 0.
+            created_at: The creation time in seconds since the epoch; `None` means now.
+            content: The bytes of each artifact by name (`"json"`, `"csv"`, `"csv_error"`, `"csv_sanitized"`),
+                instead of generated rows. Other artifacts are not offered.
+            export_id: The id, or `None` for a generated one.
 
         Returns:
-            The export as stored.
+            The stored export.
         """
         return self._store.add(
             resource=resource,
@@ -161,31 +172,42 @@ class Emulator:
         )
 
     def update_export(self, export_id: str, **changes: Any) -> StoredExport:
-        """Change fields of a stored export, those of `StoredExport`; `updated_at` is now, unless given.
+        """Change fields of a stored export.
 
-        A status that is set stays as it is.
+        A status that is set this way does not change any more.
+
+        Args:
+            export_id: The id of the export.
+            changes: New values for fields of `StoredExport`. `updated_at` is now unless given.
+
+        Returns:
+            The changed export.
 
         Raises:
-            KeyError: There is no export of that id.
-            TypeError: There is no such field.
+            KeyError: No export has this id.
+            TypeError: `StoredExport` has no such field.
         """
         return self._store.update(export_id, **changes)
 
     def delete_export(self, export_id: str) -> None:
-        """Delete an export and its objects, so that links in hand lead nowhere; twice does no harm."""
+        """Delete an export and its objects, if it exists. URLs that were issued before return 404."""
         self._store.delete(export_id)
 
     def content(self, export_id: str, artifact: Artifact | ArtifactName) -> bytes:
-        """The exact bytes behind an artifact; `KeyError` when there are none."""
+        """Return the exact bytes of an artifact.
+
+        Raises:
+            KeyError: The export does not exist or does not offer the artifact.
+        """
         blob = self._store.blob(export_id, artifact)
         if blob is None:
             raise KeyError(f"{export_id} has no {artifact}")
         return blob.content
 
     def url_for(
-        self, export_id: str, artifact: Artifact | ArtifactName, expires_in: float = _LINK_LIFETIME
+        self, export_id: str, artifact: Artifact | ArtifactName, expires_in: float = _URL_LIFETIME
     ) -> str:
-        """A signed URL of an artifact that expires in `expires_in` seconds. It is a secret while it lives.
+        """Return a signed URL of an artifact that expires in `expires_in` seconds. The URL is a secret.
 
         Raises:
             RuntimeError: The emulator has not been started.
@@ -194,22 +216,22 @@ class Emulator:
         return self._servers.origin("storage") + target
 
     def inject(self, fault: Fault, *, times: int | None = 1) -> None:
-        """Script a fault: of those injected, a request meets the first that strikes it, and only that one.
+        """Inject a fault. Each request gets the first injected fault that matches it, and no other.
 
         Args:
-            fault: What goes wrong, and with which requests.
-            times: How many requests it strikes; `None` means every one from now on.
+            fault: The fault; it also determines the requests that it applies to.
+            times: How many requests get the fault; `None` means all from now on.
 
         Raises:
             ValueError: `times` is less than 1.
         """
-        self._script.add(fault, times)
+        self._faults.add(fault, times)
 
-    def _answer(self, port: Api | Storage, request: web.BaseRequest, body: bytes) -> Reply:
+    def _handle(self, server: Api | Storage, request: web.BaseRequest, body: bytes) -> Reply:
         target = request.raw_path
-        export_id, artifact = port.locate(target.partition("?")[0])
+        export_id, artifact = server.parse_path(target.partition("?")[0])
         received = RecordedRequest(
-            host=port.host,
+            host=server.host,
             method=request.method,
             target=target,
             headers=CIMultiDict(request.headers),
@@ -218,12 +240,12 @@ class Emulator:
             artifact=artifact,
             body=body,
         )
-        fault = self._script.take(received)
-        heard = fault.hear(received, self._store)
-        honest = port.answer(heard) if fault.lets_through() else Reply.of(200)
-        reply = fault.answer(honest, received)
-        fault.leave(self._store)
+        fault = self._faults.take(received)
+        rewritten = fault.rewrite_request(received, self._store)
+        regular = server.respond(rewritten) if fault.executes_request() else Reply.of(200)
+        reply = fault.rewrite_response(regular, received)
+        fault.after_response(self._store)
         self.requests.append(attrs.evolve(received, status=None if reply.silent else reply.status))
-        if self.after_list is not None and is_listing(received) and reply.status == 200:
+        if self.after_list is not None and is_list_request(received) and reply.status == 200:
             self.after_list(int(received.query.get("page", "1")))
-        return reply.having({"Date": formatdate(received.at, usegmt=True)})
+        return reply.with_headers({"Date": formatdate(received.at, usegmt=True)})

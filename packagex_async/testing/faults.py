@@ -1,4 +1,4 @@
-"""What can be scripted to go wrong with an answer and its connection, and in which order it does."""
+"""Faults in responses and connections, and the queue in which they wait for a matching request."""
 
 from __future__ import annotations
 
@@ -7,43 +7,46 @@ import attrs
 from packagex_async import Artifact
 from packagex_async.models import ArtifactName
 from packagex_async.testing.data.store import Store
-from packagex_async.testing.server.reply import Ending, Reply
+from packagex_async.testing.server.reply import ConnectionAction, Reply
 from packagex_async.testing.server.request import Host, RecordedRequest
 
 
 @attrs.frozen
 class Fault:
-    """Something that goes wrong with one request: this one harms none, the others override its steps."""
+    """A fault in the handling of one request.
 
-    def strikes(self, request: RecordedRequest) -> bool:
-        """Whether `request` is one that this fault is meant for."""
+    This class changes nothing. Subclasses override its methods, which the emulator calls in this order.
+    """
+
+    def matches(self, request: RecordedRequest) -> bool:
+        """Return whether the fault applies to `request`."""
         return True
 
-    def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
-        """The request as the server (mis)understands it; `store` may change first."""
+    def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
+        """Return the request that the server handles instead of `request`; may change `store` first."""
         return request
 
-    def lets_through(self) -> bool:
-        """Whether the request is carried out; only one that creates an export tells the difference."""
+    def executes_request(self) -> bool:
+        """Return whether the server executes the request. Otherwise it creates no export."""
         return True
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        """The answer that leaves in place of the honest `reply`."""
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        """Return the response to send instead of `reply`, the regular response."""
         return reply
 
-    def leave(self, store: Store) -> None:
-        """What happens to `store` once the answer is settled."""
+    def after_response(self, store: Store) -> None:
+        """Change `store` after the response has been computed and before it is sent."""
 
 
 @attrs.frozen(kw_only=True)
 class TargetedFault(Fault):
-    """A fault meant for some requests only.
+    """A fault that applies to some requests only.
 
     Attributes:
-        on: The port whose requests it strikes.
-        export_id: The export whose requests it strikes, or `None` for any.
-        artifact: The artifact whose requests it strikes, or `None` for any.
-        method: The HTTP method of the requests it strikes, or `None` for any.
+        on: The server that receives the request: `"api"` or `"storage"`.
+        export_id: The export that is requested, or `None` for any.
+        artifact: The artifact that is requested, or `None` for any.
+        method: The HTTP method of the request, or `None` for any.
     """
 
     on: Host = "storage"
@@ -51,7 +54,7 @@ class TargetedFault(Fault):
     artifact: Artifact | ArtifactName | None = None
     method: str | None = None
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return (
             self.on == request.host
             and self.export_id in (None, request.export_id)
@@ -60,37 +63,38 @@ class TargetedFault(Fault):
         )
 
 
-class Script:
-    """The faults still to come. A request meets the first that strikes it, and only that one."""
+class FaultQueue:
+    """Injected faults, in order. Each request gets the first fault that matches it, and no other."""
 
     def __init__(self) -> None:
-        self._scenes: list[tuple[Fault, int | None]] = []
+        self._entries: list[tuple[Fault, int | None]] = []
 
     def add(self, fault: Fault, times: int | None) -> None:
-        """Put `fault` behind the others; it is over after `times` requests, never when `None`."""
+        """Append `fault`. It is removed after `times` requests, or never if `times` is `None`."""
         if times is not None and times < 1:
-            raise ValueError("a fault strikes at least once; times=None means for ever")
-        self._scenes.append((fault, times))
+            raise ValueError("times must be at least 1, or None for every request")
+        self._entries.append((fault, times))
 
     def take(self, request: RecordedRequest) -> Fault:
-        """The fault `request` meets; a harmless one when there is none."""
-        for place, (fault, times) in enumerate(self._scenes):
-            if fault.strikes(request):
-                self._scenes[place : place + 1] = [(fault, times and times - 1)] if times != 1 else []
+        """Return the fault for `request`, or a `Fault` that changes nothing. Count the use of the fault."""
+        for index, (fault, times) in enumerate(self._entries):
+            if fault.matches(request):
+                self._entries[index : index + 1] = [(fault, times and times - 1)] if times != 1 else []
                 return fault
         return Fault()
 
 
 @attrs.frozen
 class Status(TargetedFault):
-    """Another status than the honest one.
+    """A response with another status.
 
     Attributes:
         status: The HTTP status.
-        retry_after: The text of `Retry-After`, in seconds or as a date, or `None` for none.
-        body: The body, sent as it is.
-        on: The port whose requests it strikes.
-        done: Whether the request was carried out all the same; otherwise it creates no export.
+        retry_after: The value of `Retry-After` (seconds or a date), or `None` to omit the header.
+        body: The response body, sent unchanged.
+        on: The server that receives the request: `"api"` or `"storage"`.
+        done: Whether the server executes the request before it sends this response. If not, the request
+            creates no export.
     """
 
     status: int
@@ -99,96 +103,96 @@ class Status(TargetedFault):
     on: Host = attrs.field(kw_only=True)
     done: bool = attrs.field(default=False, kw_only=True)
 
-    def lets_through(self) -> bool:
+    def executes_request(self) -> bool:
         return self.done
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        told = Reply.of(self.status, self.body or b"", {"Content-Type": "text/plain"})
-        return told.having({"Retry-After": self.retry_after})
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        error = Reply.of(self.status, self.body or b"", {"Content-Type": "text/plain"})
+        return error.with_headers({"Retry-After": self.retry_after})
 
 
 @attrs.frozen
 class Garbage(TargetedFault):
-    """A 200 whose body is not what the port promises, as a proxy's page is not; nothing is carried out."""
+    """A 200 response with an unrelated body, such as the page of a proxy. The request is not executed."""
 
     body: bytes = attrs.field(default=b"<html><body>Welcome to the airport!</body></html>", repr=False)
     on: Host = attrs.field(default="api", kw_only=True)
 
-    def lets_through(self) -> bool:
+    def executes_request(self) -> bool:
         return False
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         return Reply.of(200, self.body, {"Content-Type": "text/html"})
 
 
 @attrs.frozen
 class Redirect(TargetedFault):
-    """A 302 to `location`, byte for byte; to the very target that was asked for when `None`."""
+    """A 302 redirect to `location`, sent byte for byte. `None` redirects to the requested path and query."""
 
     location: str | None = attrs.field(default=None, repr=False)
 
-    def lets_through(self) -> bool:
+    def executes_request(self) -> bool:
         return False
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         return Reply.of(302, headers={"Location": self.location or request.target})
 
 
 @attrs.frozen
 class Refuse(TargetedFault):
-    """The connection is closed before any answer; the request was heard, and is carried out."""
+    """The server executes the request, then closes the connection without a response."""
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        return attrs.evolve(reply, silent=True, ending=Ending.CLOSE)
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        return attrs.evolve(reply, silent=True, connection=ConnectionAction.CLOSE)
 
 
 @attrs.frozen
 class Cut(TargetedFault):
-    """The connection closes cleanly `after` bytes of body, whatever Content-Length says."""
+    """The server closes the connection after the first `after` bytes of the body."""
 
     after: int
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        return attrs.evolve(reply, body=reply.body[: self.after], ending=Ending.CLOSE)
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        return attrs.evolve(reply, body=reply.body[: self.after], connection=ConnectionAction.CLOSE)
 
 
 @attrs.frozen
 class Reset(TargetedFault):
-    """The connection is reset (RST) `after` bytes of body."""
+    """The server resets the connection (RST) after the first `after` bytes of the body."""
 
     after: int
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        return attrs.evolve(reply, body=reply.body[: self.after], ending=Ending.RESET)
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        return attrs.evolve(reply, body=reply.body[: self.after], connection=ConnectionAction.RESET)
 
 
 @attrs.frozen
 class Stall(TargetedFault):
-    """Nothing more comes `after` bytes of body, until the client goes or the emulator closes."""
+    """The server stops sending after the first `after` bytes of the body and keeps the connection open."""
 
     after: int
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        return attrs.evolve(reply, body=reply.body[: self.after], ending=Ending.HOLD)
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        return attrs.evolve(reply, body=reply.body[: self.after], connection=ConnectionAction.HOLD)
 
 
 @attrs.frozen
 class Trickle(TargetedFault):
-    """The body comes `block` bytes at a time, with `delay` seconds behind each."""
+    """The server sends `block` bytes at a time, and waits `delay` seconds after each write."""
 
     block: int
     delay: float
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        return attrs.evolve(reply, block=self.block, delay=self.delay)
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        return attrs.evolve(reply, chunk_size=self.block, delay=self.delay)
 
 
 @attrs.frozen
 class LyingLength(TargetedFault):
-    """Content-Length is off `by` bytes: above 0 it declares more than is sent, below 0 less; then a close."""
+    """`Content-Length` is wrong by `by` bytes: too large if positive, too small if negative."""
 
     by: int
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        declared = max(len(reply.body) + self.by, 0)
-        return attrs.evolve(reply, declared=declared, ending=Ending.CLOSE)
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        length = max(len(reply.body) + self.by, 0)
+        return attrs.evolve(reply, content_length=length, connection=ConnectionAction.CLOSE)

@@ -1,4 +1,4 @@
-"""What goes wrong with an object itself: its ranges, its hashes, its encoding, its link."""
+"""Faults in how the storage server serves an object: ranges, hashes, encoding, expiry."""
 
 from __future__ import annotations
 
@@ -14,96 +14,98 @@ from packagex_async.testing.faults import TargetedFault
 from packagex_async.testing.server.reply import Reply
 from packagex_async.testing.server.request import RecordedRequest
 
-_FROM = re.compile(r"bytes=(\d+)-")
-_NO_HASH = {"x-goog-hash": None, "Content-MD5": None}
+_RANGE_START = re.compile(r"bytes=(\d+)-")
+_NO_HASHES = {"x-goog-hash": None, "Content-MD5": None}
 
 
-class _Deaf(TargetedFault):
-    """Storage that does not hear of ranges."""
+class _RangeIgnoringFault(TargetedFault):
+    """A fault of a server that ignores `Range`."""
 
-    def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
-        return request.without("Range", "If-Range")
+    def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
+        return request.without_headers("Range", "If-Range")
 
 
 @attrs.frozen
-class IgnoreRange(_Deaf):
-    """A request for a part is answered 200 with the whole; others pass untouched and unspent."""
+class IgnoreRange(_RangeIgnoringFault):
+    """A range request gets a 200 response with the complete object. Other requests do not match."""
 
-    def strikes(self, request: RecordedRequest) -> bool:
-        return "Range" in request.headers and super().strikes(request)
+    def matches(self, request: RecordedRequest) -> bool:
+        return "Range" in request.headers and super().matches(request)
 
 
 @attrs.frozen
 class WrongRange(TargetedFault):
-    """A request for `bytes=a-` or `bytes=a-b` is answered 206 from `by` bytes elsewhere, and says so."""
+    """A range request gets a 206 response that starts `by` bytes later, with a matching `Content-Range`."""
 
     by: int
 
-    def strikes(self, request: RecordedRequest) -> bool:
-        return _FROM.match(request.headers.get("Range", "")) is not None and super().strikes(request)
+    def matches(self, request: RecordedRequest) -> bool:
+        return _RANGE_START.match(request.headers.get("Range", "")) is not None and super().matches(request)
 
-    def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
-        moved = _FROM.sub(lambda found: f"bytes={max(int(found[1]) + self.by, 0)}-", request.headers["Range"])
-        return request.having({**request.without("Range").headers, "Range": moved})
+    def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
+        moved = _RANGE_START.sub(
+            lambda match: f"bytes={max(int(match[1]) + self.by, 0)}-", request.headers["Range"]
+        )
+        return request.with_headers({**request.without_headers("Range").headers, "Range": moved})
 
 
 @attrs.frozen
 class Expired(TargetedFault):
-    """The link has expired, whatever the clock says."""
+    """The signed URL is treated as expired."""
 
-    def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
+    def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
         return attrs.evolve(request, at=math.inf)
 
 
 @attrs.frozen
 class WrongHash(TargetedFault):
-    """The declared hashes are another content's."""
+    """The declared hashes do not match the content."""
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         other = reply.body + b"!"
         wrong = {"x-goog-hash": goog_hash(other), "Content-MD5": md5(other)}
-        return reply.having({name: text for name, text in wrong.items() if name in reply.headers})
+        return reply.with_headers({name: value for name, value in wrong.items() if name in reply.headers})
 
 
 @attrs.frozen
 class NoHash(TargetedFault):
-    """No hash is declared; the length still is."""
+    """No hash is declared. `Content-Length` is."""
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        return reply.having(_NO_HASH)
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        return reply.with_headers(_NO_HASHES)
 
 
 @attrs.frozen
 class NoTag(TargetedFault):
-    """There is no ETag; `x-goog-generation` still names the content."""
+    """The response has no `ETag`. `x-goog-generation` still identifies the content."""
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        return reply.having({"ETag": None})
-
-
-@attrs.frozen
-class Undeclared(_Deaf):
-    """The whole comes in chunks, without length or hash."""
-
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        return attrs.evolve(reply.having(_NO_HASH), declared=None)
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        return reply.with_headers({"ETag": None})
 
 
 @attrs.frozen
-class Encoded(_Deaf):
-    """The whole comes as gzip, though identity was asked for; length and hash are those of the gzip."""
+class Undeclared(_RangeIgnoringFault):
+    """The complete object is sent with chunked transfer encoding, without a length or a hash."""
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        return attrs.evolve(reply.with_headers(_NO_HASHES), content_length=None)
+
+
+@attrs.frozen
+class Encoded(_RangeIgnoringFault):
+    """The complete object is sent as gzip although identity was requested; the hashes are of the gzip."""
+
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         zipped = gzip.compress(reply.body, mtime=0)
         headers = {"Content-Encoding": "gzip", "x-goog-hash": goog_hash(zipped), "Content-MD5": md5(zipped)}
-        return attrs.evolve(reply.having(headers), body=zipped, declared=len(zipped))
+        return attrs.evolve(reply.with_headers(headers), body=zipped, content_length=len(zipped))
 
 
 @attrs.frozen
-class Transcoded(_Deaf):
-    """An object stored as gzip arrives decompressed, in chunks, with the hash of the gzip, as from GCS."""
+class Transcoded(_RangeIgnoringFault):
+    """A gzip object is sent decompressed and chunked, with the hash of the gzip, as Cloud Storage does."""
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         stored = goog_hash(gzip.compress(reply.body, mtime=0))
-        headers = {**_NO_HASH, "x-goog-hash": stored, "x-goog-stored-content-encoding": "gzip"}
-        return attrs.evolve(reply.having(headers), declared=None)
+        headers = {**_NO_HASHES, "x-goog-hash": stored, "x-goog-stored-content-encoding": "gzip"}
+        return attrs.evolve(reply.with_headers(headers), content_length=None)

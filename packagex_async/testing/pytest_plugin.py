@@ -1,4 +1,4 @@
-"""The pytest fixture `packagex_emulator`; nothing heavy is imported before a test asks for it."""
+"""The pytest fixture `packagex_emulator`. The emulator is imported when a test first uses the fixture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def packagex_emulator() -> Iterator[Emulator]:
-    """A running, populated `Emulator`. It runs on its own thread, so it suits any async plugin, and none."""
+    """A running `Emulator` with sample exports, in a separate thread: it works with any async plugin."""
     from packagex_async.testing import Emulator, serve_in_thread
 
     with serve_in_thread(Emulator()) as server:

@@ -1,4 +1,4 @@
-"""The emulator on a thread of its own, for tests and scripts that have no event loop to lend it."""
+"""Run the emulator in a separate thread, for tests and scripts without an event loop."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from packagex_async.testing.emulator import Emulator
 
 @contextlib.contextmanager
 def serve_in_thread(server: Emulator) -> Generator[Emulator, None, None]:
-    """Run `server` beside the caller: it answers while the caller, or the caller's own loop, is busy.
+    """Run `server` in a separate thread with its own event loop.
+
+    The emulator answers even while the caller, or the caller's event loop, is blocked.
 
     Args:
-        server: An emulator that has not been started; it is closed at the end of the block.
+        server: An emulator that has not been started. It is closed at the end of the block.
 
     Returns:
-        The same emulator, listening.
+        A context manager that yields the started emulator.
     """
     with _loop_in_thread() as loop:
         asyncio.run_coroutine_threadsafe(server.start(), loop).result()

@@ -74,10 +74,10 @@ class Passing(Fault):
     clock: Clock
     seconds: float
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return request.method == "POST"
 
-    def leave(self, store: Store) -> None:
+    def after_response(self, store: Store) -> None:
         self.clock.ahead += self.seconds
 
 
@@ -87,7 +87,7 @@ class Noticed(Stall):
 
     begun: threading.Event = attrs.field(factory=threading.Event, kw_only=True, eq=False)
 
-    def leave(self, store: Store) -> None:
+    def after_response(self, store: Store) -> None:
         self.begun.set()
 
 

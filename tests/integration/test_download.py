@@ -73,8 +73,8 @@ def add(server: Emulator, size: int = 300_000) -> str:
 class CutUntold(Undeclared):
     """A chunked body that breaks off."""
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        return Cut(20_000).answer(super().answer(reply, request), request)
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
+        return Cut(20_000).rewrite_response(super().rewrite_response(reply, request), request)
 
 
 async def failure_of(
@@ -467,9 +467,9 @@ async def test_trap_01_a_stream_that_is_not_the_artifact_does_not_end_well(
 class LittleAtATime(TargetedFault):
     """Storage that answers a range with no more than its first thousand bytes."""
 
-    def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
+    def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
         start = int(request.headers.get("Range", "bytes=0-").strip("bytes=-"))
-        return request.having({**request.headers, "Range": f"bytes={start}-{start + 999}"})
+        return request.with_headers({**request.headers, "Range": f"bytes={start}-{start + 999}"})
 
 
 @pytest.mark.parametrize("fault", [Cut(20_000), Stall(20_000), Cut(0)])

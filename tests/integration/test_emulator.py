@@ -639,15 +639,15 @@ async def test_faults_strike_in_order_and_as_often_as_told(server: Emulator, url
     for _ in range(3):
         answer = await ask(server)
         assert (answer.status, answer.headers["Retry-After"], answer.body) == (429, "7", b"slow down")
-    with pytest.raises(ValueError, match="at least once"):
+    with pytest.raises(ValueError, match="at least 1"):
         server.inject(Expired(), times=0)
 
 
 class Teapot(Fault):
     """A fault of a user's own."""
 
-    def answer(self, reply: Any, request: Any) -> Any:
-        return reply.having({"X-Pot": request.host})
+    def rewrite_response(self, reply: Any, request: Any) -> Any:
+        return reply.with_headers({"X-Pot": request.host})
 
 
 async def test_a_fault_of_ones_own(server: Emulator, url: str) -> None:
@@ -913,7 +913,7 @@ async def test_an_address_needs_a_start() -> None:
     """Before the start there is no address, and the error says what to do."""
     server = Emulator(populate=False, api_key="chosen")
     assert server.api_key == "chosen"
-    assert repr(server) == "<Emulator of 0 exports on no address yet>"
+    assert repr(server) == "<Emulator: 0 exports, not started>"
     with pytest.raises(RuntimeError, match="async with"):
         _ = server.base_url
 

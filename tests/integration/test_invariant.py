@@ -48,8 +48,8 @@ VERSIONS = [random.Random(version).randbytes(SIZE) for version in range(3)]
 class DeafToConditions(Fault):
     """A range is honoured whatever its `If-Range` says."""
 
-    def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
-        return request.without("If-Range")
+    def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
+        return request.without_headers("If-Range")
 
 
 @attrs.frozen
@@ -58,17 +58,17 @@ class Together(Fault):
 
     faults: tuple[Fault, ...]
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return request.host == "storage"
 
-    def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
+    def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
         for fault in self.faults:
-            request = fault.hear(request, store)
+            request = fault.rewrite_request(request, store)
         return request
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         for fault in self.faults:
-            reply = fault.answer(reply, request)
+            reply = fault.rewrite_response(reply, request)
         return reply
 
 

@@ -40,13 +40,13 @@ class Impostor(Fault):
     after: int = 0
     seen: list[bool] = attrs.field(factory=list)
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         if request.host != "api" or request.export_id is None:
             return False
         self.seen.append(True)
         return len(self.seen) > self.after
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         envelope = json.loads(reply.body)
         envelope["data"]["id"] = self.told
         return Reply.of(200, json.dumps(envelope).encode())
@@ -179,10 +179,10 @@ class Linked(Fault):
 
     url: Any
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return request.host == "api" and request.export_id is not None
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         envelope = json.loads(reply.body)
         envelope["data"]["_csv_url"] = self.url
         return Reply.of(200, json.dumps(envelope).encode())

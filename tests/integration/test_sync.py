@@ -208,10 +208,10 @@ class Swap(Fault):
     export_id: str
     content: bytes
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return (request.host, request.export_id) == ("api", self.export_id)
 
-    def leave(self, store: Store) -> None:
+    def after_response(self, store: Store) -> None:
         store.replace(self.export_id, "csv", self.content)
 
 
@@ -346,7 +346,7 @@ async def test_an_export_that_does_not_tell_when_it_changed_is_always_brought(tm
 class Undated(Dialect):
     """No export says when it was made or changed."""
 
-    def stamp(self, seconds: float) -> Any:
+    def format_timestamp(self, seconds: float) -> Any:
         return None
 
 
@@ -404,9 +404,9 @@ async def test_an_export_deleted_amid_its_download_keeps_what_has_come(
 class Gone(Expired):
     """The export is deleted when this artifact is asked for."""
 
-    def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
+    def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
         store.delete(request.export_id or "")
-        return super().hear(request, store)
+        return super().rewrite_request(request, store)
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (403, PermissionDeniedError)])
@@ -441,13 +441,13 @@ class RefusedRenewal(Fault):
     export_id: str
     seen: list[bool] = attrs.field(factory=list)
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         if (request.host, request.export_id) != ("api", self.export_id):
             return False
         self.seen.append(True)
         return len(self.seen) > 1
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         return Reply.of(self.status)
 
 
@@ -509,10 +509,10 @@ class FailingPage(Fault):
 
     page: int
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return request.query.get("page") == str(self.page)
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         return Reply.of(500)
 
 
@@ -520,7 +520,7 @@ class FailingPage(Fault):
 class SamePage(FailingPage):
     """The page before is sent again."""
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         envelope = json.loads(reply.body)
         envelope["pagination"] |= {"page": 1, "has_more": True}
         envelope["data"] = []
@@ -721,13 +721,13 @@ class After(Fault):
     change: Callable[[Store], object]
     seen: list[bool] = attrs.field(factory=list)
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         if (request.host, request.export_id) != ("api", self.export_id):
             return False
         self.seen.append(True)
         return len(self.seen) == self.times
 
-    def leave(self, store: Store) -> None:
+    def after_response(self, store: Store) -> None:
         self.change(store)
 
 

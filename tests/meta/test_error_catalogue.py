@@ -167,7 +167,7 @@ async def test_what_is_said_to_be_tried_again_is(name: str, server: Emulator, tm
     error = await met(lambda exports: exports.download(stored.id, tmp_path, artifacts=["csv"]), server)
     assert type(error).__name__ == name
     (word,) = re.findall(r"^\w+", NAMED[name].told("Tried again"))
-    struck = [request for request in server.requests if fault.strikes(request)]
+    struck = [request for request in server.requests if fault.matches(request)]
     assert len(struck) == ATTEMPTS[word]
 
 

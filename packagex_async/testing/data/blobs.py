@@ -1,4 +1,4 @@
-"""One stored object: bytes, and the headers by which storage vouches for them."""
+"""A stored object: its bytes and its response headers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import attrs
 
 @attrs.frozen(kw_only=True, slots=False)
 class Blob:
-    """An object of the storage host.
+    """An object of the storage server.
 
     Attributes:
-        content: Its bytes.
-        generation: A number that no other content of the store bears.
-        modified: When it was written, in seconds since the epoch.
+        content: The bytes.
+        generation: The version number. It is unique within the store.
+        modified: The modification time in seconds since the epoch.
     """
 
     content: bytes = attrs.field(repr=False)
@@ -27,7 +27,7 @@ class Blob:
 
     @cached_property
     def etag(self) -> str:
-        """A strong tag that is, as often in the wild, not the content's MD5."""
+        """A strong ETag. It is not the MD5 of the content, as is common in practice."""
         digest = hashlib.sha256(b"%d:%b" % (self.generation, self.content))
         return f'"{digest.hexdigest()[:32]}-1"'
 
@@ -38,7 +38,7 @@ class Blob:
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """What storage says of the object with every answer, whole or in part."""
+        """The response headers of the object, for complete and partial responses."""
         return {
             "Content-Type": "application/octet-stream",
             "ETag": self.etag,
@@ -50,12 +50,12 @@ class Blob:
 
 
 def md5(content: bytes) -> str:
-    """The MD5 of `content`, in base64."""
+    """Return the MD5 of `content`, in base64."""
     return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
 
 
 def goog_hash(content: bytes) -> str:
-    """The value of `x-goog-hash` for `content`; the CRC32C is told where google-crc32c is installed."""
+    """Return the value of `x-goog-hash` for `content`, with CRC32C if google-crc32c is installed."""
     try:
         crc32c = importlib.import_module("google_crc32c")
     except ImportError:

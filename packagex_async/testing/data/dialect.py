@@ -1,4 +1,4 @@
-"""The ways of speaking that the API's documents leave open, as switches, and how each one sounds."""
+"""Variants of the API's responses in points that its documentation leaves open."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ ARTIFACTS: tuple[ArtifactName, ...] = ("json", "csv", "csv_error", "csv_sanitize
 
 @attrs.frozen(kw_only=True)
 class Dialect:
-    """How the emulated API speaks.
+    """The format of the emulated API's responses.
 
     Attributes:
-        enveloped: Whether a retrieve answers in the envelope, or with the bare export.
-        timestamps: How `created_at` and `updated_at` are told.
-        flags: Which include flag brings which URLs: `"crosswise"` as in the API's own page (`include_csv`
-            brings the JSON's, `include_json` the others), or `"straight"`.
-        urls_in_list: Whether listed exports bring all their URLs.
-        absent_urls: How a URL that is not offered shows.
-        pagination_fields: Which fields `pagination` has beside `has_more`.
-        error_key: What the envelope calls the error's code.
-        content_type: The content type of every API answer.
+        enveloped: Whether a single export is returned in the envelope or bare.
+        timestamps: The format of `created_at` and `updated_at`.
+        flags: Which URLs the include flags request. `"crosswise"`, as documented by the API: `include_csv`
+            adds the URL of the JSON file and `include_json` those of the CSV files. `"straight"`: each flag
+            adds the URLs that it names.
+        urls_in_list: Whether listed exports contain all their URLs.
+        absent_urls: How the URL of an artifact that is not available is represented.
+        pagination_fields: The fields of `pagination` in addition to `has_more`.
+        error_key: The name of the error code in the envelope.
+        content_type: The content type of every API response.
     """
 
     enveloped: bool = True
@@ -38,37 +39,37 @@ class Dialect:
     error_key: Literal["error_code", "code"] = "error_code"
     content_type: str = "application/json"
 
-    def stamp(self, seconds: float) -> int | str:
-        """A moment, as this dialect tells it."""
+    def format_timestamp(self, seconds: float) -> int | str:
+        """Return a time, given in seconds since the epoch, in the format of this dialect."""
         if self.timestamps == "iso":
-            told = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-            return told.replace("+00:00", "Z")
+            text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+            return text.replace("+00:00", "Z")
         return int(seconds * 1000) if self.timestamps == "milliseconds" else int(seconds)
 
-    def artifacts(self, *, include_csv: bool, include_json: bool) -> frozenset[ArtifactName]:
-        """The artifacts whose URLs the two flags bring."""
-        brings_json, brings_csv = include_json, include_csv
+    def included_artifacts(self, *, include_csv: bool, include_json: bool) -> frozenset[ArtifactName]:
+        """Return the artifacts whose URLs the two include flags request."""
+        json, csv = include_json, include_csv
         if self.flags == "crosswise":
-            brings_json, brings_csv = include_csv, include_json
-        tables = ARTIFACTS[1:] if brings_csv else ()
-        return frozenset((*ARTIFACTS[:1], *tables) if brings_json else tables)
+            json, csv = include_csv, include_json
+        csv_artifacts = ARTIFACTS[1:] if csv else ()
+        return frozenset((*ARTIFACTS[:1], *csv_artifacts) if json else csv_artifacts)
 
-    def urls(self, offered: Mapping[ArtifactName, str]) -> dict[str, str | None]:
-        """The four URL fields, of which only `offered` (artifact to URL) hold one."""
-        shown = offered if self.absent_urls == "missing" else ARTIFACTS
+    def url_fields(self, urls: Mapping[ArtifactName, str]) -> dict[str, str | None]:
+        """Return the URL fields of an export, given the URLs of its available artifacts."""
+        names = urls if self.absent_urls == "missing" else ARTIFACTS
         absent = "" if self.absent_urls == "empty" else None
-        return {f"_{artifact}_url": offered.get(artifact, absent) for artifact in shown}
+        return {f"_{artifact}_url": urls.get(artifact, absent) for artifact in names}
 
     def pagination(self, *, has_more: bool, **fields: int) -> dict[str, int | bool]:
-        """The `pagination` object, with as many of `fields` as this dialect tells."""
-        told = {name: number for name, number in fields.items() if name in self.pagination_fields}
-        return {**told, "has_more": has_more}
+        """Return the `pagination` object with those of `fields` that this dialect includes."""
+        included = {name: number for name, number in fields.items() if name in self.pagination_fields}
+        return {**included, "has_more": has_more}
 
     def envelope(
         self, status: int, message: str, endpoint: str, *, data: Any = None, pagination: Any = None,
         errors: tuple[str, ...] = (), code: str | None = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """The one shape of every answer. API: Responses."""
+        """Return the envelope of a response. API: Responses."""
         return {
             "status": status,
             "message": message,

@@ -1,4 +1,4 @@
-"""The life of an export that is not completed yet: queued, then processing, then its end."""
+"""The status of an export over time: queued, processing, then a final status."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from packagex_async.models import StatusName
 
 @attrs.frozen(kw_only=True)
 class Life:
-    """What becomes of an export, by the emulator's clock; after 24 hours it is deleted, whatever this says.
+    """The course of an export, by the emulator's clock. Every export is deleted after 24 hours.
 
     Attributes:
-        queued: Seconds before it is processed; `math.inf` for one that never is.
-        processing: Seconds before it reaches its end; `math.inf` for one that never does.
-        outcome: Its end: `"completed"`, `"failed"`, `"timed_out"`, or a status nobody has heard of.
-        rows: How many rows it has if a POST creates it, unless it is asked for fewer.
-        error_rows: How many of them failed.
-        sanitized_rows: How many of them were held back.
+        queued: Seconds until the export is processed; `math.inf` keeps it queued.
+        processing: Seconds of processing until the final status; `math.inf` keeps it in progress.
+        outcome: The final status: `"completed"`, `"failed"`, `"timed_out"`, or any other string.
+        rows: The number of rows of an export that a POST creates, unless the request sets a lower limit.
+        error_rows: The number of rows that failed.
+        sanitized_rows: The number of rows that were sanitized.
     """
 
     queued: float = 2.0
@@ -27,8 +27,8 @@ class Life:
     error_rows: int = 0
     sanitized_rows: int = 0
 
-    def stage(self, age: float) -> tuple[str, float]:
-        """The status at `age` seconds, and the age at which it was reached."""
+    def status_at(self, age: float) -> tuple[str, float]:
+        """Return the status at `age` seconds, and the age in seconds at which that status was reached."""
         if age < self.queued:
             return "queued", 0.0
         if age < self.queued + self.processing:

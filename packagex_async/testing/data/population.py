@@ -1,4 +1,4 @@
-"""A dozen exports such as an organization has on an ordinary day."""
+"""Sample exports of an organization, all created within the last 24 hours."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from packagex_async.testing.data.store import Store
 
 _HOUR = 3600.0
-# Oldest first; hours ago, then what differs from a plain completed export.
-_DAY: tuple[tuple[float, dict[str, Any]], ...] = (
+# The age of each export in hours, oldest first, and its arguments for `Store.add`.
+_SAMPLES: tuple[tuple[float, dict[str, Any]], ...] = (
     (
         20,
         {
@@ -36,7 +36,7 @@ _DAY: tuple[tuple[float, dict[str, Any]], ...] = (
 )
 
 
-def populate(store: Store, *, now: float) -> None:
-    """Fill `store` with the exports of the day before `now`, in epoch seconds."""
-    for hours, export in _DAY:
-        store.add(**export, created_at=now - hours * _HOUR)
+def add_sample_exports(store: Store, *, now: float) -> None:
+    """Add the sample exports to `store`. `now` is the current time in seconds since the epoch."""
+    for hours, arguments in _SAMPLES:
+        store.add(**arguments, created_at=now - hours * _HOUR)

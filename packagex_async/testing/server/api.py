@@ -1,4 +1,4 @@
-"""The API port: authentication, listing, retrieval, and the envelope around every answer."""
+"""The API server: authentication, listing, retrieval, creation, and the response envelope."""
 
 from __future__ import annotations
 
@@ -14,42 +14,52 @@ from packagex_async.models import ArtifactName
 from packagex_async.testing.data.dialect import ARTIFACTS, Dialect
 from packagex_async.testing.data.lifetimes import Life
 from packagex_async.testing.data.store import Store, StoredExport
-from packagex_async.testing.server.create_request import Wish
-from packagex_async.testing.server.listing import BadParametersError, Listing
+from packagex_async.testing.server.create_request import CreateRequest
+from packagex_async.testing.server.listing import InvalidParametersError, ListParameters
 from packagex_async.testing.server.reply import Reply
 from packagex_async.testing.server.request import Host, RecordedRequest
 
-LIST_PATH = "/v1/exports"
+EXPORTS_PATH = "/v1/exports"
 
 
-def is_listing(request: RecordedRequest) -> bool:
-    """Whether `request` asks for a page of exports."""
-    return request.host == "api" and request.method == "GET" and request.path == LIST_PATH
+def is_list_request(request: RecordedRequest) -> bool:
+    """Return whether `request` asks for a page of a listing."""
+    return request.host == "api" and request.method == "GET" and request.path == EXPORTS_PATH
 
 
 @attrs.frozen(kw_only=True)
 class Api:
-    """Answers the requests of the API port from what `store` holds."""
+    """Answers API requests about the exports in `store`.
+
+    Attributes:
+        store: The exports.
+        life: Returns the course of the next export that is created.
+        dialect: The format of the responses.
+        limit_cap: The maximum number of exports on a page.
+        api_key: The accepted key.
+        sign_url: Returns a signed URL for an export id and an artifact.
+        host: The name of this server.
+    """
 
     store: Store
     life: Callable[[], Life]
     dialect: Dialect
     limit_cap: int
     api_key: str = attrs.field(repr=False)
-    link: Callable[[str, ArtifactName], str] = attrs.field(repr=False)
+    sign_url: Callable[[str, ArtifactName], str] = attrs.field(repr=False)
 
     host: Host = attrs.field(default="api", init=False)
 
-    def locate(self, path: str) -> tuple[str | None, str | None]:
-        """The export id a path names, and no artifact."""
+    def parse_path(self, path: str) -> tuple[str | None, str | None]:
+        """Return the export id in `path`, and `None` for the artifact."""
         parent, _, name = path.rpartition("/")
-        return (unquote(name) if parent == LIST_PATH and name else None), None
+        return (unquote(name) if parent == EXPORTS_PATH and name else None), None
 
-    def answer(self, request: RecordedRequest) -> Reply:
-        """The honest answer."""
-        if not self._knows(request):
+    def respond(self, request: RecordedRequest) -> Reply:
+        """Return the regular response to `request`."""
+        if not self._is_authenticated(request):
             return self._error(request, 401, "The API key is missing or invalid.", "authentication.invalid")
-        if request.path != LIST_PATH and request.export_id is None:
+        if request.path != EXPORTS_PATH and request.export_id is None:
             return self._error(request, 404, "There is no such endpoint.", "endpoint.not_found")
         try:
             match request.method, request.export_id:
@@ -61,51 +71,51 @@ class Api:
                     return self._create(request)
                 case _:
                     return self._error(request, 405, "This method is not allowed.", "method.not_allowed")
-        except BadParametersError as bad:
-            return self._error(request, 400, "Some parameters are invalid.", "request.invalid", bad.names)
+        except InvalidParametersError as error:
+            return self._error(request, 400, "Some parameters are invalid.", "request.invalid", error.names)
 
-    def _knows(self, request: RecordedRequest) -> bool:
+    def _is_authenticated(self, request: RecordedRequest) -> bool:
         key = request.headers.get("PX-API-KEY") or request.headers.get("X-API-KEY") or ""
         return hmac.compare_digest(key.encode(errors="replace"), self.api_key.encode())
 
     def _list(self, request: RecordedRequest) -> Reply:
-        listing = Listing.read(request.query, limit_cap=self.limit_cap)
-        selected = listing.select(self.store.alive())
+        parameters = ListParameters.parse(request.query, limit_cap=self.limit_cap)
+        selected = parameters.select(self.store.exports())
         artifacts = frozenset(ARTIFACTS if self.dialect.urls_in_list else ())
-        data = [self._told(export, artifacts) for export in listing.cut(selected)]
+        data = [self._serialize(export, artifacts) for export in parameters.paginate(selected)]
         pagination = self.dialect.pagination(
-            has_more=listing.page * listing.limit < len(selected),
-            page=listing.page,
-            limit=listing.limit,
+            has_more=parameters.page * parameters.limit < len(selected),
+            page=parameters.page,
+            limit=parameters.limit,
             total_count=len(selected),
         )
         message = "Exports retrieved successfully."
         return self._reply(200, self._envelope(request, 200, message, data=data, pagination=pagination))
 
     def _retrieve(self, request: RecordedRequest) -> Reply:
-        artifacts = self.dialect.artifacts(
-            include_csv=_flag(request, "include_csv"), include_json=_flag(request, "include_json")
+        artifacts = self.dialect.included_artifacts(
+            include_csv=_parse_flag(request, "include_csv"), include_json=_parse_flag(request, "include_json")
         )
-        export = self.store.find(request.export_id)
+        export = self.store.get(request.export_id)
         if export is None:
             return self._error(request, 404, "Export not found.", "export.not_found")
-        told = self._told(export, artifacts)
+        data = self._serialize(export, artifacts)
         if not self.dialect.enveloped:
-            return self._reply(200, told)
-        return self._reply(200, self._envelope(request, 200, "Export retrieved successfully.", data=told))
+            return self._reply(200, data)
+        return self._reply(200, self._envelope(request, 200, "Export retrieved successfully.", data=data))
 
     def _create(self, request: RecordedRequest) -> Reply:
-        wish = Wish.read(request.body)
-        export = self.store.create(wish.resource, self.life(), most=wish.limit)
-        told = self._told(export, frozenset())
+        body = CreateRequest.parse(request.body)
+        export = self.store.create(body.resource, self.life(), max_rows=body.limit)
+        data = self._serialize(export, frozenset())
         if not self.dialect.enveloped:
-            return self._reply(201, told)
-        return self._reply(201, self._envelope(request, 201, "Export created successfully.", data=told))
+            return self._reply(201, data)
+        return self._reply(201, self._envelope(request, 201, "Export created successfully.", data=data))
 
-    def _told(self, export: StoredExport, artifacts: frozenset[ArtifactName]) -> dict[str, Any]:
-        offered = export.artifacts if export.status == "completed" else ()
+    def _serialize(self, export: StoredExport, artifacts: frozenset[ArtifactName]) -> dict[str, Any]:
+        available = export.artifacts if export.status == "completed" else ()
         urls: dict[ArtifactName, str] = {
-            name: self.link(export.id, name) for name in offered if name in artifacts
+            name: self.sign_url(export.id, name) for name in available if name in artifacts
         }
         return {
             "id": export.id,
@@ -115,10 +125,10 @@ class Api:
             "name": export.name,
             "count_batches": export.count_batches,
             "count_total": export.count_total,
-            "created_at": self.dialect.stamp(export.created_at),
-            "updated_at": self.dialect.stamp(export.updated_at),
+            "created_at": self.dialect.format_timestamp(export.created_at),
+            "updated_at": self.dialect.format_timestamp(export.updated_at),
             "organization_id": export.organization_id,
-            **self.dialect.urls(urls),
+            **self.dialect.url_fields(urls),
         }
 
     def _error(
@@ -133,8 +143,8 @@ class Api:
         return Reply.of(status, json.dumps(body).encode(), {"Content-Type": self.dialect.content_type})
 
 
-def _flag(request: RecordedRequest, name: str) -> bool:
+def _parse_flag(request: RecordedRequest, name: str) -> bool:
     text = request.query.get(name, "false")
     if text not in ("true", "false"):
-        raise BadParametersError(name)
+        raise InvalidParametersError(name)
     return text == "true"

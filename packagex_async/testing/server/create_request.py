@@ -1,4 +1,4 @@
-"""What the body of a POST asks for, and what in it makes no sense."""
+"""Parse and validate the body of a request that creates an export."""
 
 from __future__ import annotations
 
@@ -7,57 +7,57 @@ from typing import Any
 
 import attrs
 
-from packagex_async.testing.server.listing import RESOURCES, BadParametersError
+from packagex_async.testing.server.listing import RESOURCES, InvalidParametersError
 
 
 @attrs.frozen(kw_only=True)
-class Wish:
-    """An export that is asked for. API: Create Export.
+class CreateRequest:
+    """The body of a request that creates an export. API: Create Export.
 
     Attributes:
-        resource: What it is to be of.
-        limit: The most rows it may have; `None` for all.
+        resource: The resource to export.
+        limit: The maximum number of rows; `None` for all rows.
     """
 
     resource: str
     limit: int | None
 
     @classmethod
-    def read(cls, body: bytes) -> Wish:
-        """The export that `body` asks for.
+    def parse(cls, body: bytes) -> CreateRequest:
+        """Parse `body`.
 
         Raises:
-            BadParametersError: Names every property that makes no sense.
+            InvalidParametersError: A property is invalid. The error names all invalid properties.
         """
-        told = _object(body)
-        options, columns = told.get("options", {}), told.get("csv_field_options", {})
-        good = {
-            "resource": told.get("resource") in RESOURCES,
+        payload = _parse_object(body)
+        options, columns = payload.get("options", {}), payload.get("csv_field_options", {})
+        checks = {
+            "resource": payload.get("resource") in RESOURCES,
             "options": isinstance(options, dict),
-            "options.limit": _is_limit(_of(options, "limit", "all")),
+            "options.limit": _is_limit(_get(options, "limit", "all")),
             "csv_field_options": isinstance(columns, dict),
-            "csv_field_options.timezone": isinstance(_of(columns, "timezone", ""), str),
-            "csv_field_options.datetime_format": isinstance(_of(columns, "datetime_format", ""), str),
-            "csv_field_options.columns": isinstance(_of(columns, "columns", {}), dict),
+            "csv_field_options.timezone": isinstance(_get(columns, "timezone", ""), str),
+            "csv_field_options.datetime_format": isinstance(_get(columns, "datetime_format", ""), str),
+            "csv_field_options.columns": isinstance(_get(columns, "columns", {}), dict),
         }
-        if bad := [name for name, verdict in good.items() if not verdict]:
-            raise BadParametersError(*bad)
-        limit = _of(options, "limit", "all")
-        return cls(resource=told["resource"], limit=None if limit == "all" else limit)
+        if invalid := [name for name, is_valid in checks.items() if not is_valid]:
+            raise InvalidParametersError(*invalid)
+        limit = _get(options, "limit", "all")
+        return cls(resource=payload["resource"], limit=None if limit == "all" else limit)
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _parse_object(body: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(body)
+        payload = json.loads(body)
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        raise BadParametersError("body")
-    return told
+        payload = None
+    if not isinstance(payload, dict):
+        raise InvalidParametersError("body")
+    return payload
 
 
-def _of(told: Any, name: str, default: Any) -> Any:
-    return told.get(name, default) if isinstance(told, dict) else default
+def _get(payload: Any, name: str, default: Any) -> Any:
+    return payload.get(name, default) if isinstance(payload, dict) else default
 
 
 def _is_limit(value: Any) -> bool:

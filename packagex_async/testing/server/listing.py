@@ -1,4 +1,4 @@
-"""What the parameters of a listing mean: read them, then select, order and cut."""
+"""The query parameters of a listing: parse them, then filter, sort and paginate exports."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ DIRECTIONS = ("asc", "desc")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
-class BadParametersError(Exception):
-    """Parameters the API refuses.
+class InvalidParametersError(Exception):
+    """A request has invalid parameters.
 
     Attributes:
-        names: Their names.
+        names: The names of the invalid parameters.
     """
 
     def __init__(self, *names: str) -> None:
@@ -33,8 +33,8 @@ class BadParametersError(Exception):
 
 
 @attrs.frozen(kw_only=True)
-class Listing:
-    """The parameters of one listing. API: List exports."""
+class ListParameters:
+    """The query parameters of a listing. API: List exports."""
 
     page: int
     limit: int
@@ -45,15 +45,15 @@ class Listing:
     terms: tuple[str, ...]
 
     @classmethod
-    def read(cls, query: Mapping[str, str], *, limit_cap: int) -> Listing:
-        """The listing `query` asks for, its limit capped.
+    def parse(cls, query: Mapping[str, str], *, limit_cap: int) -> ListParameters:
+        """Parse `query`. A limit above `limit_cap` is reduced to it.
 
         Raises:
-            BadParametersError: Names every parameter that makes no sense.
+            InvalidParametersError: A parameter is invalid. The error names all invalid parameters.
         """
         statuses = tuple(filter(None, query.get("statuses", "").split(",")))
         terms = tuple(query.get("search", "").lower().split())
-        good = {
+        checks = {
             "page": _NUMBER.fullmatch(query.get("page", "1")),
             "limit": _NUMBER.fullmatch(query.get("limit", "10")),
             "order_by": query.get("order_by", "created_at") in ORDERS,
@@ -62,8 +62,8 @@ class Listing:
             "statuses": set(statuses) <= set(STATUSES),
             "search": all(len(term) >= 2 for term in terms),
         }
-        if bad := [name for name, verdict in good.items() if not verdict]:
-            raise BadParametersError(*bad)
+        if invalid := [name for name, is_valid in checks.items() if not is_valid]:
+            raise InvalidParametersError(*invalid)
         return cls(
             page=int(query.get("page", "1")),
             limit=min(int(query.get("limit", "10")), limit_cap),
@@ -75,17 +75,17 @@ class Listing:
         )
 
     def select(self, exports: Iterable[StoredExport]) -> list[StoredExport]:
-        """All exports the listing is of, in its order; the creation order of `exports` breaks ties."""
-        chosen = [export for export in exports if self._wants(export)]
-        ranked = sorted(enumerate(chosen), key=self._rank, reverse=self.direction == "desc")
-        return [export for _, export in ranked]
+        """Return the matching exports in the requested order; ties keep the order of `exports`."""
+        matching = [export for export in exports if self._matches(export)]
+        ordered = sorted(enumerate(matching), key=self._sort_key, reverse=self.direction == "desc")
+        return [export for _, export in ordered]
 
-    def cut(self, selected: list[StoredExport]) -> list[StoredExport]:
-        """The exports of the listing's one page."""
+    def paginate(self, selected: list[StoredExport]) -> list[StoredExport]:
+        """Return the exports on the requested page."""
         start = (self.page - 1) * self.limit
         return selected[start : start + self.limit]
 
-    def _wants(self, export: StoredExport) -> bool:
+    def _matches(self, export: StoredExport) -> bool:
         name = export.name.lower()
         return (
             self.resource in (None, export.resource)
@@ -93,6 +93,6 @@ class Listing:
             and all(term in name for term in self.terms)
         )
 
-    def _rank(self, placed: tuple[int, StoredExport]) -> tuple[float, int]:
-        place, export = placed
-        return getattr(export, self.order_by), place
+    def _sort_key(self, item: tuple[int, StoredExport]) -> tuple[float, int]:
+        index, export = item
+        return getattr(export, self.order_by), index

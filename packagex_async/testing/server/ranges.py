@@ -1,26 +1,27 @@
-"""Which part of an object a request asks for: RFC 9110's single byte ranges, and no more."""
+"""Parse the `Range` header: single byte ranges of RFC 9110 only."""
 
 from __future__ import annotations
 
 import re
 
-_SINGLE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 class UnsatisfiableRangeError(Exception):
-    """The range begins behind the end of the object."""
+    """The range starts after the end of the object."""
 
 
-def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """The first byte and the one after the last that `header` asks for, of an object of `size` bytes.
+def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Parse the `Range` header of a request for an object of `size` bytes.
 
     Returns:
-        The two, or `None` where the whole is to be sent: no header, several ranges, or no sense in it.
+        The start and the end (exclusive) of the range. `None` means the complete object: the header is
+        absent, invalid, or has several ranges.
 
     Raises:
-        UnsatisfiableRangeError: No byte of the object is in the range.
+        UnsatisfiableRangeError: The range contains no byte of the object.
     """
-    match = _SINGLE.fullmatch(header or "")
+    match = _SINGLE_RANGE.fullmatch(header or "")
     if match is None or not any(match.groups()):
         return None
     first, last = match.groups()

@@ -1,4 +1,4 @@
-"""An answer as a value, and the one place where it becomes bytes on a connection."""
+"""A response as a value, and the function that sends it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import attrs
 from aiohttp import web
 from multidict import CIMultiDict
 
-_BLOCK = 256 * 1024
+_CHUNK_SIZE = 256 * 1024
 
 
-class Ending(enum.Enum):
-    """What becomes of the connection once the body has left."""
+class ConnectionAction(enum.Enum):
+    """What the server does with the connection after the body."""
 
     KEEP = "keep"
     CLOSE = "close"
@@ -27,88 +27,88 @@ class Ending(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """An answer, honest or not.
+    """A response of the emulator, possibly changed by a fault.
 
     Attributes:
         status: The HTTP status.
         headers: The headers, without `Content-Length`.
-        body: The bytes that leave.
-        declared: The `Content-Length`, or `None` for a chunked answer.
-        ending: What becomes of the connection afterwards.
-        silent: Whether not even a status line leaves.
-        block: Bytes a write.
-        delay: Seconds between two writes.
+        body: The bytes to send.
+        content_length: The value of `Content-Length`, or `None` for a chunked response.
+        connection: What the server does with the connection after the body.
+        silent: Whether the server sends no response at all.
+        chunk_size: Bytes per write.
+        delay: Seconds to wait after each write.
     """
 
     status: int
     headers: CIMultiDict[str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
-    declared: int | None
-    ending: Ending = Ending.KEEP
+    content_length: int | None
+    connection: ConnectionAction = ConnectionAction.KEEP
     silent: bool = False
-    block: int = _BLOCK
+    chunk_size: int = _CHUNK_SIZE
     delay: float = 0.0
 
     @classmethod
     def of(cls, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
-        """An honest answer: all of `body`, and its length declared."""
-        return cls(status=status, headers=CIMultiDict(headers or {}), body=body, declared=len(body))
+        """Return a regular response: the complete `body` with its correct length."""
+        return cls(status=status, headers=CIMultiDict(headers or {}), body=body, content_length=len(body))
 
-    def having(self, headers: Mapping[str, str | None]) -> Reply:
-        """The same answer with these headers set, or left out where `None`."""
+    def with_headers(self, headers: Mapping[str, str | None]) -> Reply:
+        """Return a copy with these headers set, and those that are `None` removed."""
         merged = self.headers.copy()
-        for name, text in headers.items():
+        for name, value in headers.items():
             merged.popall(name, None)
-            if text is not None:
-                merged[name] = text
+            if value is not None:
+                merged[name] = value
         return attrs.evolve(self, headers=merged)
 
-    def blocks(self) -> Iterator[memoryview]:
-        """The body, a write at a time; one empty write when it is empty."""
+    def chunks(self) -> Iterator[memoryview]:
+        """Yield the body, one write at a time. An empty body is one empty write."""
         view = memoryview(self.body)
-        for start in range(0, max(len(view), 1), self.block):
-            yield view[start : start + self.block]
+        for start in range(0, max(len(view), 1), self.chunk_size):
+            yield view[start : start + self.chunk_size]
 
 
-async def deliver(request: web.BaseRequest, reply: Reply, closing: asyncio.Event) -> web.StreamResponse:
-    """Send `reply`, and end the connection as it asks; `closing` cuts every wait short."""
+async def send_reply(request: web.BaseRequest, reply: Reply, closing: asyncio.Event) -> web.StreamResponse:
+    """Send `reply`, then close or keep the connection as it says. `closing` ends every wait at once."""
     response = web.StreamResponse(status=reply.status, headers=reply.headers)
     if not reply.silent:
-        # A client that has gone is told nothing more.
+        # The client may have closed the connection.
         with contextlib.suppress(ConnectionError):
             await _send(request, response, reply, closing)
-    if reply.ending is Ending.HOLD:
+    if reply.connection is ConnectionAction.HOLD:
         await closing.wait()
-    if reply.ending is not Ending.KEEP:
-        _hang_up(request, reply.ending)
+    if reply.connection is not ConnectionAction.KEEP:
+        _close_connection(request, reply.connection)
     return response
 
 
 async def _send(
     request: web.BaseRequest, response: web.StreamResponse, reply: Reply, closing: asyncio.Event
 ) -> None:
-    response.content_length = reply.declared
+    response.content_length = reply.content_length
     await response.prepare(request)
     if request.method == "HEAD":
         return
-    for block in reply.blocks():
-        await response.write(block)
-        await _pause(reply.delay, closing)
+    for chunk in reply.chunks():
+        await response.write(chunk)
+        await _sleep(reply.delay, closing)
     transport = request.transport
-    if transport is not None and reply.declared is not None:
-        # The response writes no more than it declared; a liar's surplus goes out behind its back.
-        transport.write(reply.body[reply.declared :])
+    if transport is not None and reply.content_length is not None:
+        # aiohttp writes no more than Content-Length. Write the excess of a wrong length directly.
+        transport.write(reply.body[reply.content_length :])
 
 
-async def _pause(seconds: float, closing: asyncio.Event) -> None:
+async def _sleep(seconds: float, closing: asyncio.Event) -> None:
     if seconds > 0:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(closing.wait(), seconds)
 
 
-def _hang_up(request: web.BaseRequest, ending: Ending) -> None:
-    if ending is Ending.RESET:
-        # Lingering for no time at all turns the close into an RST.
+def _close_connection(request: web.BaseRequest, action: ConnectionAction) -> None:
+    if action is ConnectionAction.RESET:
+        # SO_LINGER with a timeout of 0 makes the close an RST.
         linger = struct.pack("ii", 1, 0)
         request.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     request.protocol.force_close()

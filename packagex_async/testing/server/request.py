@@ -1,4 +1,4 @@
-"""A request as it reached the far side, before anybody made sense of it."""
+"""A request that the emulator received."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from multidict import CIMultiDict
 Host = Literal["api", "storage"]
 
 
-def _path_only(target: str) -> str:
+def _repr_without_query(target: str) -> str:
     return repr(target.partition("?")[0])
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class RecordedRequest:
-    """One request the emulator received. Its repr shows no query and no header, for the secrets in them.
+    """A request that the emulator received. Its repr omits the query and the headers: both contain secrets.
 
     Attributes:
-        host: Which of the two ports it came to.
-        method: Its HTTP method.
-        target: Path and query, exactly as they stood on the wire.
-        headers: Its headers, case-insensitive.
-        at: When it came, in seconds since the epoch, by the emulator's clock.
-        export_id: The export it is about, or `None` when it names none.
-        artifact: The artifact it is about (storage only), or `None`.
-        body: Its body.
-        status: The status it was answered with, or `None` when the connection was closed without an answer.
+        host: The server that received it: `"api"` or `"storage"`.
+        method: The HTTP method.
+        target: The path and the query, exactly as sent.
+        headers: The headers; names are case-insensitive.
+        at: The time of arrival in seconds since the epoch, by the emulator's clock.
+        export_id: The id of the requested export, or `None`.
+        artifact: The name of the requested artifact (storage only), or `None`.
+        body: The request body.
+        status: The status of the response, or `None` if the connection was closed without a response.
     """
 
     host: Host
     method: str
-    target: str = attrs.field(repr=_path_only)
+    target: str = attrs.field(repr=_repr_without_query)
     headers: Mapping[str, str] = attrs.field(repr=False)
     at: float = attrs.field(repr=False)
     export_id: str | None = None
@@ -44,21 +44,21 @@ class RecordedRequest:
 
     @property
     def path(self) -> str:
-        """The target before its query, still quoted."""
+        """The path, percent-encoded as sent."""
         return self.target.partition("?")[0]
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters of the query, unquoted; the last one wins where a name repeats."""
+        """The decoded query parameters. If a name repeats, its last value counts."""
         return dict(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
 
-    def without(self, *names: str) -> RecordedRequest:
-        """The same request with the headers of these names left out."""
-        unwanted = {name.lower() for name in names}
-        return self.having(
-            {name: text for name, text in self.headers.items() if name.lower() not in unwanted}
+    def without_headers(self, *names: str) -> RecordedRequest:
+        """Return a copy without the headers of these names."""
+        removed = {name.lower() for name in names}
+        return self.with_headers(
+            {name: value for name, value in self.headers.items() if name.lower() not in removed}
         )
 
-    def having(self, headers: Mapping[str, str]) -> RecordedRequest:
-        """The same request with `headers` in place of its own."""
+    def with_headers(self, headers: Mapping[str, str]) -> RecordedRequest:
+        """Return a copy with `headers` instead of its headers."""
         return attrs.evolve(self, headers=CIMultiDict(headers))

@@ -1,4 +1,4 @@
-"""The two loopback ports: they start together, answer through a function each, and stop at once."""
+"""The two loopback servers: start and stop them together."""
 
 from __future__ import annotations
 
@@ -8,38 +8,43 @@ from functools import partial
 
 from aiohttp import web
 
-from packagex_async.testing.server.reply import Reply, deliver
+from packagex_async.testing.server.reply import Reply, send_reply
 from packagex_async.testing.server.request import Host
 
 _SHUTDOWN_SECONDS = 0.2
-_MOMENT = 1e-6
+_MIN_DELAY = 1e-6
 
-Answer = Callable[[web.BaseRequest, bytes], Reply]
+RequestHandler = Callable[[web.BaseRequest, bytes], Reply]
+"""Takes a request and its body, and returns the response."""
 
 
 class Servers:
-    """An HTTP server on 127.0.0.1 for every host in `answers`."""
+    """An HTTP server on 127.0.0.1 for each host in `handlers`."""
 
-    def __init__(self, answers: Mapping[Host, Answer]) -> None:
-        self._answers = answers
+    def __init__(self, handlers: Mapping[Host, RequestHandler]) -> None:
+        self._handlers = handlers
         self._closing = asyncio.Event()
         self._runners: list[web.ServerRunner] = []
         self._origins: dict[Host, str] = {}
 
     def __repr__(self) -> str:
-        return ", ".join(self._origins.values()) or "no address yet"
+        return ", ".join(self._origins.values()) or "not started"
 
     def origin(self, host: Host) -> str:
-        """Scheme, address and port of `host`, still told after closing; `RuntimeError` before the start."""
+        """Return scheme, address and port of `host`. They remain available after closing.
+
+        Raises:
+            RuntimeError: The servers have not been started.
+        """
         if host not in self._origins:
-            raise RuntimeError("the emulator has no address yet: enter it with `async with`")
+            raise RuntimeError("the emulator is not started: use it with `async with`, or call start()")
         return self._origins[host]
 
     async def start(self) -> None:
-        """Listen on ports that the system picks."""
-        for host, answer in self._answers.items():
-            # Cancellation frees a handler whose client has gone; no access log, for it would show signatures.
-            server = web.Server(partial(self._serve, answer), handler_cancellation=True, access_log=None)
+        """Listen on ports that the operating system chooses."""
+        for host, handler in self._handlers.items():
+            # Cancel the handler when its client disconnects. No access log: it would contain signatures.
+            server = web.Server(partial(self._serve, handler), handler_cancellation=True, access_log=None)
             runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
             self._runners.append(runner)
             await runner.setup()
@@ -47,17 +52,18 @@ class Servers:
             self._origins[host] = f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     async def aclose(self) -> None:
-        """Stop; what waits with a connection in its hand lets go of it."""
+        """Stop the servers and close all connections, including stalled ones."""
         self._closing.set()
-        # What asyncio accepts in one turn becomes a connection in the next; a server closed in between
-        # forgets it. Timers are last in a turn: whoever waited for one comes after all that was accepted.
-        await asyncio.sleep(_MOMENT)
+        # asyncio accepts a connection in one iteration of the loop and creates its protocol in the next. If
+        # the server closes in between, the connection stays open. Timers run last in an iteration, so all
+        # accepted connections have a protocol after this sleep.
+        await asyncio.sleep(_MIN_DELAY)
         for site in [site for runner in self._runners for site in runner.sites]:
             await site.stop()
         while self._runners:
             await self._runners.pop().cleanup()
 
-    async def _serve(self, answer: Answer, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve(self, handler: RequestHandler, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
-        # The answer is settled whole before it leaves, so that the next request meets all its consequences.
-        return await deliver(request, answer(request, body), self._closing)
+        # The handler changes the data before the response is sent, so the next request sees all changes.
+        return await send_reply(request, handler(request, body), self._closing)

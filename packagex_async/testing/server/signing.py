@@ -1,4 +1,4 @@
-"""Signed links: an HMAC over the raw text of path and query, so that any rewriting of it shows."""
+"""Signed URLs: an HMAC of the exact text of path and query, so that any rewriting invalidates it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import secrets
 from urllib.parse import quote, unquote
 
 _BUCKET = "/px-exports/acct%40main"
-_MARK = "&X-Px-Signature="
-# Escapes that are tempting to rewrite: / @ + ~ and a space in both spellings.
+_SIGNATURE = "&X-Px-Signature="
+# Escapes that clients tend to rewrite: / @ + ~ and both encodings of a space.
 _QUERY = (
     "X-Px-Algorithm=PX4-HMAC-SHA256&X-Px-Credential=acct%2F20240101%2Fexports&X-Px-Expires={expires}"
     "&response-content-disposition=attachment%3B%20filename%3D%22a%2Bb.csv%22&x-id=Get+Object"
@@ -18,20 +18,24 @@ _QUERY = (
 
 
 class Signer:
-    """Signs links with a secret of its own, and knows its signature again."""
+    """Signs URLs with a random secret, and verifies the signatures."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
 
     def sign(self, export_id: str, artifact: str, *, expires: float) -> str:
-        """The request target (path and query) that fetches an object until `expires`, in epoch seconds."""
+        """Return the signed path and query of an object. `expires` is in seconds since the epoch."""
         path = f"{_BUCKET}/{quote(export_id, safe='')}/{quote(artifact, safe='')}"
         text = f"{path}?{_QUERY.format(expires=round(expires))}"
-        return text + _MARK + self._mac(text)
+        return text + _SIGNATURE + self._mac(text)
 
     def expiry(self, target: str) -> int | None:
-        """When the link at `target` expires, in epoch seconds; `None` when the signature is not ours."""
-        text, _, signature = target.rpartition(_MARK)
+        """Return when a signed path and query expires, in seconds since the epoch.
+
+        Returns:
+            The expiry time, or `None` if the signature is invalid.
+        """
+        text, _, signature = target.rpartition(_SIGNATURE)
         if not hmac.compare_digest(signature.encode(errors="replace"), self._mac(text).encode()):
             return None
         return int(text.partition("X-Px-Expires=")[2].partition("&")[0])
@@ -40,8 +44,8 @@ class Signer:
         return hmac.new(self._secret, text.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
 
 
-def locate(path: str) -> tuple[str | None, str | None]:
-    """The export id and the artifact a storage path names, or `None` for each when it is no such path."""
+def parse_path(path: str) -> tuple[str | None, str | None]:
+    """Return the export id and the artifact name in an object's path; both are `None` for other paths."""
     bucket, _, name = path.rpartition("/")
     bucket, _, export_id = bucket.rpartition("/")
     if bucket != _BUCKET:

@@ -1,4 +1,4 @@
-"""The storage port: it knows nobody, and gives an object to whoever holds a link, taken literally."""
+"""The storage server: it serves objects by signed URL."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import attrs
 from packagex_async.testing.data.blobs import Blob
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.server import signing
-from packagex_async.testing.server.ranges import UnsatisfiableRangeError, requested_range
+from packagex_async.testing.server.ranges import UnsatisfiableRangeError, parse_range
 from packagex_async.testing.server.reply import Reply
 from packagex_async.testing.server.request import Host, RecordedRequest
 
-_UNSIGNED = frozenset({"px-api-key", "x-api-key", "authorization", "cookie"})
+_FORBIDDEN_HEADERS = frozenset({"px-api-key", "x-api-key", "authorization", "cookie"})
 
 
 @attrs.frozen(kw_only=True)
 class Storage:
-    """Answers the requests of the storage port from what `store` holds."""
+    """Answers requests for the objects in `store`."""
 
     store: Store
     signer: signing.Signer = attrs.field(repr=False)
 
     host: Host = attrs.field(default="storage", init=False)
 
-    def locate(self, path: str) -> tuple[str | None, str | None]:
-        """The export id and the artifact a path names."""
-        return signing.locate(path)
+    def parse_path(self, path: str) -> tuple[str | None, str | None]:
+        """Return the export id and the artifact name in `path`."""
+        return signing.parse_path(path)
 
-    def answer(self, request: RecordedRequest) -> Reply:
-        """The honest answer."""
-        if (refusal := self._refusal(request)) is not None:
-            return refusal
+    def respond(self, request: RecordedRequest) -> Reply:
+        """Return the regular response to `request`."""
+        if (error := self._check(request)) is not None:
+            return error
         blob = self.store.blob(request.export_id, request.artifact)
         if blob is None:
             return _xml_error(404, "NoSuchKey", "The specified key does not exist.")
-        return _object(request, blob)
+        return _serve_blob(request, blob)
 
-    def _refusal(self, request: RecordedRequest) -> Reply | None:
+    def _check(self, request: RecordedRequest) -> Reply | None:
         expires = self.signer.expiry(request.target)
         if request.method != "GET" or expires is None:
             return _xml_error(
@@ -46,26 +46,27 @@ class Storage:
             )
         if request.at >= expires:
             return _xml_error(403, "AccessDenied", "Request has expired")
-        if any(name.lower() in _UNSIGNED or name.lower().startswith("x-amz-") for name in request.headers):
+        names = [name.lower() for name in request.headers]
+        if any(name in _FORBIDDEN_HEADERS or name.startswith("x-amz-") for name in names):
             return _xml_error(
                 403, "AccessDenied", "There were headers present in the request which were not signed"
             )
         return None
 
 
-def _object(request: RecordedRequest, blob: Blob) -> Reply:
+def _serve_blob(request: RecordedRequest, blob: Blob) -> Reply:
     size = len(blob.content)
-    asked = request.headers.get("Range")
+    requested = request.headers.get("Range")
     if request.headers.get("If-Range", blob.etag) != blob.etag:
-        asked = None
+        requested = None
     try:
-        part = requested_range(asked, size)
+        byte_range = parse_range(requested, size)
     except UnsatisfiableRangeError:
-        refusal = _xml_error(416, "InvalidRange", "The requested range is not satisfiable")
-        return refusal.having({"Content-Range": f"bytes */{size}"})
-    if part is None:
+        error = _xml_error(416, "InvalidRange", "The requested range is not satisfiable")
+        return error.with_headers({"Content-Range": f"bytes */{size}"})
+    if byte_range is None:
         return Reply.of(200, blob.content, {**blob.headers, "Content-MD5": blob.md5})
-    start, stop = part
+    start, stop = byte_range
     headers = {**blob.headers, "Content-Range": f"bytes {start}-{stop - 1}/{size}"}
     return Reply.of(206, blob.content[start:stop], headers)
 

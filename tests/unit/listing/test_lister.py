@@ -39,7 +39,7 @@ class StatusOnPages(Status):
     last: int = attrs.field(kw_only=True)
     on: Any = attrs.field(default="api", kw_only=True)
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return self.first <= int(request.query["page"]) <= self.last
 
 
@@ -50,7 +50,7 @@ class StalledPages(Stall):
     after: int = 0
     first: int = attrs.field(kw_only=True)
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return int(request.query["page"]) >= self.first
 
 

@@ -193,7 +193,7 @@ async def test_permanent_failure_is_raised(server: Emulator, exports: AsyncExpor
 async def test_deleted_export_is_gone(server: Emulator, exports: AsyncExports) -> None:
     """This applies if it existed at an earlier request, or was given as an `Export`."""
     created = await exports.create("contact")
-    with pytest.raises(ExportGoneError, match=f"export {created.id} is gone"):
+    with pytest.raises(ExportGoneError, match=f"export {created.id} no longer exists"):
         await exports.wait(created.id, on_change=lambda export: server.delete_export(export.id))
     with pytest.raises(ExportGoneError):
         await exports.wait(created)
