@@ -11,65 +11,65 @@ import pytest
 
 from packagex_async import AsyncPackageX, ProgressEvent, ProgressKind, RetryPolicy
 from packagex_async.testing import Stall
-from tests.faults.host import Ending, Play, Request, Sent, Stored
-from tests.faults.invariant import held
-from tests.faults.plays import cut, says
-from tests.faults.trial import Raw, Trial
+from tests.faults.invariant import read_files
+from tests.faults.responses import text_response, truncated_response
+from tests.faults.scenario import DownloadScenario, RawDownloadScenario
+from tests.faults.storage_server import ConnectionEnd, Request, Responder, ServerAction, StoredObject
 
 
-async def test_before_the_head(raw: Raw) -> None:
+async def test_before_the_head(raw: RawDownloadScenario) -> None:
     """The host has the request, and has said nothing yet."""
     reached = asyncio.Event()
-    raw.always(_reaching(reached, Ending.HOLD))
+    raw.always_respond_with(_reaching(reached, ConnectionEnd.STALL))
     await _cancelled(raw, reached)
 
 
-async def test_within_the_body(raw: Raw) -> None:
+async def test_within_the_body(raw: RawDownloadScenario) -> None:
     """Some bytes are here; the rest is awaited."""
     reached = asyncio.Event()
-    raw.always(cut(30_000, Ending.HOLD))
+    raw.always_respond_with(truncated_response(30_000, ConnectionEnd.STALL))
     await _cancelled(raw, reached, lambda event: event.received >= 30_000)
 
 
-async def test_within_a_resumed_body(raw: Raw) -> None:
+async def test_within_a_resumed_body(raw: RawDownloadScenario) -> None:
     """The second half is awaited; what the first brought goes, too."""
     reached = asyncio.Event()
-    raw.plays(cut(30_000), cut(1, Ending.HOLD))
+    raw.respond_with(truncated_response(30_000), truncated_response(1, ConnectionEnd.STALL))
     await _cancelled(raw, reached, lambda event: event.received > 30_000)
 
 
 @pytest.mark.one_connection
-async def test_between_two_tries(raw: Raw) -> None:
+async def test_between_two_tries(raw: RawDownloadScenario) -> None:
     """Nobody waits for a wait between tries."""
     raw.options["retry"] = RetryPolicy(wait_initial=1000, wait_max=1000)
     reached = asyncio.Event()
-    raw.always(cut(30_000))
+    raw.always_respond_with(truncated_response(30_000))
     await _cancelled(raw, reached, lambda event: event.kind is ProgressKind.RETRYING)
 
 
-async def test_while_a_fresh_link_is_awaited(raw: Raw) -> None:
+async def test_while_a_fresh_link_is_awaited(raw: RawDownloadScenario) -> None:
     """The API is silent, and the transfer waits for it."""
     reached = asyncio.Event()
     async with raw.client() as px:
         export = await px.exports.retrieve(raw.export_id, include_csv=True, include_json=True)
         raw.server.inject(Stall(0, on="api"), times=None)
-        raw.always(_reaching(reached, says("410 Gone")))
+        raw.always_respond_with(_reaching(reached, text_response("410 Gone")))
         await _cancel(raw, px.exports.download(export, raw.folder), reached)
 
 
-async def test_while_a_connection_is_awaited(trial: Trial) -> None:
+async def test_while_a_connection_is_awaited(scenario: DownloadScenario) -> None:
     """Four artifacts on a host that is silent: those in the queue go as those at work do."""
-    trial.server.inject(Stall(0), times=None)
+    scenario.server.inject(Stall(0), times=None)
     reached = asyncio.Event()
-    async with trial.client() as px:
+    async with scenario.client() as px:
         download = px.exports.download(
-            trial.export_id, trial.folder, concurrency=1, on_progress=lambda _: reached.set()
+            scenario.export_id, scenario.folder, concurrency=1, on_progress=lambda _: reached.set()
         )
-        await _cancel(trial, download, reached)
+        await _cancel(scenario, download, reached)
 
 
 @pytest.mark.parametrize("durability", [None, "fsync"])
-async def test_while_the_file_is_published(raw: Raw, durability: Any) -> None:
+async def test_while_the_file_is_published(raw: RawDownloadScenario, durability: Any) -> None:
     """At every turn of the loop from the last byte to the end: the old file, or the whole new one."""
     outcomes = set()
     async with raw.client() as px:
@@ -82,9 +82,9 @@ async def test_while_the_file_is_published(raw: Raw, durability: Any) -> None:
 
 
 @pytest.mark.one_connection
-async def test_by_a_timeout_of_the_callers(raw: Raw) -> None:
+async def test_by_a_timeout_of_the_callers(raw: RawDownloadScenario) -> None:
     """`asyncio.timeout` around a download that stands still ends it."""
-    raw.always(cut(30_000, Ending.HOLD))
+    raw.always_respond_with(truncated_response(30_000, ConnectionEnd.STALL))
     async with raw.client() as px:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
@@ -92,10 +92,10 @@ async def test_by_a_timeout_of_the_callers(raw: Raw) -> None:
     raw.check({})
 
 
-async def test_by_a_failure_of_a_sibling_of_the_callers(raw: Raw) -> None:
+async def test_by_a_failure_of_a_sibling_of_the_callers(raw: RawDownloadScenario) -> None:
     """In a task group of the caller's, a download goes down with the group."""
     reached = asyncio.Event()
-    raw.always(_reaching(reached, cut(30_000, Ending.HOLD)))
+    raw.always_respond_with(_reaching(reached, truncated_response(30_000, ConnectionEnd.STALL)))
 
     async def fail() -> None:
         await reached.wait()
@@ -110,7 +110,7 @@ async def test_by_a_failure_of_a_sibling_of_the_callers(raw: Raw) -> None:
     raw.check({})
 
 
-async def test_by_an_error_of_the_callers_callback(raw: Raw) -> None:
+async def test_by_an_error_of_the_callers_callback(raw: RawDownloadScenario) -> None:
     """A bug in `on_progress` is passed on, and leaves nothing behind."""
 
     def broken(_: ProgressEvent) -> None:
@@ -123,9 +123,9 @@ async def test_by_an_error_of_the_callers_callback(raw: Raw) -> None:
     raw.check({})
 
 
-async def test_a_stream_that_is_left(raw: Raw) -> None:
+async def test_a_stream_that_is_left(raw: RawDownloadScenario) -> None:
     """Leaving the block in the middle of a body lets its connection go."""
-    raw.always(cut(30_000, Ending.HOLD))
+    raw.always_respond_with(truncated_response(30_000, ConnectionEnd.STALL))
     async with raw.client() as px:
         async with px.exports.stream(raw.export_id, "csv") as body:
             async for block in body:
@@ -134,18 +134,18 @@ async def test_a_stream_that_is_left(raw: Raw) -> None:
     raw.check({})
 
 
-def _reaching(reached: asyncio.Event, sent: Ending | Play) -> Play:
+def _reaching(reached: asyncio.Event, sent: ConnectionEnd | Responder) -> Responder:
     """A play that tells when the host has the request."""
 
-    def play(request: Request, stored: Stored) -> Sent:
+    def play(request: Request, stored: StoredObject) -> ServerAction:
         reached.set()
-        return sent if isinstance(sent, Ending) else sent(request, stored)
+        return sent if isinstance(sent, ConnectionEnd) else sent(request, stored)
 
     return play
 
 
 async def _cancelled(
-    raw: Raw, reached: asyncio.Event, when: Callable[[ProgressEvent], bool] = lambda _: False
+    raw: RawDownloadScenario, reached: asyncio.Event, when: Callable[[ProgressEvent], bool] = lambda _: False
 ) -> None:
     """Download until `reached`, or until a step is told for which it is `when`; cancel then, and look."""
 
@@ -157,17 +157,19 @@ async def _cancelled(
         await _cancel(raw, px.exports.download(raw.export_id, raw.folder, on_progress=told), reached)
 
 
-async def _cancel(trial: Trial, download: Coroutine[Any, Any, object], reached: asyncio.Event) -> None:
+async def _cancel(
+    scenario: DownloadScenario, download: Coroutine[Any, Any, object], reached: asyncio.Event
+) -> None:
     task = asyncio.create_task(download)
     await reached.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    trial.check({})
-    assert held(trial.folder) == {}
+    scenario.check({})
+    assert read_files(scenario.folder) == {}
 
 
-async def _cancelled_late(px: AsyncPackageX, raw: Raw, turns: int, durability: Any) -> bytes:
+async def _cancelled_late(px: AsyncPackageX, raw: RawDownloadScenario, turns: int, durability: Any) -> bytes:
     """Overwrite; cancel `turns` turns of the loop behind the last byte; what is there then."""
     last = asyncio.Event()
 

@@ -36,9 +36,9 @@ from packagex_async.testing import (
 )
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.server.reply import Reply
-from tests.faults.trial import Trial
+from tests.faults.scenario import DownloadScenario
 from tests.support import AT_ONCE, examples
-from tests.ways import WAYS, force
+from tests.transfer_modes import TRANSFER_MODES, use_transfer_mode
 
 SIZE = 20_000
 VERSIONS = [random.Random(version).randbytes(SIZE) for version in range(3)]
@@ -102,7 +102,7 @@ unvouched = st.one_of(
 )
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("transfer_mode", TRANSFER_MODES)
 @given(
     # Where a hash vouches for the whole, and where the names of the content are all there is.
     st.one_of(
@@ -114,11 +114,11 @@ unvouched = st.one_of(
 )
 @settings(max_examples=examples(200))
 def test_the_invariant_holds_for_any_sequence_of_faults(
-    way: str, script: list[Fault], old: bytes | None, overwrite: bool
+    transfer_mode: str, script: list[Fault], old: bytes | None, overwrite: bool
 ) -> None:
     """Cuts, resets, refusals, replacements; lies about lengths, ranges and hashes; up to eight in a row."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        force(way, monkeypatch)
+        use_transfer_mode(transfer_mode, monkeypatch)
         asyncio.run(download(script, old, overwrite))
 
 
@@ -128,13 +128,13 @@ async def download(script: list[Fault], old: bytes | None, overwrite: bool) -> N
         async with Emulator(populate=False) as server:
             for fault in script:
                 server.inject(fault)
-            trial = Trial(
+            scenario = DownloadScenario(
                 server=server,
                 folder=Path(folder),
                 export_id=server.add_export(content={"csv": VERSIONS[0]}).id,
-                wholes={"csv": VERSIONS},
+                versions={"csv": VERSIONS},
                 options={"retry": AT_ONCE, "stall_timeout": 0.1},
             )
             if old is not None:
-                trial.path().write_bytes(old)
-            await trial.report(overwrite=overwrite)
+                scenario.path().write_bytes(old)
+            await scenario.run(overwrite=overwrite)

@@ -15,10 +15,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packagex_async import PackageXError, RetryPolicy
-from tests.faults.host import Answer, Ending, Host, Request, Sent, Stored
 from tests.faults.invariant import SECRET
-from tests.faults.plays import chunks, honest
-from tests.faults.trial import Pointing
+from tests.faults.responses import correct_response, encode_chunks
+from tests.faults.scenario import RawStorageEmulator
+from tests.faults.storage_server import (
+    ConnectionEnd,
+    RawResponse,
+    RawStorageServer,
+    Request,
+    ServerAction,
+    StoredObject,
+)
 from tests.support import examples
 
 SIZE = 3_000
@@ -26,7 +33,7 @@ CONTENT = random.Random("sequences").randbytes(SIZE)
 MD5 = {"x-goog-hash": f"md5={base64.b64encode(hashlib.md5(CONTENT).digest()).decode()}"}
 TAG = {"ETag": '"1"'}
 DATE = {"Last-Modified": "Wed, 01 May 2024 12:00:00 GMT"}
-PATIENCE = 20.0
+TIMEOUT_SECONDS = 20.0
 
 positions = st.integers(0, SIZE)
 VALIDATORS: list[dict[str, str]] = [TAG, {**TAG, **DATE}, {}, DATE, {"ETag": 'W/"1"'}, {"ETag": '"1'}]
@@ -54,17 +61,21 @@ class Response:
     headers: dict[str, str]
     cut: int | None
 
-    def sent(self) -> Sent:
+    def sent(self) -> ServerAction:
         """The response as it leaves."""
         body = CONTENT[self.start : self.end]
         headers = {**self.headers, **({} if self.span is None else {"Content-Range": self.span})}
         if self.length is None:
             headers["Transfer-Encoding"] = "chunked"
-            body = chunks(body, 500)
+            body = encode_chunks(body, 500)
         else:
             headers["Content-Length"] = str(self.length)
-        ending = Ending.KEEP if self.cut is None and self.length in (None, len(body)) else Ending.FIN
-        return Answer(status=f"{self.status} Any", headers=headers, body=body[: self.cut], ending=ending)
+        ending = (
+            ConnectionEnd.KEEP_ALIVE
+            if self.cut is None and self.length in (None, len(body))
+            else ConnectionEnd.FIN
+        )
+        return RawResponse(status=f"{self.status} Any", headers=headers, body=body[: self.cut], ending=ending)
 
     def is_undetectable(self, hashed: bool) -> bool:
         """Whether the head is right and only the bytes are wrong, which only a hash can tell."""
@@ -111,10 +122,12 @@ class Script:
     hashed: bool
     lies: list[Response]
 
-    def plays(self) -> Iterator[Sent]:
+    def plays(self) -> Iterator[ServerAction]:
         """Honest about the object once, and cut; then the lies that a client can detect."""
         headers = {**TAG, **DATE, **(MD5 if self.hashed else {}), "Content-Length": str(SIZE)}
-        yield Answer(status="200 OK", headers=headers, body=CONTENT[: self.first_cut], ending=Ending.FIN)
+        yield RawResponse(
+            status="200 OK", headers=headers, body=CONTENT[: self.first_cut], ending=ConnectionEnd.FIN
+        )
         for lie in self.lies:
             if not lie.is_undetectable(self.hashed):
                 yield lie.sent()
@@ -124,19 +137,29 @@ class Script:
 scripts = st.builds(Script, st.integers(1, SIZE - 1), st.booleans(), st.lists(responses(), max_size=5))
 
 
-def object_of(script: Script) -> Stored:
-    return Stored(content=CONTENT, headers={**TAG, **DATE, **(MD5 if script.hashed else {})})
+def object_of(script: Script) -> StoredObject:
+    return StoredObject(content=CONTENT, headers={**TAG, **DATE, **(MD5 if script.hashed else {})})
 
 
 async def published(script: Script, folder: Path, *, runs: int, ends_honestly: bool) -> bytes | None:
     """Download under the script, run after run, and return what is at the target in the end."""
     sequence = script.plays()
 
-    def play(request: Request, stored: Stored) -> Sent:
+    def play(request: Request, stored: StoredObject) -> ServerAction:
         sent = next(sequence, None)
-        return sent if sent is not None else honest(request, stored) if ends_honestly else Ending.RST
+        return (
+            sent
+            if sent is not None
+            else correct_response(request, stored)
+            if ends_honestly
+            else ConnectionEnd.RST
+        )
 
-    async with asyncio.timeout(PATIENCE), Host(object_of(script), play) as host, Pointing(host) as server:
+    async with (
+        asyncio.timeout(TIMEOUT_SECONDS),
+        RawStorageServer(object_of(script), play) as host,
+        RawStorageEmulator(host) as server,
+    ):
         export = server.add_export(content={"csv": CONTENT})
         for _ in range(runs):
             policy = RetryPolicy(attempts=3, wait_initial=0)
@@ -153,10 +176,14 @@ async def streamed(script: Script) -> bytes | None:
     """Stream under the script; return the bytes if their end was reached."""
     sequence = script.plays()
 
-    def play(_: Request, __: Stored) -> Sent:
-        return next(sequence, Ending.RST)
+    def play(_: Request, __: StoredObject) -> ServerAction:
+        return next(sequence, ConnectionEnd.RST)
 
-    async with asyncio.timeout(PATIENCE), Host(object_of(script), play) as host, Pointing(host) as server:
+    async with (
+        asyncio.timeout(TIMEOUT_SECONDS),
+        RawStorageServer(object_of(script), play) as host,
+        RawStorageEmulator(host) as server,
+    ):
         export = server.add_export(content={"csv": CONTENT})
         async with server.client(retry=RetryPolicy(attempts=3, wait_initial=0)) as px:
             handed_out = b""

@@ -46,7 +46,7 @@ from packagex_async.testing import (
 )
 from packagex_async.testing.faults import TargetedFault
 from tests.support import AT_ONCE, names
-from tests.ways import force
+from tests.transfer_modes import use_transfer_mode
 
 ONCE = RetryPolicy(attempts=1)
 SIZE = 100_000
@@ -54,10 +54,10 @@ LARGE = 2 * 1024 * 1024
 """Bytes that are not gathered to their end before the first of them is written."""
 
 
-@pytest.fixture(autouse=True, params=["plain", "intake"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=["aiohttp", "body_reader"])
+def transfer_mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through aiohttp and past it; what is asked for of one connection is told exactly here."""
-    force(request.param, monkeypatch)
+    use_transfer_mode(request.param, monkeypatch)
 
 
 def add(server: Emulator, **content: bytes) -> str:

@@ -1,10 +1,10 @@
-"""Every test here runs on asyncio's own loop and, where uvloop is there, on uvloop's."""
+"""Fixtures of the speed tests, which run on every event loop."""
 
 from __future__ import annotations
 
-from tests.ways import LoopFactory, loop_factories
+from tests.event_loops import LoopFactory, loop_factories
 
 
 def pytest_asyncio_loop_factories() -> dict[str, LoopFactory]:
-    """The loops by name."""
+    """Return the event loops by name."""
     return loop_factories()
