@@ -1,4 +1,4 @@
-"""Expiry: a link that has died is replaced once, and the transfer goes on from the byte it has reached."""
+"""Expiry: an expired URL is replaced once, and the transfer continues from the last received byte."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PLAIN = text_response("403 Forbidden", "<html><h1>403 Forbidden</h1><hr>nginx</h
 
 
 @pytest.mark.one_connection
-async def test_s3_access_denied_because_expired(raw: RawDownloadScenario) -> None:
-    """S3's 403 tells of expiry in its message; a fresh link brings the object."""
+async def test_s3_access_denied_with_expiry_message(raw: RawDownloadScenario) -> None:
+    """S3 reports expiry in the message of a 403; a new URL succeeds."""
     raw.respond_with(S3)
     await raw.download()
     assert (raw.retrieve_count, len(raw.storage.requests)) == (2, 2)
@@ -30,32 +30,32 @@ async def test_s3_access_denied_because_expired(raw: RawDownloadScenario) -> Non
 
 
 async def test_s3_expired_token(raw: RawDownloadScenario) -> None:
-    """A 400 whose code is `ExpiredToken` is expiry, too."""
+    """A 400 with the code `ExpiredToken` counts as expiry."""
     raw.respond_with(text_response("400 Bad Request", "<Error><Code>ExpiredToken</Code></Error>"))
     await raw.download()
 
 
 async def test_gcs_expired_token(raw: RawDownloadScenario) -> None:
-    """As is Google's, which says so in words."""
+    """The response of Google Cloud Storage with the same code counts as expiry."""
     text = "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
     raw.respond_with(text_response("400 Bad Request", text))
     await raw.download()
 
 
-async def test_azure_out_of_its_time_frame(raw: RawDownloadScenario) -> None:
-    """Azure speaks of a time frame in the detail of a failed authentication."""
+async def test_azure_time_frame(raw: RawDownloadScenario) -> None:
+    """Azure reports expiry as a time frame in the detail of a failed authentication."""
     raw.respond_with(text_response("403 Server failed to authenticate the request", AZURE))
     await raw.download()
 
 
 async def test_r2_expired_request(raw: RawDownloadScenario) -> None:
-    """R2's code is another one."""
+    """R2 uses the code `ExpiredRequest`."""
     raw.respond_with(text_response("403 Forbidden", "<Error><Code>ExpiredRequest</Code></Error>"))
     await raw.download()
 
 
 async def test_410_gone(raw: RawDownloadScenario) -> None:
-    """nginx's `secure_link` is often set to answer an outlived link with a bare 410."""
+    """nginx with `secure_link` is often configured to answer expired URLs with 410 and no text."""
     raw.respond_with(text_response("410 Gone"))
     await raw.download()
 
@@ -70,31 +70,31 @@ async def test_410_gone(raw: RawDownloadScenario) -> None:
         "sv=2024-01-01&se=2024-01-01T00%3A00%3A00Z",
     ],
 )
-async def test_a_plain_403_for_a_link_that_says_it_has_expired(raw: RawDownloadScenario, query: str) -> None:
-    """The refusal tells nothing, but the expiry that stands in the URL has passed."""
+async def test_403_with_expired_url(raw: RawDownloadScenario, query: str) -> None:
+    """A 403 without a reason counts as expiry if the expiry time in the URL has passed."""
     raw.server.query = query
     raw.respond_with(PLAIN)
     await raw.download()
     assert raw.retrieve_count == 2
 
 
-async def test_the_hosts_clock_decides(raw: RawDownloadScenario) -> None:
-    """Where the client's clock says the link still lives, the `Date` of the refusal may say otherwise."""
+async def test_server_clock_decides(raw: RawDownloadScenario) -> None:
+    """The `Date` header of the refusal takes precedence over the clock of the client."""
     raw.server.query = "expires=4000000000"
     raw.respond_with(text_response("403 Forbidden", headers={"Date": "Mon, 01 Jan 2125 00:00:00 GMT"}))
     await raw.download()
 
 
-async def test_a_plain_403_for_a_link_that_lives(raw: RawDownloadScenario) -> None:
-    """It is a refusal, and no fresh link is asked for."""
+async def test_403_with_valid_url(raw: RawDownloadScenario) -> None:
+    """A 403 before the expiry time is final, and no new URL is requested."""
     raw.server.query = "expires=4000000000"
     raw.always_respond_with(PLAIN)
     assert (await raw.download_error(StorageError)).status == 403
     assert (raw.retrieve_count, len(raw.storage.requests)) == (1, 1)
 
 
-async def test_access_denied_for_another_reason(raw: RawDownloadScenario) -> None:
-    """A signature that does not match would not match again."""
+async def test_403_with_other_reason(raw: RawDownloadScenario) -> None:
+    """A signature mismatch is final."""
     raw.always_respond_with(
         text_response("403 Forbidden", "<Error><Code>SignatureDoesNotMatch</Code></Error>")
     )
@@ -102,31 +102,31 @@ async def test_access_denied_for_another_reason(raw: RawDownloadScenario) -> Non
     assert len(raw.storage.requests) == 1
 
 
-async def test_a_fresh_link_that_has_expired_too(raw: RawDownloadScenario) -> None:
-    """A second refusal right after a fresh link is final."""
+async def test_expired_twice(raw: RawDownloadScenario) -> None:
+    """A second refusal directly after a new URL is final."""
     raw.always_respond_with(S3)
     await raw.download_error(LinkExpiredError)
     assert (raw.retrieve_count, len(raw.storage.requests)) == (2, 2)
 
 
 @pytest.mark.one_connection
-async def test_a_link_that_dies_within_the_body(raw: RawDownloadScenario) -> None:
-    """The fresh one is asked for the rest only."""
+async def test_expired_within_body(raw: RawDownloadScenario) -> None:
+    """Only the rest is requested from the new URL."""
     raw.respond_with(truncated_response(AFTER), S3)
     assert (await raw.download()).resumed
     assert raw.storage.requested_ranges == [None, *[f"bytes={AFTER}-"] * 2]
 
 
 @pytest.mark.one_connection
-async def test_links_that_die_again_and_again(raw: RawDownloadScenario) -> None:
-    """As long as each brings new bytes, another is asked for."""
+async def test_expired_repeatedly(raw: RawDownloadScenario) -> None:
+    """The URL is renewed again as long as each one delivers new bytes."""
     raw.respond_with(*[truncated_response(AFTER), S3] * 3)
     assert (await raw.download()).resumed
     assert raw.retrieve_count == 1 + 3
 
 
-async def test_one_fresh_export_for_four_artifacts(raw: RawDownloadScenario) -> None:
-    """All links of an export die at once; it is retrieved once for all of them."""
+async def test_one_renewal_for_four_artifacts(raw: RawDownloadScenario) -> None:
+    """All URLs of an export expire together, and the export is retrieved once."""
     content = {artifact.value: raw.content for artifact in Artifact}
     raw.export_id = raw.server.add_export(content=content).id
     raw.versions = {artifact: [body] for artifact, body in content.items()}
@@ -137,16 +137,16 @@ async def test_one_fresh_export_for_four_artifacts(raw: RawDownloadScenario) -> 
     assert raw.retrieve_count == 2
 
 
-async def test_one_fresh_export_whose_links_read_like_the_old_ones(scenario: DownloadScenario) -> None:
-    """A link may be signed twice within a second; four artifacts still retrieve the export once."""
+async def test_one_renewal_with_identical_urls(scenario: DownloadScenario) -> None:
+    """New URLs may equal the old ones if signed in the same second; the export is still retrieved once."""
     for artifact in Artifact:
         scenario.server.inject(Expired(artifact=artifact))
     assert len((await scenario.run(artifacts=None)).files) == 4
     assert scenario.retrieve_count == 2
 
 
-async def test_an_export_that_is_gone_when_retrieved_again(raw: RawDownloadScenario) -> None:
-    """It was deleted meanwhile: no link will ever come, and the error and the last event say so."""
+async def test_export_deleted_before_renewal(raw: RawDownloadScenario) -> None:
+    """`ExportGoneError` is raised, and the last progress event contains it."""
     raw.respond_with(S3)
     events: list[ProgressEvent] = []
     async with raw.client() as px:
@@ -159,8 +159,8 @@ async def test_an_export_that_is_gone_when_retrieved_again(raw: RawDownloadScena
     assert isinstance(events[-1].error, ExportGoneError)
 
 
-async def test_an_artifact_that_is_no_longer_offered(raw: RawDownloadScenario) -> None:
-    """The export is there still, but its fresh copy has no such link."""
+async def test_artifact_missing_after_renewal(raw: RawDownloadScenario) -> None:
+    """The export still exists, but has no URL for the artifact any more: the artifact fails."""
     raw.respond_with(S3)
     async with raw.client() as px:
         export = await px.exports.retrieve(raw.export_id, include_csv=True, include_json=True)
@@ -168,8 +168,8 @@ async def test_an_artifact_that_is_no_longer_offered(raw: RawDownloadScenario) -
     assert "no longer" in str(await raw.download_error(LinkExpiredError, export=export))
 
 
-async def test_an_api_that_is_down_when_a_fresh_link_is_needed(raw: RawDownloadScenario) -> None:
-    """The error says that the link has expired, and why there is no other."""
+async def test_api_unavailable_during_renewal(raw: RawDownloadScenario) -> None:
+    """The error states that the URL has expired and why the renewal failed."""
     raw.respond_with(S3)
     async with raw.client() as px:
         export = await px.exports.retrieve(raw.export_id, include_csv=True, include_json=True)
@@ -177,21 +177,21 @@ async def test_an_api_that_is_down_when_a_fresh_link_is_needed(raw: RawDownloadS
     assert "503" in str(await raw.download_error(LinkExpiredError, export=export))
 
 
-async def test_404_before_the_object_is_there(raw: RawDownloadScenario) -> None:
-    """A fresh link may lead elsewhere; it is asked for once."""
+async def test_404_once(raw: RawDownloadScenario) -> None:
+    """A 404 causes one renewal, because the new URL may point elsewhere."""
     raw.respond_with(text_response("404 Not Found"))
     await raw.download()
 
 
-async def test_404_for_ever(raw: RawDownloadScenario) -> None:
-    """An object that is not behind the fresh link either is missing, which is no expiry."""
+async def test_404_always(raw: RawDownloadScenario) -> None:
+    """A 404 for the new URL as well is final, and not reported as expiry."""
     raw.always_respond_with(text_response("404 Not Found"))
     assert (await raw.download_error(StorageError)).status == 404
     assert len(raw.storage.requests) == 2
 
 
-async def test_a_stream_whose_link_has_expired(raw: RawDownloadScenario) -> None:
-    """A stream that has not begun takes the fresh link, too."""
+async def test_stream_with_expired_url(raw: RawDownloadScenario) -> None:
+    """A stream renews its URL before its first byte."""
     raw.respond_with(S3)
     async with raw.client() as px:
         async with px.exports.stream(raw.export_id, "csv") as body:
