@@ -1,4 +1,4 @@
-"""Integrity: the file matches the declared length and hashes after decoding; the report states what was verified.."""
+"""Integrity: the decoded file matches the declared length and hashes; the report states what was verified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stalls: silence and crawling end a try, not the transfer; waiting for a turn or the disk is neither."""
+"""Stalls: lack of progress ends the attempt; waiting for a connection or the disk is not a stall."""
 
 from __future__ import annotations
 
@@ -15,64 +15,66 @@ from tests.faults.storage_server import ConnectionEnd, RawResponse
 from tests.support import FakeClock, exports_on
 
 AFTER = 30_000
-SOON = 0.1
-TWICE = RetryPolicy(attempts=2, wait_initial=0)
+SHORT_TIMEOUT = 0.1
+TWO_ATTEMPTS = RetryPolicy(attempts=2, wait_initial=0)
 
 
-async def test_no_head_for_a_while(raw: RawDownloadScenario) -> None:
-    """A host that accepts and keeps silent is left, and asked again."""
-    raw.options["stall_timeout"] = SOON
+async def test_no_response_once(raw: RawDownloadScenario) -> None:
+    """A host that accepts the connection and sends nothing is asked again."""
+    raw.options["stall_timeout"] = SHORT_TIMEOUT
     raw.respond_with(lambda _, __: ConnectionEnd.STALL)
     await raw.download()
 
 
-async def test_no_head_for_ever(raw: RawDownloadScenario) -> None:
-    """It ends in an error."""
-    raw.options |= {"stall_timeout": SOON, "retry": TWICE}
+async def test_no_response_always(raw: RawDownloadScenario) -> None:
+    """The artifact fails with `StalledError`."""
+    raw.options |= {"stall_timeout": SHORT_TIMEOUT, "retry": TWO_ATTEMPTS}
     raw.always_respond_with(lambda _, __: ConnectionEnd.STALL)
     await raw.download_error(StalledError)
 
 
-async def test_half_a_head_for_ever(raw: RawDownloadScenario) -> None:
-    """A head that never ends is silence, too."""
-    half = RawResponse(status="200 OK", headers={}, body=b"", ending=ConnectionEnd.STALL, head_complete=False)
-    raw.options |= {"stall_timeout": SOON, "retry": TWICE}
-    raw.always_respond_with(lambda _, __: half)
+async def test_incomplete_head_always(raw: RawDownloadScenario) -> None:
+    """A head that never ends counts as a stall."""
+    incomplete = RawResponse(
+        status="200 OK", headers={}, body=b"", ending=ConnectionEnd.STALL, head_complete=False
+    )
+    raw.options |= {"stall_timeout": SHORT_TIMEOUT, "retry": TWO_ATTEMPTS}
+    raw.always_respond_with(lambda _, __: incomplete)
     await raw.download_error(StalledError)
 
 
 @pytest.mark.one_connection
-async def test_silence_within_the_body(raw: RawDownloadScenario) -> None:
-    """The transfer goes on from the byte behind which it fell silent."""
-    raw.options["stall_timeout"] = SOON
+async def test_stall_within_body(raw: RawDownloadScenario) -> None:
+    """The transfer resumes from the last byte before the stall."""
+    raw.options["stall_timeout"] = SHORT_TIMEOUT
     raw.respond_with(truncated_response(AFTER, ConnectionEnd.STALL))
     assert (await raw.download()).resumed
 
 
-async def test_silence_behind_a_few_bytes_for_ever(raw: RawDownloadScenario) -> None:
-    """A host that sends a little more with every try is given up: that is no progress but a crawl."""
-    raw.options |= {"stall_timeout": SOON, "retry": TWICE}
+async def test_few_bytes_per_attempt(raw: RawDownloadScenario) -> None:
+    """A host that sends a few more bytes in each attempt does not count as progress."""
+    raw.options |= {"stall_timeout": SHORT_TIMEOUT, "retry": TWO_ATTEMPTS}
     raw.always_respond_with(truncated_response(10, ConnectionEnd.STALL))
     await raw.download_error(StalledError)
 
 
-async def test_a_trickle_for_ever(scenario: DownloadScenario) -> None:
-    """A byte now and then keeps no transfer alive; it ends in an error."""
-    scenario.options |= {"stall_timeout": SOON, "retry": TWICE}
+async def test_slow_body_always(scenario: DownloadScenario) -> None:
+    """Single bytes now and then do not count as progress: the artifact fails."""
+    scenario.options |= {"stall_timeout": SHORT_TIMEOUT, "retry": TWO_ATTEMPTS}
     scenario.server.inject(Trickle(block=1, delay=0.01), times=None)
     await scenario.download_error(StalledError)
 
 
-async def test_a_crawl_and_a_recovery(scenario: DownloadScenario) -> None:
-    """A host that has crawled for a window is asked again, and what came slowly is kept."""
-    scenario.options["stall_timeout"] = SOON
+async def test_slow_body_once(scenario: DownloadScenario) -> None:
+    """The bytes of a slow attempt are kept, and the next attempt resumes."""
+    scenario.options["stall_timeout"] = SHORT_TIMEOUT
     scenario.server.inject(Trickle(block=1, delay=0.01))
     assert (await scenario.download()).resumed
 
 
 @pytest.mark.one_connection
-async def test_a_slow_disk_is_no_stall(scenario: DownloadScenario) -> None:
-    """Hours that pass while the bytes are dealt with are not the host's."""
+async def test_slow_disk_is_not_a_stall(scenario: DownloadScenario) -> None:
+    """Time spent on processing the bytes does not count as a stall."""
     clock = FakeClock()
 
     def slow(_: ProgressEvent) -> None:
@@ -87,8 +89,8 @@ async def test_a_slow_disk_is_no_stall(scenario: DownloadScenario) -> None:
 
 
 async def test_sixty_downloads_on_two_connections(scenario: DownloadScenario) -> None:
-    """They wait for their turn longer than a stall may last, and none of them times out."""
-    # 13 blocks each, whichever way they come: 60 files take 0.78 seconds on two connections, or more.
+    """Downloads may wait for a free connection longer than `stall_timeout`."""
+    # Each file has 13 blocks in every mode, so that 60 files take at least 0.78 seconds on two connections.
     scenario.server.inject(Trickle(block=8_000, delay=0.002), times=None)
     folders = [scenario.folder / str(number) for number in range(60)]
     async with aiohttp.TCPConnector(limit=2) as connector:
@@ -107,9 +109,9 @@ async def test_sixty_downloads_on_two_connections(scenario: DownloadScenario) ->
         scenario.check({}, report)
 
 
-async def test_a_silent_refusal(raw: RawDownloadScenario) -> None:
-    """A refusal whose text never comes is still a refusal."""
-    raw.options |= {"stall_timeout": SOON, "retry": TWICE}
+async def test_refusal_without_text(raw: RawDownloadScenario) -> None:
+    """An error status counts, even if its body never arrives."""
+    raw.options |= {"stall_timeout": SHORT_TIMEOUT, "retry": TWO_ATTEMPTS}
     raw.always_respond_with(
         altered_response(status="503 Service Unavailable", truncate_at=0, ending=ConnectionEnd.STALL)
     )
