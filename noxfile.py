@@ -26,7 +26,7 @@ RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = list(dict.fromkeys([*SUPPORTED, RUNNING]))
 
 # Every way to read a body is tested on two Pythons; elsewhere the usual way is enough.
-AS_USUAL = ("-k", "not intake and not segments")
+AS_USUAL = ("-k", "not body_reader and not segments")
 
 # Property tests run with all examples on one Python; elsewhere 15 percent of them are enough.
 BRIEFLY = {"PROPERTY_EXAMPLES": "15"}

@@ -1,72 +1,16 @@
-"""The ways a body may come, on either loop: through aiohttp, past it, and over several connections."""
+"""Former names of `tests.transfer_modes` and `tests.event_loops`."""
 
 from __future__ import annotations
 
-import asyncio
-import importlib.util
-import math
-from collections.abc import Callable, Iterator
-
 import pytest
 
-from packagex_async._download import artifact, segment_workers, segments, throughput
-from packagex_async._partials import partial_writer
-from packagex_async._transport import body_reader, storage_response
-from packagex_async.testing.server import reply
-from tests.faults.host import Host, turns
+from tests.event_loops import LoopFactory, loop_factories
+from tests.transfer_modes import TRANSFER_MODES as WAYS
+from tests.transfer_modes import use_transfer_mode
 
-LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-
-WAYS = ("plain", "intake", "segments")
-
-PIECE = 8 * 1024
-"""Bytes that leave the far side at a time: what is sent at once comes whole with its head."""
-
-
-def loop_factories() -> dict[str, LoopFactory]:
-    """asyncio's own loop, and uvloop's where it is there."""
-    factories: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop}
-    if importlib.util.find_spec("uvloop"):
-        factories["uvloop"] = importlib.import_module("uvloop").new_event_loop
-    return factories
+__all__ = ["WAYS", "LoopFactory", "force", "loop_factories"]
 
 
 def force(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every body come this way, however small it is and however fast the network."""
-    if way == "plain":
-        return
-    _send_in_pieces(monkeypatch)
-    monkeypatch.setattr(storage_response, "_WORTH_A_CONNECTION", 1)
-    monkeypatch.setattr(storage_response, "BUFFER_SIZE", 5_000)
-    monkeypatch.setattr(storage_response, "PART_BUFFER_SIZE", 5_000)
-    monkeypatch.setattr(body_reader, "LINGER", 0.001)
-    monkeypatch.setattr(partial_writer, "_WORTH_A_WRITE", 2_000)
-    if way == "segments":
-        divide(monkeypatch)
-
-
-def divide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have more connections begin at once, and stay."""
-    monkeypatch.setattr(artifact, "LARGE", 1)
-    monkeypatch.setattr(throughput, "PROBE", 1e-9)
-    monkeypatch.setattr(throughput, "WORTH", 0)
-    monkeypatch.setattr(throughput, "FAST", math.inf)
-    monkeypatch.setattr(throughput, "SETTLING", math.inf)
-    monkeypatch.setattr(segments, "MIN_SEGMENT_SIZE", 4_000)
-    monkeypatch.setattr(segment_workers, "_PROGRESS", 1)
-
-
-def _send_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    chunks, sleep = reply.Reply.chunks, reply._sleep
-
-    def pieces(answer: reply.Reply) -> Iterator[memoryview]:
-        for block in chunks(answer):
-            yield from (block[start : start + PIECE] for start in range(0, max(len(block), 1), PIECE))
-
-    async def pause_for_turns(seconds: float, closing: asyncio.Event) -> None:
-        await turns()
-        await sleep(seconds, closing)
-
-    monkeypatch.setattr(reply.Reply, "chunks", pieces)
-    monkeypatch.setattr(reply, "_sleep", pause_for_turns)
-    monkeypatch.setattr(Host, "piece", PIECE)
+    """Call `use_transfer_mode`."""
+    use_transfer_mode({"plain": "aiohttp", "intake": "body_reader"}.get(way, way), monkeypatch)

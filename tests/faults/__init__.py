@@ -1,4 +1,4 @@
-"""The fault matrix: named cases over real sockets, a family a file, each with its promise in its docstring.
+"""The fault matrix: named cases over real sockets. Each file is a family; each docstring states a promise.
 
-`docs/faults.py` makes the page of the docs from them.
+`docs/faults.py` generates the page of the documentation from these docstrings.
 """

@@ -1,4 +1,4 @@
-"""Every case runs on asyncio's own loop and, where it is there, on uvloop's; its bodies come every way."""
+"""Fixtures of the fault cases. Each case runs on every event loop and in every transfer mode."""
 
 from __future__ import annotations
 
@@ -10,52 +10,60 @@ import pytest
 
 from packagex_async import Artifact
 from packagex_async.testing import Emulator
-from tests.faults.host import Host, Stored
-from tests.faults.plays import honest
-from tests.faults.trial import Pointing, Raw, Trial
-from tests.ways import WAYS, LoopFactory, force, loop_factories
+from tests.event_loops import LoopFactory, loop_factories
+from tests.faults.responses import correct_response
+from tests.faults.scenario import DownloadScenario, RawDownloadScenario, RawStorageEmulator
+from tests.faults.storage_server import RawStorageServer, StoredObject
+from tests.transfer_modes import TRANSFER_MODES, use_transfer_mode
 
 SIZE = 100_000
 
 
 def pytest_asyncio_loop_factories() -> dict[str, LoopFactory]:
-    """The loops by name."""
+    """Return the event loops by name."""
     return loop_factories()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every case comes every way, but for those that count what only one connection would do."""
+    """Run each case in every transfer mode; cases that count requests run without segments."""
     alone = metafunc.definition.get_closest_marker("one_connection")
-    metafunc.parametrize("way", WAYS[:-1] if alone else WAYS, indirect=True)
+    metafunc.parametrize("transfer_mode", TRANSFER_MODES[:-1] if alone else TRANSFER_MODES, indirect=True)
 
 
 @pytest.fixture(autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The way that bodies come."""
-    force(request.param, monkeypatch)
+def transfer_mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Select the transfer mode."""
+    use_transfer_mode(request.param, monkeypatch)
     return str(request.param)
 
 
 @pytest.fixture
-async def trial(tmp_path: Path) -> AsyncIterator[Trial]:
-    """An export of four artifacts on the emulator."""
+async def scenario(tmp_path: Path) -> AsyncIterator[DownloadScenario]:
+    """Provide an export with four artifacts on the emulator."""
     content = {artifact.value: blob(place) for place, artifact in enumerate(Artifact)}
-    # Time stands still there, so that links signed twice are the same.
+    # The clock of the emulator stands still, so that two URLs of one artifact are equal.
     async with Emulator(populate=False, now=lambda: 1_800_000_000.0) as server:
         export = server.add_export(content=content)
-        wholes = {artifact: [body] for artifact, body in content.items()}
-        yield Trial(server=server, folder=tmp_path, export_id=export.id, wholes=wholes)
+        versions = {artifact: [body] for artifact, body in content.items()}
+        yield DownloadScenario(server=server, folder=tmp_path, export_id=export.id, versions=versions)
 
 
 @pytest.fixture
-async def raw(tmp_path: Path) -> AsyncIterator[Raw]:
-    """An export whose CSV lies on a raw host."""
+async def raw(tmp_path: Path) -> AsyncIterator[RawDownloadScenario]:
+    """Provide an export whose CSV is served by a raw storage server."""
     content = blob(0)
-    async with Host(Stored.of(content), honest) as host, Pointing(host) as server:
-        export = server.add_export(content={"csv": content})
-        yield Raw(server=server, folder=tmp_path, export_id=export.id, wholes={"csv": [content]}, host=host)
+    async with RawStorageServer(StoredObject.of(content), correct_response) as storage:
+        async with RawStorageEmulator(storage) as server:
+            export = server.add_export(content={"csv": content})
+            yield RawDownloadScenario(
+                server=server,
+                folder=tmp_path,
+                export_id=export.id,
+                versions={"csv": [content]},
+                storage=storage,
+            )
 
 
 def blob(seed: int) -> bytes:
-    """Bytes that no two seeds share."""
+    """Return different bytes for each seed."""
     return random.Random(seed).randbytes(SIZE + seed)

@@ -1,4 +1,4 @@
-"""Cancellation: at any await, nothing is left but what is whole."""
+"""Cancellation: a cancelled download leaves only complete files, at whichever await it is cancelled."""
 
 from __future__ import annotations
 
@@ -11,80 +11,80 @@ import pytest
 
 from packagex_async import AsyncPackageX, ProgressEvent, ProgressKind, RetryPolicy
 from packagex_async.testing import Stall
-from tests.faults.host import Ending, Play, Request, Sent, Stored
-from tests.faults.invariant import held
-from tests.faults.plays import cut, says
-from tests.faults.trial import Raw, Trial
+from tests.faults.invariant import read_files
+from tests.faults.responses import text_response, truncated_response
+from tests.faults.scenario import DownloadScenario, RawDownloadScenario
+from tests.faults.storage_server import ConnectionEnd, Request, Responder, ServerAction, StoredObject
 
 
-async def test_before_the_head(raw: Raw) -> None:
-    """The host has the request, and has said nothing yet."""
+async def test_before_response_head(raw: RawDownloadScenario) -> None:
+    """Cancelled after the request was sent and before the response starts."""
     reached = asyncio.Event()
-    raw.always(_reaching(reached, Ending.HOLD))
-    await _cancelled(raw, reached)
+    raw.always_respond_with(_signalling(reached, ConnectionEnd.STALL))
+    await _download_and_cancel(raw, reached)
 
 
-async def test_within_the_body(raw: Raw) -> None:
-    """Some bytes are here; the rest is awaited."""
+async def test_within_body(raw: RawDownloadScenario) -> None:
+    """Cancelled after a part of the body was received."""
     reached = asyncio.Event()
-    raw.always(cut(30_000, Ending.HOLD))
-    await _cancelled(raw, reached, lambda event: event.received >= 30_000)
+    raw.always_respond_with(truncated_response(30_000, ConnectionEnd.STALL))
+    await _download_and_cancel(raw, reached, lambda event: event.received >= 30_000)
 
 
-async def test_within_a_resumed_body(raw: Raw) -> None:
-    """The second half is awaited; what the first brought goes, too."""
+async def test_within_resumed_body(raw: RawDownloadScenario) -> None:
+    """Cancelled after a resumed request; the bytes of both requests are removed."""
     reached = asyncio.Event()
-    raw.plays(cut(30_000), cut(1, Ending.HOLD))
-    await _cancelled(raw, reached, lambda event: event.received > 30_000)
+    raw.respond_with(truncated_response(30_000), truncated_response(1, ConnectionEnd.STALL))
+    await _download_and_cancel(raw, reached, lambda event: event.received > 30_000)
 
 
 @pytest.mark.one_connection
-async def test_between_two_tries(raw: Raw) -> None:
-    """Nobody waits for a wait between tries."""
+async def test_between_two_attempts(raw: RawDownloadScenario) -> None:
+    """Cancelled during the wait before the next attempt; the wait ends at once."""
     raw.options["retry"] = RetryPolicy(wait_initial=1000, wait_max=1000)
     reached = asyncio.Event()
-    raw.always(cut(30_000))
-    await _cancelled(raw, reached, lambda event: event.kind is ProgressKind.RETRYING)
+    raw.always_respond_with(truncated_response(30_000))
+    await _download_and_cancel(raw, reached, lambda event: event.kind is ProgressKind.RETRYING)
 
 
-async def test_while_a_fresh_link_is_awaited(raw: Raw) -> None:
-    """The API is silent, and the transfer waits for it."""
+async def test_while_new_url_is_requested(raw: RawDownloadScenario) -> None:
+    """Cancelled while the API does not answer the request for a new URL."""
     reached = asyncio.Event()
     async with raw.client() as px:
         export = await px.exports.retrieve(raw.export_id, include_csv=True, include_json=True)
         raw.server.inject(Stall(0, on="api"), times=None)
-        raw.always(_reaching(reached, says("410 Gone")))
+        raw.always_respond_with(_signalling(reached, text_response("410 Gone")))
         await _cancel(raw, px.exports.download(export, raw.folder), reached)
 
 
-async def test_while_a_connection_is_awaited(trial: Trial) -> None:
-    """Four artifacts on a host that is silent: those in the queue go as those at work do."""
-    trial.server.inject(Stall(0), times=None)
+async def test_while_artifacts_are_queued(scenario: DownloadScenario) -> None:
+    """Cancelled with one artifact in transfer and three in the queue: all four end."""
+    scenario.server.inject(Stall(0), times=None)
     reached = asyncio.Event()
-    async with trial.client() as px:
+    async with scenario.client() as px:
         download = px.exports.download(
-            trial.export_id, trial.folder, concurrency=1, on_progress=lambda _: reached.set()
+            scenario.export_id, scenario.folder, concurrency=1, on_progress=lambda _: reached.set()
         )
-        await _cancel(trial, download, reached)
+        await _cancel(scenario, download, reached)
 
 
 @pytest.mark.parametrize("durability", [None, "fsync"])
-async def test_while_the_file_is_published(raw: Raw, durability: Any) -> None:
-    """At every turn of the loop from the last byte to the end: the old file, or the whole new one."""
+async def test_while_file_is_published(raw: RawDownloadScenario, durability: Any) -> None:
+    """Cancelled at any time after the last byte: the file is the old one or the complete new one."""
     outcomes = set()
     async with raw.client() as px:
         turns = 0
         while raw.content not in outcomes:
             raw.path().write_bytes(b"old")
-            outcomes.add(await _cancelled_late(px, raw, turns, durability))
+            outcomes.add(await _cancel_after_last_byte(px, raw, turns, durability))
             turns += 1 + turns // 10
     assert outcomes <= {b"old", raw.content}
 
 
 @pytest.mark.one_connection
-async def test_by_a_timeout_of_the_callers(raw: Raw) -> None:
-    """`asyncio.timeout` around a download that stands still ends it."""
-    raw.always(cut(30_000, Ending.HOLD))
+async def test_by_timeout_of_caller(raw: RawDownloadScenario) -> None:
+    """`asyncio.timeout` ends a stalled download."""
+    raw.always_respond_with(truncated_response(30_000, ConnectionEnd.STALL))
     async with raw.client() as px:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
@@ -92,14 +92,14 @@ async def test_by_a_timeout_of_the_callers(raw: Raw) -> None:
     raw.check({})
 
 
-async def test_by_a_failure_of_a_sibling_of_the_callers(raw: Raw) -> None:
-    """In a task group of the caller's, a download goes down with the group."""
+async def test_by_failed_sibling_task(raw: RawDownloadScenario) -> None:
+    """The failure of another task in the caller's task group cancels the download."""
     reached = asyncio.Event()
-    raw.always(_reaching(reached, cut(30_000, Ending.HOLD)))
+    raw.always_respond_with(_signalling(reached, truncated_response(30_000, ConnectionEnd.STALL)))
 
     async def fail() -> None:
         await reached.wait()
-        raise LookupError("the caller's own")
+        raise LookupError("error of the caller")
 
     async with raw.client() as px:
         with pytest.raises(ExceptionGroup) as caught:
@@ -110,11 +110,11 @@ async def test_by_a_failure_of_a_sibling_of_the_callers(raw: Raw) -> None:
     raw.check({})
 
 
-async def test_by_an_error_of_the_callers_callback(raw: Raw) -> None:
-    """A bug in `on_progress` is passed on, and leaves nothing behind."""
+async def test_by_error_in_callback(raw: RawDownloadScenario) -> None:
+    """An exception in `on_progress` ends the download and is raised in an `ExceptionGroup`."""
 
     def broken(_: ProgressEvent) -> None:
-        raise LookupError("the caller's own")
+        raise LookupError("error of the caller")
 
     async with raw.client() as px:
         with pytest.raises(ExceptionGroup) as caught:
@@ -123,9 +123,9 @@ async def test_by_an_error_of_the_callers_callback(raw: Raw) -> None:
     raw.check({})
 
 
-async def test_a_stream_that_is_left(raw: Raw) -> None:
-    """Leaving the block in the middle of a body lets its connection go."""
-    raw.always(cut(30_000, Ending.HOLD))
+async def test_stream_left_early(raw: RawDownloadScenario) -> None:
+    """Leaving the block in the middle of a body releases the connection."""
+    raw.always_respond_with(truncated_response(30_000, ConnectionEnd.STALL))
     async with raw.client() as px:
         async with px.exports.stream(raw.export_id, "csv") as body:
             async for block in body:
@@ -134,49 +134,53 @@ async def test_a_stream_that_is_left(raw: Raw) -> None:
     raw.check({})
 
 
-def _reaching(reached: asyncio.Event, sent: Ending | Play) -> Play:
-    """A play that tells when the host has the request."""
+def _signalling(reached: asyncio.Event, sent: ConnectionEnd | Responder) -> Responder:
+    """Return a responder that sets `reached` as soon as the request has arrived."""
 
-    def play(request: Request, stored: Stored) -> Sent:
+    def respond(request: Request, stored: StoredObject) -> ServerAction:
         reached.set()
-        return sent if isinstance(sent, Ending) else sent(request, stored)
+        return sent if isinstance(sent, ConnectionEnd) else sent(request, stored)
 
-    return play
+    return respond
 
 
-async def _cancelled(
-    raw: Raw, reached: asyncio.Event, when: Callable[[ProgressEvent], bool] = lambda _: False
+async def _download_and_cancel(
+    raw: RawDownloadScenario, reached: asyncio.Event, when: Callable[[ProgressEvent], bool] = lambda _: False
 ) -> None:
-    """Download until `reached`, or until a step is told for which it is `when`; cancel then, and look."""
+    """Cancel a download once `reached` is set, or once `when` is true for an event."""
 
-    def told(event: ProgressEvent) -> None:
+    def on_progress(event: ProgressEvent) -> None:
         if when(event):
             reached.set()
 
     async with raw.client() as px:
-        await _cancel(raw, px.exports.download(raw.export_id, raw.folder, on_progress=told), reached)
+        await _cancel(raw, px.exports.download(raw.export_id, raw.folder, on_progress=on_progress), reached)
 
 
-async def _cancel(trial: Trial, download: Coroutine[Any, Any, object], reached: asyncio.Event) -> None:
+async def _cancel(
+    scenario: DownloadScenario, download: Coroutine[Any, Any, object], reached: asyncio.Event
+) -> None:
     task = asyncio.create_task(download)
     await reached.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    trial.check({})
-    assert held(trial.folder) == {}
+    scenario.check({})
+    assert read_files(scenario.folder) == {}
 
 
-async def _cancelled_late(px: AsyncPackageX, raw: Raw, turns: int, durability: Any) -> bytes:
-    """Overwrite; cancel `turns` turns of the loop behind the last byte; what is there then."""
+async def _cancel_after_last_byte(
+    px: AsyncPackageX, raw: RawDownloadScenario, turns: int, durability: Any
+) -> bytes:
+    """Cancel an overwriting download `turns` turns after its last byte; return the content of the file."""
     last = asyncio.Event()
 
-    def told(event: ProgressEvent) -> None:
+    def on_progress(event: ProgressEvent) -> None:
         if event.received == len(raw.content):
             last.set()
 
     download = px.exports.download(
-        raw.export_id, raw.folder, overwrite=True, on_progress=told, durability=durability
+        raw.export_id, raw.folder, overwrite=True, on_progress=on_progress, durability=durability
     )
     task = asyncio.create_task(download)
     await last.wait()

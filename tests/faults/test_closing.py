@@ -1,4 +1,4 @@
-"""Closing the client: a download ends with an error that says so, and leaves what a cancellation leaves."""
+"""Closing the client: running downloads end with `ClientClosedError`, and leave only complete files."""
 
 from __future__ import annotations
 
@@ -9,72 +9,72 @@ import pytest
 
 from packagex_async import ClientClosedError, ProgressEvent, ProgressKind, RetryPolicy
 from packagex_async.testing import Stall
-from tests.faults.host import Ending, Request, Sent, Stored
-from tests.faults.invariant import held
-from tests.faults.plays import cut, says
-from tests.faults.trial import Raw, Trial
+from tests.faults.invariant import read_files
+from tests.faults.responses import text_response, truncated_response
+from tests.faults.scenario import DownloadScenario, RawDownloadScenario
+from tests.faults.storage_server import ConnectionEnd, Request, ServerAction, StoredObject
 
 
-async def test_before_the_head(raw: Raw) -> None:
-    """The host has the request, and has said nothing yet."""
+async def test_before_response_head(raw: RawDownloadScenario) -> None:
+    """Closed after the request was sent and before the response starts."""
     reached = asyncio.Event()
 
-    def play(_: Request, __: Stored) -> Sent:
+    def respond(_: Request, __: StoredObject) -> ServerAction:
         reached.set()
-        return Ending.HOLD
+        return ConnectionEnd.STALL
 
-    raw.always(play)
-    await _closed(raw, reached)
-
-
-async def test_within_the_body(raw: Raw) -> None:
-    """Some bytes are here; the rest is awaited."""
-    raw.always(cut(30_000, Ending.HOLD))
-    await _closed(raw, asyncio.Event(), lambda event: event.received >= 30_000)
+    raw.always_respond_with(respond)
+    await _download_and_close(raw, reached)
 
 
-async def test_within_a_resumed_body(raw: Raw) -> None:
-    """The second half is awaited; what the first brought goes, too."""
-    raw.plays(cut(30_000), cut(1, Ending.HOLD))
-    await _closed(raw, asyncio.Event(), lambda event: event.received > 30_000)
+async def test_within_body(raw: RawDownloadScenario) -> None:
+    """Closed after a part of the body was received."""
+    raw.always_respond_with(truncated_response(30_000, ConnectionEnd.STALL))
+    await _download_and_close(raw, asyncio.Event(), lambda event: event.received >= 30_000)
+
+
+async def test_within_resumed_body(raw: RawDownloadScenario) -> None:
+    """Closed after a resumed request; the bytes of both requests are removed."""
+    raw.respond_with(truncated_response(30_000), truncated_response(1, ConnectionEnd.STALL))
+    await _download_and_close(raw, asyncio.Event(), lambda event: event.received > 30_000)
 
 
 @pytest.mark.one_connection
-async def test_between_two_tries(raw: Raw) -> None:
-    """Nobody waits for a wait between tries."""
+async def test_between_two_attempts(raw: RawDownloadScenario) -> None:
+    """Closed during the wait before the next attempt; the wait ends at once."""
     raw.options["retry"] = RetryPolicy(wait_initial=1000, wait_max=1000)
-    raw.always(cut(30_000))
-    await _closed(raw, asyncio.Event(), lambda event: event.kind is ProgressKind.RETRYING)
+    raw.always_respond_with(truncated_response(30_000))
+    await _download_and_close(raw, asyncio.Event(), lambda event: event.kind is ProgressKind.RETRYING)
 
 
-async def test_while_a_fresh_link_is_awaited(raw: Raw) -> None:
-    """The API is silent, and the transfer waits for it."""
+async def test_while_new_url_is_requested(raw: RawDownloadScenario) -> None:
+    """Closed while the API does not answer the request for a new URL."""
     reached = asyncio.Event()
 
-    def play(request: Request, stored: Stored) -> Sent:
+    def respond(request: Request, stored: StoredObject) -> ServerAction:
         raw.server.inject(Stall(0, on="api"), times=None)
         reached.set()
-        return says("410 Gone")(request, stored)
+        return text_response("410 Gone")(request, stored)
 
-    raw.always(play)
-    await _closed(raw, reached)
+    raw.always_respond_with(respond)
+    await _download_and_close(raw, reached)
 
 
-async def test_while_artifacts_wait_for_their_turn(trial: Trial) -> None:
-    """Four artifacts on a host that is silent: those in the queue end as those at work do."""
-    trial.server.inject(Stall(0), times=None)
-    async with trial.client() as px:
-        task = asyncio.create_task(px.exports.download(trial.export_id, trial.folder, concurrency=1))
-        while len(trial.server.requests) < 2:
+async def test_while_artifacts_are_queued(scenario: DownloadScenario) -> None:
+    """Closed with one artifact in transfer and three in the queue: all four end."""
+    scenario.server.inject(Stall(0), times=None)
+    async with scenario.client() as px:
+        task = asyncio.create_task(px.exports.download(scenario.export_id, scenario.folder, concurrency=1))
+        while len(scenario.server.requests) < 2:
             await asyncio.sleep(0)
         await px.aclose()
         with pytest.raises(ClientClosedError):
             await task
-    trial.check({})
-    assert held(trial.folder) == {}
+    scenario.check({})
+    assert read_files(scenario.folder) == {}
 
 
-async def test_a_stream_whose_consumer_does_not_read(raw: Raw) -> None:
+async def test_stream_without_reader(raw: RawDownloadScenario) -> None:
     """The next read raises the error, and the connection is closed."""
     async with raw.client() as px:
         async with px.exports.stream(raw.export_id, "csv") as body:
@@ -85,20 +85,20 @@ async def test_a_stream_whose_consumer_does_not_read(raw: Raw) -> None:
     raw.check({})
 
 
-async def _closed(
-    raw: Raw, reached: asyncio.Event, when: Callable[[ProgressEvent], bool] = lambda _: False
+async def _download_and_close(
+    raw: RawDownloadScenario, reached: asyncio.Event, when: Callable[[ProgressEvent], bool] = lambda _: False
 ) -> None:
-    """Download until `reached`, or until a step is told for which it is `when`; close the client."""
+    """Close the client once `reached` is set, or once `when` is true for an event."""
 
-    def told(event: ProgressEvent) -> None:
+    def on_progress(event: ProgressEvent) -> None:
         if when(event):
             reached.set()
 
     async with raw.client() as px:
-        task = asyncio.create_task(px.exports.download(raw.export_id, raw.folder, on_progress=told))
+        task = asyncio.create_task(px.exports.download(raw.export_id, raw.folder, on_progress=on_progress))
         await reached.wait()
         await px.aclose()
         with pytest.raises(ClientClosedError, match="the client was closed"):
             await task
         raw.check({})
-        assert held(raw.folder) == {}
+        assert read_files(raw.folder) == {}

@@ -1,4 +1,4 @@
-"""Concurrency: what runs side by side neither spoils nor stops nor starves each other."""
+"""Concurrency: concurrent downloads do not corrupt, stop or delay each other."""
 
 from __future__ import annotations
 
@@ -10,108 +10,115 @@ import pytest
 
 from packagex_async import Artifact, ChecksumError, ProgressEvent, ProgressKind, StorageError
 from packagex_async.testing import Cut, Stall, Status, WrongHash
-from tests.faults.trial import Trial
+from tests.faults.scenario import DownloadScenario
 
 
-async def test_one_of_four_fails(trial: Trial) -> None:
-    """The other three arrive, and the error's report tells of all four."""
-    trial.server.inject(WrongHash(artifact="csv"), times=None)
-    report = await trial.report(artifacts=None)
+async def test_one_of_four_fails(scenario: DownloadScenario) -> None:
+    """Three artifacts succeed, and the report in the error contains all four."""
+    scenario.server.inject(WrongHash(artifact="csv"), times=None)
+    report = await scenario.run(artifacts=None)
     assert report.files.keys() == ("json", "csv_error", "csv_sanitized")
     assert isinstance(report.failures["csv"], ChecksumError)
 
 
 @pytest.mark.one_connection
-async def test_each_of_four_is_cut(trial: Trial) -> None:
-    """Each goes on from its own last byte."""
+async def test_four_interrupted_artifacts(scenario: DownloadScenario) -> None:
+    """Each artifact resumes from its own last byte."""
     for after, artifact in enumerate(Artifact, start=1):
-        trial.server.inject(Cut(after * 10_000, artifact=artifact))
-    report = await trial.report(artifacts=None)
+        scenario.server.inject(Cut(after * 10_000, artifact=artifact))
+    report = await scenario.run(artifacts=None)
     assert [file.resumed for file in report.files] == [True] * 4
-    asked = {request.headers.get("Range") for request in trial.server.requests if request.host == "storage"}
-    assert asked == {None, *(f"bytes={after}0000-" for after in range(1, 5))}
+    ranges = {
+        request.headers.get("Range") for request in scenario.server.requests if request.host == "storage"
+    }
+    assert ranges == {None, *(f"bytes={after}0000-" for after in range(1, 5))}
 
 
-async def test_all_four_fail(trial: Trial) -> None:
-    """Each for its own reason, and all reasons are told."""
+async def test_all_four_fail(scenario: DownloadScenario) -> None:
+    """Each artifact fails for its own reason, and the report contains all reasons."""
     for status, artifact in zip((400, 401, 402, 405), Artifact, strict=True):
-        trial.server.inject(Status(status, on="storage", artifact=artifact))
-    report = await trial.report(artifacts=None)
+        scenario.server.inject(Status(status, on="storage", artifact=artifact))
+    report = await scenario.run(artifacts=None)
     statuses = [failure.status for failure in report.failures if isinstance(failure, StorageError)]
     assert statuses == [400, 401, 402, 405]
 
 
-async def test_one_that_stands_still(trial: Trial) -> None:
-    """The others do not wait for it."""
-    trial.options["stall_timeout"] = 0.6
-    trial.server.inject(Stall(10, artifact="json"))
+async def test_one_stalled_artifact(scenario: DownloadScenario) -> None:
+    """The other artifacts do not wait for a stalled one."""
+    scenario.options["stall_timeout"] = 0.6
+    scenario.server.inject(Stall(10, artifact="json"))
     ends: list[str] = []
 
     def note(event: ProgressEvent) -> None:
         if event.kind is ProgressKind.FINISHED:
             ends.append(event.artifact)
 
-    await trial.report(artifacts=None, on_progress=note)
+    await scenario.run(artifacts=None, on_progress=note)
     assert ends[-1] == "json"
 
 
-async def test_two_exports_into_one_folder(trial: Trial) -> None:
-    """Their files have names of their own."""
-    first, other = trial.export_id, trial.server.add_export(content={"csv": b"other"}).id
-    async with trial.client() as px:
-        reports = await asyncio.gather(*(px.exports.download(each, trial.folder) for each in (first, other)))
-    assert (trial.folder / f"{other}.csv").read_bytes() == b"other"
-    (trial.folder / f"{other}.csv").unlink()
-    trial.check({})
+async def test_two_exports_in_one_folder(scenario: DownloadScenario) -> None:
+    """The files of two exports have different names."""
+    first, other = scenario.export_id, scenario.server.add_export(content={"csv": b"other"}).id
+    async with scenario.client() as px:
+        reports = await asyncio.gather(
+            *(px.exports.download(each, scenario.folder) for each in (first, other))
+        )
+    assert (scenario.folder / f"{other}.csv").read_bytes() == b"other"
+    (scenario.folder / f"{other}.csv").unlink()
+    scenario.check({})
     assert [len(report.files) for report in reports] == [4, 1]
 
 
-async def test_the_same_artifact_twice(trial: Trial) -> None:
-    """Whoever is last finds or replaces what is the same, and both say what is true."""
-    trial.server.inject(Cut(50_000))
-    async with trial.client() as px:
-        again = [px.exports.download(trial.export_id, trial.folder, artifacts="csv") for _ in range(4)]
+async def test_same_artifact_twice(scenario: DownloadScenario) -> None:
+    """Concurrent downloads of one artifact all succeed with true reports."""
+    scenario.server.inject(Cut(50_000))
+    async with scenario.client() as px:
+        again = [px.exports.download(scenario.export_id, scenario.folder, artifacts="csv") for _ in range(4)]
         reports = await asyncio.gather(*again)
-    trial.check({})
+    scenario.check({})
     assert all(report.ok for report in reports)
 
 
-async def test_the_same_artifact_from_two_clients(trial: Trial) -> None:
-    """As from two processes: each has a partial of its own."""
-    trial.server.inject(Cut(50_000), times=2)
-    async with trial.client() as one, trial.client() as two:
+async def test_same_artifact_from_two_clients(scenario: DownloadScenario) -> None:
+    """Two clients use different partial files, as two processes would."""
+    scenario.server.inject(Cut(50_000), times=2)
+    async with scenario.client() as first, scenario.client() as second:
         await asyncio.gather(
-            *(px.exports.download(trial.export_id, trial.folder, artifacts="csv") for px in (one, two))
+            *(
+                px.exports.download(scenario.export_id, scenario.folder, artifacts="csv")
+                for px in (first, second)
+            )
         )
-    trial.check({})
-    assert trial.path().read_bytes() == trial.content
+    scenario.check({})
+    assert scenario.path().read_bytes() == scenario.content
 
 
-async def test_a_budget_of_one(trial: Trial) -> None:
-    """With `concurrency=1`, none starts before the other has ended, failed ones included."""
-    trial.server.inject(Status(400, on="storage", artifact="csv"))
+async def test_concurrency_of_one(scenario: DownloadScenario) -> None:
+    """With `concurrency=1`, an artifact starts after the previous one has finished or failed."""
+    scenario.server.inject(Status(400, on="storage", artifact="csv"))
     kinds: list[ProgressKind] = []
-    await trial.report(artifacts=None, concurrency=1, on_progress=lambda event: kinds.append(event.kind))
-    turns = [kind for kind in kinds if kind is not ProgressKind.ADVANCED]
-    started, finished, failed = ProgressKind.STARTED, ProgressKind.FINISHED, ProgressKind.FAILED
-    assert turns == [started, finished, failed, started, finished, started, finished]
+    await scenario.run(artifacts=None, concurrency=1, on_progress=lambda event: kinds.append(event.kind))
+    changes = [kind for kind in kinds if kind is not ProgressKind.ADVANCED]
+    started, head_complete, failed = ProgressKind.STARTED, ProgressKind.FINISHED, ProgressKind.FAILED
+    assert changes == [started, head_complete, failed, started, head_complete, started, head_complete]
 
 
-async def test_one_connection_for_four_artifacts(trial: Trial) -> None:
-    """They take turns on it, and a cut one does not keep it."""
-    trial.server.inject(Cut(50_000))
+async def test_one_connection_for_four_artifacts(scenario: DownloadScenario) -> None:
+    """Four artifacts share the only connection of a connector, and an interrupted one releases it."""
+    scenario.server.inject(Cut(50_000))
     async with aiohttp.TCPConnector(limit=1) as connector:
-        trial.options["connector"] = connector
-        assert len((await trial.report(artifacts=None)).files) == 4
+        scenario.options["connector"] = connector
+        assert len((await scenario.run(artifacts=None)).files) == 4
 
 
-async def test_a_default_executor_that_is_blocked(trial: Trial) -> None:
-    """Downloads do not depend on it."""
+async def test_blocked_default_executor(scenario: DownloadScenario) -> None:
+    """Downloads work while all threads of the default executor are blocked."""
     release = threading.Event()
     loop = asyncio.get_running_loop()
     blocked = [loop.run_in_executor(None, release.wait) for _ in range(64)]
     try:
-        assert len((await trial.report(artifacts=None)).files) == 4
+        assert len((await scenario.run(artifacts=None)).files) == 4
     finally:
         release.set()
         await asyncio.gather(*blocked)

@@ -1,164 +1,145 @@
-"""Contradictions: a response that contradicts earlier ones never becomes the artifact, nor a part of it."""
+"""Contradictions: a response that contradicts an earlier one is never used, neither in full nor in part."""
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable
 
 import pytest
 
-from packagex_async import DownloadError, RetryPolicy, StorageError
-from tests.faults.host import Answer, Ending, Play, Request, Sent, Stored
-from tests.faults.plays import (
+from packagex_async import RetryPolicy, StorageError
+from tests.faults.responses import (
     CHUNKED,
     NO_HASH,
-    NO_NAME,
-    NONE,
+    NO_HEADERS,
     Headers,
-    but,
-    chunks,
-    cut,
-    honest,
-    part,
-    says,
-    whole,
+    altered_response,
+    correct_response,
+    encode_chunks,
+    full_response,
+    partial_response,
+    text_response,
+    truncated_response,
 )
-from tests.faults.trial import Raw
+from tests.faults.scenario import RawDownloadScenario
+from tests.faults.storage_server import (
+    ConnectionEnd,
+    RawResponse,
+    Request,
+    Responder,
+    ServerAction,
+    StoredObject,
+)
+from tests.faults.wrong_responses import (
+    AFTER,
+    LOGIN_PAGE,
+    REMAINDER_IDS,
+    REMAINDERS,
+    WEB_PAGES,
+    chunked_remainder_response,
+    remainder_response,
+)
 
-AFTER = 30_000
 REST = 70_000
-UNNAMED: Headers = {**NO_HASH, **NO_NAME}
 ONCE = RetryPolicy(attempts=1)
-EXPIRED = says("403 Forbidden", "<Error><Code>ExpiredToken</Code></Error>")
-
-
-def rest(headers: Headers = NONE, *, status: str = "200 OK", start: int = AFTER) -> Play:
-    """Answer any request with the bytes from `start` on, as if they were the whole object."""
-
-    def play(_: Request, stored: Stored) -> Sent:
-        body = stored.content[start:]
-        named = {**stored.headers, "Content-Length": str(len(body))}
-        return Answer(status=status, headers=named, body=body).having(headers)
-
-    return play
-
-
-def rest_in_chunks(_: Request, stored: Stored) -> Sent:
-    """Answer with the bytes from `AFTER` on, without a length."""
-    return Answer(status="200 OK", headers=stored.headers, body=chunks(stored.content[AFTER:])).having(
-        CHUNKED
-    )
-
-
-RESTS: list[Play] = [
-    rest(),
-    rest({"Content-Range": "bytes 30000-99999/100000"}),
-    rest({"Content-Range": "bytes 0-69999/70000"}),
-    rest({"Content-Range": "bytes */70000"}),
-    rest({"Content-Range": "nonsense"}),
-    rest(UNNAMED),
-    rest({"ETag": 'W/"1"', "x-goog-generation": None}),
-    rest({"ETag": None, "x-goog-generation": None}),
-    rest_in_chunks,
-]
-IDS = ["bare", "range", "whole-range", "no-range", "odd-range", "unnamed", "weak", "date", "chunked"]
+EXPIRED = text_response("403 Forbidden", "<Error><Code>ExpiredToken</Code></Error>")
 
 
 @pytest.mark.one_connection
-@pytest.mark.parametrize("play", RESTS, ids=IDS)
-async def test_200_with_the_rest_to_a_range(raw: Raw, play: Play) -> None:
-    """The rest of an object under a 200 is not the object; one request without a range fetches the whole."""
-    raw.tells(NO_HASH)
-    raw.plays(cut(AFTER), play)
-    assert (await raw.arrives()).size == len(raw.content)
-    assert raw.host.ranges == [None, f"bytes={AFTER}-", None]
+@pytest.mark.parametrize("responder", REMAINDERS, ids=REMAINDER_IDS)
+async def test_200_with_remainder_for_range(raw: RawDownloadScenario, responder: Responder) -> None:
+    """The remainder of an object under a 200 is not accepted as the object; the next request has no range."""
+    raw.set_headers(NO_HASH)
+    raw.respond_with(truncated_response(AFTER), responder)
+    assert (await raw.download()).size == len(raw.content)
+    assert raw.storage.requested_ranges == [None, f"bytes={AFTER}-", None]
 
 
-@pytest.mark.parametrize("play", RESTS[:-1], ids=IDS[:-1])
-async def test_200_with_the_rest_to_every_request(raw: Raw, play: Play) -> None:
-    """A host that always answers with the rest fails, with both lengths in the message."""
-    raw.tells(NO_HASH)
-    raw.plays(cut(AFTER))
-    raw.always(play)
-    message = str(await raw.fails(StorageError))
+@pytest.mark.parametrize("responder", REMAINDERS[:-1], ids=REMAINDER_IDS[:-1])
+async def test_200_with_remainder_for_every_request(raw: RawDownloadScenario, responder: Responder) -> None:
+    """A host that always sends the remainder causes an error whose message contains both lengths."""
+    raw.set_headers(NO_HASH)
+    raw.respond_with(truncated_response(AFTER))
+    raw.always_respond_with(responder)
+    message = str(await raw.download_error(StorageError))
     assert "100000" in message
     assert "70000" in message
 
 
 @pytest.mark.one_connection
-@pytest.mark.parametrize("play", RESTS, ids=IDS)
-async def test_200_with_the_rest_in_the_next_run(raw: Raw, play: Play) -> None:
-    """The metadata of a partial file constrains the responses to the next run."""
-    raw.tells(NO_HASH)
+@pytest.mark.parametrize("responder", REMAINDERS, ids=REMAINDER_IDS)
+async def test_200_with_remainder_in_next_run(raw: RawDownloadScenario, responder: Responder) -> None:
+    """Responses in the next run are checked against the metadata of the partial file."""
+    raw.set_headers(NO_HASH)
     raw.options["retry"] = ONCE
-    raw.plays(cut(AFTER))
-    await raw.report(resume=True)
-    raw.always(play)
-    report = await raw.report(resume=True)
+    raw.respond_with(truncated_response(AFTER))
+    await raw.run(resume=True)
+    raw.always_respond_with(responder)
+    report = await raw.run(resume=True)
     assert report.failures
-    raw.always(honest)
-    assert (await raw.arrives(resume=True)).size == len(raw.content)
+    raw.always_respond_with(correct_response)
+    assert (await raw.download(resume=True)).size == len(raw.content)
 
 
-async def test_200_with_the_rest_to_later_ranges(raw: Raw) -> None:
-    """Several connections are no exception: the first range is answered right, the others are not."""
-    raw.tells(NO_HASH)
+async def test_200_with_remainder_for_later_ranges(raw: RawDownloadScenario) -> None:
+    """The check applies to segments too: the first range is answered correctly, the others are not."""
+    raw.set_headers(NO_HASH)
     answered: list[Request] = []
 
-    def play(request: Request, stored: Stored) -> Sent:
-        if request.first is None:
-            return (cut(AFTER) if not answered else but())(request, stored)
+    def respond(request: Request, stored: StoredObject) -> ServerAction:
+        if request.range_start is None:
+            return (truncated_response(AFTER) if not answered else altered_response())(request, stored)
         answered.append(request)
-        return (cut(5_000) if len(answered) == 1 else rest())(request, stored)
+        return (truncated_response(5_000) if len(answered) == 1 else remainder_response())(request, stored)
 
-    raw.always(play)
-    assert (await raw.arrives()).size == len(raw.content)
+    raw.always_respond_with(respond)
+    assert (await raw.download()).size == len(raw.content)
 
 
 @pytest.mark.one_connection
-async def test_200_with_another_length_behind_a_renewed_link(raw: Raw) -> None:
-    """A renewed link to the same strong ETag leads to the same object, or to an error."""
-    raw.tells(NO_HASH)
-    raw.plays(cut(AFTER), EXPIRED)
-    raw.always(rest())
-    message = str(await raw.fails(StorageError))
+async def test_200_with_other_length_after_new_url(raw: RawDownloadScenario) -> None:
+    """A new URL with the same strong ETag returns the same object, or the download fails."""
+    raw.set_headers(NO_HASH)
+    raw.respond_with(truncated_response(AFTER), EXPIRED)
+    raw.always_respond_with(remainder_response())
+    message = str(await raw.download_error(StorageError))
     assert "declared 100000 bytes first and 70000 bytes now" in message
 
 
 @pytest.mark.one_connection
-async def test_200_in_chunks_that_ends_before_the_known_length(raw: Raw) -> None:
-    """A body without a length is held against the length that an earlier response has declared."""
-    raw.tells(NO_HASH)
-    raw.plays(cut(0))
-    raw.always(rest_in_chunks)
+async def test_chunked_200_shorter_than_known_length(raw: RawDownloadScenario) -> None:
+    """A body without a length is compared with the length that an earlier response declared."""
+    raw.set_headers(NO_HASH)
+    raw.respond_with(truncated_response(0))
+    raw.always_respond_with(chunked_remainder_response)
     raw.options["retry"] = RetryPolicy(attempts=3, wait_initial=0)
-    report = await raw.report()
+    report = await raw.run()
     assert "after 70000 of 100000 bytes" in str(report.failures["csv"])
 
 
 @pytest.mark.one_connection
-async def test_200_with_another_hash_under_the_same_etag(raw: Raw) -> None:
-    """A strong ETag has one content, so that two hashes for it are a contradiction."""
-    raw.plays(cut(AFTER), whole({"x-goog-hash": f"md5={b64encode(bytes(16)).decode()}"}))
-    assert (await raw.arrives()).verified == "checksum"
-    assert raw.host.ranges == [None, f"bytes={AFTER}-", None]
+async def test_200_with_other_hash_and_same_etag(raw: RawDownloadScenario) -> None:
+    """Two hashes under one strong ETag contradict each other."""
+    raw.respond_with(
+        truncated_response(AFTER), full_response({"x-goog-hash": f"md5={b64encode(bytes(16)).decode()}"})
+    )
+    assert (await raw.download()).verified == "checksum"
+    assert raw.storage.requested_ranges == [None, f"bytes={AFTER}-", None]
 
 
 @pytest.mark.one_connection
-async def test_a_wrong_length_that_a_hash_disproves(raw: Raw) -> None:
-    """A length that was declared wrong once does not condemn an object that its hash proves."""
-    raw.plays(but(headers={"Content-Length": "100005"}, ending=Ending.FIN))
-    assert (await raw.arrives()).verified == "checksum"
+async def test_wrong_length_with_matching_hash(raw: RawDownloadScenario) -> None:
+    """An object with a matching hash is accepted, although an earlier response declared another length."""
+    raw.respond_with(altered_response(headers={"Content-Length": "100005"}, ending=ConnectionEnd.FIN))
+    assert (await raw.download()).verified == "checksum"
 
 
-async def test_a_short_body_whose_hash_is_wrong(raw: Raw) -> None:
-    """The message about the hash states the length that was declared before, too."""
-    raw.plays(cut(AFTER))
-    raw.always(rest())
-    report = await raw.report()
+async def test_short_body_with_wrong_hash(raw: RawDownloadScenario) -> None:
+    """The message about the hash also contains the length that was declared before."""
+    raw.respond_with(truncated_response(AFTER))
+    raw.always_respond_with(remainder_response())
+    report = await raw.run()
     assert "the 70000 bytes" in str(report.failures["csv"])
     assert "100000 bytes before" in str(report.failures["csv"])
 
@@ -166,29 +147,31 @@ async def test_a_short_body_whose_hash_is_wrong(raw: Raw) -> None:
 @pytest.mark.parametrize(
     "span", ["bytes 5-9/10", "bytes 0-4/10", "bytes 5-9/*", "bytes */10", "items 0-4/5", ""]
 )
-@pytest.mark.parametrize("headers", [NONE, CHUNKED])
-async def test_200_with_a_partial_range_as_first_response(raw: Raw, span: str, headers: Headers) -> None:
-    """A range that is not the whole object is refused under a 200 as well."""
+@pytest.mark.parametrize("headers", [NO_HEADERS, CHUNKED])
+async def test_200_with_partial_content_range(raw: RawDownloadScenario, span: str, headers: Headers) -> None:
+    """A first response with status 200 and a `Content-Range` of a part is refused."""
     body = b"56789"
-    raw.tells(NO_HASH)
-    told: Headers = {"Content-Length": "5", **headers, "Content-Range": span}
-    raw.always(but(headers=told, body=chunks(body) if headers else body))
-    assert "Content" not in str(await raw.fails(StorageError))
+    raw.set_headers(NO_HASH)
+    response_headers: Headers = {"Content-Length": "5", **headers, "Content-Range": span}
+    raw.always_respond_with(
+        altered_response(headers=response_headers, body=encode_chunks(body) if headers else body)
+    )
+    assert "Content" not in str(await raw.download_error(StorageError))
 
 
 @pytest.mark.parametrize("span", ["bytes 0-99999/100000", "Bytes 0-99999/100000", "bytes=0-99999/100000"])
-async def test_200_with_the_range_of_the_whole(raw: Raw, span: str) -> None:
-    """Emulators of object stores add it to a complete response."""
-    raw.tells({"Content-Range": span})
-    await raw.arrives()
+async def test_200_with_complete_content_range(raw: RawDownloadScenario, span: str) -> None:
+    """A `Content-Range` of the complete object is accepted; emulators of object stores send it."""
+    raw.set_headers({"Content-Range": span})
+    await raw.download()
 
 
 @pytest.mark.parametrize("span", ["bytes 0--1/0", "bytes */0"])
-async def test_200_with_the_range_of_an_empty_object(raw: Raw, span: str) -> None:
-    """An empty object has an odd range."""
-    raw.stores(b"")
-    raw.tells({"Content-Range": span})
-    assert (await raw.arrives()).size == 0
+async def test_200_with_content_range_of_empty_object(raw: RawDownloadScenario, span: str) -> None:
+    """The invalid ranges that servers send for an empty object are accepted."""
+    raw.replace_object(b"")
+    raw.set_headers({"Content-Range": span})
+    assert (await raw.download()).size == 0
 
 
 REPLACED: list[Headers] = [
@@ -200,92 +183,92 @@ REPLACED: list[Headers] = [
 
 @pytest.mark.one_connection
 @pytest.mark.parametrize("headers", REPLACED)
-async def test_416_with_the_validators_of_another_object(raw: Raw, headers: Headers) -> None:
+async def test_416_with_other_validators(raw: RawDownloadScenario, headers: Headers) -> None:
     """A complete partial file of an object that was replaced by one of equal length is not published."""
     new = raw.content[::-1]
 
-    def replaced(_: Request, __: Stored) -> Sent:
-        raw.stores(new, version=2)
-        told = {name: text for name, text in raw.host.stored.headers.items() if name != "x-goog-hash"}
-        raw.host.stored = Stored(content=new, headers=told)
-        gone = {**told, "Content-Range": f"bytes */{len(new)}", "Content-Length": "0"}
-        return Answer(status="416 Range Not Satisfiable", headers=gone, body=b"").having(headers)
+    def replaced(_: Request, __: StoredObject) -> ServerAction:
+        raw.replace_object(new, version=2)
+        stored_headers = {
+            name: text for name, text in raw.storage.stored.headers.items() if name != "x-goog-hash"
+        }
+        raw.storage.stored = StoredObject(content=new, headers=stored_headers)
+        response_headers = {**stored_headers, "Content-Range": f"bytes */{len(new)}", "Content-Length": "0"}
+        return RawResponse(
+            status="416 Range Not Satisfiable", headers=response_headers, body=b""
+        ).with_headers(headers)
 
-    await _left_complete(raw)
-    raw.plays(replaced)
-    assert (await raw.arrives(resume=True)).path.read_bytes() == new
+    await _leave_complete_partial(raw)
+    raw.respond_with(replaced)
+    assert (await raw.download(resume=True)).path.read_bytes() == new
 
 
 @pytest.mark.one_connection
-async def test_416_without_validators(raw: Raw) -> None:
-    """The last byte tells whether the object is still the same."""
-    await _left_complete(raw)
-    raw.plays(says("416 Range Not Satisfiable", headers={"Content-Range": f"bytes */{len(raw.content)}"}))
-    file = await raw.arrives(resume=True)
+async def test_416_without_validators(raw: RawDownloadScenario) -> None:
+    """A request for the last byte confirms that the object has not changed."""
+    await _leave_complete_partial(raw)
+    raw.respond_with(
+        text_response("416 Range Not Satisfiable", headers={"Content-Range": f"bytes */{len(raw.content)}"})
+    )
+    file = await raw.download(resume=True)
     assert file.resumed
-    assert raw.host.ranges[-2:] == [f"bytes={len(raw.content)}-", f"bytes={len(raw.content) - 1}-"]
+    assert raw.storage.requested_ranges[-2:] == [
+        f"bytes={len(raw.content)}-",
+        f"bytes={len(raw.content) - 1}-",
+    ]
 
 
 @pytest.mark.one_connection
-async def test_416_without_validators_for_a_replaced_object(raw: Raw) -> None:
-    """The response to the request for the last byte gives the new object away."""
-    await _left_complete(raw)
-    raw.stores(raw.content[::-1], version=2)
-    raw.plays(says("416 Range Not Satisfiable"))
-    assert (await raw.arrives(resume=True)).path.read_bytes() == raw.content
+async def test_416_without_validators_for_replaced_object(raw: RawDownloadScenario) -> None:
+    """The response to the request for the last byte reveals that the object was replaced."""
+    await _leave_complete_partial(raw)
+    raw.replace_object(raw.content[::-1], version=2)
+    raw.respond_with(text_response("416 Range Not Satisfiable"))
+    assert (await raw.download(resume=True)).path.read_bytes() == raw.content
 
 
-async def _left_complete(raw: Raw) -> None:
-    """Leave a partial file that lacks no byte."""
+async def _leave_complete_partial(raw: RawDownloadScenario) -> None:
+    """Leave a partial file that contains all bytes."""
     raw.options["retry"] = ONCE
-    raw.plays(cut(99_999))
-    await raw.report(resume=True)
+    raw.respond_with(truncated_response(99_999))
+    await raw.run(resume=True)
     (partial,) = raw.folder.glob(".*.part")
     partial.write_bytes(raw.content)
 
 
-LOGIN = "<!DOCTYPE html>\n<html><body>Log in</body></html>"
-PAGES = [
-    ("text/html; charset=utf-8", LOGIN),
-    ("text/html", ""),
-    ("text/csv", LOGIN),
-    ("application/octet-stream", f"\ufeff  {LOGIN}"),
-    (None, "<html lang='en'></html>"),
-    (None, f"<html><!--{'-' * 100_000}--></html>"),
-    ("application/xml", "<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"),
-    ("application/json", "<Error><Code>SlowDown</Code></Error>"),
-]
-
-
-@pytest.mark.parametrize(("media_type", "page"), PAGES)
-async def test_a_web_page_in_place_of_the_artifact(raw: Raw, media_type: str | None, page: str) -> None:
+@pytest.mark.parametrize(("media_type", "page"), WEB_PAGES)
+async def test_web_page_instead_of_artifact(
+    raw: RawDownloadScenario, media_type: str | None, page: str
+) -> None:
     """A login page or an error document with status 200 is refused, and an existing file stays."""
     raw.path().write_bytes(b"old")
-    raw.always(says("200 OK", page, headers={"Content-Type": media_type}))
-    error = await raw.fails(StorageError, overwrite=True)
+    raw.always_respond_with(text_response("200 OK", page, headers={"Content-Type": media_type}))
+    error = await raw.download_error(StorageError, overwrite=True)
     assert "a web page or an XML error document" in str(error)
     assert raw.path().read_bytes() == b"old"
 
 
 @pytest.mark.one_connection
-async def test_a_web_page_to_a_range(raw: Raw) -> None:
-    """A page in between costs a request, not the artifact."""
-    raw.tells(NO_HASH)
-    raw.plays(cut(AFTER), says("200 OK", LOGIN, headers={"Content-Type": "text/html"}))
-    await raw.arrives()
+async def test_web_page_for_range(raw: RawDownloadScenario) -> None:
+    """A web page between two correct responses costs one attempt, and the artifact arrives."""
+    raw.set_headers(NO_HASH)
+    raw.respond_with(
+        truncated_response(AFTER), text_response("200 OK", LOGIN_PAGE, headers={"Content-Type": "text/html"})
+    )
+    await raw.download()
 
 
-async def test_html_that_a_hash_proves(raw: Raw) -> None:
-    """An artifact that is served as HTML is accepted where a declared hash matches."""
-    raw.tells({"Content-Type": "text/html"})
-    assert (await raw.arrives()).verified == "checksum"
+async def test_html_with_matching_hash(raw: RawDownloadScenario) -> None:
+    """An artifact with the media type of HTML is accepted if a declared hash matches."""
+    raw.set_headers({"Content-Type": "text/html"})
+    assert (await raw.download()).verified == "checksum"
 
 
 @pytest.mark.parametrize("wrong", ["md5", "crc32c", "Content-MD5"])
-async def test_one_of_several_hashes_is_wrong(raw: Raw, wrong: str) -> None:
+async def test_one_wrong_hash_of_several(raw: RawDownloadScenario, wrong: str) -> None:
     """Every declared hash has to match."""
     pytest.importorskip("google_crc32c")
-    right = dict(pair.split("=", 1) for pair in raw.host.stored.headers["x-goog-hash"].split(","))
+    right = dict(pair.split("=", 1) for pair in raw.storage.stored.headers["x-goog-hash"].split(","))
     hashes = {name: text for name, text in right.items() if name in ("md5", "crc32c")}
     headers = {"x-goog-hash": ""}
     if wrong in hashes:
@@ -294,8 +277,8 @@ async def test_one_of_several_hashes_is_wrong(raw: Raw, wrong: str) -> None:
     else:
         headers[wrong] = b64encode(hashlib.md5(b"other").digest()).decode()
     headers["x-goog-hash"] = ",".join(f"{name}={text}" for name, text in hashes.items())
-    raw.tells(headers)
-    report = await raw.report()
+    raw.set_headers(headers)
+    report = await raw.run()
     assert "do not have the" in str(report.failures["csv"])
 
 
@@ -303,161 +286,28 @@ async def test_one_of_several_hashes_is_wrong(raw: Raw, wrong: str) -> None:
 @pytest.mark.parametrize(
     "coding", ["utf-8", "UTF8", "none", "aws-chunked", "identity, aws-chunked", "binary", ""]
 )
-async def test_a_content_encoding_that_is_no_coding(raw: Raw, coding: str) -> None:
-    """Object stores replay what an uploader put into the header; the bytes are as they are."""
-    raw.tells({"Content-Encoding": coding})
-    raw.plays(cut(AFTER))
-    file = await raw.arrives()
+async def test_content_encoding_without_effect(raw: RawDownloadScenario, coding: str) -> None:
+    """Values of `Content-Encoding` that are no codings are ignored; object stores return them unchanged."""
+    raw.set_headers({"Content-Encoding": coding})
+    raw.respond_with(truncated_response(AFTER))
+    file = await raw.download()
     assert (file.resumed, file.verified) == (True, "checksum")
 
 
-async def test_a_coding_behind_one_that_is_none(raw: Raw) -> None:
-    """The real coding is decoded."""
+async def test_coding_after_value_without_effect(raw: RawDownloadScenario) -> None:
+    """A real coding after such a value is decoded."""
     body = gzip.compress(raw.content)
-    told: Headers = {**NO_HASH, "Content-Encoding": "aws-chunked,gzip", "Content-Length": str(len(body))}
-    raw.plays(but(headers=told, body=body))
-    await raw.arrives()
-
-
-async def _streamed(raw: Raw) -> bytes:
-    async with raw.client() as px, px.exports.stream(raw.export_id, "csv") as body:
-        return b"".join([block async for block in body])
-
-
-@pytest.mark.parametrize("play", RESTS, ids=IDS)
-async def test_a_stream_and_200_with_the_rest(raw: Raw, play: Play) -> None:
-    """The rest under a 200 is not handed out; a request without a range carries the stream on."""
-    raw.tells(NO_HASH)
-    raw.plays(cut(AFTER), play)
-    assert await _streamed(raw) == raw.content
-
-
-@pytest.mark.parametrize("play", RESTS, ids=IDS)
-async def test_a_stream_and_200_with_the_rest_to_every_request(raw: Raw, play: Play) -> None:
-    """It ends with an error, and never with a wrong byte."""
-    raw.tells(NO_HASH)
-    raw.plays(cut(AFTER))
-    raw.always(play)
-    with pytest.raises(DownloadError):
-        await _streamed(raw)
-
-
-@pytest.mark.parametrize("play", RESTS, ids=IDS)
-async def test_a_stream_and_200_with_the_rest_before_any_byte(raw: Raw, play: Play) -> None:
-    """What the first response declares holds for the second one, though no byte was handed out."""
-    raw.tells(NO_HASH)
-    raw.plays(cut(0))
-    raw.always(play)
-    with pytest.raises(DownloadError):
-        await _streamed(raw)
-
-
-async def test_a_stream_and_a_partial_range_as_first_response(raw: Raw) -> None:
-    """The range of five bytes is not the artifact."""
-    raw.tells(NO_HASH)
-    raw.always(but(headers={"Content-Length": "5", "Content-Range": "bytes 5-9/10"}, body=b"56789"))
-    with pytest.raises(StorageError, match="bytes 5-9/10"):
-        await _streamed(raw)
-
-
-@pytest.mark.parametrize(("media_type", "page"), PAGES)
-async def test_a_stream_and_a_web_page(raw: Raw, media_type: str | None, page: str) -> None:
-    """No byte of the page is handed out."""
-    raw.always(says("200 OK", page, headers={"Content-Type": media_type}))
-    handed_out: list[bytes] = []
-    async with raw.client() as px:
-        with pytest.raises(StorageError, match="a web page or an XML error document"):
-            async with px.exports.stream(raw.export_id, "csv") as body:
-                async for block in body:
-                    handed_out.append(block)
-    assert handed_out == []
-
-
-async def test_a_stream_that_only_a_hash_identifies(raw: Raw) -> None:
-    """Without validators, a complete response that declares the same hash carries the stream on."""
-    raw.tells(NO_NAME)
-    raw.plays(cut(AFTER), cut(2 * AFTER))
-    assert await _streamed(raw) == raw.content
-    assert raw.host.ranges == [None, None, None]
-
-
-async def test_a_stream_that_nothing_identifies(raw: Raw) -> None:
-    """Bytes that were handed out cannot be continued without a validator or a hash."""
-    raw.tells(UNNAMED)
-    raw.plays(cut(AFTER))
-    with pytest.raises(DownloadError, match="ended after"):
-        await _streamed(raw)
-
-
-@pytest.mark.parametrize("content", [b"id\n1\n", b"", b"id,name\n" * 10_000])
-async def test_a_stream_without_a_hash(raw: Raw, content: bytes) -> None:
-    """The first bytes are handed out as soon as they are known not to be a page, the last ones at the end."""
-    raw.stores(content)
-    raw.tells(NO_HASH)
-    assert await _streamed(raw) == content
-
-
-def _zipped(request: Request, stored: Stored) -> Answer:
-    body = gzip.compress(stored.content)
-    told = {**stored.headers, "Content-Encoding": "gzip", "Content-Length": str(len(body))}
-    return Answer(status="200 OK", headers=told, body=body).having(NO_HASH)
-
-
-def _cut_before_any_byte(play: Callable[[Request, Stored], Answer]) -> Play:
-    def cut_play(request: Request, stored: Stored) -> Sent:
-        answer = play(request, stored)
-        return Answer(status=answer.status, headers=answer.headers, body=b"", ending=Ending.FIN)
-
-    return cut_play
-
-
-@pytest.mark.parametrize("plays", [(honest, _zipped), (_zipped, honest), (_zipped, _zipped)])
-async def test_a_stream_whose_second_response_is_encoded_otherwise(
-    raw: Raw, plays: tuple[Callable[[Request, Stored], Answer], Play]
-) -> None:
-    """Decoder and digests belong to the response that the bytes come from."""
-    first, second = plays
-    raw.plays(_cut_before_any_byte(first), second)
-    assert await _streamed(raw) == raw.content
-
-
-async def test_a_stream_whose_second_response_declares_a_hash(raw: Raw) -> None:
-    """A hash that the first response has not declared is checked, too."""
-    raw.plays(cut(0, headers=NO_HASH))
-    raw.tells({"x-goog-hash": f"md5={b64encode(bytes(16)).decode()}"})
-    with pytest.raises(DownloadError, match="do not have the md5"):
-        await _streamed(raw)
-
-
-async def test_a_stream_whose_connection_breaks_behind_the_last_byte(raw: Raw) -> None:
-    """A body that is complete is complete: nothing more is requested."""
-    raw.plays(but(ending=Ending.RST))
-    async with raw.client() as px, px.exports.stream(raw.export_id, "csv") as body:
-        blocks = []
-        async for block in body:
-            blocks.append(block)
-            for _ in range(5):
-                await asyncio.sleep(0)
-    assert b"".join(blocks) == raw.content
-    assert raw.host.ranges == [None]
-
-
-async def test_a_stream_and_a_replaced_object(raw: Raw) -> None:
-    """Bytes of two objects never meet in one stream."""
-
-    def replaced(request: Request, _: Stored) -> Sent:
-        raw.stores(raw.content[::-1], version=2)
-        return honest(request, raw.host.stored)
-
-    raw.plays(cut(AFTER), replaced)
-    with pytest.raises(StorageError, match="does not continue the 30000 bytes"):
-        await _streamed(raw)
+    headers: Headers = {**NO_HASH, "Content-Encoding": "aws-chunked,gzip", "Content-Length": str(len(body))}
+    raw.respond_with(altered_response(headers=headers, body=body))
+    await raw.download()
 
 
 @pytest.mark.one_connection
-async def test_206_as_html(raw: Raw) -> None:
-    """A part of another media type is not appended."""
-    raw.tells(NO_HASH)
-    raw.plays(cut(AFTER), part(AFTER, headers={"Content-Type": "text/html"}))
-    await raw.arrives()
-    assert raw.host.ranges == [None, f"bytes={AFTER}-", None]
+async def test_206_with_other_media_type(raw: RawDownloadScenario) -> None:
+    """A partial response with another media type is not appended."""
+    raw.set_headers(NO_HASH)
+    raw.respond_with(
+        truncated_response(AFTER), partial_response(AFTER, headers={"Content-Type": "text/html"})
+    )
+    await raw.download()
+    assert raw.storage.requested_ranges == [None, f"bytes={AFTER}-", None]

@@ -1,4 +1,4 @@
-"""Expiry: a link that has died is replaced once, and the transfer goes on from the byte it has reached."""
+"""Expiry: an expired URL is replaced once, and the transfer continues from the last received byte."""
 
 from __future__ import annotations
 
@@ -6,56 +6,58 @@ import pytest
 
 from packagex_async import Artifact, ExportGoneError, LinkExpiredError, ProgressEvent, StorageError
 from packagex_async.testing import Expired, Status
-from tests.faults.plays import cut, honest, says
-from tests.faults.trial import Raw, Trial
+from tests.faults.responses import correct_response, text_response, truncated_response
+from tests.faults.scenario import DownloadScenario, RawDownloadScenario
 
 AFTER = 30_000
-S3 = says("403 Forbidden", "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
+S3 = text_response(
+    "403 Forbidden", "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+)
 AZURE = (
     "<Error><Code>AuthenticationFailed</Code><AuthenticationErrorDetail>Signature not valid in the specified "
     "time frame: Start [Mon, 01 Jan 2024] - Expiry [Tue, 02 Jan 2024]</AuthenticationErrorDetail></Error>"
 )
-PLAIN = says("403 Forbidden", "<html><h1>403 Forbidden</h1><hr>nginx</html>")
+PLAIN = text_response("403 Forbidden", "<html><h1>403 Forbidden</h1><hr>nginx</html>")
 
 
 @pytest.mark.one_connection
-async def test_s3_access_denied_because_expired(raw: Raw) -> None:
-    """S3's 403 tells of expiry in its message; a fresh link brings the object."""
-    raw.plays(S3)
-    await raw.arrives()
-    assert (raw.retrieved, len(raw.host.requests)) == (2, 2)
-    assert raw.host.requests[0].target != raw.host.requests[1].target
+async def test_s3_access_denied_with_expiry_message(raw: RawDownloadScenario) -> None:
+    """S3 reports expiry in the message of a 403; a new URL succeeds."""
+    raw.respond_with(S3)
+    await raw.download()
+    assert (raw.retrieve_count, len(raw.storage.requests)) == (2, 2)
+    assert raw.storage.requests[0].target != raw.storage.requests[1].target
 
 
-async def test_s3_expired_token(raw: Raw) -> None:
-    """A 400 whose code is `ExpiredToken` is expiry, too."""
-    raw.plays(says("400 Bad Request", "<Error><Code>ExpiredToken</Code></Error>"))
-    await raw.arrives()
+async def test_s3_expired_token(raw: RawDownloadScenario) -> None:
+    """A 400 with the code `ExpiredToken` counts as expiry."""
+    raw.respond_with(text_response("400 Bad Request", "<Error><Code>ExpiredToken</Code></Error>"))
+    await raw.download()
 
 
-async def test_gcs_expired_token(raw: Raw) -> None:
-    """As is Google's, which says so in words."""
+async def test_gcs_expired_token(raw: RawDownloadScenario) -> None:
+    """The response of Google Cloud Storage with the same code counts as expiry."""
     text = "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
-    raw.plays(says("400 Bad Request", text))
-    await raw.arrives()
+    raw.respond_with(text_response("400 Bad Request", text))
+    await raw.download()
 
 
-async def test_azure_out_of_its_time_frame(raw: Raw) -> None:
-    """Azure speaks of a time frame in the detail of a failed authentication."""
-    raw.plays(says("403 Server failed to authenticate the request", AZURE))
-    await raw.arrives()
+async def test_azure_time_frame(raw: RawDownloadScenario) -> None:
+    """Azure reports expiry as a time frame in the detail of a failed authentication."""
+    raw.respond_with(text_response("403 Server failed to authenticate the request", AZURE))
+    await raw.download()
 
 
-async def test_r2_expired_request(raw: Raw) -> None:
-    """R2's code is another one."""
-    raw.plays(says("403 Forbidden", "<Error><Code>ExpiredRequest</Code></Error>"))
-    await raw.arrives()
+async def test_r2_expired_request(raw: RawDownloadScenario) -> None:
+    """R2 uses the code `ExpiredRequest`."""
+    raw.respond_with(text_response("403 Forbidden", "<Error><Code>ExpiredRequest</Code></Error>"))
+    await raw.download()
 
 
-async def test_410_gone(raw: Raw) -> None:
-    """nginx's `secure_link` is often set to answer an outlived link with a bare 410."""
-    raw.plays(says("410 Gone"))
-    await raw.arrives()
+async def test_410_gone(raw: RawDownloadScenario) -> None:
+    """nginx with `secure_link` is often configured to answer expired URLs with 410 and no text."""
+    raw.respond_with(text_response("410 Gone"))
+    await raw.download()
 
 
 @pytest.mark.parametrize(
@@ -68,80 +70,84 @@ async def test_410_gone(raw: Raw) -> None:
         "sv=2024-01-01&se=2024-01-01T00%3A00%3A00Z",
     ],
 )
-async def test_a_plain_403_for_a_link_that_says_it_has_expired(raw: Raw, query: str) -> None:
-    """The refusal tells nothing, but the expiry that stands in the URL has passed."""
+async def test_403_with_expired_url(raw: RawDownloadScenario, query: str) -> None:
+    """A 403 without a reason counts as expiry if the expiry time in the URL has passed."""
     raw.server.query = query
-    raw.plays(PLAIN)
-    await raw.arrives()
-    assert raw.retrieved == 2
+    raw.respond_with(PLAIN)
+    await raw.download()
+    assert raw.retrieve_count == 2
 
 
-async def test_the_hosts_clock_decides(raw: Raw) -> None:
-    """Where the client's clock says the link still lives, the `Date` of the refusal may say otherwise."""
+async def test_server_clock_decides(raw: RawDownloadScenario) -> None:
+    """The `Date` header of the refusal takes precedence over the clock of the client."""
     raw.server.query = "expires=4000000000"
-    raw.plays(says("403 Forbidden", headers={"Date": "Mon, 01 Jan 2125 00:00:00 GMT"}))
-    await raw.arrives()
+    raw.respond_with(text_response("403 Forbidden", headers={"Date": "Mon, 01 Jan 2125 00:00:00 GMT"}))
+    await raw.download()
 
 
-async def test_a_plain_403_for_a_link_that_lives(raw: Raw) -> None:
-    """It is a refusal, and no fresh link is asked for."""
+async def test_403_with_valid_url(raw: RawDownloadScenario) -> None:
+    """A 403 before the expiry time is final, and no new URL is requested."""
     raw.server.query = "expires=4000000000"
-    raw.always(PLAIN)
-    assert (await raw.fails(StorageError)).status == 403
-    assert (raw.retrieved, len(raw.host.requests)) == (1, 1)
+    raw.always_respond_with(PLAIN)
+    assert (await raw.download_error(StorageError)).status == 403
+    assert (raw.retrieve_count, len(raw.storage.requests)) == (1, 1)
 
 
-async def test_access_denied_for_another_reason(raw: Raw) -> None:
-    """A signature that does not match would not match again."""
-    raw.always(says("403 Forbidden", "<Error><Code>SignatureDoesNotMatch</Code></Error>"))
-    assert "SignatureDoesNotMatch" in str(await raw.fails(StorageError))
-    assert len(raw.host.requests) == 1
+async def test_403_with_other_reason(raw: RawDownloadScenario) -> None:
+    """A signature mismatch is final."""
+    raw.always_respond_with(
+        text_response("403 Forbidden", "<Error><Code>SignatureDoesNotMatch</Code></Error>")
+    )
+    assert "SignatureDoesNotMatch" in str(await raw.download_error(StorageError))
+    assert len(raw.storage.requests) == 1
 
 
-async def test_a_fresh_link_that_has_expired_too(raw: Raw) -> None:
-    """A second refusal right after a fresh link is final."""
-    raw.always(S3)
-    await raw.fails(LinkExpiredError)
-    assert (raw.retrieved, len(raw.host.requests)) == (2, 2)
+async def test_expired_twice(raw: RawDownloadScenario) -> None:
+    """A second refusal directly after a new URL is final."""
+    raw.always_respond_with(S3)
+    await raw.download_error(LinkExpiredError)
+    assert (raw.retrieve_count, len(raw.storage.requests)) == (2, 2)
 
 
 @pytest.mark.one_connection
-async def test_a_link_that_dies_within_the_body(raw: Raw) -> None:
-    """The fresh one is asked for the rest only."""
-    raw.plays(cut(AFTER), S3)
-    assert (await raw.arrives()).resumed
-    assert raw.host.ranges == [None, *[f"bytes={AFTER}-"] * 2]
+async def test_expired_within_body(raw: RawDownloadScenario) -> None:
+    """Only the rest is requested from the new URL."""
+    raw.respond_with(truncated_response(AFTER), S3)
+    assert (await raw.download()).resumed
+    assert raw.storage.requested_ranges == [None, *[f"bytes={AFTER}-"] * 2]
 
 
 @pytest.mark.one_connection
-async def test_links_that_die_again_and_again(raw: Raw) -> None:
-    """As long as each brings new bytes, another is asked for."""
-    raw.plays(*[cut(AFTER), S3] * 3)
-    assert (await raw.arrives()).resumed
-    assert raw.retrieved == 1 + 3
+async def test_expired_repeatedly(raw: RawDownloadScenario) -> None:
+    """The URL is renewed again as long as each one delivers new bytes."""
+    raw.respond_with(*[truncated_response(AFTER), S3] * 3)
+    assert (await raw.download()).resumed
+    assert raw.retrieve_count == 1 + 3
 
 
-async def test_one_fresh_export_for_four_artifacts(raw: Raw) -> None:
-    """All links of an export die at once; it is retrieved once for all of them."""
+async def test_one_renewal_for_four_artifacts(raw: RawDownloadScenario) -> None:
+    """All URLs of an export expire together, and the export is retrieved once."""
     content = {artifact.value: raw.content for artifact in Artifact}
     raw.export_id = raw.server.add_export(content=content).id
-    raw.wholes = {artifact: [body] for artifact, body in content.items()}
-    raw.always(lambda request, stored: (S3 if request.link <= 4 else honest)(request, stored))
-    assert len((await raw.report(artifacts=None)).files) == 4
-    assert raw.retrieved == 2
+    raw.versions = {artifact: [body] for artifact, body in content.items()}
+    raw.always_respond_with(
+        lambda request, stored: (S3 if request.url_number <= 4 else correct_response)(request, stored)
+    )
+    assert len((await raw.run(artifacts=None)).files) == 4
+    assert raw.retrieve_count == 2
 
 
-async def test_one_fresh_export_whose_links_read_like_the_old_ones(trial: Trial) -> None:
-    """A link may be signed twice within a second; four artifacts still retrieve the export once."""
+async def test_one_renewal_with_identical_urls(scenario: DownloadScenario) -> None:
+    """New URLs may equal the old ones if signed in the same second; the export is still retrieved once."""
     for artifact in Artifact:
-        trial.server.inject(Expired(artifact=artifact))
-    assert len((await trial.report(artifacts=None)).files) == 4
-    assert trial.retrieved == 2
+        scenario.server.inject(Expired(artifact=artifact))
+    assert len((await scenario.run(artifacts=None)).files) == 4
+    assert scenario.retrieve_count == 2
 
 
-async def test_an_export_that_is_gone_when_retrieved_again(raw: Raw) -> None:
-    """It was deleted meanwhile: no link will ever come, and the error and the last event say so."""
-    raw.plays(S3)
+async def test_export_deleted_before_renewal(raw: RawDownloadScenario) -> None:
+    """`ExportGoneError` is raised, and the last progress event contains it."""
+    raw.respond_with(S3)
     events: list[ProgressEvent] = []
     async with raw.client() as px:
         export = await px.exports.retrieve(raw.export_id, include_csv=True, include_json=True)
@@ -153,40 +159,40 @@ async def test_an_export_that_is_gone_when_retrieved_again(raw: Raw) -> None:
     assert isinstance(events[-1].error, ExportGoneError)
 
 
-async def test_an_artifact_that_is_no_longer_offered(raw: Raw) -> None:
-    """The export is there still, but its fresh copy has no such link."""
-    raw.plays(S3)
+async def test_artifact_missing_after_renewal(raw: RawDownloadScenario) -> None:
+    """The export still exists, but has no URL for the artifact any more: the artifact fails."""
+    raw.respond_with(S3)
     async with raw.client() as px:
         export = await px.exports.retrieve(raw.export_id, include_csv=True, include_json=True)
     raw.server.update_export(raw.export_id, artifacts=())
-    assert "no longer" in str(await raw.fails(LinkExpiredError, export=export))
+    assert "no longer" in str(await raw.download_error(LinkExpiredError, export=export))
 
 
-async def test_an_api_that_is_down_when_a_fresh_link_is_needed(raw: Raw) -> None:
-    """The error says that the link has expired, and why there is no other."""
-    raw.plays(S3)
+async def test_api_unavailable_during_renewal(raw: RawDownloadScenario) -> None:
+    """The error states that the URL has expired and why the renewal failed."""
+    raw.respond_with(S3)
     async with raw.client() as px:
         export = await px.exports.retrieve(raw.export_id, include_csv=True, include_json=True)
     raw.server.inject(Status(503, on="api"), times=None)
-    assert "503" in str(await raw.fails(LinkExpiredError, export=export))
+    assert "503" in str(await raw.download_error(LinkExpiredError, export=export))
 
 
-async def test_404_before_the_object_is_there(raw: Raw) -> None:
-    """A fresh link may lead elsewhere; it is asked for once."""
-    raw.plays(says("404 Not Found"))
-    await raw.arrives()
+async def test_404_once(raw: RawDownloadScenario) -> None:
+    """A 404 causes one renewal, because the new URL may point elsewhere."""
+    raw.respond_with(text_response("404 Not Found"))
+    await raw.download()
 
 
-async def test_404_for_ever(raw: Raw) -> None:
-    """An object that is not behind the fresh link either is missing, which is no expiry."""
-    raw.always(says("404 Not Found"))
-    assert (await raw.fails(StorageError)).status == 404
-    assert len(raw.host.requests) == 2
+async def test_404_always(raw: RawDownloadScenario) -> None:
+    """A 404 for the new URL as well is final, and not reported as expiry."""
+    raw.always_respond_with(text_response("404 Not Found"))
+    assert (await raw.download_error(StorageError)).status == 404
+    assert len(raw.storage.requests) == 2
 
 
-async def test_a_stream_whose_link_has_expired(raw: Raw) -> None:
-    """A stream that has not begun takes the fresh link, too."""
-    raw.plays(S3)
+async def test_stream_with_expired_url(raw: RawDownloadScenario) -> None:
+    """A stream renews its URL before its first byte."""
+    raw.respond_with(S3)
     async with raw.client() as px:
         async with px.exports.stream(raw.export_id, "csv") as body:
             assert b"".join([block async for block in body]) == raw.content

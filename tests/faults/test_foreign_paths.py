@@ -1,4 +1,4 @@
-"""Foreign paths: what stands where our files should be is not followed, not opened and not waited for."""
+"""Foreign paths: other files at the paths of our files are not followed, opened or waited for."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from packagex_async import (
 )
 from packagex_async._sync.manifest import NAME
 from packagex_async.testing import Cut
-from tests.faults.trial import Trial
+from tests.faults.scenario import DownloadScenario
 from tests.support import names
 
-Make = Callable[[Path, Path], None]
+CreatePath = Callable[[Path, Path], None]
 
-KINDS: dict[str, Make] = {
-    "link": lambda path, elsewhere: path.symlink_to(elsewhere),
+KINDS: dict[str, CreatePath] = {
+    "link": lambda path, outside: path.symlink_to(outside),
     "pipe": lambda path, _: os.mkfifo(path),
     "folder": lambda path, _: path.mkdir(),
 }
@@ -36,83 +36,88 @@ LAYOUTS = ["folders", "{resource}/{id}", "{resource}/{id}/{id}"]
 
 
 @pytest.fixture
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of somebody else, outside the directory."""
-    path = tmp_path_factory.mktemp("elsewhere") / "file"
-    path.write_bytes(b"not yours")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Provide a file outside the directory."""
+    path = tmp_path_factory.mktemp("outside") / "file"
+    path.write_bytes(b"other")
     return path
 
 
-def untouched(elsewhere: Path) -> bool:
-    return names(elsewhere.parent) == ["file"] and elsewhere.read_bytes() == b"not yours"
+def is_untouched(outside: Path) -> bool:
+    """Return whether the file outside the directory is unchanged and alone."""
+    return names(outside.parent) == ["file"] and outside.read_bytes() == b"other"
 
 
-async def interrupted(trial: Trial) -> Path:
-    """A run that leaves a part of the CSV; the partial file."""
-    trial.server.inject(Cut(60_000))
-    async with trial.server.client(retry=RetryPolicy(attempts=1)) as px:
+async def leave_partial(scenario: DownloadScenario) -> Path:
+    """Interrupt a download; return the path of its partial file."""
+    scenario.server.inject(Cut(60_000))
+    async with scenario.server.client(retry=RetryPolicy(attempts=1)) as px:
         with pytest.raises(DownloadGroupError):
-            await px.exports.download(trial.export_id, trial.folder, artifacts="csv", resume=True)
-    (part,) = trial.folder.glob(".*.part")
+            await px.exports.download(scenario.export_id, scenario.folder, artifacts="csv", resume=True)
+    (part,) = scenario.folder.glob(".*.part")
     return part
 
 
-async def resumed(trial: Trial) -> DownloadedFile:
-    """The CSV as the next run brings it."""
-    async with trial.client() as px:
-        report = await px.exports.download(trial.export_id, trial.folder, artifacts="csv", resume=True)
+async def resume_download(scenario: DownloadScenario) -> DownloadedFile:
+    """Download the CSV in the next run, and check its content."""
+    async with scenario.client() as px:
+        report = await px.exports.download(scenario.export_id, scenario.folder, artifacts="csv", resume=True)
     file = report.files["csv"]
-    assert file.path.read_bytes() == trial.content
+    assert file.path.read_bytes() == scenario.content
     return file
 
 
-async def synced(trial: Trial, **options: Any) -> dict[str, DownloadReport]:
-    """The reports of a run over all exports, by their ids."""
-    async with trial.client() as px:
-        return {report.export_id: report async for report in px.exports.download_all(trial.folder, **options)}
+async def sync(scenario: DownloadScenario, **options: Any) -> dict[str, DownloadReport]:
+    """Download all exports; return their reports by id."""
+    async with scenario.client() as px:
+        return {
+            report.export_id: report async for report in px.exports.download_all(scenario.folder, **options)
+        }
 
 
-def add_another(trial: Trial) -> str:
-    """A second export that nothing is in the way of."""
-    return trial.server.add_export(content={"csv": b"a,b\n"}).id
+def add_export(scenario: DownloadScenario) -> str:
+    """Add a second export that nothing obstructs; return its id."""
+    return scenario.server.add_export(content={"csv": b"a,b\n"}).id
 
 
 @pytest.mark.one_connection
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("ending", ["", ".json", ".draft", ".claim"])
-async def test_beside_a_partial_file(trial: Trial, elsewhere: Path, kind: str, ending: str) -> None:
-    """It is no partial file and no metadata of ours; the artifact arrives all the same."""
-    part = await interrupted(trial)
+async def test_beside_partial_file(scenario: DownloadScenario, outside: Path, kind: str, ending: str) -> None:
+    """Links, pipes and folders are not used as partial files or metadata, and the artifact arrives."""
+    part = await leave_partial(scenario)
     path = part.with_name(part.name + ending)
     path.unlink(missing_ok=True)
-    KINDS[kind](path, elsewhere)
-    await resumed(trial)
-    assert untouched(elsewhere)
-    # A folder is not removed, for it may hold something.
+    KINDS[kind](path, outside)
+    await resume_download(scenario)
+    assert is_untouched(outside)
+    # A folder is not removed, because it may contain files.
     left = [path.name] if kind == "folder" else []
-    assert names(trial.folder) == sorted([*left, trial.path().name])
+    assert names(scenario.folder) == sorted([*left, scenario.path().name])
 
 
 @pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.parametrize("kind", [*KINDS, "dangling link"])
-async def test_in_place_of_the_manifest(trial: Trial, elsewhere: Path, kind: str, resume: bool) -> None:
-    """Nothing can be written down: an error that names it stops the run before anything is fetched."""
+async def test_at_path_of_manifest(
+    scenario: DownloadScenario, outside: Path, kind: str, resume: bool
+) -> None:
+    """An error that names the path ends the run before anything is downloaded."""
     if kind == "dangling link":
-        (trial.folder / NAME).symlink_to(elsewhere.parent / "absent")
+        (scenario.folder / NAME).symlink_to(outside.parent / "absent")
     else:
-        KINDS[kind](trial.folder / NAME, elsewhere)
+        KINDS[kind](scenario.folder / NAME, outside)
     with pytest.raises(DestinationError, match=f"{NAME} is (a|not a) ") as caught:
-        await synced(trial, resume=resume)
-    assert caught.value.filename == str(trial.folder / NAME)
-    assert untouched(elsewhere)
-    assert names(trial.folder) == [NAME]
+        await sync(scenario, resume=resume)
+    assert caught.value.filename == str(scenario.folder / NAME)
+    assert is_untouched(outside)
+    assert names(scenario.folder) == [NAME]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-async def test_in_place_of_the_target(trial: Trial, overwrite: bool) -> None:
-    """A pipe is not opened: it is replaced if that is asked for, and else an error; the others arrive."""
-    os.mkfifo(trial.path())
-    report = await trial.report(artifacts=None, overwrite=overwrite)
+async def test_pipe_at_target(scenario: DownloadScenario, overwrite: bool) -> None:
+    """A pipe is never opened: with `overwrite` it is replaced, else the artifact fails; the others arrive."""
+    os.mkfifo(scenario.path())
+    report = await scenario.run(artifacts=None, overwrite=overwrite)
     if overwrite:
         assert report.ok
     else:
@@ -121,25 +126,27 @@ async def test_in_place_of_the_target(trial: Trial, overwrite: bool) -> None:
 
 
 @pytest.mark.parametrize("resume", [False, True])
-async def test_in_place_of_a_target_of_many(trial: Trial, resume: bool) -> None:
-    """Only the export that it belongs to has a failure."""
-    other = add_another(trial)
-    os.mkfifo(trial.path())
-    reports = await synced(trial, resume=resume)
+async def test_pipe_at_target_during_sync(scenario: DownloadScenario, resume: bool) -> None:
+    """Only the export of that target fails."""
+    other = add_export(scenario)
+    os.mkfifo(scenario.path())
+    reports = await sync(scenario, resume=resume)
     assert reports[other].ok
-    assert reports[trial.export_id].failures.keys() == ("csv",)
+    assert reports[scenario.export_id].failures.keys() == ("csv",)
 
 
 @pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.parametrize("layout", LAYOUTS)
-async def test_a_link_among_the_folders(trial: Trial, elsewhere: Path, layout: str, resume: bool) -> None:
-    """Nothing is written, read or removed where it leads; other exports go on."""
-    other = add_another(trial)
-    resource = trial.server.exports[0].resource or ""
-    link = trial.folder / (trial.export_id if layout == "folders" else resource)
-    link.symlink_to(elsewhere.parent)
-    (elsewhere.parent / f"{trial.export_id}.csv").write_bytes(trial.content)
-    reports = await synced(trial, layout=layout, resume=resume)
+async def test_link_at_path_of_folder(
+    scenario: DownloadScenario, outside: Path, layout: str, resume: bool
+) -> None:
+    """Nothing is written, read or removed at the target of the link, and other exports arrive."""
+    other = add_export(scenario)
+    resource = scenario.server.exports[0].resource or ""
+    link = scenario.folder / (scenario.export_id if layout == "folders" else resource)
+    link.symlink_to(outside.parent)
+    (outside.parent / f"{scenario.export_id}.csv").write_bytes(scenario.content)
+    reports = await sync(scenario, layout=layout, resume=resume)
     for report in reports.values():
         if layout == "folders" and report.export_id == other:
             assert report.ok
@@ -148,54 +155,56 @@ async def test_a_link_among_the_folders(trial: Trial, elsewhere: Path, layout: s
         for failure in report.failures:
             assert isinstance(failure, DestinationError)
             assert (failure.errno, f"{link} is a symbolic link" in str(failure)) == (errno.ELOOP, True)
-    assert names(elsewhere.parent) == sorted(["file", f"{trial.export_id}.csv"])
+    assert names(outside.parent) == sorted(["file", f"{scenario.export_id}.csv"])
     assert link.is_symlink()
 
 
 @pytest.mark.parametrize("resume", [False, True])
-async def test_a_file_among_the_folders(trial: Trial, resume: bool) -> None:
-    """It stays; the export whose folder it should be has the failure, and no other."""
-    other = add_another(trial)
-    (trial.folder / trial.export_id).write_bytes(b"not yours")
-    reports = await synced(trial, layout="folders", resume=resume)
+async def test_file_at_path_of_folder(scenario: DownloadScenario, resume: bool) -> None:
+    """The file stays, and only the export of that folder fails."""
+    other = add_export(scenario)
+    (scenario.folder / scenario.export_id).write_bytes(b"other")
+    reports = await sync(scenario, layout="folders", resume=resume)
     assert reports[other].ok
-    assert len(reports[trial.export_id].failures) == 4
-    for failure in reports[trial.export_id].failures:
+    assert len(reports[scenario.export_id].failures) == 4
+    for failure in reports[scenario.export_id].failures:
         assert isinstance(failure, DestinationError)
         assert failure.errno == errno.ENOTDIR
-    assert (trial.folder / trial.export_id).read_bytes() == b"not yours"
+    assert (scenario.folder / scenario.export_id).read_bytes() == b"other"
 
 
-async def test_a_link_that_appears_during_the_download(trial: Trial, elsewhere: Path) -> None:
-    """It is not followed, either, when the folder is made or the file is put in its place."""
+async def test_link_appears_during_download(scenario: DownloadScenario, outside: Path) -> None:
+    """A link is not followed when the folder is created or the file is moved into it."""
 
-    def lead_out(event: ProgressEvent) -> None:
-        folder = trial.folder / trial.export_id
+    def replace_folder(event: ProgressEvent) -> None:
+        folder = scenario.folder / scenario.export_id
         if event.kind is ProgressKind.STARTED and not folder.is_symlink():
-            folder.symlink_to(elsewhere.parent)
+            folder.symlink_to(outside.parent)
 
-    (report,) = (await synced(trial, layout="folders", on_progress=lead_out, concurrency=1)).values()
+    (report,) = (await sync(scenario, layout="folders", on_progress=replace_folder, concurrency=1)).values()
     assert len(report.failures) == 4
-    assert untouched(elsewhere)
+    assert is_untouched(outside)
 
 
-async def test_the_directory_itself_is_a_link(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The caller has named it: it is followed."""
+async def test_directory_is_link(
+    scenario: DownloadScenario, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A link that the caller passes as the directory is followed."""
     real = tmp_path_factory.mktemp("real")
-    trial.folder /= "link"
-    trial.folder.symlink_to(real)
-    reports = await synced(trial, layout="folders")
-    assert reports[trial.export_id].ok
-    assert json.loads((real / NAME).read_text().splitlines()[0])["path"].startswith(trial.export_id)
+    scenario.folder /= "link"
+    scenario.folder.symlink_to(real)
+    reports = await sync(scenario, layout="folders")
+    assert reports[scenario.export_id].ok
+    assert json.loads((real / NAME).read_text().splitlines()[0])["path"].startswith(scenario.export_id)
 
 
 @pytest.mark.parametrize("resume", [False, True])
-async def test_the_directory_is_a_file(trial: Trial, resume: bool) -> None:
-    """Each artifact fails with the path; a run over all exports is stopped by it."""
-    trial.folder /= "file"
-    trial.folder.write_bytes(b"not yours")
-    report = await trial.report(artifacts=None, resume=resume)
+async def test_directory_is_file(scenario: DownloadScenario, resume: bool) -> None:
+    """Each artifact fails with the path in the error; `download_all` is ended by the same error."""
+    scenario.folder /= "file"
+    scenario.folder.write_bytes(b"other")
+    report = await scenario.run(artifacts=None, resume=resume)
     assert [getattr(failure, "errno", None) for failure in report.failures] == [errno.ENOTDIR] * 4
-    with pytest.raises(DestinationError, match=f"{trial.folder} is not a directory"):
-        await synced(trial, resume=resume)
-    assert trial.folder.read_bytes() == b"not yours"
+    with pytest.raises(DestinationError, match=f"{scenario.folder} is not a directory"):
+        await sync(scenario, resume=resume)
+    assert scenario.folder.read_bytes() == b"other"

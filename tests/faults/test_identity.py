@@ -1,4 +1,4 @@
-"""Identity: bytes of two objects never meet in one file."""
+"""Identity: a file never contains bytes of two objects."""
 
 from __future__ import annotations
 
@@ -7,120 +7,133 @@ import random
 import pytest
 
 from packagex_async import ChecksumError
-from tests.faults.host import Play, Request, Sent, Stored
-from tests.faults.plays import NO_HASH, NONE, Headers, but, cut, part
-from tests.faults.trial import Raw
+from tests.faults.responses import (
+    NO_HASH,
+    NO_HEADERS,
+    Headers,
+    altered_response,
+    partial_response,
+    truncated_response,
+)
+from tests.faults.scenario import RawDownloadScenario
+from tests.faults.storage_server import Request, Responder, ServerAction, StoredObject
 
 AFTER = 30_000
 OTHER = random.Random("other").randbytes(100_000)
-"""As long as the object."""
+"""Another content of the same length."""
 
 SAME = {"ETag": '"same"', "x-goog-generation": "1"}
 
 
-async def test_an_object_replaced_between_tries(raw: Raw) -> None:
-    """`If-Range` no longer holds, so the new object comes whole, and is what the file holds."""
-    raw.plays(cut(AFTER), _replaced(raw, OTHER))
-    file = await raw.arrives()
+async def test_object_replaced_between_attempts(raw: RawDownloadScenario) -> None:
+    """`If-Range` does not match any more, so the new object is received from its first byte."""
+    raw.respond_with(truncated_response(AFTER), _replace_object(raw, OTHER))
+    file = await raw.download()
     assert (file.resumed, file.path.read_bytes() == OTHER) == (False, True)
 
 
-async def test_an_object_replaced_by_a_shorter_one(raw: Raw) -> None:
-    """One that ends before the byte asked for is fetched whole."""
-    raw.plays(cut(AFTER), _replaced(raw, OTHER[:50]))
-    assert (await raw.arrives()).size == 50
+async def test_object_replaced_by_shorter_one(raw: RawDownloadScenario) -> None:
+    """A new object that is shorter than the received bytes is downloaded from its first byte."""
+    raw.respond_with(truncated_response(AFTER), _replace_object(raw, OTHER[:50]))
+    assert (await raw.download()).size == 50
 
 
-async def test_an_object_replaced_again_and_again(raw: Raw) -> None:
-    """Whichever is whole at last is what the file holds."""
-    raw.plays(cut(AFTER), _replaced(raw, OTHER, AFTER), _replaced(raw, OTHER[::-1], AFTER))
-    assert (await raw.arrives()).path.read_bytes() == OTHER[::-1]
+async def test_object_replaced_repeatedly(raw: RawDownloadScenario) -> None:
+    """The file contains the version that was received completely."""
+    raw.respond_with(
+        truncated_response(AFTER),
+        _replace_object(raw, OTHER, AFTER),
+        _replace_object(raw, OTHER[::-1], AFTER),
+    )
+    assert (await raw.download()).path.read_bytes() == OTHER[::-1]
 
 
-async def test_another_etag_on_a_206(raw: Raw) -> None:
-    """A host that ignores `If-Range` and goes on with another object is found out by its ETag."""
-    raw.tells(NO_HASH)
-    raw.plays(cut(AFTER), _follows(raw, OTHER, NO_HASH))
-    assert not (await raw.arrives()).resumed
+async def test_206_with_other_etag(raw: RawDownloadScenario) -> None:
+    """A host that ignores `If-Range` and sends another object is detected by the ETag."""
+    raw.set_headers(NO_HASH)
+    raw.respond_with(truncated_response(AFTER), _continue_with(raw, OTHER, NO_HASH))
+    assert not (await raw.download()).resumed
 
 
-async def test_another_generation_on_a_206(raw: Raw) -> None:
-    """Without ETags, the generation tells."""
-    raw.tells({"ETag": None})
-    raw.plays(cut(AFTER), _follows(raw, OTHER, {"ETag": None}))
-    assert (await raw.arrives()).attempts == 2
+async def test_206_with_other_generation(raw: RawDownloadScenario) -> None:
+    """Without ETags, the generation is compared."""
+    raw.set_headers({"ETag": None})
+    raw.respond_with(truncated_response(AFTER), _continue_with(raw, OTHER, {"ETag": None}))
+    assert (await raw.download()).attempts == 2
 
 
-async def test_another_date_on_a_206(raw: Raw) -> None:
-    """Without ETags and generations, the date tells."""
-    raw.tells({"ETag": None, "x-goog-generation": None})
-    raw.plays(cut(AFTER), _follows(raw, OTHER, {"ETag": None, "x-goog-generation": None}))
-    assert (await raw.arrives()).attempts == 2
+async def test_206_with_other_date(raw: RawDownloadScenario) -> None:
+    """Without ETags and generations, `Last-Modified` is compared."""
+    raw.set_headers({"ETag": None, "x-goog-generation": None})
+    raw.respond_with(
+        truncated_response(AFTER), _continue_with(raw, OTHER, {"ETag": None, "x-goog-generation": None})
+    )
+    assert (await raw.download()).attempts == 2
 
 
 @pytest.mark.one_connection
 @pytest.mark.parametrize("tag", [None, 'W/"1"', "", "unquoted"])
-async def test_no_strong_etag_on_a_206(raw: Raw, tag: str | None) -> None:
-    """Where the first answer bore a strong ETag, a part that does not is of another object."""
-    raw.plays(cut(AFTER), part(AFTER, headers={"ETag": tag}))
-    await raw.arrives()
-    assert raw.host.ranges == [None, f"bytes={AFTER}-", None]
+async def test_206_without_strong_etag(raw: RawDownloadScenario, tag: str | None) -> None:
+    """After a response with a strong ETag, a partial response without it is refused."""
+    raw.respond_with(truncated_response(AFTER), partial_response(AFTER, headers={"ETag": tag}))
+    await raw.download()
+    assert raw.storage.requested_ranges == [None, f"bytes={AFTER}-", None]
 
 
 @pytest.mark.one_connection
-async def test_other_bytes_under_the_same_etag(raw: Raw) -> None:
-    """The hash of the whole condemns the mixture; what is fetched from zero stands."""
-    raw.plays(cut(AFTER, headers=SAME), _follows(raw, OTHER, SAME))
-    file = await raw.arrives()
+async def test_other_bytes_with_same_etag(raw: RawDownloadScenario) -> None:
+    """The hash of the complete file reveals the mixture, and the object is downloaded from zero."""
+    raw.respond_with(truncated_response(AFTER, headers=SAME), _continue_with(raw, OTHER, SAME))
+    file = await raw.download()
     assert (file.attempts, file.verified) == (3, "checksum")
 
 
 @pytest.mark.one_connection
-async def test_other_bytes_under_the_same_etag_for_ever(raw: Raw) -> None:
-    """Refetched once, then it is an error; the mixture is never published."""
+async def test_other_bytes_with_same_etag_always(raw: RawDownloadScenario) -> None:
+    """After one repetition the download fails, and the mixture is never published."""
     for content in (OTHER, OTHER[::-1]):
-        raw.plays(cut(AFTER, headers=SAME), _follows(raw, content, SAME))
-    await raw.fails(ChecksumError)
+        raw.respond_with(truncated_response(AFTER, headers=SAME), _continue_with(raw, content, SAME))
+    await raw.download_error(ChecksumError)
 
 
-async def test_an_etag_that_looks_like_a_hash(raw: Raw) -> None:
-    """It is a name and nothing else: the bytes are not measured by it."""
-    raw.tells({"ETag": f'"{"0" * 32}"', **NO_HASH})
-    assert (await raw.arrives()).verified == "length"
+async def test_etag_that_looks_like_hash(raw: RawDownloadScenario) -> None:
+    """An ETag is not used as a hash of the content."""
+    raw.set_headers({"ETag": f'"{"0" * 32}"', **NO_HASH})
+    assert (await raw.download()).verified == "length"
 
 
-async def test_a_hash_on_a_206(raw: Raw) -> None:
-    """It may be the part's: the whole is held against the hash it came with, and no other."""
-    part_hash = Stored.of(raw.content[AFTER:]).headers["x-goog-hash"]
-    raw.plays(cut(AFTER), part(AFTER, headers={"x-goog-hash": part_hash}))
-    file = await raw.arrives()
+async def test_206_with_hash(raw: RawDownloadScenario) -> None:
+    """A hash in a partial response may be the hash of the part, so it is ignored."""
+    part_hash = StoredObject.of(raw.content[AFTER:]).headers["x-goog-hash"]
+    raw.respond_with(truncated_response(AFTER), partial_response(AFTER, headers={"x-goog-hash": part_hash}))
+    file = await raw.download()
     assert (file.resumed, file.verified) == (True, "checksum")
 
 
 @pytest.mark.one_connection
-async def test_an_etag_that_needs_its_exact_spelling(raw: Raw) -> None:
-    """`If-Range` sends it back as it came."""
-    raw.tells({"ETag": "\"a:b%2F,; 'x'\""})
-    raw.plays(cut(AFTER))
-    assert (await raw.arrives()).resumed
-    assert raw.host.requests[1].headers["If-Range"] == "\"a:b%2F,; 'x'\""
+async def test_etag_with_special_characters(raw: RawDownloadScenario) -> None:
+    """`If-Range` contains the ETag exactly as received."""
+    raw.set_headers({"ETag": "\"a:b%2F,; 'x'\""})
+    raw.respond_with(truncated_response(AFTER))
+    assert (await raw.download()).resumed
+    assert raw.storage.requests[1].headers["If-Range"] == "\"a:b%2F,; 'x'\""
 
 
-def _replaced(raw: Raw, content: bytes, after: int | None = None) -> Play:
-    """The object is replaced; an honest answer, cut `after` bytes, is of the new one."""
+def _replace_object(raw: RawDownloadScenario, content: bytes, size: int | None = None) -> Responder:
+    """Replace the object, then respond with the new one, truncated to `size` bytes."""
 
-    def play(request: Request, _: Stored) -> Sent:
-        raw.stores(content, version=len(raw.wholes["csv"]) + 1)
-        return (but() if after is None else cut(after))(request, raw.host.stored)
+    def respond(request: Request, _: StoredObject) -> ServerAction:
+        raw.replace_object(content, version=len(raw.versions["csv"]) + 1)
+        return (altered_response() if size is None else truncated_response(size))(request, raw.storage.stored)
 
-    return play
+    return respond
 
 
-def _follows(raw: Raw, content: bytes, headers: Headers = NONE) -> Play:
-    """The object is replaced, and the new one's bytes are sent from where the old one's broke off."""
+def _continue_with(raw: RawDownloadScenario, content: bytes, headers: Headers = NO_HEADERS) -> Responder:
+    """Replace the object, then send the bytes of the new one from the requested offset on."""
 
-    def play(request: Request, _: Stored) -> Sent:
-        raw.stores(content, version=len(raw.wholes["csv"]) + 1)
-        return part(AFTER, headers=headers)(request, raw.host.stored)
+    def respond(request: Request, _: StoredObject) -> ServerAction:
+        raw.replace_object(content, version=len(raw.versions["csv"]) + 1)
+        return partial_response(AFTER, headers=headers)(request, raw.storage.stored)
 
-    return play
+    return respond

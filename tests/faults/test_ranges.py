@@ -1,215 +1,233 @@
-"""Ranges: a transfer goes on from its last byte only where what follows is known to follow."""
+"""Ranges: a transfer resumes from its last byte only if the response is known to continue the same object."""
 
 from __future__ import annotations
 
 import pytest
 
 from packagex_async import RetryPolicy, StorageError
-from tests.faults.host import Request, Sent, Stored
-from tests.faults.plays import NO_HASH, but, cut, part, says, whole
-from tests.faults.trial import Raw
+from tests.faults.responses import (
+    NO_HASH,
+    altered_response,
+    full_response,
+    partial_response,
+    text_response,
+    truncated_response,
+)
+from tests.faults.scenario import RawDownloadScenario
+from tests.faults.storage_server import Request, ServerAction, StoredObject
 
 AFTER = 30_000
-GO_ON = [None, f"bytes={AFTER}-"]
-START_AGAIN = [*GO_ON, None]
+RESUMED = [None, f"bytes={AFTER}-"]
+RESTARTED = [*RESUMED, None]
 
 
 @pytest.mark.one_connection
-async def test_a_cut_body_is_resumed_from_its_last_byte(raw: Raw) -> None:
-    """The rest is asked for with `Range` and `If-Range`, and no byte is fetched twice."""
-    raw.plays(cut(AFTER))
-    file = await raw.arrives()
+async def test_resume_from_last_byte(raw: RawDownloadScenario) -> None:
+    """The rest is requested with `Range` and `If-Range`, and no byte is downloaded twice."""
+    raw.respond_with(truncated_response(AFTER))
+    file = await raw.download()
     assert (file.attempts, file.resumed, file.verified) == (2, True, "checksum")
-    assert raw.host.ranges == GO_ON
-    assert raw.host.requests[1].headers["If-Range"] == raw.host.stored.headers["ETag"]
+    assert raw.storage.requested_ranges == RESUMED
+    assert raw.storage.requests[1].headers["If-Range"] == raw.storage.stored.headers["ETag"]
 
 
 @pytest.mark.one_connection
-async def test_only_the_last_byte_is_missing(raw: Raw) -> None:
-    """One byte is asked for, and one byte comes."""
-    raw.plays(cut(len(raw.content) - 1))
-    await raw.arrives()
-    assert raw.host.ranges == [None, f"bytes={len(raw.content) - 1}-"]
+async def test_resume_of_last_byte(raw: RawDownloadScenario) -> None:
+    """One byte is requested and received."""
+    raw.respond_with(truncated_response(len(raw.content) - 1))
+    await raw.download()
+    assert raw.storage.requested_ranges == [None, f"bytes={len(raw.content) - 1}-"]
 
 
 @pytest.mark.one_connection
-async def test_a_body_cut_again_and_again(raw: Raw) -> None:
-    """Tries that bring new bytes are not counted against the policy."""
+async def test_repeated_interruptions(raw: RawDownloadScenario) -> None:
+    """Attempts that receive new bytes do not count towards `RetryPolicy.attempts`."""
     raw.options["retry"] = RetryPolicy(attempts=2, wait_initial=0)
-    raw.plays(*[cut(7_000)] * 12)
-    assert (await raw.arrives()).attempts == 13
-    assert raw.host.ranges == [None, *(f"bytes={7_000 * times}-" for times in range(1, 13))]
+    raw.respond_with(*[truncated_response(7_000)] * 12)
+    assert (await raw.download()).attempts == 13
+    assert raw.storage.requested_ranges == [None, *(f"bytes={7_000 * times}-" for times in range(1, 13))]
 
 
 @pytest.mark.one_connection
-async def test_a_resume_that_is_refused_for_a_while(raw: Raw) -> None:
-    """A 503 between the two halves costs a try, not the bytes already here."""
-    raw.plays(cut(AFTER), says("503 Service Unavailable"))
-    assert (await raw.arrives()).resumed
-    assert raw.host.ranges == [*GO_ON, f"bytes={AFTER}-"]
+async def test_503_during_resume(raw: RawDownloadScenario) -> None:
+    """A 503 between two parts costs an attempt, but no received byte."""
+    raw.respond_with(truncated_response(AFTER), text_response("503 Service Unavailable"))
+    assert (await raw.download()).resumed
+    assert raw.storage.requested_ranges == [*RESUMED, f"bytes={AFTER}-"]
 
 
 @pytest.mark.one_connection
-async def test_200_to_a_range(raw: Raw) -> None:
-    """A host that ignores `Range` sends the whole, which starts from zero and is not appended."""
-    raw.plays(cut(AFTER), whole())
-    assert not (await raw.arrives()).resumed
-    assert raw.host.ranges == GO_ON
+async def test_200_for_range(raw: RawDownloadScenario) -> None:
+    """A host that ignores `Range` sends the complete object, which is not appended."""
+    raw.respond_with(truncated_response(AFTER), full_response())
+    assert not (await raw.download()).resumed
+    assert raw.storage.requested_ranges == RESUMED
 
 
 @pytest.mark.one_connection
-async def test_206_that_starts_earlier(raw: Raw) -> None:
-    """A part from before the byte asked for is not appended."""
-    raw.plays(cut(AFTER), part(AFTER - 1))
-    assert not (await raw.arrives()).resumed
-    assert raw.host.ranges == START_AGAIN
+async def test_206_with_earlier_start(raw: RawDownloadScenario) -> None:
+    """A part that starts before the requested byte is not appended."""
+    raw.respond_with(truncated_response(AFTER), partial_response(AFTER - 1))
+    assert not (await raw.download()).resumed
+    assert raw.storage.requested_ranges == RESTARTED
 
 
 @pytest.mark.one_connection
-async def test_206_that_starts_later(raw: Raw) -> None:
-    """A part from behind the byte asked for leaves no hole."""
-    raw.plays(cut(AFTER), part(AFTER + 1))
-    await raw.arrives()
-    assert raw.host.ranges == START_AGAIN
+async def test_206_with_later_start(raw: RawDownloadScenario) -> None:
+    """A part that starts after the requested byte is not appended."""
+    raw.respond_with(truncated_response(AFTER), partial_response(AFTER + 1))
+    await raw.download()
+    assert raw.storage.requested_ranges == RESTARTED
 
 
 @pytest.mark.one_connection
-async def test_206_that_says_one_start_and_sends_another(raw: Raw) -> None:
-    """Where only the hash can tell, it does: the bytes are refetched from zero."""
-    raw.plays(cut(AFTER), but(body=raw.content[AFTER - 1 : -1]))
-    file = await raw.arrives()
+async def test_206_with_wrong_bytes(raw: RawDownloadScenario) -> None:
+    """The hash reveals bytes that do not match `Content-Range`; the object is downloaded from zero."""
+    raw.respond_with(truncated_response(AFTER), altered_response(body=raw.content[AFTER - 1 : -1]))
+    file = await raw.download()
     assert (file.attempts, file.resumed) == (3, False)
 
 
 @pytest.mark.one_connection
 @pytest.mark.parametrize("total", ["100001", "99999", "*"])
-async def test_206_of_another_total(raw: Raw, total: str) -> None:
-    """A part of an object that has another length, or none, is not appended."""
-    raw.plays(cut(AFTER), part(AFTER, headers={"Content-Range": f"bytes {AFTER}-99999/{total}"}))
-    await raw.arrives()
-    assert raw.host.ranges == START_AGAIN
+async def test_206_with_other_total(raw: RawDownloadScenario, total: str) -> None:
+    """A part of an object with another length, or an unknown one, is not appended."""
+    raw.respond_with(
+        truncated_response(AFTER),
+        partial_response(AFTER, headers={"Content-Range": f"bytes {AFTER}-99999/{total}"}),
+    )
+    await raw.download()
+    assert raw.storage.requested_ranges == RESTARTED
 
 
 @pytest.mark.one_connection
-async def test_206_without_content_range(raw: Raw) -> None:
-    """A part that does not say which is not appended."""
-    raw.plays(cut(AFTER), part(AFTER, headers={"Content-Range": None}))
-    await raw.arrives()
-    assert raw.host.ranges == START_AGAIN
+async def test_206_without_content_range(raw: RawDownloadScenario) -> None:
+    """A part without `Content-Range` is not appended."""
+    raw.respond_with(truncated_response(AFTER), partial_response(AFTER, headers={"Content-Range": None}))
+    await raw.download()
+    assert raw.storage.requested_ranges == RESTARTED
 
 
 @pytest.mark.one_connection
 @pytest.mark.parametrize(
     "span", [f"bytes {AFTER}-{AFTER - 1}/100000", f"items {AFTER}-99999/100000", "bytes", f"bytes {AFTER}-"]
 )
-async def test_206_with_a_content_range_of_no_sense(raw: Raw, span: str) -> None:
-    """A range that is reversed, in other units or incomplete is none."""
-    raw.plays(cut(AFTER), part(AFTER, headers={"Content-Range": span}))
-    await raw.arrives()
-    assert raw.host.ranges == START_AGAIN
+async def test_206_with_invalid_content_range(raw: RawDownloadScenario, span: str) -> None:
+    """A range that is reversed, in other units or incomplete is invalid."""
+    raw.respond_with(truncated_response(AFTER), partial_response(AFTER, headers={"Content-Range": span}))
+    await raw.download()
+    assert raw.storage.requested_ranges == RESTARTED
 
 
 @pytest.mark.one_connection
-async def test_206_that_is_shorter_than_asked_for(raw: Raw) -> None:
-    """What it brings is kept, and the rest asked for."""
-    raw.plays(cut(AFTER), part(AFTER, 2 * AFTER - 1))
-    assert (await raw.arrives()).resumed
-    assert raw.host.ranges == [*GO_ON, f"bytes={2 * AFTER}-"]
+async def test_206_shorter_than_requested(raw: RawDownloadScenario) -> None:
+    """The received bytes are kept, and the rest is requested."""
+    raw.respond_with(truncated_response(AFTER), partial_response(AFTER, 2 * AFTER - 1))
+    assert (await raw.download()).resumed
+    assert raw.storage.requested_ranges == [*RESUMED, f"bytes={2 * AFTER}-"]
 
 
 @pytest.mark.one_connection
-async def test_206_with_more_than_it_says(raw: Raw) -> None:
-    """Bytes beyond the end of the object condemn the transfer, which starts anew."""
+async def test_206_longer_than_declared(raw: RawDownloadScenario) -> None:
+    """Bytes beyond the end of the object cause a new download from zero."""
     surplus = raw.content[AFTER:] + b"surplus"
-    raw.plays(cut(AFTER), but(body=surplus, headers={"Content-Length": str(len(surplus))}))
-    assert not (await raw.arrives()).resumed
+    raw.respond_with(
+        truncated_response(AFTER),
+        altered_response(body=surplus, headers={"Content-Length": str(len(surplus))}),
+    )
+    assert not (await raw.download()).resumed
 
 
 @pytest.mark.one_connection
-async def test_multipart_byteranges(raw: Raw) -> None:
-    """A multipart body is no part of the object."""
+async def test_multipart_byteranges(raw: RawDownloadScenario) -> None:
+    """A multipart body is not appended."""
     kind = {"Content-Type": "multipart/byteranges; boundary=b", "Content-Range": None}
-    raw.plays(cut(AFTER), part(AFTER, headers=kind))
-    await raw.arrives()
-    assert raw.host.ranges == START_AGAIN
+    raw.respond_with(truncated_response(AFTER), partial_response(AFTER, headers=kind))
+    await raw.download()
+    assert raw.storage.requested_ranges == RESTARTED
 
 
 @pytest.mark.one_connection
-async def test_206_that_is_compressed(raw: Raw) -> None:
-    """A part of something compressed does not follow plain bytes."""
-    raw.plays(cut(AFTER), part(AFTER, headers={"Content-Encoding": "gzip"}))
-    await raw.arrives()
-    assert raw.host.ranges == START_AGAIN
+async def test_206_with_encoding(raw: RawDownloadScenario) -> None:
+    """An encoded part is not appended to plain bytes."""
+    raw.respond_with(truncated_response(AFTER), partial_response(AFTER, headers={"Content-Encoding": "gzip"}))
+    await raw.download()
+    assert raw.storage.requested_ranges == RESTARTED
 
 
 @pytest.mark.one_connection
-@pytest.mark.parametrize("told", ["bytes */100000", None, "nonsense"])
-async def test_416_to_a_resume(raw: Raw, told: str | None) -> None:
-    """Whatever total it tells, or none: the partial never wedges, the object is refetched once, whole."""
-    raw.plays(cut(AFTER), says("416 Range Not Satisfiable", headers={"Content-Range": told}))
-    await raw.arrives()
-    assert raw.host.ranges == START_AGAIN
+@pytest.mark.parametrize("content_range", ["bytes */100000", None, "nonsense"])
+async def test_416_for_resume(raw: RawDownloadScenario, content_range: str | None) -> None:
+    """Whatever total the response contains, the object is downloaded once from zero."""
+    raw.respond_with(
+        truncated_response(AFTER),
+        text_response("416 Range Not Satisfiable", headers={"Content-Range": content_range}),
+    )
+    await raw.download()
+    assert raw.storage.requested_ranges == RESTARTED
 
 
-async def test_a_range_beyond_the_end(raw: Raw) -> None:
-    """An object that was replaced by one shorter than the requested offset is fetched whole."""
+async def test_range_beyond_end(raw: RawDownloadScenario) -> None:
+    """An object that was replaced by a shorter one is downloaded from zero."""
 
-    def replaced(request: Request, stored: Stored) -> Sent:
-        raw.stores(b"short", version=2)
-        return says("416 Range Not Satisfiable", headers={"Content-Range": "bytes */5"})(request, stored)
+    def replaced(request: Request, stored: StoredObject) -> ServerAction:
+        raw.replace_object(b"short", version=2)
+        return text_response("416 Range Not Satisfiable", headers={"Content-Range": "bytes */5"})(
+            request, stored
+        )
 
-    raw.plays(cut(AFTER), replaced)
-    assert (await raw.arrives()).size == 5
-
-
-async def test_416_to_the_first_request(raw: Raw) -> None:
-    """Nobody asked for a range: it is an error, and final."""
-    raw.always(says("416 Range Not Satisfiable"))
-    assert (await raw.fails(StorageError)).status == 416
+    raw.respond_with(truncated_response(AFTER), replaced)
+    assert (await raw.download()).size == 5
 
 
-async def test_206_to_the_first_request(raw: Raw) -> None:
-    """A part that nobody asked for is not taken for the whole."""
-    raw.always(part(0))
-    assert (await raw.fails(StorageError)).status == 206
+async def test_416_for_first_request(raw: RawDownloadScenario) -> None:
+    """A 416 for a request without a range is final."""
+    raw.always_respond_with(text_response("416 Range Not Satisfiable"))
+    assert (await raw.download_error(StorageError)).status == 416
 
 
-async def test_a_weak_etag(raw: Raw) -> None:
-    """It names no bytes: date, length and hash must vouch for them, and no `If-Range` is sent."""
-    raw.tells({"ETag": 'W/"1"', "x-goog-generation": None})
-    raw.plays(cut(AFTER))
-    assert (await raw.arrives()).resumed
-    assert "If-Range" not in raw.host.requests[1].headers
+async def test_206_for_first_request(raw: RawDownloadScenario) -> None:
+    """A partial response to a request without a range is an error."""
+    raw.always_respond_with(partial_response(0))
+    assert (await raw.download_error(StorageError)).status == 206
+
+
+async def test_weak_etag(raw: RawDownloadScenario) -> None:
+    """A weak ETag is not sent as `If-Range`; date, length and hash confirm the object."""
+    raw.set_headers({"ETag": 'W/"1"', "x-goog-generation": None})
+    raw.respond_with(truncated_response(AFTER))
+    assert (await raw.download()).resumed
+    assert "If-Range" not in raw.storage.requests[1].headers
 
 
 @pytest.mark.one_connection
-async def test_a_generation_and_a_hash(raw: Raw) -> None:
-    """Without an ETag, Google's generation names the content."""
-    raw.tells({"ETag": None, "Last-Modified": None})
-    raw.plays(cut(AFTER))
-    assert (await raw.arrives()).resumed
+async def test_generation_with_hash(raw: RawDownloadScenario) -> None:
+    """Without an ETag, the generation identifies the object."""
+    raw.set_headers({"ETag": None, "Last-Modified": None})
+    raw.respond_with(truncated_response(AFTER))
+    assert (await raw.download()).resumed
 
 
-async def test_a_date_and_a_hash(raw: Raw) -> None:
-    """Without ETag and generation, `Last-Modified` will do where a hash checks the whole."""
-    raw.tells({"ETag": None, "x-goog-generation": None})
-    raw.plays(cut(AFTER))
-    assert (await raw.arrives()).resumed
+async def test_date_with_hash(raw: RawDownloadScenario) -> None:
+    """Without an ETag and a generation, `Last-Modified` is enough if a hash is declared."""
+    raw.set_headers({"ETag": None, "x-goog-generation": None})
+    raw.respond_with(truncated_response(AFTER))
+    assert (await raw.download()).resumed
 
 
 @pytest.mark.parametrize("name", ["Last-Modified", "x-goog-generation"])
-async def test_a_date_or_a_generation_without_a_hash(raw: Raw, name: str) -> None:
-    """Nothing would check the whole, so that it starts from zero."""
-    raw.tells({"ETag": None, "Last-Modified": None, "x-goog-generation": None, **NO_HASH, name: "7"})
-    raw.plays(cut(AFTER))
-    file = await raw.arrives()
+async def test_date_or_generation_without_hash(raw: RawDownloadScenario, name: str) -> None:
+    """Without a hash, a date or a generation is not enough: the transfer starts from zero."""
+    raw.set_headers({"ETag": None, "Last-Modified": None, "x-goog-generation": None, **NO_HASH, name: "7"})
+    raw.respond_with(truncated_response(AFTER))
+    file = await raw.download()
     assert (file.resumed, file.verified) == (False, "length")
-    assert raw.host.ranges == [None, None]
+    assert raw.storage.requested_ranges == [None, None]
 
 
-async def test_nothing_that_names_the_content(raw: Raw) -> None:
-    """A hash alone is no identity: the transfer starts from zero."""
-    raw.tells({"ETag": None, "Last-Modified": None, "x-goog-generation": None})
-    raw.plays(cut(AFTER))
-    assert not (await raw.arrives()).resumed
-    assert raw.host.ranges == [None, None]
+async def test_hash_without_validators(raw: RawDownloadScenario) -> None:
+    """A hash alone does not identify the object: the transfer starts from zero."""
+    raw.set_headers({"ETag": None, "Last-Modified": None, "x-goog-generation": None})
+    raw.respond_with(truncated_response(AFTER))
+    assert not (await raw.download()).resumed
+    assert raw.storage.requested_ranges == [None, None]

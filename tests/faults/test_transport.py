@@ -1,4 +1,4 @@
-"""Transport: connections that are refused, reset, half closed or closed without a farewell."""
+"""Transport: connections that are refused, reset or closed early, and TLS failures."""
 
 from __future__ import annotations
 
@@ -15,124 +15,131 @@ import trustme
 
 from packagex_async import RetryPolicy, StorageUnreachableError
 from packagex_async.testing import Refuse
-from tests.faults.host import Answer, Ending, Host, Request, Stored
-from tests.faults.plays import NO_HASH, but, cut, honest
-from tests.faults.trial import Raw, Trial
+from tests.faults.responses import NO_HASH, altered_response, correct_response, truncated_response
+from tests.faults.scenario import DownloadScenario, RawDownloadScenario
+from tests.faults.storage_server import ConnectionEnd, RawResponse, RawStorageServer, Request, StoredObject
 
 AFTER = 30_000
 
 
-async def test_reset_before_the_head(raw: Raw) -> None:
-    """An RST in place of an answer is a failed try."""
-    raw.plays(lambda _, __: Ending.RST)
-    assert (await raw.arrives()).attempts == 2
+async def test_reset_before_response_head(raw: RawDownloadScenario) -> None:
+    """A reset instead of a response ends the attempt."""
+    raw.respond_with(lambda _, __: ConnectionEnd.RST)
+    assert (await raw.download()).attempts == 2
 
 
-async def test_reset_within_the_body(raw: Raw) -> None:
-    """What came before an RST is kept or fetched again, but never mixed up."""
-    raw.plays(*[cut(AFTER, Ending.RST)] * 3)
-    await raw.arrives()
+async def test_reset_within_body(raw: RawDownloadScenario) -> None:
+    """Bytes received before a reset are kept or downloaded again, and never mixed up."""
+    raw.respond_with(*[truncated_response(AFTER, ConnectionEnd.RST)] * 3)
+    await raw.download()
 
 
-async def test_reset_for_ever(raw: Raw) -> None:
-    """It ends in an error, with all tries spent."""
-    raw.always(lambda _, __: Ending.RST)
-    await raw.fails(StorageUnreachableError)
-    assert len(raw.host.requests) == 5
-
-
-@pytest.mark.one_connection
-async def test_closed_within_the_body(raw: Raw) -> None:
-    """A FIN is an end of the connection, not of the body."""
-    raw.plays(cut(AFTER))
-    assert (await raw.arrives()).resumed
+async def test_reset_always(raw: RawDownloadScenario) -> None:
+    """The artifact fails after all attempts."""
+    raw.always_respond_with(lambda _, __: ConnectionEnd.RST)
+    await raw.download_error(StorageUnreachableError)
+    assert len(raw.storage.requests) == 5
 
 
 @pytest.mark.one_connection
-async def test_half_closed_within_the_body(raw: Raw) -> None:
-    """A host that sends no more but keeps listening is not waited for."""
-    raw.plays(cut(AFTER, Ending.HALF))
-    assert (await raw.arrives()).resumed
+async def test_closed_within_body(raw: RawDownloadScenario) -> None:
+    """A closed connection does not end the body, and the transfer resumes."""
+    raw.respond_with(truncated_response(AFTER))
+    assert (await raw.download()).resumed
 
 
-async def test_closed_behind_a_whole_answer(raw: Raw) -> None:
-    """A connection that is closed while it is kept for the next request costs a try at most."""
-    raw.always(but(ending=Ending.FIN))
+@pytest.mark.one_connection
+async def test_half_closed_within_body(raw: RawDownloadScenario) -> None:
+    """A host that closes its sending side is not waited for."""
+    raw.respond_with(truncated_response(AFTER, ConnectionEnd.HALF_CLOSE))
+    assert (await raw.download()).resumed
+
+
+async def test_closed_after_response(raw: RawDownloadScenario) -> None:
+    """A connection that is closed while idle costs at most one attempt."""
+    raw.always_respond_with(altered_response(ending=ConnectionEnd.FIN))
     async with aiohttp.TCPConnector(limit=1) as connector:
         raw.options["connector"] = connector
         for _ in range(3):
-            await raw.arrives(overwrite=True)
+            await raw.download(overwrite=True)
 
 
-async def test_closed_when_it_is_used_again(trial: Trial) -> None:
-    """One connection for four artifacts, closed at the second request on it: only that try fails."""
-    trial.server.inject(Refuse(artifact="csv"))
+async def test_closed_on_reuse(scenario: DownloadScenario) -> None:
+    """A connection that is closed on its second request fails only that attempt."""
+    scenario.server.inject(Refuse(artifact="csv"))
     async with aiohttp.TCPConnector(limit=1) as connector:
-        trial.options["connector"] = connector
-        report = await trial.report(artifacts=None, concurrency=1)
+        scenario.options["connector"] = connector
+        report = await scenario.run(artifacts=None, concurrency=1)
     assert [file.attempts for file in report.files] == [1, 2, 1, 1]
 
 
-async def test_a_response_that_nobody_asked_for(raw: Raw) -> None:
-    """It arrives on a connection between two downloads, and is not taken for what the second one asks for."""
-    raw.tells(NO_HASH)
+async def test_unrequested_response(raw: RawDownloadScenario) -> None:
+    """A response on an idle connection is not used for the next request."""
+    raw.set_headers(NO_HASH)
     async with raw.client() as px:
         for _ in range(2):
-            raw.plays(_with_another_response)
+            raw.respond_with(_with_trailing_response)
             await px.exports.download(raw.export_id, raw.folder, artifacts="csv", overwrite=True)
             assert raw.path().read_bytes() == raw.content
-            await raw.host.quiet()
+            await raw.storage.wait_until_sent()
 
 
-async def test_nobody_listens(raw: Raw) -> None:
-    """A refused connection is a host that cannot be reached."""
-    with socket.socket() as deaf:
-        # Bound and not listening: nobody else can get the port meanwhile.
-        deaf.bind(("127.0.0.1", 0))
-        raw.server.origin = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        await raw.fails(StorageUnreachableError)
+async def test_refused_connection(raw: RawDownloadScenario) -> None:
+    """A refused connection is reported as an unreachable host."""
+    with socket.socket() as unused:
+        # A bound port that does not listen refuses connections, and no other process can take it.
+        unused.bind(("127.0.0.1", 0))
+        raw.server.origin = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        await raw.download_error(StorageUnreachableError)
 
 
-async def test_tls(raw: Raw, authority: trustme.CA) -> None:
-    """The object arrives over TLS, from a host whose authority the caller's context trusts."""
-    async with secure(raw, authority):
-        assert (await raw.arrives()).attempts == 1
+async def test_tls(raw: RawDownloadScenario, authority: trustme.CA) -> None:
+    """The object arrives over TLS with a context that trusts the authority."""
+    async with serve_with_tls(raw, authority):
+        assert (await raw.download()).attempts == 1
 
 
 @pytest.mark.one_connection
-async def test_tls_without_a_farewell_within_the_body(raw: Raw, authority: trustme.CA) -> None:
-    """A connection cut below TLS is an end of the connection, and the transfer goes on."""
-    async with secure(raw, authority) as host:
-        host.plays(cut(AFTER, Ending.DROP))
-        assert (await raw.arrives()).resumed
+async def test_tls_aborted_within_body(raw: RawDownloadScenario, authority: trustme.CA) -> None:
+    """A connection without `close_notify` is resumed like any other interruption."""
+    async with serve_with_tls(raw, authority) as host:
+        host.respond_with(truncated_response(AFTER, ConnectionEnd.ABORT))
+        assert (await raw.download()).resumed
 
 
-async def test_tls_without_a_farewell_behind_an_undeclared_body(raw: Raw, authority: trustme.CA) -> None:
-    """Without length and last chunk, the hash tells whether the end of the connection was the body's."""
-    async with secure(raw, authority) as host:
-        host.plays(but(version="HTTP/1.0", headers={"Content-Length": None}, cut=AFTER, ending=Ending.DROP))
-        assert (await raw.arrives()).verified == "checksum"
+async def test_tls_aborted_after_undeclared_body(raw: RawDownloadScenario, authority: trustme.CA) -> None:
+    """The hash confirms a body without a length whose connection ended without `close_notify`."""
+    async with serve_with_tls(raw, authority) as host:
+        host.respond_with(
+            altered_response(
+                version="HTTP/1.0",
+                headers={"Content-Length": None},
+                truncate_at=AFTER,
+                ending=ConnectionEnd.ABORT,
+            )
+        )
+        assert (await raw.download()).verified == "checksum"
 
 
-async def test_tls_of_an_unknown_authority(raw: Raw, authority: trustme.CA) -> None:
-    """A certificate that nobody vouches for is refused, and not a byte is asked for."""
-    async with secure(raw, authority) as host:
+async def test_tls_with_unknown_authority(raw: RawDownloadScenario, authority: trustme.CA) -> None:
+    """An untrusted certificate is refused before any request is sent."""
+    async with serve_with_tls(raw, authority) as host:
         raw.options["ssl"] = ssl.create_default_context()
-        # A wait before another try would last until the end of all patience.
+        # A wait before a second attempt would exceed the time limit of the case.
         raw.options["retry"] = RetryPolicy(wait_initial=1000, wait_max=1000)
-        assert "was rejected: its issuer is unknown" in str(await raw.fails(StorageUnreachableError))
+        assert "was rejected: its issuer is unknown" in str(await raw.download_error(StorageUnreachableError))
     assert host.requests == []
 
 
-async def test_tls_of_another_host(raw: Raw) -> None:
-    """As is one for another name."""
-    async with secure(raw, trustme.CA(), "storage.example") as host:
-        await raw.fails(StorageUnreachableError)
+async def test_tls_with_other_host_name(raw: RawDownloadScenario) -> None:
+    """A certificate for another name is refused before any request is sent."""
+    async with serve_with_tls(raw, trustme.CA(), "storage.example") as host:
+        await raw.download_error(StorageUnreachableError)
     assert host.requests == []
 
 
-async def test_tls_to_a_host_that_speaks_none(raw: Raw) -> None:
-    """The handshake fails, and the error is a host that cannot be reached."""
+async def test_tls_to_plain_host(raw: RawDownloadScenario) -> None:
+    """A failed handshake is reported as an unreachable host."""
 
     def plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -140,30 +147,35 @@ async def test_tls_to_a_host_that_speaks_none(raw: Raw) -> None:
 
     async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
         raw.server.origin = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        await raw.fails(StorageUnreachableError)
+        await raw.download_error(StorageUnreachableError)
 
 
-def _with_another_response(request: Request, stored: Stored) -> Answer:
-    """The object, and behind it a response of the same length with other bytes."""
-    answer = honest(request, stored)
-    assert isinstance(answer, Answer)
-    other = attrs.evolve(answer, body=bytes(len(answer.body)))
-    return attrs.evolve(answer, behind=other.encode())
+def _with_trailing_response(request: Request, stored: StoredObject) -> RawResponse:
+    """Respond correctly, then send a second response of the same length with other bytes."""
+    response = correct_response(request, stored)
+    assert isinstance(response, RawResponse)
+    other = attrs.evolve(response, body=bytes(len(response.body)))
+    return attrs.evolve(response, trailing_bytes=other.encode())
 
 
 @asynccontextmanager
-async def secure(raw: Raw, authority: trustme.CA, name: str = "127.0.0.1") -> AsyncIterator[Host]:
-    """The object on a host with TLS, whose certificate is for `name`; the client trusts `authority`."""
-    there, here = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    authority.issue_cert(name).configure_cert(there)
-    authority.configure_trust(here)
-    raw.options["ssl"] = here
-    async with Host(raw.host.stored, honest, tls=there) as host:
+async def serve_with_tls(
+    raw: RawDownloadScenario, authority: trustme.CA, name: str = "127.0.0.1"
+) -> AsyncIterator[RawStorageServer]:
+    """Serve the object over TLS with a certificate for `name`; the client trusts `authority`."""
+    server_context, client_context = (
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
+        ssl.create_default_context(),
+    )
+    authority.issue_cert(name).configure_cert(server_context)
+    authority.configure_trust(client_context)
+    raw.options["ssl"] = client_context
+    async with RawStorageServer(raw.storage.stored, correct_response, tls=server_context) as host:
         raw.server.origin = host.origin
         yield host
 
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Who vouches for the secure host."""
+    """Provide the authority that issues the certificate of the server."""
     return trustme.CA()

@@ -1,4 +1,4 @@
-"""Cancelled at any await: no task, no open file, no partial, no connection is left."""
+"""A cancelled operation leaves no task, open file, partial file or connection."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from tests.support import AT_ONCE
 
 
 def open_files(folder: Path) -> list[str]:
-    """The paths below `folder` that this process holds open."""
-    held = []
+    """Return the paths below `folder` that this process has open."""
+    paths = []
     for number in os.listdir("/proc/self/fd"):
         try:
-            held.append(os.readlink(f"/proc/self/fd/{number}"))
+            paths.append(os.readlink(f"/proc/self/fd/{number}"))
         except FileNotFoundError:
             continue
-    return [path for path in held if path.startswith(str(folder))]
+    return [path for path in paths if path.startswith(str(folder))]
 
 
-async def settle() -> None:
-    """Let the loop run what is ready."""
+async def run_ready_tasks() -> None:
+    """Run the tasks of the event loop that are ready."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
 async def cancel_after(steps: int, work: Awaitable[object]) -> bool:
-    """Cancel `work` after the loop has turned `steps` times; whether it was still at it."""
+    """Cancel `work` after `steps` turns of the event loop; return whether it was still running."""
     task = asyncio.ensure_future(work)
     for _ in range(steps):
         await asyncio.sleep(0)
@@ -45,10 +45,10 @@ async def cancel_after(steps: int, work: Awaitable[object]) -> bool:
     return False
 
 
-async def test_a_download_cancelled_at_any_turn_leaves_nothing(
+async def test_download_cancelled_at_any_turn_leaves_no_trace(
     packagex_emulator: Emulator, tmp_path: Path
 ) -> None:
-    """From the first turn of the loop to the last: the final files are whole or absent."""
+    """The files are complete or absent, whichever turn of the event loop the download is cancelled in."""
     server = packagex_emulator
     content = {"json": os.urandom(1_500_000), "csv": os.urandom(50_000)}
     stored = server.add_export(content=content)
@@ -58,7 +58,7 @@ async def test_a_download_cancelled_at_any_turn_leaves_nothing(
         while cancelled:
             folder = tmp_path / str(steps)
             cancelled = await cancel_after(steps, px.exports.download(stored.id, folder))
-            await settle()
+            await run_ready_tasks()
             assert asyncio.all_tasks() == before
             assert open_files(folder) == []
             for path in folder.glob("*"):
@@ -70,32 +70,32 @@ async def test_a_download_cancelled_at_any_turn_leaves_nothing(
 
 
 @pytest.mark.parametrize("bytes_before", [0, 100, 200_000])
-async def test_a_download_cancelled_while_storage_is_silent_leaves_nothing(
+async def test_download_cancelled_during_stall_leaves_no_trace(
     packagex_emulator: Emulator, tmp_path: Path, bytes_before: int
 ) -> None:
-    """Before the body, at its beginning, and within it."""
+    """Before the body, at its start, and within it."""
     server = packagex_emulator
     stored = server.add_export(content={"csv": os.urandom(2_000_000)})
     server.inject(Stall(bytes_before), times=None)
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
-    def told(_: ProgressEvent) -> None:
-        begun.set()
+    def on_progress(_: ProgressEvent) -> None:
+        started.set()
 
     async with server.client(retry=AT_ONCE) as px:
         before = asyncio.all_tasks()
-        task = asyncio.create_task(px.exports.download(stored.id, tmp_path, on_progress=told))
-        await begun.wait()
+        task = asyncio.create_task(px.exports.download(stored.id, tmp_path, on_progress=on_progress))
+        await started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await settle()
+        await run_ready_tasks()
         assert asyncio.all_tasks() == before
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_wait_between_tries_can_be_cancelled(packagex_emulator: Emulator) -> None:
-    """The default policy waits; nobody has to wait with it."""
+async def test_wait_between_attempts_can_be_cancelled(packagex_emulator: Emulator) -> None:
+    """The cancellation takes effect during a wait of 100 seconds."""
     packagex_emulator.inject(Status(503, retry_after="100", on="api"), times=None)
     async with packagex_emulator.client() as px:
         task = asyncio.create_task(px.exports.retrieve("exp_1"))
@@ -106,8 +106,8 @@ async def test_a_wait_between_tries_can_be_cancelled(packagex_emulator: Emulator
             await task
 
 
-async def test_a_timeout_of_the_callers_ends_a_download(packagex_emulator: Emulator, tmp_path: Path) -> None:
-    """`asyncio.timeout` around it behaves as it should."""
+async def test_timeout_of_caller_ends_download(packagex_emulator: Emulator, tmp_path: Path) -> None:
+    """`asyncio.timeout` raises `TimeoutError`, and no file remains."""
     stored = packagex_emulator.add_export(rows=1000)
     packagex_emulator.inject(Stall(10), times=None)
     async with packagex_emulator.client() as px:
@@ -117,8 +117,8 @@ async def test_a_timeout_of_the_callers_ends_a_download(packagex_emulator: Emula
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_stream_left_by_an_error_lets_its_connection_go(packagex_emulator: Emulator) -> None:
-    """The error is the caller's own; the client closes without a warning."""
+async def test_error_in_stream_block_releases_connection(packagex_emulator: Emulator) -> None:
+    """The error is raised, and no task of the stream remains."""
     stored = packagex_emulator.add_export(rows=5000)
 
     async def read(px: AsyncPackageX, export: Export) -> None:
@@ -131,6 +131,6 @@ async def test_a_stream_left_by_an_error_lets_its_connection_go(packagex_emulato
         before = asyncio.all_tasks()
         with pytest.raises(LookupError, match="enough"):
             await read(px, export)
-        await settle()
+        await run_ready_tasks()
         assert asyncio.all_tasks() == before
     gc.collect()

@@ -1,4 +1,4 @@
-"""A directory that cannot be used, or a system without means, is an error of ours that says what to do."""
+"""Unusable directories and exhausted system resources cause errors that suggest a solution."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from packagex_async.testing import Emulator, Stall
 from tests.support import AT_ONCE, names
 
 LARGE = 2 * 1024 * 1024
-"""Bytes that are not gathered to their end before the first of them is written."""
+"""A size above which a body is written in several steps."""
 
 
-def refusing(number: int) -> Callable[..., Any]:
-    """A call of the operating system that fails."""
+def failing_call(number: int) -> Callable[..., Any]:
+    """Return a function that fails with an error of the operating system."""
 
     def fail(*_: object, **__: object) -> Any:
         raise OSError(number, os.strerror(number))
@@ -56,10 +56,10 @@ async def report_of(px: AsyncPackageX, export_id: str, folder: Path, **options: 
 
 
 @pytest.mark.parametrize("directory", ["a\0b", "\0", "a/\ud800", None, 5, b"bytes"])
-async def test_what_no_directory_can_be_called_is_refused_at_the_call(
+async def test_invalid_directory_is_refused_at_the_call(
     px: AsyncPackageX, server: Emulator, directory: Any
 ) -> None:
-    """Before anything is sent or created, by every function that takes a directory."""
+    """Every function that takes a directory checks it before anything is sent or created."""
     with pytest.raises(ConfigurationError, match="directory must be a path"):
         await px.exports.download("exp_1", directory)
     with pytest.raises(ConfigurationError, match="directory must be a path"):
@@ -71,8 +71,8 @@ async def test_what_no_directory_can_be_called_is_refused_at_the_call(
     assert server.requests == []
 
 
-async def test_a_name_that_is_not_text_is_a_name(px: AsyncPackageX, server: Emulator, tmp_path: Path) -> None:
-    """A file system takes any bytes; an error about it can be printed all the same."""
+async def test_undecodable_directory_name(px: AsyncPackageX, server: Emulator, tmp_path: Path) -> None:
+    """The directory is used, and an error about it can be printed."""
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     export_id = server.add_export(content={"csv": b"a,b"}).id
     async for report in px.exports.download_all(folder):
@@ -86,16 +86,16 @@ async def test_a_name_that_is_not_text_is_a_name(px: AsyncPackageX, server: Emul
     assert failure.filename == str(folder / f"{export_id}.csv")
 
 
-async def test_without_a_thread_each_artifact_fails(
+async def test_no_thread_available(
     px: AsyncPackageX, server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With an error of the disk, whether or not there is something to look for first."""
+    """Each artifact fails with `DestinationError`, with and without existing files."""
 
-    def none_left(_: threading.Thread) -> None:
+    def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     export = server.add_export(content={artifact.value: b"1" for artifact in Artifact})
-    monkeypatch.setattr(threading.Thread, "start", none_left)
+    monkeypatch.setattr(threading.Thread, "start", start)
     for options in ({}, {"overwrite": True}, {"resume": True}):
         report = await report_of(px, export.id, tmp_path, **options)
         assert len(report.failures) == 4
@@ -111,8 +111,8 @@ async def test_without_a_thread_each_artifact_fails(
     assert (await px.exports.download(export.id, tmp_path)).ok
 
 
-def test_too_few_descriptors_at_the_first_use_are_an_error_of_the_disk() -> None:
-    """What is imported only then cannot be opened."""
+def test_too_many_open_files_at_first_use() -> None:
+    """Modules that are imported at the first use cannot be opened: the operation fails with EMFILE."""
     script = (
         "import asyncio, resource, sys; from pathlib import Path\n"
         "from packagex_async._files.disk_errors import DiskError\n"
@@ -130,12 +130,12 @@ def test_too_few_descriptors_at_the_first_use_are_an_error_of_the_disk() -> None
         "    print(await disk.run(Path('x'), int))\n"
         "asyncio.run(main())\n"
     )
-    told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert told.stdout.split() == [str(errno.EMFILE), str(errno.EMFILE), "0"]
+    result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert result.stdout.split() == [str(errno.EMFILE), str(errno.EMFILE), "0"]
 
 
-def test_too_few_descriptors_to_load_what_is_needed_are_a_configuration_error() -> None:
-    """The message says what to do."""
+def test_too_many_open_files_during_import() -> None:
+    """The `ConfigurationError` states the cause."""
     script = (
         "import resource; from packagex_async import AsyncPackageX, ConfigurationError\n"
         "px, files = AsyncPackageX('key'), []\n"
@@ -147,17 +147,17 @@ def test_too_few_descriptors_to_load_what_is_needed_are_a_configuration_error() 
         "except ConfigurationError as error: print(error)\n"
         "files.clear()\n"
     )
-    told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert "this process has too many open files" in told.stdout
+    result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert "this process has too many open files" in result.stdout
 
 
 @pytest.mark.parametrize("usage", [(0, 0, 0), errno.ENOSYS, errno.EACCES])
-def test_a_file_system_that_tells_no_size_is_not_full(
+def test_unknown_free_space_counts_as_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usage: Any
 ) -> None:
-    """One that tells of too little room is."""
-    told = refusing(usage) if isinstance(usage, int) else lambda _: shutil._ntuple_diskusage(*usage)
-    monkeypatch.setattr(shutil, "disk_usage", told)
+    """A file system that reports too little space is full."""
+    disk_usage = failing_call(usage) if isinstance(usage, int) else lambda _: shutil._ntuple_diskusage(*usage)
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
     require_room(tmp_path, 10**15)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
     require_room(tmp_path, 0)
@@ -166,24 +166,24 @@ def test_a_file_system_that_tells_no_size_is_not_full(
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.ENOSYS])
-def test_a_file_system_that_flushes_no_folders_is_taken_as_it_is(
+def test_unsupported_fsync_of_folder_is_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """The file itself has been flushed; that a folder could not be, of one that can, is an error."""
-    with monkeypatch.context() as special:
-        special.setattr(os, "fsync", refusing(number))
+    """Another error of fsync is raised."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing_call(number))
         sync_folder(tmp_path)
-    with monkeypatch.context() as special:
-        special.setattr(os, "open", refusing(errno.EACCES))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", failing_call(errno.EACCES))
         sync_folder(tmp_path)
-    monkeypatch.setattr(os, "fsync", refusing(errno.EIO))
+    monkeypatch.setattr(os, "fsync", failing_call(errno.EIO))
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         sync_folder(tmp_path)
 
 
 @pytest.mark.parametrize("length", [10, LARGE])
 @pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL])
-async def test_a_file_that_cannot_be_flushed_does_not_arrive(
+async def test_failed_fsync_of_file_is_an_error(
     px: AsyncPackageX,
     server: Emulator,
     tmp_path: Path,
@@ -191,9 +191,9 @@ async def test_a_file_that_cannot_be_flushed_does_not_arrive(
     number: int,
     length: int,
 ) -> None:
-    """Whatever its folder can do."""
+    """The artifact fails, and no file remains."""
     export_id = server.add_export(content={"csv": bytes(length)}).id
-    monkeypatch.setattr(os, "fsync", refusing(number))
+    monkeypatch.setattr(os, "fsync", failing_call(number))
     report = await report_of(px, export_id, tmp_path, artifacts="csv", durability="fsync")
     (failure,) = report.failures
     assert isinstance(failure, DestinationError)
@@ -202,21 +202,21 @@ async def test_a_file_that_cannot_be_flushed_does_not_arrive(
 
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.EXDEV, errno.EMLINK])
-async def test_a_file_system_without_hard_links_does_without(
+async def test_file_system_without_hard_links(
     px: AsyncPackageX, server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """The file arrives under a name of its own first."""
+    """The artifact is published without a hard link."""
     export_id = server.add_export(content={"csv": b"a,b"}).id
-    monkeypatch.setattr(os, "link", refusing(number))
+    monkeypatch.setattr(os, "link", failing_call(number))
     assert (await px.exports.download(export_id, tmp_path)).ok
     assert names(tmp_path) == [f"{export_id}.csv"]
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG])
-async def test_what_a_disk_refuses_one_export_is_told_of_that_one(
+async def test_disk_error_of_one_export(
     px: AsyncPackageX, server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """The others arrive."""
+    """The other export arrives."""
     refused, other = (server.add_export(content={"csv": b"a,b"}).id for _ in range(2))
     mkdir = Path.mkdir
 
@@ -226,52 +226,52 @@ async def test_what_a_disk_refuses_one_export_is_told_of_that_one(
         mkdir(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "mkdir", make)
-    reports = {one.export_id: one async for one in px.exports.download_all(tmp_path, layout="folders")}
+    reports = {
+        report.export_id: report async for report in px.exports.download_all(tmp_path, layout="folders")
+    }
     assert reports[other].ok
     (failure,) = reports[refused].failures
     assert isinstance(failure, DestinationError)
     assert failure.errno == number
 
 
-async def test_a_cancellation_counts_for_more_than_a_full_disk(
+async def test_cancellation_takes_precedence_over_full_disk(
     server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That what is left of the bytes cannot be written is not why the download has ended."""
+    """A failed write of the remaining bytes does not replace the `CancelledError`."""
     export_id = server.add_export(content={"csv": bytes(LARGE)}).id
     server.inject(Stall(LARGE - 10_000))
-    under_way: list[asyncio.Task[Any]] = []
+    tasks: list[asyncio.Task[Any]] = []
 
-    def stop(event: ProgressEvent) -> None:
+    def cancel(event: ProgressEvent) -> None:
         if event.received == LARGE - 10_000:
-            monkeypatch.setattr(os, "write", refusing(errno.ENOSPC))
-            under_way[0].cancel()
+            monkeypatch.setattr(os, "write", failing_call(errno.ENOSPC))
+            tasks[0].cancel()
 
     async with server.client(retry=AT_ONCE) as px:
-        download = px.exports.download(export_id, tmp_path, artifacts="csv", resume=True, on_progress=stop)
-        under_way.append(asyncio.create_task(download))
+        download = px.exports.download(export_id, tmp_path, artifacts="csv", resume=True, on_progress=cancel)
+        tasks.append(asyncio.create_task(download))
         with pytest.raises(asyncio.CancelledError):
-            await under_way[0]
+            await tasks[0]
 
 
-async def test_a_disk_that_refuses_the_last_bytes_is_told_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where nothing else has gone wrong."""
+async def test_failed_write_at_close_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is raised if no other error occurred."""
     disk = FileExecutor()
     with pytest.raises(DiskError, match="No space left"):
-        async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
-            await part.start(length=100, memo={"length": 100, "algorithm": None})
-            await part.write(b"1", 0)
-            monkeypatch.setattr(os, "write", refusing(errno.ENOSPC))
+        async with PartialFileWriter(disk, tmp_path / "a.csv") as writer:
+            await writer.start(length=100, memo={"length": 100, "algorithm": None})
+            await writer.write(b"1", 0)
+            monkeypatch.setattr(os, "write", failing_call(errno.ENOSPC))
     disk.close()
 
 
-async def test_metadata_that_cannot_be_written_leaves_nothing(
+async def test_failed_write_of_metadata(
     server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The transfer fails before its first byte is on the disk."""
+    """The artifact fails before its first byte is written, and no file remains."""
     export_id = server.add_export(content={"csv": bytes(LARGE)}).id
-    monkeypatch.setattr(Path, "replace", refusing(errno.EDQUOT))
+    monkeypatch.setattr(Path, "replace", failing_call(errno.EDQUOT))
     async with server.client(retry=RetryPolicy(attempts=1)) as px:
         report = await report_of(px, export_id, tmp_path, artifacts="csv", resume=True)
     (failure,) = report.failures

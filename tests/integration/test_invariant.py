@@ -1,4 +1,4 @@
-"""Whatever befalls a download, in any order: its target is absent, old, or whole, and the report true."""
+"""Under any sequence of faults, the target is absent, unchanged or complete, and the report is true."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ from packagex_async.testing import (
 )
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.server.reply import Reply
-from tests.faults.trial import Trial
+from tests.faults.scenario import DownloadScenario
 from tests.support import AT_ONCE, examples
-from tests.ways import WAYS, force
+from tests.transfer_modes import TRANSFER_MODES, use_transfer_mode
 
 SIZE = 20_000
 VERSIONS = [random.Random(version).randbytes(SIZE) for version in range(3)]
-"""The object, and what it may be replaced by: all of one length, so that only their names tell them apart."""
+"""The object and its replacements, all of one length, so that only the validators distinguish them."""
 
 
-class DeafToConditions(Fault):
-    """A range is honoured whatever its `If-Range` says."""
+class IgnoreIfRange(Fault):
+    """Respond with the requested range, regardless of `If-Range`."""
 
     def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
         return request.without_headers("If-Range")
 
 
 @attrs.frozen
-class Together(Fault):
-    """Several faults that strike one request for the object."""
+class CombinedFaults(Fault):
+    """Apply several faults to one request for the object."""
 
     faults: tuple[Fault, ...]
 
@@ -72,69 +72,69 @@ class Together(Fault):
         return reply
 
 
-places = st.integers(0, SIZE)
+offsets = st.integers(0, SIZE)
 statuses = st.sampled_from([204, 206, 304, 403, 404, 408, 410, 416, 429, 503])
-guises = st.sampled_from(
-    [NoHash(), NoTag(), IgnoreRange(), DeafToConditions(), Undeclared(), Encoded(), Transcoded()]
+alterations = st.sampled_from(
+    [NoHash(), NoTag(), IgnoreRange(), IgnoreIfRange(), Undeclared(), Encoded(), Transcoded()]
 )
 replacements = st.builds(Replace, st.sampled_from(VERSIONS))
-ends = st.one_of(st.builds(Cut, places), st.builds(Reset, places), st.just(Refuse()))
-alone = st.one_of(
+interruptions = st.one_of(st.builds(Cut, offsets), st.builds(Reset, offsets), st.just(Refuse()))
+single_faults = st.one_of(
     st.builds(Status, statuses, on=st.just("storage")),
-    # Without a hash, nobody could tell a length that is too short from the truth.
+    # A declared length that is too short is detectable because the object has a hash.
     st.builds(LyingLength, st.integers(-SIZE, SIZE)),
     st.sampled_from([Expired(), Redirect(), Stall(SIZE // 2), WrongHash()]),
 )
-misfortunes = st.one_of(
-    st.tuples(ends),
-    st.tuples(guises, ends),
-    st.tuples(replacements, guises, ends),
-    st.tuples(replacements, st.builds(WrongRange, st.integers(-SIZE, SIZE)), ends),
-    st.tuples(replacements, st.just(DeafToConditions())),
-    st.tuples(alone),
+verifiable_faults = st.one_of(
+    st.tuples(interruptions),
+    st.tuples(alterations, interruptions),
+    st.tuples(replacements, alterations, interruptions),
+    st.tuples(replacements, st.builds(WrongRange, st.integers(-SIZE, SIZE)), interruptions),
+    st.tuples(replacements, st.just(IgnoreIfRange())),
+    st.tuples(single_faults),
 )
 
 
-unvouched = st.one_of(
-    st.tuples(ends, st.just(NoHash())),
-    st.tuples(replacements, st.just(DeafToConditions()), ends, st.just(NoHash())),
-    st.tuples(st.builds(WrongRange, st.integers(-SIZE, SIZE)), ends, st.just(NoHash())),
+unverifiable_faults = st.one_of(
+    st.tuples(interruptions, st.just(NoHash())),
+    st.tuples(replacements, st.just(IgnoreIfRange()), interruptions, st.just(NoHash())),
+    st.tuples(st.builds(WrongRange, st.integers(-SIZE, SIZE)), interruptions, st.just(NoHash())),
 )
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("transfer_mode", TRANSFER_MODES)
 @given(
-    # Where a hash vouches for the whole, and where the names of the content are all there is.
+    # With a hash of the complete object, and with validators only.
     st.one_of(
-        st.lists(st.builds(Together, misfortunes), max_size=8),
-        st.lists(st.builds(Together, unvouched), max_size=8),
+        st.lists(st.builds(CombinedFaults, verifiable_faults), max_size=8),
+        st.lists(st.builds(CombinedFaults, unverifiable_faults), max_size=8),
     ),
     st.sampled_from([None, b"old", VERSIONS[0]]),
     st.booleans(),
 )
 @settings(max_examples=examples(200))
 def test_the_invariant_holds_for_any_sequence_of_faults(
-    way: str, script: list[Fault], old: bytes | None, overwrite: bool
+    transfer_mode: str, script: list[Fault], old: bytes | None, overwrite: bool
 ) -> None:
-    """Cuts, resets, refusals, replacements; lies about lengths, ranges and hashes; up to eight in a row."""
+    """Up to eight interruptions, refusals, replacements and false declarations in a row."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        force(way, monkeypatch)
+        use_transfer_mode(transfer_mode, monkeypatch)
         asyncio.run(download(script, old, overwrite))
 
 
 async def download(script: list[Fault], old: bytes | None, overwrite: bool) -> None:
-    """Download an artifact while all of `script` strikes it; the trial holds what is left to the rule."""
+    """Download an artifact under all faults of `script`, and check the invariant."""
     with tempfile.TemporaryDirectory() as folder:
         async with Emulator(populate=False) as server:
             for fault in script:
                 server.inject(fault)
-            trial = Trial(
+            scenario = DownloadScenario(
                 server=server,
                 folder=Path(folder),
                 export_id=server.add_export(content={"csv": VERSIONS[0]}).id,
-                wholes={"csv": VERSIONS},
+                versions={"csv": VERSIONS},
                 options={"retry": AT_ONCE, "stall_timeout": 0.1},
             )
             if old is not None:
-                trial.path().write_bytes(old)
-            await trial.report(overwrite=overwrite)
+                scenario.path().write_bytes(old)
+            await scenario.run(overwrite=overwrite)

@@ -1,4 +1,4 @@
-"""One logger, silent until it is asked, whose levels mean something; no secret at any of them."""
+"""Log messages: one logger, the meaning of each level, and no secrets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ POSTED: list[TargetedFault] = [
 
 
 @pytest.fixture(autouse=True)
-def _everything(caplog: pytest.LogCaptureFixture) -> None:
+def _debug_level(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="packagex_async")
 
 
@@ -43,23 +43,23 @@ async def server() -> AsyncIterator[Emulator]:
         yield server
 
 
-def said(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
-    """What our logger said at `level`."""
+def messages(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+    """Return the messages of our logger at `level`."""
     assert {record.name for record in caplog.records} <= {"packagex_async", "asyncio"}
     ours = (record for record in caplog.records if record.name == "packagex_async")
     return [record.getMessage() for record in ours if record.levelno == level]
 
 
-async def test_debug_tells_of_every_answer(
+async def test_debug_logs_every_response(
     server: Emulator, px: AsyncPackageX, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Method, path, status and seconds, and no query: neither a signature's nor a search's."""
+    """Method, path, status and seconds, without the query of signed URLs and searches."""
     stored = server.add_export(rows=1)
     server.inject(Refuse(on="api"))
     [export async for export in px.exports.list(search="Contacts")]
     async with px.exports.stream(stored.id, "csv") as body:
         [block async for block in body]
-    lines = [line.rpartition(" in ")[0] for line in said(caplog, logging.DEBUG)]
+    lines = [line.rpartition(" in ")[0] for line in messages(caplog, logging.DEBUG)]
     storage = server.url_for(stored.id, "csv").partition("?")[0]
     assert lines == [
         "GET /v1/exports: ConnectionFailedError",
@@ -67,39 +67,39 @@ async def test_debug_tells_of_every_answer(
         f"GET /v1/exports/{stored.id}: 200",
         f"GET {storage}?[redacted]: 200",
     ]
-    assert all(line.endswith(" s") for line in said(caplog, logging.DEBUG))
+    assert all(line.endswith(" s") for line in messages(caplog, logging.DEBUG))
 
 
-async def test_info_tells_what_was_brought_about(
+async def test_info_logs_results(
     server: Emulator, px: AsyncPackageX, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """An export created, its status changed, its files on disk; nothing is worth a warning."""
+    """A created export and the files on disk; no warnings."""
     await px.exports.export_and_download("contact", tmp_path)
     (created,) = server.created
-    assert said(caplog, logging.INFO) == [
+    assert messages(caplog, logging.INFO) == [
         f"export {created}: created, completed, of contact",
         f"export {created}: 2 files on disk, 2 not offered, 0 failed",
     ]
-    assert said(caplog, logging.WARNING) == []
+    assert messages(caplog, logging.WARNING) == []
 
 
-async def test_info_tells_of_every_change(caplog: pytest.LogCaptureFixture) -> None:
-    """While an export is waited for."""
+async def test_info_logs_status_changes(caplog: pytest.LogCaptureFixture) -> None:
+    """Each new status of an export that is waited for."""
     clock = FakeClock()
     async with Emulator(populate=False, now=clock.time) as server, exports_on(clock, server) as exports:
         export = await exports.create("contact")
         await exports.wait(export)
-    assert said(caplog, logging.INFO) == [
+    assert messages(caplog, logging.INFO) == [
         f"export {export.id}: created, queued, of contact",
         f"export {export.id}: processing",
         f"export {export.id}: completed",
     ]
 
 
-async def test_a_warning_tells_what_was_dealt_with(
+async def test_warnings_log_recovered_failures(
     server: Emulator, px: AsyncPackageX, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """A request and an artifact that are tried again, and links that are renewed."""
+    """A retried request, a retried artifact, and renewed URLs."""
     stored = server.add_export(content={"csv": b"x" * 5000})
     server.inject(Status(503, on="api"))
     server.inject(Expired())
@@ -108,33 +108,33 @@ async def test_a_warning_tells_what_was_dealt_with(
     server.inject(Status(503, on="storage"))
     async with px.exports.stream(stored.id, "csv") as body:
         [block async for block in body]
-    refused, renewed, expired, cut, streamed = said(caplog, logging.WARNING)
+    refused, renewed, expired, cut, streamed = messages(caplog, logging.WARNING)
     assert refused == f"GET /v1/exports/{stored.id}: 503: Service Unavailable; trying again in 0.0 s"
     assert renewed == f"export {stored.id}: its links had expired, and were renewed"
     assert expired.startswith(f"export {stored.id}, artifact csv: the link has expired")
     assert "after 1000 of 5000 bytes" in cut
     assert "answered 503" in streamed
-    assert f"export {stored.id}: 1 files on disk, 3 not offered, 0 failed" in said(caplog, logging.INFO)
+    assert f"export {stored.id}: 1 files on disk, 3 not offered, 0 failed" in messages(caplog, logging.INFO)
 
 
-async def test_nothing_is_said_at_error(
+async def test_errors_are_raised_and_not_logged(
     server: Emulator, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """Errors are raised."""
+    """No message has the level ERROR."""
     stored = server.add_export(content={"csv": b"x" * 5000})
     server.inject(Status(403, on="storage"))
     async with server.client(retry=RetryPolicy(attempts=1)) as px:
         with pytest.raises(PackageXError):
             await px.exports.download(stored.id, tmp_path)
-    assert said(caplog, logging.ERROR) == []
-    assert f"export {stored.id}: 0 files on disk, 3 not offered, 1 failed" in said(caplog, logging.INFO)
+    assert messages(caplog, logging.ERROR) == []
+    assert f"export {stored.id}: 0 files on disk, 3 not offered, 1 failed" in messages(caplog, logging.INFO)
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, *POSTED], ids=lambda fault: type(fault).__name__)
 async def test_trap_09_no_secret_is_logged_under_any_fault(
     server: Emulator, caplog: pytest.LogCaptureFixture, tmp_path: Path, fault: TargetedFault
 ) -> None:
-    """At any level, while an export is created, waited for, downloaded and streamed."""
+    """At every level, while an export is created, waited for, downloaded and streamed."""
     stored = server.add_export(rows=50)
     server.inject(fault, times=None)
     async with server.client(
@@ -143,32 +143,32 @@ async def test_trap_09_no_secret_is_logged_under_any_fault(
         for failing in (
             px.exports.export_and_download("contact", tmp_path),
             px.exports.download(stored.id, tmp_path),
-            drained(px, stored.id),
+            read_stream(px, stored.id),
         ):
             try:
                 await failing
             except PackageXError as error:
                 logging.getLogger("packagex_async").debug("raised", exc_info=error)
-    assert len(said(caplog, logging.DEBUG)) > 2
+    assert len(messages(caplog, logging.DEBUG)) > 2
     assert not [secret for secret in SECRETS if secret in caplog.text]
 
 
-async def drained(px: AsyncPackageX, export_id: str) -> None:
+async def read_stream(px: AsyncPackageX, export_id: str) -> None:
     async with px.exports.stream(export_id, "csv") as body:
         [block async for block in body]
 
 
-async def test_at_a_quieter_level_nothing_is_made_up(
+async def test_level_of_logger_is_respected(
     server: Emulator, px: AsyncPackageX, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A level is what the user sets on the logger."""
+    """With the level INFO, no DEBUG message is logged."""
     caplog.set_level(logging.INFO, logger="packagex_async")
     await px.exports.create("contact")
-    assert (len(said(caplog, logging.INFO)), said(caplog, logging.DEBUG)) == (1, [])
+    assert (len(messages(caplog, logging.INFO)), messages(caplog, logging.DEBUG)) == (1, [])
 
 
-def test_without_a_handler_it_is_silent() -> None:
-    """Python's handler of last resort prints warnings of those who have none."""
+def test_no_output_without_handler() -> None:
+    """Warnings are not printed by the last-resort handler of `logging`."""
     script = (
         "from packagex_async import _logs, errors, models;"
         "_logs.trying_again(errors.DecodeError('x'), 1.0);"
@@ -190,8 +190,8 @@ def test_without_a_handler_it_is_silent() -> None:
     ],
     ids=ascii,
 )
-def test_an_event_is_a_line(text: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever an id, a status or a message holds, it forges no line and gives no order to a terminal."""
+def test_message_is_one_printable_line(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Ids, statuses and messages cannot insert lines or terminal control sequences."""
     export = models.Export(
         id=text,
         status=models.ExportStatus(text),
@@ -211,10 +211,10 @@ def test_an_event_is_a_line(text: str, caplog: pytest.LogCaptureFixture) -> None
     assert {record.funcName for record in caplog.records} >= {"answered", "created"}
 
 
-async def test_a_hostile_id_of_the_api_forges_no_line(
+async def test_control_characters_in_id_are_escaped(
     server: Emulator, px: AsyncPackageX, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """From the answer to the log, by way of a whole download."""
+    """All messages of a download of such an export are printable."""
     stored = server.add_export(export_id="exp_\n\x1b]0;x\x07\u2028", content={"csv": b"x"})
     server.inject(Status(503, on="storage"))
     server.inject(Expired())

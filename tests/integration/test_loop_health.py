@@ -1,4 +1,4 @@
-"""No call of this package blocks the event loop: what works on files and names does so on threads."""
+"""No operation blocks the event loop: file operations and name resolution run in threads."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from packagex_async.testing import Cut, Emulator, Encoded, Expired
 from tests.support import AT_ONCE
 
 
-async def test_the_watch_sees_what_blocks(tmp_path: Path) -> None:
-    """Otherwise the next test could not fail."""
+async def test_blocking_call_is_detected(tmp_path: Path) -> None:
+    """A blocking call raises, so that the next test can fail."""
     with blockbuster_ctx():
         with pytest.raises(BlockingError):
             (tmp_path / "a").write_text("x")
 
 
-async def test_no_call_of_a_download_blocks_the_loop(packagex_emulator: Emulator, tmp_path: Path) -> None:
-    """Fetched, cut, resumed, renewed, decoded, kept, overwritten and flushed, from a host with a name."""
+async def test_downloads_do_not_block_the_event_loop(packagex_emulator: Emulator, tmp_path: Path) -> None:
+    """Downloads that resume, renew, decode, keep, overwrite and flush, from a host name."""
     server = packagex_emulator
     stored = server.add_export(content={artifact.value: os.urandom(2_000_000) for artifact in Artifact})
     faults = [Cut(1_500_000, artifact="csv"), Expired(artifact="json"), Encoded(artifact="csv_error")]
     base_url = server.base_url.replace("127.0.0.1", "localhost")
-    choices: tuple[dict[str, Any], ...] = (
+    runs: tuple[dict[str, Any], ...] = (
         {"resume": True},
         {},
         {"overwrite": True, "durability": "fsync", "digest": "sha256"},
     )
     with blockbuster_ctx():
-        for options in choices:
+        for options in runs:
             for fault in faults if options else ():
                 server.inject(fault)
             async with AsyncPackageX(server.api_key, base_url=base_url, retry=AT_ONCE) as px:

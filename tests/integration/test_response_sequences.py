@@ -1,4 +1,4 @@
-"""Any sequence of responses about an object: the object is published, or nothing is."""
+"""Any sequence of responses about an object: the file is the object, or no file is download."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packagex_async import PackageXError, RetryPolicy
-from tests.faults.host import Answer, Ending, Host, Request, Sent, Stored
 from tests.faults.invariant import SECRET
-from tests.faults.plays import chunks, honest
-from tests.faults.trial import Pointing
+from tests.faults.responses import correct_response, encode_chunks
+from tests.faults.scenario import RawStorageEmulator
+from tests.faults.storage_server import (
+    ConnectionEnd,
+    RawResponse,
+    RawStorageServer,
+    Request,
+    ServerAction,
+    StoredObject,
+)
 from tests.support import examples
 
 SIZE = 3_000
@@ -26,59 +33,68 @@ CONTENT = random.Random("sequences").randbytes(SIZE)
 MD5 = {"x-goog-hash": f"md5={base64.b64encode(hashlib.md5(CONTENT).digest()).decode()}"}
 TAG = {"ETag": '"1"'}
 DATE = {"Last-Modified": "Wed, 01 May 2024 12:00:00 GMT"}
-PATIENCE = 20.0
+TIMEOUT_SECONDS = 20.0
 
 positions = st.integers(0, SIZE)
 VALIDATORS: list[dict[str, str]] = [TAG, {**TAG, **DATE}, {}, DATE, {"ETag": 'W/"1"'}, {"ETag": '"1'}]
 
 
 @attrs.frozen
-class Response:
-    """One response that may lie about everything but the strong validator.
+class WrongResponse:
+    """A response in which everything but the strong validator may be wrong.
 
     Attributes:
-        status: Its status.
-        start: Where its body starts in the object.
-        end: Where its body ends.
-        span: The `Content-Range`, if any.
-        length: The declared length; `None` for chunks.
+        status: The status code.
+        start: Offset in the object at which the body starts.
+        end: Offset in the object at which the body ends.
+        content_range: The `Content-Range`, if any.
+        length: The declared length in bytes; `None` for a chunked body.
         headers: Validators, hashes and media type.
-        cut: How many bytes of the body arrive before the connection ends; `None` for all.
+        truncate_at: Bytes of the body that are sent before the connection ends; `None` for all.
     """
 
     status: int
     start: int
     end: int
-    span: str | None
+    content_range: str | None
     length: int | None
     headers: dict[str, str]
-    cut: int | None
+    truncate_at: int | None
 
-    def sent(self) -> Sent:
-        """The response as it leaves."""
+    def to_action(self) -> ServerAction:
+        """Return the response as an action of the server."""
         body = CONTENT[self.start : self.end]
-        headers = {**self.headers, **({} if self.span is None else {"Content-Range": self.span})}
+        headers = {
+            **self.headers,
+            **({} if self.content_range is None else {"Content-Range": self.content_range}),
+        }
         if self.length is None:
             headers["Transfer-Encoding"] = "chunked"
-            body = chunks(body, 500)
+            body = encode_chunks(body, 500)
         else:
             headers["Content-Length"] = str(self.length)
-        ending = Ending.KEEP if self.cut is None and self.length in (None, len(body)) else Ending.FIN
-        return Answer(status=f"{self.status} Any", headers=headers, body=body[: self.cut], ending=ending)
+        ending = (
+            ConnectionEnd.KEEP_ALIVE
+            if self.truncate_at is None and self.length in (None, len(body))
+            else ConnectionEnd.FIN
+        )
+        return RawResponse(
+            status=f"{self.status} Any", headers=headers, body=body[: self.truncate_at], ending=ending
+        )
 
-    def is_undetectable(self, hashed: bool) -> bool:
-        """Whether the head is right and only the bytes are wrong, which only a hash can tell."""
-        if hashed:
+    def is_undetectable(self, has_hash: bool) -> bool:
+        """Return whether the headers are correct and only the bytes are wrong; only a hash detects this."""
+        if has_hash:
             return False
         if self.status == 206:
-            return self.span is not None and self.span.startswith("bytes ")
+            return self.content_range is not None and self.content_range.startswith("bytes ")
         return self.status == 200 and self.length == SIZE and self.start > 0
 
 
 @st.composite
-def responses(draw: st.DrawFn) -> Response:
+def responses(draw: st.DrawFn) -> WrongResponse:
     start, end = sorted((draw(positions), draw(positions)))
-    spans = [
+    content_ranges = [
         None,
         None,
         f"bytes {start}-{end - 1}/{SIZE}",
@@ -88,55 +104,67 @@ def responses(draw: st.DrawFn) -> Response:
     ]
     media_types: list[dict[str, str]] = [{}, {"Content-Type": "text/csv"}, {"Content-Type": "text/html"}]
     hashes: list[dict[str, str]] = [{}, {}, MD5]
-    return Response(
+    return WrongResponse(
         status=draw(st.sampled_from([200, 200, 206, 416, 204, 503])),
         start=start,
         end=end,
-        span=draw(st.sampled_from(spans)),
+        content_range=draw(st.sampled_from(content_ranges)),
         length=draw(st.sampled_from([end - start, end - start, SIZE, None])),
         headers={
             **draw(st.sampled_from(VALIDATORS)),
             **draw(st.sampled_from(media_types)),
             **draw(st.sampled_from(hashes)),
         },
-        cut=draw(st.none() | st.integers(0, SIZE)),
+        truncate_at=draw(st.none() | st.integers(0, SIZE)),
     )
 
 
 @attrs.define
-class Script:
-    """The object, and how the requests for it are answered."""
+class Scenario:
+    """The object, and the responses to the requests for it."""
 
-    first_cut: int
-    hashed: bool
-    lies: list[Response]
+    first_size: int
+    has_hash: bool
+    wrong_responses: list[WrongResponse]
 
-    def plays(self) -> Iterator[Sent]:
-        """Honest about the object once, and cut; then the lies that a client can detect."""
-        headers = {**TAG, **DATE, **(MD5 if self.hashed else {}), "Content-Length": str(SIZE)}
-        yield Answer(status="200 OK", headers=headers, body=CONTENT[: self.first_cut], ending=Ending.FIN)
-        for lie in self.lies:
-            if not lie.is_undetectable(self.hashed):
-                yield lie.sent()
-
-
-# Without a byte, no partial file tells the next run what the first one knew.
-scripts = st.builds(Script, st.integers(1, SIZE - 1), st.booleans(), st.lists(responses(), max_size=5))
+    def actions(self) -> Iterator[ServerAction]:
+        """Yield a truncated correct response, then the wrong responses that a client can detect."""
+        headers = {**TAG, **DATE, **(MD5 if self.has_hash else {}), "Content-Length": str(SIZE)}
+        yield RawResponse(
+            status="200 OK", headers=headers, body=CONTENT[: self.first_size], ending=ConnectionEnd.FIN
+        )
+        for wrong in self.wrong_responses:
+            if not wrong.is_undetectable(self.has_hash):
+                yield wrong.to_action()
 
 
-def object_of(script: Script) -> Stored:
-    return Stored(content=CONTENT, headers={**TAG, **DATE, **(MD5 if script.hashed else {})})
+# Without a received byte there is no partial file, so the next run could not detect a wrong response.
+scenarios = st.builds(Scenario, st.integers(1, SIZE - 1), st.booleans(), st.lists(responses(), max_size=5))
 
 
-async def published(script: Script, folder: Path, *, runs: int, ends_honestly: bool) -> bytes | None:
-    """Download under the script, run after run, and return what is at the target in the end."""
-    sequence = script.plays()
+def stored_object(scenario: Scenario) -> StoredObject:
+    return StoredObject(content=CONTENT, headers={**TAG, **DATE, **(MD5 if scenario.has_hash else {})})
 
-    def play(request: Request, stored: Stored) -> Sent:
-        sent = next(sequence, None)
-        return sent if sent is not None else honest(request, stored) if ends_honestly else Ending.RST
 
-    async with asyncio.timeout(PATIENCE), Host(object_of(script), play) as host, Pointing(host) as server:
+async def download(scenario: Scenario, folder: Path, *, runs: int, ends_correctly: bool) -> bytes | None:
+    """Download in `runs` runs; return the content of the target."""
+    actions = scenario.actions()
+
+    def respond(request: Request, stored: StoredObject) -> ServerAction:
+        to_action = next(actions, None)
+        return (
+            to_action
+            if to_action is not None
+            else correct_response(request, stored)
+            if ends_correctly
+            else ConnectionEnd.RST
+        )
+
+    async with (
+        asyncio.timeout(TIMEOUT_SECONDS),
+        RawStorageServer(stored_object(scenario), respond) as storage,
+        RawStorageEmulator(storage) as server,
+    ):
         export = server.add_export(content={"csv": CONTENT})
         for _ in range(runs):
             policy = RetryPolicy(attempts=3, wait_initial=0)
@@ -149,42 +177,48 @@ async def published(script: Script, folder: Path, *, runs: int, ends_honestly: b
         return target.read_bytes() if target.exists() else None
 
 
-async def streamed(script: Script) -> bytes | None:
-    """Stream under the script; return the bytes if their end was reached."""
-    sequence = script.plays()
+async def read_stream(scenario: Scenario) -> bytes | None:
+    """Stream the object; return the bytes if the end was reached."""
+    actions = scenario.actions()
 
-    def play(_: Request, __: Stored) -> Sent:
-        return next(sequence, Ending.RST)
+    def respond(_: Request, __: StoredObject) -> ServerAction:
+        return next(actions, ConnectionEnd.RST)
 
-    async with asyncio.timeout(PATIENCE), Host(object_of(script), play) as host, Pointing(host) as server:
+    async with (
+        asyncio.timeout(TIMEOUT_SECONDS),
+        RawStorageServer(stored_object(scenario), respond) as storage,
+        RawStorageEmulator(storage) as server,
+    ):
         export = server.add_export(content={"csv": CONTENT})
         async with server.client(retry=RetryPolicy(attempts=3, wait_initial=0)) as px:
-            handed_out = b""
+            received = b""
             try:
                 async with px.exports.stream(export.id, "csv") as body:
                     async for block in body:
-                        handed_out += block
+                        received += block
             except PackageXError as error:
                 assert SECRET not in f"{error!r} {error.__cause__!r} {error.__context__!r}"
                 return None
-            return handed_out
+            return received
 
 
-def sync_settings() -> settings:
+def property_settings() -> settings:
     return settings(deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow])
 
 
-@sync_settings()
-@given(scripts, st.integers(1, 2), st.booleans())
-def test_a_download_publishes_the_object_or_nothing(script: Script, runs: int, ends_honestly: bool) -> None:
-    """Whatever later responses say, one honest response is enough to detect every detectable lie."""
+@property_settings()
+@given(scenarios, st.integers(1, 2), st.booleans())
+def test_download_publishes_the_object_or_nothing(
+    scenario: Scenario, runs: int, ends_correctly: bool
+) -> None:
+    """One correct response is enough to detect every detectable wrong response after it."""
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(published(script, Path(folder), runs=runs, ends_honestly=ends_honestly))
-    assert found in (None, CONTENT)
+        content = asyncio.run(download(scenario, Path(folder), runs=runs, ends_correctly=ends_correctly))
+    assert content in (None, CONTENT)
 
 
-@sync_settings()
-@given(scripts)
-def test_a_stream_ends_with_the_object_or_with_an_error(script: Script) -> None:
-    """The end of the iteration means that every byte was right."""
-    assert asyncio.run(streamed(script)) in (None, CONTENT)
+@property_settings()
+@given(scenarios)
+def test_stream_ends_with_the_object_or_an_error(scenario: Scenario) -> None:
+    """The iteration ends normally only if every byte was correct."""
+    assert asyncio.run(read_stream(scenario)) in (None, CONTENT)

@@ -1,10 +1,50 @@
-"""Every test here runs on asyncio's own loop and, where uvloop is there, on uvloop's."""
+"""Fixtures of the speed tests, which run on every event loop."""
 
 from __future__ import annotations
 
-from tests.ways import LoopFactory, loop_factories
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from packagex_async._download import artifact, segment_workers, segments, throughput
+from tests.event_loops import LoopFactory, loop_factories
+from tests.faults.responses import (
+    correct_response,
+)
+from tests.faults.scenario import RawStorageEmulator
+from tests.faults.storage_server import (
+    RawStorageServer,
+    StoredObject,
+)
+from tests.integration.speed.slow_storage import CONTENT, SIZE, SlowDownloadScenario
+from tests.transfer_modes import use_transfer_mode
 
 
 def pytest_asyncio_loop_factories() -> dict[str, LoopFactory]:
-    """The loops by name."""
+    """Return the event loops by name."""
     return loop_factories()
+
+
+@pytest.fixture
+def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use segments for small objects."""
+    use_transfer_mode("body_reader", monkeypatch)
+    monkeypatch.setattr(artifact, "LARGE", SIZE)
+    monkeypatch.setattr(segments, "MIN_SEGMENT_SIZE", 10_000)
+    monkeypatch.setattr(segment_workers, "_PROGRESS", 1_000)
+    monkeypatch.setattr(throughput, "SETTLING", math.inf)
+
+
+@pytest.fixture
+async def slow(tmp_path: Path, small_segments: None) -> AsyncIterator[SlowDownloadScenario]:
+    """Provide an export whose CSV is on a slow storage server."""
+    async with (
+        RawStorageServer(StoredObject.of(CONTENT), correct_response) as storage,
+        RawStorageEmulator(storage) as server,
+    ):
+        export = server.add_export(content={"csv": CONTENT})
+        yield SlowDownloadScenario(
+            server=server, folder=tmp_path, export_id=export.id, versions={"csv": [CONTENT]}, storage=storage
+        )

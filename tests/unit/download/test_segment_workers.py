@@ -13,7 +13,7 @@ from packagex_async._download.segment_workers import SegmentWorkers
 from packagex_async._download.segments import MIN_SEGMENT_SIZE, Segment
 from packagex_async._download.throughput import PROBE
 from packagex_async._files.disk_errors import DiskError
-from tests.faults.host import turns
+from tests.faults.storage_server import yield_to_event_loop
 from tests.support import FakeClock
 
 LENGTH = 64 * MIN_SEGMENT_SIZE
@@ -39,7 +39,7 @@ async def test_one_that_cannot_write_ends_the_transfer_at_once() -> None:
     clock = FakeClock()
     async with SegmentWorkers(full, 2, clock, AdaptiveLimiter(100, clock)) as workers:
         await started(workers, clock)
-        await turns()
+        await yield_to_event_loop()
         with pytest.raises(DiskError, match="full"):
             workers.advance(2)
 
@@ -58,7 +58,7 @@ async def test_the_failures_of_those_that_are_dismissed_are_not_left_unheard() -
     clock = FakeClock()
     async with SegmentWorkers(full, 2, clock, AdaptiveLimiter(100, clock)) as workers:
         await started(workers, clock)
-        await turns()
+        await yield_to_event_loop()
     del workers
     gc.collect()
     assert unheard == []
@@ -73,7 +73,7 @@ async def test_one_that_is_done_makes_room_for_another() -> None:
         busy += 1
         most, parts = max(most, busy), parts + 1
         workers.confirm_ranges(span)
-        await turns()
+        await yield_to_event_loop()
         span.position = span.end
         busy -= 1
         return True
@@ -105,10 +105,10 @@ async def test_when_the_second_has_proved_itself_all_others_follow_at_once() -> 
     clock = FakeClock()
     async with SegmentWorkers(bring, 8, clock, AdaptiveLimiter(100, clock)) as workers:
         await started(workers, clock)
-        await turns()
+        await yield_to_event_loop()
         assert len(workers._tasks) == 1
         proof.set()
-        await turns()
+        await yield_to_event_loop()
         assert len(workers._tasks) == 7
 
 
@@ -130,10 +130,10 @@ async def test_the_time_that_the_trial_took_is_what_the_others_will_take(seconds
     async with SegmentWorkers(bring, 3, clock, AdaptiveLimiter(100, clock)) as workers:
         first = await started(workers, clock, received=MIN_SEGMENT_SIZE)
         first.receiving = True
-        await turns()
+        await yield_to_event_loop()
         clock.now += seconds
         proof.set()
-        await turns()
+        await yield_to_event_loop()
         trial, third = requested_end
         assert (trial.position, trial.end) == (LENGTH // 2, LENGTH)
         startup_bytes = MIN_SEGMENT_SIZE / (2 * PROBE) * seconds
@@ -165,7 +165,7 @@ async def test_whoever_is_not_trusted_gets_no_company() -> None:
     async with SegmentWorkers(bring, 8, clock, AdaptiveLimiter(100, clock)) as workers:
         workers.disable_segments()
         await started(workers, clock)
-        await turns()
+        await yield_to_event_loop()
         workers.advance(2)
         assert await workers.next_segment() is not None
 
@@ -184,5 +184,5 @@ async def test_nobody_is_hired_beyond_the_budget() -> None:
     async with SegmentWorkers(bring, 8, clock, budget) as workers:
         await started(workers, clock)
         assert (len(workers._tasks), budget.in_use) == (1, 1)
-        await turns()
+        await yield_to_event_loop()
     assert budget.in_use == 0
