@@ -1,8 +1,9 @@
 """Sphinx configuration. The build needs no network access."""
 
+import importlib
+import re
 import sys
 
-import packagex_async.testing
 from packagex_async import __version__
 
 project = "packagex-async"
@@ -14,6 +15,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "packagex-async"
+html_static_path = ["_static"]
+html_css_files = ["code.css"]
 
 # Single backticks in docstrings are code, and a link if they name something that is documented.
 default_role = "py:obj"
@@ -21,7 +24,6 @@ default_role = "py:obj"
 myst_heading_anchors = 3
 napoleon_numpy_docstring = False
 napoleon_attr_annotations = False
-napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 # Signatures show names and defaults; the types are in the list of parameters.
 autodoc_typehints = "description"
@@ -44,9 +46,15 @@ TYPE_ALIASES = (
 )  # fmt: skip
 
 
+def shorten(app, what, name, obj, options, signature, returns):
+    """Leave out the arguments of a default value that is a `RetryPolicy`."""
+    return (re.sub(r"=RetryPolicy\([^)]*\)", "=RetryPolicy()", signature), returns) if signature else None
+
+
 def setup(app):
     """Show type aliases by name: autodoc evaluates annotations, and would spell the aliases out."""
-    assert packagex_async.testing
+    app.connect("autodoc-process-signature", shorten)
+    importlib.import_module("packagex_async.testing")
     modules = [module for name, module in sys.modules.items() if name.startswith("packagex_async")]
     for name in TYPE_ALIASES:
         stand_in = type(name, (), {"__module__": "packagex_async"})
