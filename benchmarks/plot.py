@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 Bars = Mapping[str, Sequence[float]]
 """The times of each contender, as ratios to one of them."""
 
-_WIDTH, _LEFT, _RIGHT = 580, 162, 150
+_WIDTH, _LEFT, _RIGHT = 600, 186, 146
 _BAR, _STEP, _HEAD = 16, 24, 52
 _OURS, _THEIRS, _INK = "#2a6f97", "#aab4bf", "#1f2933"
 _NAMES = {

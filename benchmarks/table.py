@@ -7,7 +7,7 @@ from statistics import median
 
 import attrs
 
-_HEAD = "| download | measure | limit | goal | measured |\n|---|---|---:|---:|---:|"
+_HEAD = "| download | measure | measured | limit | goal |\n|---|---|---:|---:|---:|"
 
 
 @attrs.frozen
@@ -49,9 +49,9 @@ class Row:
         cells = [
             self.workload,
             self.measure,
+            self.measured,
             self._bound(self.limit),
             self._bound(self.goal),
-            self.measured,
         ]
         return f"| {' | '.join(cells)} |"
 

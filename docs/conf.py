@@ -14,9 +14,11 @@ version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+# Options such as `--json` keep their two hyphens.
+smartquotes = False
 html_title = "packagex-async"
 html_static_path = ["_static"]
-html_css_files = ["code.css"]
+html_css_files = ["style.css"]
 
 # Single backticks in docstrings are code, and a link if they name something that is documented.
 default_role = "py:obj"
