@@ -1,9 +1,9 @@
-"""How fast we are, against whoever else can do it: W1 to W8, in one command.
+"""Compare this package with other download programs.
 
     python benchmarks/bench.py --quick
-    python benchmarks/bench.py --only W1 W3 --check
+    python benchmarks/bench.py --only large small --check
 
-A table is printed; a full run also writes it to `results/`, with all figures as JSON and a plot.
+The script prints a table. A full run also writes the table, all figures as JSON and a chart to `results/`.
 """
 
 from __future__ import annotations
@@ -29,36 +29,37 @@ from table import markdown
 RESULTS = Path(__file__).parent / "results"
 
 WORKLOADS: Mapping[str, Workload] = {
-    "W1": large,
-    "W2": four,
-    "W3": many,
-    "W4": far,
-    "W5": memory,
-    "W6": paging,
-    "W7": decoding,
-    "W8": effort,
+    "large": large,
+    "four": four,
+    "small": many,
+    "far": far,
+    "memory": memory,
+    "paging": paging,
+    "decoding": decoding,
+    "cpu": effort,
 }
 
 TITLES = {
-    "W1": "W1: one artifact of 1 GiB, time vs curl",
-    "W2": "W2: four artifacts of 256 MiB at once, time vs curl --parallel",
-    "W3": "W3: 2,000 artifacts of 20 KiB, 16 at once, time vs curl --parallel",
-    "W4": "W4: 128 MiB, 80 ms away, 4 MiB/s a connection, time vs curl",
+    "large": "One file of 1 GiB, time vs curl",
+    "four": "Four files of 256 MiB at once, time vs curl --parallel",
+    "small": "2,000 files of 20 KiB, 16 at once, time vs curl --parallel",
+    "far": "128 MiB, 80 ms away, 4 MiB/s for each connection, time vs curl",
 }
 
 NOTES = (
-    "Figures are medians of ratios taken round by round, with the least and the greatest.",
-    "Times are those of whole processes, start-up included, unless a row says otherwise; in W3, where that "
-    "would be most of it, interpreters are timed without, and curl with its own.",
-    "W1 over TLS: the one worker of nginx encrypts at about the pace of curl, and everybody waits for it.",
-    "W4: curl runs twice, everybody else in every round. The relay opens a connection a round trip late, and "
-    "does not play TCP's slow start.",
-    "W5: the peak of the whole process, less that of one that fetched one KiB.",
+    "Each figure is the median of the ratios of all rounds, with the minimum and the maximum in brackets. "
+    "Less is better.",
+    "A time is that of the whole process, start-up included, unless the row says otherwise. For 2,000 files "
+    "of 20 KiB, the start-up of Python would be most of the time, so it is left out, but not that of curl.",
+    "Over TLS, the single nginx worker limits all programs: it encrypts about as fast as curl decrypts.",
+    "128 MiB over a slow line: curl runs twice, all others in every round. The relay adds one round trip to "
+    "the opening of a connection, and does not simulate TCP slow start.",
+    "Memory: the peak of the whole process, minus the peak of a process that downloads 1 KiB.",
 )
 
 
 def play(names: Iterable[str], scale: Scale, scratch: Path) -> dict[str, Outcome]:
-    """Play the workloads called `names`, in a folder of their own."""
+    """Run the workloads called `names` in the folder `scratch`."""
     served = scratch / "served"
     served.mkdir()
     with nginx(served) as server:
@@ -67,9 +68,9 @@ def play(names: Iterable[str], scale: Scale, scratch: Path) -> dict[str, Outcome
 
 
 def table(outcomes: Mapping[str, Outcome]) -> str:
-    """The table of all workloads in Markdown, with its notes."""
+    """Return the table of all workloads in Markdown, with its notes."""
     failures = [
-        f"{name}: failed runs of {contender}, made again: {count}."
+        f"Workload `{name}`: failed and repeated runs of {contender}: {count}."
         for name, outcome in outcomes.items()
         for contender, count in outcome.failures.items()
     ]
@@ -77,7 +78,7 @@ def table(outcomes: Mapping[str, Outcome]) -> str:
 
 
 def write(outcomes: Mapping[str, Outcome], facts: Mapping[str, object], folder: Path) -> None:
-    """Leave table, figures and plot in `folder`."""
+    """Write table, figures and chart to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = {**facts, "runs": {name: outcome.raw for name, outcome in outcomes.items()}}
     (folder / "speed.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -87,8 +88,8 @@ def write(outcomes: Mapping[str, Outcome], facts: Mapping[str, object], folder: 
 
 
 def main() -> int:
-    """Run what the command line asks for; print the table, and return the exit status."""
-    # Whichever way it is interrupted, what it has started is taken down.
+    """Run the workloads of the command line, print the table, and return the exit status."""
+    # SIGTERM raises KeyboardInterrupt, so that all started servers are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _options()
     names = options.only or list(WORKLOADS)
@@ -109,13 +110,23 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="small files, one round: does it work at all?")
-    parser.add_argument("--only", nargs="+", choices=WORKLOADS, metavar="W", help="these workloads alone")
-    parser.add_argument("--check", action="store_true", help="fail when anything misses what it must reach")
     parser.add_argument(
-        "--folder", type=Path, help="a folder on the disk to write to; the system's own for such"
+        "--quick", action="store_true", help="small files and one round, to test the benchmark itself"
     )
-    parser.add_argument("--results", type=Path, help="a folder for the table, the figures and the plot")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=WORKLOADS,
+        metavar="WORKLOAD",
+        help=f"run only these workloads: {', '.join(WORKLOADS)}",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="exit with status 1 if a figure exceeds its limit"
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="write downloads to this folder (default: the system's temporary folder)"
+    )
+    parser.add_argument("--results", type=Path, help="write table, figures and chart to this folder")
     return parser.parse_args()
 
 

@@ -8,7 +8,19 @@ from objects import ARTIFACTS, KIB
 from rounds import Contender, Runs, empty, ratios
 from runs import Cost
 from servers import relay
-from stage import CPU, TRANSFER, WALL, Outcome, Stage, raw
+from stage import (
+    CPU,
+    CPU_TIME,
+    FAR,
+    FOUR_LARGE,
+    MANY_SMALL,
+    ONE_LARGE,
+    TRANSFER,
+    WALL,
+    Outcome,
+    Stage,
+    raw,
+)  # fmt: skip
 from table import Row
 
 _LARGE = "exp_large"
@@ -41,24 +53,30 @@ def large(stage: Stage) -> Outcome:
         rounds=stage.scale.large_rounds,
     )
     rows = [
-        Row("W1", "time vs curl", ratios(runs, "ours", "curl", WALL), 0.85, 0.50),
-        Row("W1", "time vs naive loop", ratios(runs, "ours", "naive", WALL), 0.35, 0.20),
-        Row("W1", "time vs parfive", ratios(runs, "ours", "parfive", WALL), 0.17, 0.10),
-        Row("W1", "without start-up, time vs curl", ratios(runs, "ours", "curl", TRANSFER)),
-        Row("W1", "on uvloop, time vs curl", ratios(runs, "ours, uvloop", "curl", WALL)),
-        Row("W1", "over TLS, time vs curl", ratios(runs, "ours, TLS", "curl, TLS", WALL)),
-        Row("W1", "over TLS, time vs naive loop", ratios(runs, "ours, TLS", "naive, TLS", WALL)),
-        Row("W1", "crc32c verified, time vs no hash", ratios(runs, "ours, crc32c", "ours", WALL), 1.15, 1.05),
+        Row(ONE_LARGE, "time vs curl", ratios(runs, "ours", "curl", WALL), 0.85, 0.50),
+        Row(ONE_LARGE, "time vs aiohttp + aiofiles", ratios(runs, "ours", "naive", WALL), 0.35, 0.20),
+        Row(ONE_LARGE, "time vs parfive", ratios(runs, "ours", "parfive", WALL), 0.17, 0.10),
+        Row(ONE_LARGE, "time vs curl, without start-up", ratios(runs, "ours", "curl", TRANSFER)),
+        Row(ONE_LARGE, "time vs curl, on uvloop", ratios(runs, "ours, uvloop", "curl", WALL)),
+        Row(ONE_LARGE, "time vs curl, over TLS", ratios(runs, "ours, TLS", "curl, TLS", WALL)),
+        Row(ONE_LARGE, "time vs aiohttp + aiofiles, over TLS", ratios(runs, "ours, TLS", "naive, TLS", WALL)),
         Row(
-            "W1",
-            "md5 verified, time vs curl, md5sum",
+            ONE_LARGE,
+            "time with CRC-32C verified vs without",
+            ratios(runs, "ours, crc32c", "ours", WALL),
+            1.15,
+            1.05,
+        ),
+        Row(
+            ONE_LARGE,
+            "time with MD5 verified vs curl + md5sum",
             ratios(runs, "ours, md5", "curl, md5sum", WALL),
             0.85,
             0.60,
         ),
         Row(
-            "W1",
-            "sha256 made, time vs curl, sha256sum",
+            ONE_LARGE,
+            "time with SHA-256 computed vs curl + sha256sum",
             ratios(runs, "ours, sha256", "curl, sha256sum", WALL),
             0.85,
             0.60,
@@ -75,9 +93,9 @@ def four(stage: Stage) -> Outcome:
     everybody = [errand.curl(), *_ours(errand), *_others(errand)]
     runs = stage.play(*everybody, rounds=stage.scale.large_rounds)
     rows = [
-        Row("W2", "time vs curl --parallel", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
-        Row("W2", "without start-up, time vs curl --parallel", ratios(runs, "ours", "curl", TRANSFER)),
-        Row("W2", "on uvloop, time vs curl --parallel", ratios(runs, "ours, uvloop", "curl", WALL)),
+        Row(FOUR_LARGE, "time vs curl --parallel", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
+        Row(FOUR_LARGE, "time vs curl --parallel, without start-up", ratios(runs, "ours", "curl", TRANSFER)),
+        Row(FOUR_LARGE, "time vs curl --parallel, on uvloop", ratios(runs, "ours, uvloop", "curl", WALL)),
     ]
     return _outcome(rows, runs, bars=runs)
 
@@ -93,16 +111,24 @@ def many(stage: Stage) -> Outcome:
     fresh = stage.play(errand.curl(), ours, naive, tidy=empty)
     runs = stage.play(errand.curl(), *_ours(errand, "bulk"), *_others(errand))
     rows = [
-        Row("W3", "time vs curl --parallel", ratios(runs, "ours", "curl", TRANSFER), 1.5, 1.1),
-        Row("W3", "time vs naive loop", ratios(runs, "ours", "naive", TRANSFER), 0.95, 0.75),
-        Row("W3", "on uvloop, time vs curl --parallel", ratios(runs, "ours, uvloop", "curl", TRANSFER)),
-        Row("W3", "nothing deleted before, time vs curl --parallel", ratios(fresh, "ours", "curl", TRANSFER)),
-        Row("W3", "nothing deleted before, time vs naive loop", ratios(fresh, "ours", "naive", TRANSFER)),
-        Row("W3", "with start-up, time vs curl --parallel", ratios(runs, "ours", "curl", WALL)),
-        Row("W3", "with start-up, time vs naive loop", ratios(runs, "ours", "naive", WALL)),
+        Row(MANY_SMALL, "time vs curl --parallel", ratios(runs, "ours", "curl", TRANSFER), 1.5, 1.1),
+        Row(MANY_SMALL, "time vs aiohttp + aiofiles", ratios(runs, "ours", "naive", TRANSFER), 0.95, 0.75),
+        Row(MANY_SMALL, "time vs curl --parallel, on uvloop", ratios(runs, "ours, uvloop", "curl", TRANSFER)),
+        Row(
+            MANY_SMALL,
+            "time vs curl --parallel, no earlier deletions",
+            ratios(fresh, "ours", "curl", TRANSFER),
+        ),
+        Row(
+            MANY_SMALL,
+            "time vs aiohttp + aiofiles, no earlier deletions",
+            ratios(fresh, "ours", "naive", TRANSFER),
+        ),
+        Row(MANY_SMALL, "time vs curl --parallel, with start-up", ratios(runs, "ours", "curl", WALL)),
+        Row(MANY_SMALL, "time vs aiohttp + aiofiles, with start-up", ratios(runs, "ours", "naive", WALL)),
     ]
     outcome = _outcome(rows, runs, bars=runs, cost=TRANSFER)
-    undisturbed = {f"{name}, nothing deleted before": each for name, each in raw(fresh).items()}
+    undisturbed = {f"{name}, no earlier deletions": each for name, each in raw(fresh).items()}
     return attrs.evolve(outcome, raw={**outcome.raw, **undisturbed})
 
 
@@ -116,8 +142,8 @@ def far(stage: Stage) -> Outcome:
             attrs.evolve(errand.curl(), rounds=_ROUNDS_OF_CURL), errand.python("ours", "ours"), aria2c
         )
     rows = [
-        Row("W4", f"time vs {aria2c.name}", ratios(runs, "ours", aria2c.name, WALL), 1.10, 1.0),
-        Row("W4", "time vs curl", ratios(runs, "ours", "curl", WALL), 0.20, 0.15),
+        Row(FAR, f"time vs {aria2c.name}", ratios(runs, "ours", aria2c.name, WALL), 1.10, 1.0),
+        Row(FAR, "time vs curl", ratios(runs, "ours", "curl", WALL), 0.20, 0.15),
     ]
     return _outcome(rows, runs, bars=runs)
 
@@ -127,7 +153,7 @@ def effort(stage: Stage) -> Outcome:
     file = stage.objects.file(stage.origin, _LARGE, "json", stage.scale.large)
     errand = stage.errand("effort", [file], 1)
     runs = stage.play(errand.python("ours", "ours"), errand.python("naive", "naive"))
-    row = Row("W8", "CPU seconds a GiB vs naive loop", ratios(runs, "ours", "naive", CPU), 0.40, 0.20)
+    row = Row(CPU_TIME, "CPU seconds vs aiohttp + aiofiles", ratios(runs, "ours", "naive", CPU), 0.40, 0.20)
     return _outcome([row], runs, bars={})
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stage import Outcome, Stage
+from stage import DECODING, PAGING, Outcome, Stage
 from table import Row
 
 HERE = Path(__file__).parent
@@ -20,14 +20,14 @@ Times = Sequence[Mapping[str, float]]
 def paging(stage: Stage) -> Outcome:
     """W6: a listing from far away, with pages asked for ahead."""
     times = _measured("paging", f"times({stage.scale.rounds})")
-    return _outcome(times, [_row("W6", times, ("16", "0"), "page after page", 0.20, 0.13)])
+    return _outcome(times, [_row(PAGING, times, ("16", "0"), "one page after another", 0.20, 0.13)])
 
 
 def decoding(stage: Stage) -> Outcome:
     """W7: JSON to models, with a field that the models do not know."""
     times = _measured("decoding", f"times({stage.scale.rounds}, unknown=1)")
     bounds = {"json.loads": (4, 2.5), "pydantic": (2.4, 1.5)}
-    return _outcome(times, [_row("W7", times, ("ours", peer), peer, *bounds[peer]) for peer in bounds])
+    return _outcome(times, [_row(DECODING, times, ("ours", peer), peer, *bounds[peer]) for peer in bounds])
 
 
 def _measured(script: str, call: str) -> Times:
@@ -37,9 +37,9 @@ def _measured(script: str, call: str) -> Times:
     return times
 
 
-def _row(workload: str, times: Times, pair: tuple[str, str], other: str, must: float, moonshot: float) -> Row:
+def _row(workload: str, times: Times, pair: tuple[str, str], other: str, limit: float, goal: float) -> Row:
     ours, theirs = pair
-    return Row(workload, f"time vs {other}", [told[ours] / told[theirs] for told in times], must, moonshot)
+    return Row(workload, f"time vs {other}", [told[ours] / told[theirs] for told in times], limit, goal)
 
 
 def _outcome(times: Times, rows: list[Row]) -> Outcome:

@@ -7,13 +7,13 @@ import shutil
 import attrs
 from objects import ARTIFACTS, KIB, MIB
 from rounds import Runs
-from stage import Outcome, Stage, raw
+from stage import FOUR_LARGE, MEMORY, ONE_LARGE, Outcome, Stage, raw
 from table import Row
 
-_MUST, _MOONSHOT = 24, 12
+_LIMIT, _GOAL = 24, 12
 """MiB."""
 
-_HUGE = "a 10 GiB artifact"
+_HUGE = "one file of 10 GiB"
 _ROUNDS_OF_HUGE = 2
 
 
@@ -22,8 +22,8 @@ def memory(stage: Stage) -> Outcome:
     scale, objects = stage.scale, stage.objects
     shapes = {
         "idle": [objects.file(stage.origin, "exp_idle", "json", KIB)],
-        "W1": [objects.file(stage.origin, "exp_large", "json", scale.large)],
-        "W2": objects.export(stage.origin, "exp_four", [scale.quarter] * len(ARTIFACTS)),
+        ONE_LARGE: [objects.file(stage.origin, "exp_large", "json", scale.large)],
+        FOUR_LARGE: objects.export(stage.origin, "exp_four", [scale.quarter] * len(ARTIFACTS)),
     }
     contenders = [
         stage.errand(name, files, len(files)).python(name, "ours") for name, files in shapes.items()
@@ -35,8 +35,8 @@ def memory(stage: Stage) -> Outcome:
         contenders.append(attrs.evolve(contender, rounds=_ROUNDS_OF_HUGE))
     runs = stage.play(*contenders)
     rows = [
-        Row("W5", f"peak memory in {name}, over an idle client", _above(runs, name), _MUST, _MOONSHOT, " MiB")
-        for name in ("W1", "W2", _HUGE)
+        Row(MEMORY, f"{name}: peak memory above an idle client", _above(runs, name), _LIMIT, _GOAL, " MiB")
+        for name in (ONE_LARGE, FOUR_LARGE, _HUGE)
     ]
     return Outcome(rows, raw(runs))
 

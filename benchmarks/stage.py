@@ -17,6 +17,16 @@ from runs import Cost
 from servers import Server
 from table import Row
 
+ONE_LARGE = "one file of 1 GiB"
+FOUR_LARGE = "four files of 256 MiB"
+MANY_SMALL = "2,000 files of 20 KiB"
+FAR = "128 MiB over a slow line"
+MEMORY = "memory"
+PAGING = "listing of 100 pages"
+DECODING = "10,000 exports"
+CPU_TIME = "one file of 1 GiB"
+"""The workloads, as the table calls them."""
+
 WALL: Cost = attrgetter("wall")
 TRANSFER: Cost = attrgetter("transfer")
 CPU: Cost = attrgetter("cpu")

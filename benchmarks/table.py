@@ -1,4 +1,4 @@
-"""The table: what was promised, and what came of it."""
+"""The table of results in Markdown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from statistics import median
 
 import attrs
 
-_HEAD = "| workload | measure | must reach | moonshot | measured |\n|---|---|---:|---:|---:|"
+_HEAD = "| download | measure | measured | limit | goal |\n|---|---|---:|---:|---:|"
 
 
 @attrs.frozen
@@ -15,29 +15,29 @@ class Row:
     """One measure of one workload; less is better.
 
     Attributes:
-        workload: `W1` to `W8`.
-        measure: What was measured, against what.
-        values: One figure for each round; none when it could not be measured here.
-        must: The most it may be, or `None` where nothing was promised.
-        moonshot: The most it would be in our dreams.
-        unit: What the figures are; ratios have none.
+        workload: The name of the workload.
+        measure: The quantity, and the program that it is compared with.
+        values: One figure for each round; empty if it could not be measured on this machine.
+        limit: The greatest accepted median, or `None`.
+        goal: The median that we aim for, or `None`.
+        unit: The unit of the figures; empty for ratios.
     """
 
     workload: str
     measure: str
     values: Sequence[float]
-    must: float | None = None
-    moonshot: float | None = None
+    limit: float | None = None
+    goal: float | None = None
     unit: str = ""
 
     @property
     def missed(self) -> bool:
-        """Whether a promise is not kept."""
-        return self.must is not None and not (self.values and median(self.values) <= self.must)
+        """Whether the median exceeds the limit, or nothing was measured."""
+        return self.limit is not None and not (self.values and median(self.values) <= self.limit)
 
     @property
     def measured(self) -> str:
-        """The median with the spread, and a word where the promise is not kept."""
+        """The median with minimum and maximum, marked if it exceeds the limit."""
         if not self.values:
             return "not measured"
         low, middle, high = (
@@ -49,9 +49,9 @@ class Row:
         cells = [
             self.workload,
             self.measure,
-            self._bound(self.must),
-            self._bound(self.moonshot),
             self.measured,
+            self._bound(self.limit),
+            self._bound(self.goal),
         ]
         return f"| {' | '.join(cells)} |"
 
@@ -60,7 +60,7 @@ class Row:
 
 
 def markdown(rows: Iterable[Row], notes: Iterable[str]) -> str:
-    """The table in Markdown, and what has to be known to read it."""
+    """Return the table in Markdown, followed by the notes."""
     return "\n".join([_HEAD, *map(str, rows), "", *(f"- {note}" for note in notes)]) + "\n"
 
 

@@ -33,25 +33,25 @@ def test_ratios_are_taken_round_by_round() -> None:
 )
 def test_a_promise_is_kept_by_the_median(values: tuple[float, ...], missed: bool) -> None:
     """One lucky round does not keep it, one unlucky does not break it, and nothing measured keeps nothing."""
-    assert Row("W1", "time vs curl", values, must=0.5).missed is missed
+    assert Row("one file", "time vs curl", values, limit=0.5).missed is missed
 
 
 def test_what_was_not_promised_cannot_be_missed() -> None:
     """Some rows are there to be read."""
-    assert not Row("W1", "on uvloop", (99.0,)).missed
+    assert not Row("one file", "on uvloop", (99.0,)).missed
 
 
 def test_the_table_tells_bounds_and_spread() -> None:
     """Whoever reads it sees the median, the least and the greatest, and where a promise is not kept."""
     rows = [
-        Row("W5", "memory", (3.0, 1.0, 2.0), must=24, moonshot=12, unit=" MiB"),
-        Row("W6", "time", (0.3,), must=0.2),
-        Row("W7", "time", ()),
+        Row("memory", "memory", (3.0, 1.0, 2.0), limit=24, goal=12, unit=" MiB"),
+        Row("paging", "time", (0.3,), limit=0.2),
+        Row("decoding", "time", ()),
     ]
     assert markdown(rows, ["A note."]).splitlines()[2:] == [
-        "| W5 | memory | ≤ 24 MiB | ≤ 12 MiB | 2 (1\N{EN DASH}3) MiB |",
-        "| W6 | time | ≤ 0.2 |  | 0.3 (0.3\N{EN DASH}0.3) **missed** |",
-        "| W7 | time |  |  | not measured |",
+        "| memory | memory | 2 (1\N{EN DASH}3) MiB | ≤ 24 MiB | ≤ 12 MiB |",
+        "| paging | time | 0.3 (0.3\N{EN DASH}0.3) **missed** | ≤ 0.2 |  |",
+        "| decoding | time | not measured |  |  |",
         "",
         "- A note.",
     ]
@@ -93,7 +93,9 @@ def test_a_peer_that_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
     outcome = stage.Outcome([], stage.raw(runs) | {"in memory": [0.5]})
     assert [run.failures for run in runs["curl"]] == [1, 0]
     assert outcome.failures == {"curl": 1}
-    assert "- W3: failed runs of curl, made again: 1." in table({"W3": outcome}).splitlines()
+    assert (
+        "- Workload `small`: failed and repeated runs of curl: 1." in table({"small": outcome}).splitlines()
+    )
     assert sorted(path.name for path in scratch.iterdir()) == ["peak.txt", "runs"]
 
 
@@ -112,9 +114,9 @@ def test_no_failure_of_ours_is_forgiven(scratch: Path) -> None:
 def test_the_plot_shows_everybody_fastest_first() -> None:
     """It is an SVG that any reader of XML understands, whatever a contender is called."""
     plot = ElementTree.fromstring(
-        svg({"W1": {"slow & steady": [2.0], "ours": [0.4, 0.5]}, "W2": {"curl": [1.0]}})
+        svg({"one file": {"slow & steady": [2.0], "ours": [0.4, 0.5]}, "four files": {"curl": [1.0]}})
     )
     shown = [text.text for text in plot.iter("{http://www.w3.org/2000/svg}text")]
-    names = [text for text in shown if text in ("ours", "slow & steady", "curl")]
-    assert names == ["ours", "slow & steady", "curl"]
+    names = [text for text in shown if text in ("packagex-async", "slow & steady", "curl")]
+    assert names == ["packagex-async", "slow & steady", "curl"]
     assert "0.45 (0.4\N{EN DASH}0.5)" in shown

@@ -23,7 +23,7 @@ KINDS = r"""
     | (CHANGELOG|CONTRIBUTING|README|SECURITY)\.md
     | noxfile\.py
     | benchmarks/(peers/)?\w+\.py | benchmarks/results/speed\.(json|md|svg)
-    | docs/\w+\.py | docs/([\w-]+/)?[\w-]+\.md | docs/_static/[\w-]+\.svg
+    | docs/\w+\.py | docs/([\w-]+/)?[\w-]+\.md | docs/_static/[\w-]+\.(css|svg)
     | packagex_async/(\w+/)*\w+\.py | packagex_async/py\.typed
     | tests/([\w-]+/)*\w+\.py
 """
