@@ -19,7 +19,7 @@ from packagex_async._context import ClientContext
 from packagex_async._download.export import DownloadPlan, chosen, download_artifacts
 from packagex_async._download.options import DownloadOptions
 from packagex_async._download.stream import open_stream
-from packagex_async._files.layouts import directory_path, layout_of
+from packagex_async._files.layouts import parse_directory, parse_layout
 from packagex_async._listing.lister import list_exports, list_pages
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._polling.retrieval import Retrieved, retrieve
@@ -537,7 +537,7 @@ class AsyncExports:
         clock, disk, policy = self._context.clock, self._context.disk, self._context.policy
         terms = Terms(resume=resume, verify=verify)
         folder = LocalState(
-            order.directory, layout_of(layout), terms, disk, clock, leftovers, durable=demands.durable
+            order.directory, parse_layout(layout), terms, disk, clock, leftovers, durable=demands.durable
         )
         budget = AdaptiveLimiter(concurrency, clock, retry_after_max=policy.retry_after_max)
         context = attrs.evolve(self._context, limiter=budget)
@@ -624,7 +624,7 @@ def _order(
 ) -> DownloadPlan:
     _at_least_one("concurrency", concurrency)
     return DownloadPlan(
-        directory=directory_path(directory),
+        directory=parse_directory(directory),
         artifacts=chosen(artifacts),
         concurrency=concurrency,
         demands=demands,

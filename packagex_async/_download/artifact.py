@@ -100,7 +100,7 @@ class ArtifactDownload:
         return file
 
     async def _take_up(self, leftovers: PartialIndex) -> None:
-        memo = await self._part.take_up(leftovers, {"sha256"} if self.demands.sha256 else ())
+        memo = await self._part.resume(leftovers, {"sha256"} if self.demands.sha256 else ())
         if memo is not None:
             self._known = ObjectMetadata.from_json(memo)
             received = self._part.received
@@ -226,12 +226,12 @@ class ArtifactDownload:
         self._meets_demands(known.size)
         algorithms = known.algorithms | ({"sha256"} if self.demands.sha256 else set())
         # Asked for only where something is there: a wait here may cost the bytes that came with the head.
-        if self.occupied and (there := await self.context.disk.measure(self.target, algorithms)):
+        if self.occupied and (there := await self.context.disk.digest_file(self.target, algorithms)):
             return self._kept(there)
         decoder = Decompressor(known.encoding, self.demands.max_size) if known.encoding else None
         memo = known.to_json() if self.demands.leftovers and known.is_resumable else None
         # A size that another response has declared is checked at the end: more bytes may come.
-        await self._part.start(algorithms=algorithms, length=known.size, decoder=decoder, memo=memo)
+        await self._part.start(algorithms=algorithms, length=known.size, decompressor=decoder, metadata=memo)
         work = SegmentQueue(())
         span = work.hold(Segment(0, sys.maxsize if known.length is None else known.length))
         span.flows = True
@@ -289,7 +289,7 @@ class ArtifactDownload:
             self._known,
             received=measured.size if self._known.encoding is None else self._part.received,
             size=measured.size,
-            digests_of=measured.of,
+            digests_of=measured.for_algorithm,
             start=measured.start,
         )
 

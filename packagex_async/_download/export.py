@@ -130,7 +130,7 @@ def _look(root: Path, targets: Mapping[Artifact, Path], leftovers: PartialIndex 
     usable = {name: path for name, path in targets.items() if name not in refused}
     return _Seen(
         occupied={name for name, path in usable.items() if os.path.lexists(path)},
-        left={name for name, path in usable.items() if leftovers and leftovers.of(path)},
+        left={name for name, path in usable.items() if leftovers and leftovers.find(path)},
         refused=refused,
     )
 

@@ -15,8 +15,8 @@ from packagex_async import Artifact, PackageXError
 from packagex_async._api.converters import export_from_json
 from packagex_async._api.responses import (
     ApiResponse,
-    http_date,
     parse_export,
+    parse_http_date,
     parse_page,
     raise_for_status,
     retry_after,
@@ -78,7 +78,7 @@ def object_metadata(data: bytes) -> None:
 def dates(data: bytes) -> None:
     """HTTP dates, `Retry-After`, and the dates of an export."""
     text = _text(data)
-    moment = http_date(text)
+    moment = parse_http_date(text)
     assert moment is None or moment.tzinfo is not None
     seconds = retry_after(CIMultiDict({"Retry-After": text, "Date": text}), now=1_700_000_000.0)
     assert seconds is None or seconds >= 0

@@ -29,7 +29,7 @@ from packagex_async import (
 )
 from packagex_async._files.disk_errors import DiskError
 from packagex_async._files.executor import FileExecutor
-from packagex_async._files.operations import require_room, sync_folder
+from packagex_async._files.operations import require_space, sync_directory
 from packagex_async._partials.partial_writer import PartialFileWriter
 from packagex_async._sync.manifest import NAME
 from packagex_async.testing import Emulator, Stall
@@ -158,11 +158,11 @@ def test_a_file_system_that_tells_no_size_is_not_full(
     """One that tells of too little room is."""
     told = refusing(usage) if isinstance(usage, int) else lambda _: shutil._ntuple_diskusage(*usage)
     monkeypatch.setattr(shutil, "disk_usage", told)
-    require_room(tmp_path, 10**15)
+    require_space(tmp_path, 10**15)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
-    require_room(tmp_path, 0)
-    with pytest.raises(OSError, match="no room for 1 bytes"):
-        require_room(tmp_path, 1)
+    require_space(tmp_path, 0)
+    with pytest.raises(OSError, match="no space for 1 bytes"):
+        require_space(tmp_path, 1)
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.ENOSYS])
@@ -172,13 +172,13 @@ def test_a_file_system_that_flushes_no_folders_is_taken_as_it_is(
     """The file itself has been flushed; that a folder could not be, of one that can, is an error."""
     with monkeypatch.context() as special:
         special.setattr(os, "fsync", refusing(number))
-        sync_folder(tmp_path)
+        sync_directory(tmp_path)
     with monkeypatch.context() as special:
         special.setattr(os, "open", refusing(errno.EACCES))
-        sync_folder(tmp_path)
+        sync_directory(tmp_path)
     monkeypatch.setattr(os, "fsync", refusing(errno.EIO))
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
-        sync_folder(tmp_path)
+        sync_directory(tmp_path)
 
 
 @pytest.mark.parametrize("length", [10, LARGE])
@@ -260,7 +260,7 @@ async def test_a_disk_that_refuses_the_last_bytes_is_told_of(
     disk = FileExecutor()
     with pytest.raises(DiskError, match="No space left"):
         async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
-            await part.start(length=100, memo={"length": 100, "algorithm": None})
+            await part.start(length=100, metadata={"length": 100, "algorithm": None})
             await part.write(b"1", 0)
             monkeypatch.setattr(os, "write", refusing(errno.ENOSPC))
     disk.close()

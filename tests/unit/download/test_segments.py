@@ -201,7 +201,7 @@ def test_coverage_is_a_set_of_bytes(added: list[ByteRange], length: int) -> None
         model |= set(range(start, end))
     assert covered.size == len(model)
     assert covered.end == max(model, default=-1) + 1
-    assert covered.beginning == next(byte for byte in range(100) if byte not in model)
+    assert covered.prefix_size == next(byte for byte in range(100) if byte not in model)
     whole = max(length, covered.end)
     gaps = covered.gaps(whole)
     assert set().union(*(range(start, end) for start, end in gaps)) == set(range(whole)) - model

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from packagex_async._files.disk_errors import DiskError
-from packagex_async._files.executor import _SHORT, FileExecutor
-from packagex_async._files.operations import BLOCK_SIZE, FileDigest, write_all
+from packagex_async._files.executor import _SHORT_THREADS, FileExecutor
+from packagex_async._files.operations import CHUNK_SIZE, FileDigest, write_all
 from packagex_async._partials import partial_writer
 from packagex_async._partials.partial_writer import PartialFileWriter
 from tests.support import names
@@ -42,7 +42,7 @@ def size(measured: FileDigest) -> int:
 async def test_what_was_written_is_published_whole(disk: FileExecutor, tmp_path: Path) -> None:
     """Small blocks and large ones, in a folder that was not there."""
     target = tmp_path / "new" / "deep" / "a.csv"
-    blocks = [b"x" * 10, b"y" * (BLOCK_SIZE + 1), b"", b"z" * (BLOCK_SIZE - 5)]
+    blocks = [b"x" * 10, b"y" * (CHUNK_SIZE + 1), b"", b"z" * (CHUNK_SIZE - 5)]
     async with PartialFileWriter(disk, target) as part:
         await part.start(algorithms=["md5", "sha256"])
         await bring(part, *blocks)
@@ -61,7 +61,7 @@ async def test_trap_22_a_part_that_is_not_published_disappears(disk: FileExecuto
     target.write_text("old")
     with pytest.raises(RuntimeError, match="far side"):
         async with PartialFileWriter(disk, target) as part:
-            await bring(part, b"n" * BLOCK_SIZE, b"n" * BLOCK_SIZE)
+            await bring(part, b"n" * CHUNK_SIZE, b"n" * CHUNK_SIZE)
             assert len(names(tmp_path)) == 2
             raise RuntimeError("far side")
     assert names(tmp_path) == ["a.csv"]
@@ -80,7 +80,7 @@ async def test_trap_04_two_parts_of_one_target_do_not_meet(disk: FileExecutor, t
     assert names(tmp_path) == ["a.csv"]
 
 
-@pytest.mark.parametrize("length", [3, BLOCK_SIZE])
+@pytest.mark.parametrize("length", [3, CHUNK_SIZE])
 async def test_a_file_that_appeared_meanwhile_is_not_destroyed(
     disk: FileExecutor, tmp_path: Path, length: int
 ) -> None:
@@ -117,7 +117,7 @@ async def test_what_a_check_condemns_is_not_published(disk: FileExecutor, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "large", [partial_writer._WORTH_A_WRITE - 1, partial_writer._WORTH_A_WRITE, 3 * BLOCK_SIZE]
+    "large", [partial_writer._MIN_DIRECT_WRITE - 1, partial_writer._MIN_DIRECT_WRITE, 3 * CHUNK_SIZE]
 )
 async def test_a_buffer_may_be_used_again_once_the_next_was_taken(
     disk: FileExecutor, tmp_path: Path, large: int
@@ -173,12 +173,12 @@ def test_a_short_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 async def test_a_file_is_measured_without_being_changed(disk: FileExecutor, tmp_path: Path) -> None:
     """Its length, and digests when asked; nothing there is nothing."""
     path = tmp_path / "a.csv"
-    assert await disk.measure(path, ["md5"]) is None
+    assert await disk.digest_file(path, ["md5"]) is None
     path.write_bytes(b"abc")
-    measured = await disk.measure(path, [])
+    measured = await disk.digest_file(path, [])
     assert measured is not None
     assert (measured.size, measured.digests) == (3, {})
-    measured = await disk.measure(path, ["md5"])
+    measured = await disk.digest_file(path, ["md5"])
     assert measured is not None
     assert measured.digests["md5"] == hashlib.md5(b"abc").digest()
 
@@ -192,7 +192,7 @@ async def test_what_is_no_regular_file_is_refused(disk: FileExecutor, tmp_path: 
     for name, kind in kinds.items():
         for algorithms in ([], ["md5"]):
             with pytest.raises(DiskError, match=f"{name} is {kind}"):
-                await disk.measure(tmp_path / name, algorithms)
+                await disk.digest_file(tmp_path / name, algorithms)
 
 
 async def test_what_the_disk_refuses_says_so(disk: FileExecutor, tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path, p
     """
     disk = FileExecutor(threads=1)
     gate = Gate()
-    run, threads = (disk.run_short, _SHORT) if publishing else (disk.run, 1)
+    run, threads = (disk.run_short, _SHORT_THREADS) if publishing else (disk.run, 1)
     busy = [asyncio.create_task(run(tmp_path, gate)) for _ in range(threads)]
     await entered(gate)
 
@@ -246,8 +246,8 @@ async def test_trap_19_cancelled_while_opening_nothing_is_left(tmp_path: Path, p
         async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
             if publishing:
                 await part.publish(size, overwrite=False)
-            for position in (0, BLOCK_SIZE):
-                await part.write(bytes(BLOCK_SIZE), position)
+            for position in (0, CHUNK_SIZE):
+                await part.write(bytes(CHUNK_SIZE), position)
             pytest.fail("it was cancelled before")
 
     task = asyncio.create_task(use())
@@ -269,13 +269,13 @@ async def test_who_is_cancelled_when_the_work_has_just_ended_is_cancelled(
     """That the loop is told of an end nobody waits for any more disturbs nobody else."""
     failures: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
-    gates = [Gate() for _ in range(_SHORT + 1)]
+    gates = [Gate() for _ in range(_SHORT_THREADS + 1)]
     *busy, task, last = [asyncio.create_task(disk.run_short(tmp_path, gate)) for gate in gates]
-    for gate in gates[:_SHORT]:
+    for gate in gates[:_SHORT_THREADS]:
         await entered(gate)
-    gates[_SHORT - 1].open.set()
+    gates[_SHORT_THREADS - 1].open.set()
     # The thread has gone on to the last one; the loop, held up here, has not heard of it.
-    assert gates[_SHORT].entered.wait(30)
+    assert gates[_SHORT_THREADS].entered.wait(30)
     task.cancel()
     for gate in gates:
         gate.open.set()
@@ -306,32 +306,32 @@ async def test_an_error_of_cancelled_disk_work_is_not_left_unheard(
 
 async def test_calls_in_a_row_are_done_in_turn(disk: FileExecutor, tmp_path: Path) -> None:
     """Each after the one before it, on one thread at a time, and whoever gives one waits for those before."""
-    lane = disk.lane(tmp_path)
+    ordered_writer = disk.ordered_writer(tmp_path)
     gate = Gate()
     done: list[int] = []
-    await lane.put(gate)
-    rest = [asyncio.create_task(lane.put(done.append, number)) for number in range(3)]
+    await ordered_writer.submit(gate)
+    rest = [asyncio.create_task(ordered_writer.submit(done.append, number)) for number in range(3)]
     await entered(gate)
     assert (done, [task.done() for task in rest]) == ([], [False] * 3)
     gate.open.set()
     await asyncio.gather(*rest)
-    await lane.settle()
+    await ordered_writer.drain()
     assert done == [0, 1, 2]
 
 
 async def test_who_gave_a_call_may_be_cancelled(disk: FileExecutor, tmp_path: Path) -> None:
     """The call is made all the same, and waited for."""
-    lane = disk.lane(tmp_path)
+    ordered_writer = disk.ordered_writer(tmp_path)
     gate = Gate()
     done: list[int] = []
-    await lane.put(gate)
-    task = asyncio.create_task(lane.put(done.append, 1))
+    await ordered_writer.submit(gate)
+    task = asyncio.create_task(ordered_writer.submit(done.append, 1))
     await entered(gate)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     gate.open.set()
-    await lane.settle()
+    await ordered_writer.drain()
     assert done == [1]
 
 
@@ -342,21 +342,21 @@ async def test_after_a_call_that_fails_no_other_is_made(disk: FileExecutor, tmp_
         raise error
 
     for error, raised in ((OSError("full"), DiskError), (ValueError("no"), ValueError)):
-        lane = disk.lane(tmp_path)
+        ordered_writer = disk.ordered_writer(tmp_path)
         done: list[int] = []
-        await lane.put(fail, error)
+        await ordered_writer.submit(fail, error)
         for _ in range(2):
             with pytest.raises(raised, match=str(error)):
-                await lane.put(done.append, 1)
-        await lane.settle()
+                await ordered_writer.submit(done.append, 1)
+        await ordered_writer.drain()
         assert done == []
 
 
 async def test_a_row_on_threads_that_are_gone_says_so(tmp_path: Path) -> None:
     """Nobody waits for what will never be done."""
     disk = FileExecutor()
-    lane = disk.lane(tmp_path)
+    ordered_writer = disk.ordered_writer(tmp_path)
     disk.close()
     with pytest.raises(DiskError, match="no thread can be started"):
-        await lane.put(print)
-    await lane.settle()
+        await ordered_writer.submit(print)
+    await ordered_writer.drain()

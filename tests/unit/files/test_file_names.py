@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import Artifact
-from packagex_async._files.layouts import artifact_name, file_stem
+from packagex_async._files.layouts import artifact_file_name, file_stem
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from packagex_async._files.layouts import artifact_name, file_stem
 )
 def test_a_plain_id_stands_as_it_is(artifact: Artifact, name: str) -> None:
     """The names a caller expects."""
-    assert artifact_name("exp_7xKyu1HY", artifact) == name
+    assert artifact_file_name("exp_7xKyu1HY", artifact) == name
 
 
 @pytest.mark.parametrize(

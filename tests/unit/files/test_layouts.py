@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import Artifact, ConfigurationError, Export, ExportResource, ExportStatus
-from packagex_async._files.layouts import layout_of
+from packagex_async._files.layouts import parse_layout
 
 MOMENT = datetime(2024, 5, 1, 23, 30, tzinfo=UTC)
 SAFE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.,=+@()-~")
@@ -68,14 +68,14 @@ def export_of(export_id: str = "exp_7xKyu1HY", **fields: Any) -> Export:
 )
 def test_artifacts_go_where_the_layout_says(layout: str, csv: str, csv_error: str) -> None:
     """The suffix tells the artifact, unless the template does."""
-    path = layout_of(layout)
+    path = parse_layout(layout)
     assert str(path(export_of(), Artifact.CSV)) == csv
     assert str(path(export_of(), Artifact.CSV_ERROR)) == csv_error
 
 
 def test_what_is_not_told_still_has_a_place() -> None:
     """An export without resource, status or date; one of tomorrow's."""
-    path = layout_of("{resource}/{status}/{created}/{id}")
+    path = parse_layout("{resource}/{status}/{created}/{id}")
     bare = export_of(resource=None, status=None, created_at=None)
     assert str(path(bare, Artifact.JSON)) == "unknown/unknown/undated/exp_7xKyu1HY.json"
     odd = export_of(resource=ExportResource("con"), status=ExportStatus("../../etc"))
@@ -91,29 +91,29 @@ def test_what_is_not_told_still_has_a_place() -> None:
 )
 def test_a_moment_that_is_none_in_utc_still_has_a_place(moment: datetime) -> None:
     """It is beyond the years that dates have."""
-    path = layout_of("{created}/{id}")(export_of(created_at=moment), Artifact.JSON)
+    path = parse_layout("{created}/{id}")(export_of(created_at=moment), Artifact.JSON)
     assert str(path) == "undated/exp_7xKyu1HY.json"
 
 
 @pytest.mark.parametrize(
     ("layout", "says"),
     [
-        ("folder", "without {id}, exports would share a path"),
-        ("{resource}/{artifact}", "without {id}"),
-        ("", "without {id}"),
+        ("folder", "it needs {id}"),
+        ("{resource}/{artifact}", "it needs {id}"),
+        ("", "it needs {id}"),
         (None, "not None"),
         (7, "not 7"),
-        ("{id}/{name}", "{name} is none of its fields"),
-        ("{}", "{} is none of its fields"),
-        ("{0}", "{0} is none of its fields"),
-        ("{id.__class__}", "is none of its fields"),
-        ("{id!r}", "is none of its fields"),
-        ("{id[0]}", "is none of its fields"),
-        ("{id:>9}", "takes no format '>9'"),
-        ("{created:%Y/%m}/{id}", "takes no format '%Y/%m'"),
-        ("{created:\0}/{id}", "{created} takes one like %Y-%m-%d"),
-        ("{created:%}/{id}", "{created} takes one like %Y-%m-%d"),
-        ("{id", "cannot be read"),
+        ("{id}/{name}", "{name} is not a field"),
+        ("{}", "{} is not a field"),
+        ("{0}", "{0} is not a field"),
+        ("{id.__class__}", "is not a field"),
+        ("{id!r}", "{id!r} is not a field"),
+        ("{id[0]}", "is not a field"),
+        ("{id:>9}", "cannot have the format '>9'"),
+        ("{created:%Y/%m}/{id}", "cannot have the format '%Y/%m'"),
+        ("{created:\0}/{id}", "use one such as {created:%Y-%m-%d}"),
+        ("{created:%}/{id}", "use one such as {created:%Y-%m-%d}"),
+        ("{id", "not a valid format string"),
         ("{{{id}}}", "not safe in every file name"),
         ("/{id}", "'' cannot be a name"),
         ("/etc/{id}", "'' cannot be a name"),
@@ -134,9 +134,9 @@ def test_a_moment_that_is_none_in_utc_still_has_a_place(moment: datetime) -> Non
 def test_a_layout_that_cannot_work_is_refused(layout: Any, says: str) -> None:
     """At the call, with a word on what would work."""
     with pytest.raises(ConfigurationError) as caught:
-        layout_of(layout)
+        parse_layout(layout)
     assert says in str(caught.value)
-    assert 'layout is "flat", "folders" or a template such as' in str(caught.value)
+    assert 'layout must be "flat", "folders" or a template such as' in str(caught.value)
 
 
 ids = st.from_regex(r"exp_[A-Za-z0-9]{1,4}", fullmatch=True) | st.text(min_size=1, max_size=8)
@@ -157,7 +157,7 @@ def test_two_artifacts_never_share_a_path(
     layout: str, one: Export, first: Artifact, other: Export, second: Artifact
 ) -> None:
     """Whatever the exports are called and say of themselves; and every path is a safe one."""
-    path = layout_of(layout)
+    path = parse_layout(layout)
     here, there = path(one, first), path(other, second)
     for place in (here, there):
         assert_safe(place)

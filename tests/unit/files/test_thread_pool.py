@@ -45,15 +45,19 @@ async def test_every_kind_of_disk_work_is_refused_alike(
 ) -> None:
     """As an error of the disk; when threads can be had again, the work goes on."""
     disk = FileExecutor()
-    lane = disk.lane(tmp_path)
+    ordered_writer = disk.ordered_writer(tmp_path)
     done: list[int] = []
     with monkeypatch.context() as limited:
         limited.setattr(threading.Thread, "start", none_left)
-        for work in (disk.run(tmp_path, int), disk.run_short(tmp_path, int), lane.put(done.append, 0)):
+        for work in (
+            disk.run(tmp_path, int),
+            disk.run_short(tmp_path, int),
+            ordered_writer.submit(done.append, 0),
+        ):
             with pytest.raises(DiskError, match="no thread can be started"):
                 await work
     assert await disk.run(tmp_path, int) == await disk.run_short(tmp_path, int) == 0
-    await lane.put(done.append, 1)
-    await lane.settle()
+    await ordered_writer.submit(done.append, 1)
+    await ordered_writer.drain()
     assert done == [1]
     disk.close()
