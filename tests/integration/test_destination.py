@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -29,7 +28,6 @@ from packagex_async import (
 )
 from packagex_async._files.disk_errors import DiskError
 from packagex_async._files.executor import FileExecutor
-from packagex_async._files.operations import require_space, sync_directory
 from packagex_async._partials.partial_writer import PartialFileWriter
 from packagex_async._sync.manifest import NAME
 from packagex_async.testing import Emulator, Stall
@@ -149,36 +147,6 @@ def test_too_few_descriptors_to_load_what_is_needed_are_a_configuration_error() 
     )
     told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert "this process has too many open files" in told.stdout
-
-
-@pytest.mark.parametrize("usage", [(0, 0, 0), errno.ENOSYS, errno.EACCES])
-def test_a_file_system_that_tells_no_size_is_not_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usage: Any
-) -> None:
-    """One that tells of too little room is."""
-    told = refusing(usage) if isinstance(usage, int) else lambda _: shutil._ntuple_diskusage(*usage)
-    monkeypatch.setattr(shutil, "disk_usage", told)
-    require_space(tmp_path, 10**15)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
-    require_space(tmp_path, 0)
-    with pytest.raises(OSError, match="no space for 1 bytes"):
-        require_space(tmp_path, 1)
-
-
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.ENOSYS])
-def test_a_file_system_that_flushes_no_folders_is_taken_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    """The file itself has been flushed; that a folder could not be, of one that can, is an error."""
-    with monkeypatch.context() as special:
-        special.setattr(os, "fsync", refusing(number))
-        sync_directory(tmp_path)
-    with monkeypatch.context() as special:
-        special.setattr(os, "open", refusing(errno.EACCES))
-        sync_directory(tmp_path)
-    monkeypatch.setattr(os, "fsync", refusing(errno.EIO))
-    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
-        sync_directory(tmp_path)
 
 
 @pytest.mark.parametrize("length", [10, LARGE])

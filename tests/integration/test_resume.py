@@ -370,7 +370,7 @@ async def test_a_body_that_does_not_decode_is_refused(
         with pytest.raises(DownloadGroupError, match="exp_1") as caught:
             await px.exports.download(export, tmp_path, artifacts="csv")
         assert "not valid compressed data" in str(caught.value.report.failures[0])
-        with pytest.raises(StorageError, match="not the compressed data"):
+        with pytest.raises(StorageError, match="not valid compressed data"):
             async with px.exports.stream(export, "csv") as body:
                 [block async for block in body]
     assert names(tmp_path) == []

@@ -1,4 +1,4 @@
-"""A partial file that a run leaves behind is always consistent, whenever the run ends."""
+"""Files appear complete or not at all, and a partial file is always consistent."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from packagex_async._files.disk_errors import DiskError
-from packagex_async._files.executor import FileExecutor
-from packagex_async._files.operations import FileDigest, replace_file, write_all
+from packagex_async._files.executor import _SHORT_THREADS, FileExecutor
+from packagex_async._files.operations import CHUNK_SIZE, FileDigest, replace_file, write_all
 from packagex_async._partials import partial_file, partial_writer
 from packagex_async._partials.locked_partial import create_partial
 from packagex_async._partials.partial_index import PartialIndex
@@ -26,10 +26,12 @@ from packagex_async._partials.partial_metadata import PartialMetadata
 from packagex_async._partials.partial_writer import PartialFileWriter
 from packagex_async._utils.byte_ranges import ByteRange
 from tests.support import names
+from tests.unit.files.helpers import Gate
 
 LENGTH = 100_000
 CONTENT = random.Random("kept").randbytes(LENGTH)
 METADATA: PartialMetadata = {"length": LENGTH, "algorithm": None, "hashes": []}
+MIN_DIRECT_WRITE = partial_writer._MIN_DIRECT_WRITE
 
 
 @pytest.fixture
@@ -260,3 +262,190 @@ async def test_a_cancellation_while_a_file_is_resumed_keeps_the_file(
         with pytest.raises(asyncio.CancelledError):
             await task
     assert await next_run(executor, tmp_path) == [(10, 50), (60, LENGTH)]
+
+
+async def write_in_order(writer: PartialFileWriter, *chunks: bytes) -> None:
+    """Write `chunks` one after another."""
+    for chunk in chunks:
+        await writer.write(chunk, writer.received)
+
+
+def size(digest: FileDigest) -> int:
+    """A check that accepts all content."""
+    return digest.size
+
+
+async def test_the_file_is_complete(executor: FileExecutor, tmp_path: Path) -> None:
+    """From small and large chunks, in a new directory."""
+    target = tmp_path / "new" / "deep" / "a.csv"
+    chunks = [b"x" * 10, b"y" * (CHUNK_SIZE + 1), b"", b"z" * (CHUNK_SIZE - 5)]
+    async with PartialFileWriter(executor, target) as writer:
+        await writer.start(algorithms=["md5", "sha256"])
+        await write_in_order(writer, *chunks)
+        assert not target.exists()
+        digest, found = await writer.publish(size, overwrite=False)
+    content = b"".join(chunks)
+    assert target.read_bytes() == content
+    assert names(target.parent) == ["a.csv"]
+    assert digest.size == found == len(content)
+    assert digest.digests == {
+        "md5": hashlib.md5(content).digest(),
+        "sha256": hashlib.sha256(content).digest(),
+    }
+
+
+async def test_trap_22_a_file_that_is_not_published_is_removed(
+    executor: FileExecutor, tmp_path: Path
+) -> None:
+    """The target is not changed."""
+    target = tmp_path / "a.csv"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="server"):
+        async with PartialFileWriter(executor, target) as writer:
+            await write_in_order(writer, b"n" * CHUNK_SIZE, b"n" * CHUNK_SIZE)
+            assert len(names(tmp_path)) == 2
+            raise RuntimeError("server")
+    assert names(tmp_path) == ["a.csv"]
+    assert target.read_text() == "old"
+
+
+async def test_trap_04_two_writers_of_one_target_do_not_share_a_file(
+    executor: FileExecutor, tmp_path: Path
+) -> None:
+    """The file that is published last stays."""
+    target = tmp_path / "a.csv"
+    async with PartialFileWriter(executor, target) as one, PartialFileWriter(executor, target) as other:
+        await write_in_order(one, b"11")
+        await write_in_order(other, b"22")
+        await one.publish(size, overwrite=True)
+        await other.publish(size, overwrite=True)
+    assert target.read_bytes() == b"22"
+    assert names(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("length", [3, CHUNK_SIZE])
+async def test_a_file_that_appeared_in_the_meantime_is_kept(
+    executor: FileExecutor, tmp_path: Path, length: int
+) -> None:
+    """Unless it has the same content, or `overwrite` is set."""
+    target, new, another = tmp_path / "a.csv", os.urandom(length), os.urandom(length)
+    async with PartialFileWriter(executor, target) as writer:
+        await write_in_order(writer, new)
+        target.write_bytes(another)
+        with pytest.raises(DiskError, match=f"another file of {length} bytes has appeared there"):
+            await writer.publish(size, overwrite=False)
+    assert target.read_bytes() == another
+    for overwrite in (True, False):
+        async with PartialFileWriter(executor, target) as writer:
+            await write_in_order(writer, new)
+            await writer.publish(size, overwrite=overwrite)
+        assert target.read_bytes() == new
+
+
+async def test_content_that_is_rejected_is_not_published(executor: FileExecutor, tmp_path: Path) -> None:
+    """The error of the check is raised, and a new start begins with an empty file."""
+
+    def reject(_: FileDigest) -> None:
+        raise ValueError("wrong bytes")
+
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        await write_in_order(writer, b"wrong")
+        with pytest.raises(ValueError, match="wrong bytes"):
+            await writer.publish(reject, overwrite=False)
+        await writer.start()
+        assert names(tmp_path) == []
+        await write_in_order(writer, b"right")
+        await writer.publish(size, overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == b"right"
+
+
+@pytest.mark.parametrize("length", [MIN_DIRECT_WRITE - 1, MIN_DIRECT_WRITE, 3 * CHUNK_SIZE])
+async def test_a_buffer_may_be_reused_after_the_next_write(
+    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    """Whether the chunk was collected or written at once."""
+    monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", MIN_DIRECT_WRITE)
+    buffers = bytearray(length), bytearray(length)
+    chunks = [os.urandom(length) for _ in range(5)]
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        for number, chunk in enumerate(chunks):
+            buffer, previous = buffers[number % 2], buffers[number % 2 - 1]
+            buffer[:] = chunk
+            await writer.write(memoryview(buffer), number * length)
+            previous[:] = bytes(length)
+        await writer.publish(size, overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == b"".join(chunks)
+
+
+@pytest.mark.parametrize("length", [100, 300_000])
+async def test_chunks_arrive_in_any_order(executor: FileExecutor, tmp_path: Path, length: int) -> None:
+    """From several connections at the same time."""
+    content = os.urandom(16 * length)
+    numbers = random.Random(length).sample(range(16), 16)
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        await writer.start(algorithms=["md5"], length=len(content))
+        async with asyncio.TaskGroup() as group:
+            for start in (number * length for number in numbers):
+                group.create_task(writer.write(content[start : start + length], start))
+        digest, _ = await writer.publish(size, overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == content
+    assert digest.digests == {"md5": hashlib.md5(content).digest()}
+
+
+async def test_the_size_does_not_include_gaps(executor: FileExecutor, tmp_path: Path) -> None:
+    """So that a check by length rejects a file with gaps."""
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        await writer.write(b"beginning", 0)
+        await writer.write(b"end", 100)
+        digest, _ = await writer.publish(size, overwrite=False)
+    assert digest.size == len(b"beginningend")
+
+
+async def test_without_chunks_the_file_is_empty(executor: FileExecutor, tmp_path: Path) -> None:
+    """It is created by `publish`."""
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        assert names(tmp_path) == []
+        await writer.publish(size, overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == b""
+
+
+async def test_an_error_of_the_file_system_is_raised(executor: FileExecutor, tmp_path: Path) -> None:
+    """A file is in place of the directory."""
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskError) as caught:
+        async with PartialFileWriter(executor, tmp_path / "file" / "a.csv") as writer:
+            await writer.publish(size, overwrite=False)
+    assert isinstance(caught.value.cause, OSError)
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("is_publishing", [False, True])
+async def test_trap_19_after_a_cancellation_no_partial_file_is_left(
+    tmp_path: Path, is_publishing: bool
+) -> None:
+    """However often the task is cancelled while the threads are busy. A file being published is complete."""
+    executor = FileExecutor(threads=1)
+    gate = Gate()
+    run, threads = (executor.run_short, _SHORT_THREADS) if is_publishing else (executor.run, 1)
+    busy = [asyncio.create_task(run(tmp_path, gate)) for _ in range(threads)]
+    await gate.wait_until_entered()
+
+    async def use() -> None:
+        async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+            if is_publishing:
+                await writer.publish(size, overwrite=False)
+            for position in (0, CHUNK_SIZE):
+                await writer.write(bytes(CHUNK_SIZE), position)
+            pytest.fail("the task was not cancelled")
+
+    task = asyncio.create_task(use())
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+    assert not task.done()
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.gather(*busy)
+    assert names(tmp_path) == (["a.csv"] if is_publishing else [])
+    executor.close()
