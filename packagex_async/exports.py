@@ -91,7 +91,7 @@ class AsyncExports:
             retrieved = await retrieve(
                 self._context.api, export_id, include_csv=include_csv, include_json=include_json
             )
-            _logs.unread(retrieved.export)
+            _logs.unread_fields(retrieved.export)
             return retrieved.export
 
     def list(
@@ -560,7 +560,7 @@ class AsyncExports:
     async def _bring(self, export: Export | str, order: DownloadPlan) -> DownloadReport:
         offering = await self._offering(export, order.artifacts)
         report = await download_artifacts(offering, self._links(offering), order, self._context)
-        _logs.downloaded(report)
+        _logs.download_finished(report)
         report.raise_for_failures()
         return report
 
@@ -569,7 +569,7 @@ class AsyncExports:
 
     async def _retrieved(self, export_id: str) -> Retrieved:
         retrieved = await retrieve(self._context.api, export_id, include_csv=True, include_json=True)
-        _logs.unread(retrieved.export)
+        _logs.unread_fields(retrieved.export)
         return retrieved
 
     async def _with_urls(self, export_id: str) -> Export:

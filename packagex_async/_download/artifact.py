@@ -122,7 +122,7 @@ class ArtifactDownload:
             delay = await self._delay_after(failure)
             if delay is None:
                 raise failure
-            _logs.trying_again(failure, delay)
+            _logs.retrying(failure, delay)
             self._emit(ProgressKind.RETRYING, received=self._part.received, delay=delay, error=failure)
             await self.context.clock.sleep(delay)
 

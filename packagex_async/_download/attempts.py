@@ -64,7 +64,7 @@ class AttemptTracker:
         """Seconds to wait before another try after `failure`, or `None` when it is final."""
         # Who trickles for ever makes no progress.
         if self._gained >= (MIN_RATE * self.window if isinstance(failure, StalledError) else 1):
-            self.retries.progressed()
+            self.retries.reset()
         if isinstance(failure, ChecksumError):
             return self._once_more()
         if isinstance(failure, StorageUnreachableError) and not failure.retryable:

@@ -204,5 +204,5 @@ class ResumableBody:
         delay = self._tries.delay_after(failure)
         if delay is None:
             raise failure
-        _logs.trying_again(failure, delay)
+        _logs.retrying(failure, delay)
         await self._tries.retries.clock.sleep(delay)

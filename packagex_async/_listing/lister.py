@@ -99,7 +99,7 @@ async def _parts(
             answer = await ahead.answer(step)
             for exports in walk.parts(step, answer.page, answer.served):
                 for export in exports:
-                    _logs.unread(export)
+                    _logs.unread_fields(export)
                 yield _Part(step, answer.page, exports)
                 if places(answer.page) > PART:
                     await asyncio.sleep(0)
@@ -122,7 +122,7 @@ class _Malformed:
     def add(self, step: PageRequest, page: Page | UnreadPage) -> None:
         """Log and count those of a page; a page that is asked for a second time has been counted."""
         if page.malformed and not (step.back or step.check):
-            _logs.malformed(step.page, page.malformed, page.first_malformed)
+            _logs.malformed_items(step.page, page.malformed, page.first_malformed)
             self.first = self.first or f"page {step.page}: {page.first_malformed}"
             self.count += page.malformed
 

@@ -38,8 +38,8 @@ async def create(api: ApiClient, body: bytes) -> Export:
         export = responses.parse_created_export(answer)
     except DecodeError as error:
         raise UnconfirmedError.after(error) from error
-    _logs.unread(export)
-    _logs.created(export)
+    _logs.unread_fields(export)
+    _logs.export_created(export)
     return export
 
 
@@ -102,6 +102,6 @@ class CompletionWaiter:
         self._was_there = True
         if export.status != self._status:
             self._status = export.status
-            _logs.unread(export)
-            _logs.changed(export)
+            _logs.unread_fields(export)
+            _logs.status_changed(export)
             self._on_change(export)

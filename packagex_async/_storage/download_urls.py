@@ -64,7 +64,7 @@ class DownloadUrls:
             try:
                 self._export = await self._retrieve()
                 self._edition += 1
-                _logs.renewed(stale.export_id)
+                _logs.urls_refreshed(stale.export_id)
                 return
             except (ApiError, ConnectionFailedError, DecodeError) as error:
                 self._refused = error

@@ -197,7 +197,7 @@ async def test_trap_15_a_create_that_may_have_been_done_is_not_sent_twice(
         for count in (1, 2):
             server.inject(fault)
             with pytest.raises(
-                UnconfirmedError, match="may have been created all the same: look for it"
+                UnconfirmedError, match="may have been created nevertheless: look for it"
             ) as caught:
                 await px.exports.create("contact")
             assert isinstance(caught.value.__cause__, kind)

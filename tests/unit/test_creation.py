@@ -56,11 +56,11 @@ def test_a_plain_mapping_is_sent_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        ({"resource": ""}, "resource must be what is exported, like 'contact', not ''"),
+        ({"resource": ""}, "resource must be a kind of records, such as 'contact', not ''"),
         ({"resource": None}, "resource must be"),
         ({"options": "all"}, "options must be a mapping of names to values, not 'all'"),
         ({"options": {1: "x"}}, "options must be a mapping"),
-        ({"options": {"limit": 0}}, "limit must be a whole number from 1 up or 'all', not 0"),
+        ({"options": {"limit": 0}}, "limit must be a positive integer or 'all', not 0"),
         ({"options": {"limit": True}}, "limit must be"),
         ({"options": {"limit": "10"}}, "limit must be"),
         ({"options": {"ids": {"a"}}}, "must be plain JSON values: .* set"),
@@ -78,9 +78,9 @@ def test_what_the_api_would_refuse_is_refused_here(bad: dict[str, Any], says: st
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        ({"timezone": 5}, "timezone must be a text, not 5"),
-        ({"datetime_format": " "}, "datetime_format must be a text"),
-        ({"columns": "id"}, "columns must be the names of one column or more, not 'id'"),
+        ({"timezone": 5}, "timezone must be a non-empty string, not 5"),
+        ({"datetime_format": " "}, "datetime_format must be a non-empty string"),
+        ({"columns": "id"}, "columns must be one or more column names, not 'id'"),
         ({"columns": []}, "columns must be"),
         ({"columns": 3}, "columns must be"),
         ({"columns": ["id", None]}, "columns must be"),

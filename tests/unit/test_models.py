@@ -69,7 +69,7 @@ def test_a_copy_is_the_record_itself() -> None:
 def test_a_url_is_a_string_or_not_there() -> None:
     """An empty one is not offered; something else is refused, without being shown."""
     assert Export(id="exp_2", csv_url="").csv_url is None
-    with pytest.raises(TypeError, match=r"^a URL is a string, or None$"):
+    with pytest.raises(TypeError, match=r"^a URL must be a string or None$"):
         Export(id="exp_2", csv_url=[URL])  # type: ignore[arg-type]
 
 

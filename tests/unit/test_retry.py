@@ -51,7 +51,7 @@ def test_trap_14_progress_starts_the_count_again() -> None:
     retries = Retries(RetryPolicy(attempts=2), FakeClock())
     for _ in range(20):
         assert retries.next_delay() is not None
-        retries.progressed()
+        retries.reset()
     retries.next_delay()
     assert retries.next_delay() is None
 
