@@ -73,9 +73,7 @@ def creation_body(
         ConfigurationError: The API would reject or misinterpret a value.
     """
     if not _is_text(resource):
-        raise ConfigurationError(
-            f"resource must be a kind of records, such as 'contact', not {resource!r}"
-        )
+        raise ConfigurationError(f"resource must be a kind of records, such as 'contact', not {resource!r}")
     if isinstance(csv_field_options, CsvFieldOptions):
         csv_field_options = csv_field_options.as_json()
     payload = {

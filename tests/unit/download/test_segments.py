@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -187,34 +186,3 @@ def test_a_span_of_other_work_is_not_taken_back() -> None:
     work = SegmentQueue(())
     work.release(Segment(0, 5))
     assert (work.left, work.claim()) == (0, None)
-
-
-small = st.integers(0, 60)
-
-
-@given(st.lists(st.tuples(small, small).map(sorted).map(tuple)), small)
-def test_coverage_is_a_set_of_bytes(added: list[ByteRange], length: int) -> None:
-    """However spans meet, touch or repeat."""
-    covered, model = RangeSet(), set[int]()
-    for start, end in added:
-        covered.add(start, end)
-        model |= set(range(start, end))
-    assert covered.size == len(model)
-    assert covered.end == max(model, default=-1) + 1
-    assert covered.prefix_size == next(byte for byte in range(100) if byte not in model)
-    whole = max(length, covered.end)
-    gaps = covered.gaps(whole)
-    assert set().union(*(range(start, end) for start, end in gaps)) == set(range(whole)) - model
-    assert RangeSet.from_gaps(gaps, whole) == covered
-
-
-@given(st.lists(st.tuples(small, small)), small)
-def test_gaps_that_are_none_are_refused(gaps: list[ByteRange], length: int) -> None:
-    """Reversed, out of order, or beyond the end; what is accepted is what is said."""
-    bounds = [bound for gap in gaps for bound in gap]
-    if bounds == sorted(bounds) and max(bounds, default=0) <= length:
-        missing = set().union(*(range(start, end) for start, end in gaps))
-        assert RangeSet.from_gaps(gaps, length).size == length - len(missing)
-    else:
-        with pytest.raises(ValueError, match="no gaps of a file"):
-            RangeSet.from_gaps(gaps, length)
