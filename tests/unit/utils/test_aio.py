@@ -11,7 +11,7 @@ from packagex_async._utils.aio import Slices, run_in_slices, run_shielded
 
 async def test_other_tasks_run_between_slices() -> None:
     """The result of the computation is returned."""
-    order: list[str] = []
+    order = list[str]()
 
     def compute(name: str) -> Slices[str]:
         for number in range(2):
@@ -20,7 +20,7 @@ async def test_other_tasks_run_between_slices() -> None:
         return name
 
     results = await asyncio.gather(run_in_slices(compute("a")), run_in_slices(compute("b")))
-    assert results == ["a", "b"]
+    assert list(results) == ["a", "b"]
     assert order == ["a0", "b0", "a1", "b1"]
 
 
