@@ -27,7 +27,7 @@ SUFFIXES = {
     Artifact.CSV_ERROR: ".error.csv",
     Artifact.CSV_SANITIZED: ".sanitized.csv",
 }
-
+_FILE_TYPES = {artifact: f".{suffix.rpartition('.')[2]}" for artifact, suffix in SUFFIXES.items()}
 
 Layout = Callable[[Export, Artifact], PurePosixPath]
 """A function that returns the path of an artifact, relative to the directory of the download."""
@@ -126,8 +126,7 @@ class Template:
         }
         text = self._render(values, lambda spec: _date(export.created_at, spec))
         if set(re.findall(_ID, text)) != {export.id} and "~" not in text:
-            digest = hashlib.sha256(export.id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-            text = f"{text}~{digest}"
+            text = f"{text}~{_short_hash(export.id)}"
         *directories, name = text.split("/")
         name += self._suffixes[artifact]
         return PurePosixPath(*map(safe_file_name, [*directories, name]))
@@ -163,9 +162,6 @@ class Template:
         return ConfigurationError(f"{_HELP}, not {self._text!r}: {reason}")
 
 
-_FILE_TYPES = {artifact: SUFFIXES[artifact][SUFFIXES[artifact].rindex(".") :] for artifact in Artifact}
-
-
 def _date(moment: datetime | None, spec: str) -> str:
     try:
         return safe_value(moment.astimezone(UTC).strftime(spec or "%Y-%m-%d") if moment else "undated")
@@ -181,8 +177,11 @@ def file_stem(export_id: str) -> str:
     """
     if re.fullmatch(_SAFE_ID, export_id) and not re.fullmatch(_DEVICE, export_id):
         return export_id
-    digest = hashlib.sha256(export_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return f"{re.sub(_UNSAFE, '_', export_id)[:60].strip('_-') or 'export'}~{digest}"
+    return f"{re.sub(_UNSAFE, '_', export_id)[:60].strip('_-') or 'export'}~{_short_hash(export_id)}"
+
+
+def _short_hash(export_id: str) -> str:
+    return hashlib.sha256(export_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def safe_value(value: str | None) -> str:

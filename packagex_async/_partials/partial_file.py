@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,13 +110,17 @@ class PartialFile:
         """
         file = self._open().file
         self._save_gaps_before_write(chunks)
-        for position, chunk in chunks:
-            if self.decompressor is None:
-                self._write_chunk(file, chunk, position)
-            else:
-                update_all(self._encoded_hashers, chunk)
-                for piece in self.decompressor.feed(chunk):
-                    self._write_chunk(file, piece, self._hashed_size)
+        for position, chunk in self._decompress(self.decompressor, chunks) if self.decompressor else chunks:
+            if position != self._offset:
+                os.lseek(file, position, os.SEEK_SET)
+            # After a failed write, the offset is unknown.
+            self._offset = -1
+            write_all(file, chunk)
+            self._offset = position + len(chunk)
+            self.written.add(position, self._offset)
+            if position == self._hashed_size:
+                update_all(self._hashers, chunk)
+                self._hashed_size = self._offset
 
     def publish(
         self,
@@ -195,17 +199,13 @@ class PartialFile:
             self._partial = partial
         return self._partial
 
-    def _write_chunk(self, file: int, chunk: Chunk, position: int) -> None:
-        if position != self._offset:
-            os.lseek(file, position, os.SEEK_SET)
-        # After a failed write, the offset is unknown.
-        self._offset = -1
-        write_all(file, chunk)
-        self._offset = position + len(chunk)
-        self.written.add(position, self._offset)
-        if position == self._hashed_size:
-            update_all(self._hashers, chunk)
-            self._hashed_size = self._offset
+    def _decompress(
+        self, decompressor: Decompressor, chunks: Iterable[PositionedChunk]
+    ) -> Iterator[PositionedChunk]:
+        for _, chunk in chunks:
+            update_all(self._encoded_hashers, chunk)
+            for piece in decompressor.feed(chunk):
+                yield self._hashed_size, piece
 
     def _save_gaps_before_write(self, chunks: Sequence[PositionedChunk]) -> None:
         # Without recorded gaps, a later run assumes that the file has none. So they are recorded before the

@@ -48,7 +48,6 @@ from packagex_async import (
 )
 from packagex_async.report import ByArtifact
 
-CONTEXT = {"export_id": "exp_1", "artifact": Artifact.CSV}
 CHECKSUM = ChecksumError("no match", export_id="exp_1", artifact=Artifact.CSV)
 GROUP = DownloadGroupError.of(DownloadReport(export_id="exp_1", failures=ByArtifact([CHECKSUM])))
 

@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import threading
+import traceback
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -417,6 +418,28 @@ async def test_an_error_of_the_file_system_is_raised(executor: FileExecutor, tmp
             await writer.publish(size, overwrite=False)
     assert isinstance(caught.value.cause, OSError)
     assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(("call", "frames"), [("write", 3), ("replace", 2)])
+async def test_the_call_paths_in_a_thread_are_short(
+    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, frames: int
+) -> None:
+    """From the thread to `os.write` and to `os.replace`."""
+    real, paths = getattr(os, call), list[list[str]]()
+
+    def traced(*args: Any) -> Any:
+        stack = traceback.extract_stack()
+        paths.append([frame.name for frame in stack if "packagex_async/" in frame.filename])
+        return real(*args)
+
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        await writer.write(bytes(10), 0)
+        await writer.write(bytes(10), 10)
+        monkeypatch.setattr(os, call, traced)
+        await writer.write(bytes(10), 20)
+        await writer.publish(size, overwrite=False)
+    assert paths
+    assert max(map(len, paths)) <= frames
 
 
 @pytest.mark.parametrize("is_publishing", [False, True])
