@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 from drawing import AMBER, BLUE, GREEN, PALE, RED, Point, arrow, box, picture, words
 
-from packagex_async._files.operations import BLOCK_SIZE
+from packagex_async._files.operations import CHUNK_SIZE
 from packagex_async.retry import RETRYABLE_STATUSES
 
 PICTURE = Path(__file__).parent / "_static" / "transfer.svg"
@@ -97,7 +97,7 @@ def _height(lines: int) -> int:
 
 
 _STATUSES = ", ".join(map(str, sorted(RETRYABLE_STATUSES)))
-_BLOCKS = f"in blocks of about {BLOCK_SIZE // 2**20} MiB, hashed on the way;"
+_BLOCKS = f"in blocks of about {CHUNK_SIZE // 2**20} MiB, hashed on the way;"
 
 STEPS = (
     WHOLE := Step(0, 0, "Ask for all of it", "_transport/storage_client.py", (

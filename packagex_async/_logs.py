@@ -1,7 +1,7 @@
-"""What is said while the package works: one logger, and every line it ever writes.
+"""The log messages of the package, all of which go to one logger.
 
-DEBUG tells of every answer, INFO of what has been brought about (an export created, its status changed, a
-download finished), WARNING of what was met and dealt with. Nothing is said at ERROR: errors are raised.
+DEBUG is used for each response, INFO for results (an export was created, its status changed, a download
+finished), and WARNING for problems that were handled. Errors are raised, and not logged.
 """
 
 from __future__ import annotations
@@ -17,72 +17,75 @@ if TYPE_CHECKING:
     from packagex_async.models import Export
     from packagex_async.report import DownloadReport
 
-_LIMIT = 2000
-"""Characters of the longest argument of a line."""
+_MAX_ARGUMENT = 2000
+"""The length in characters to which an argument of a message is cut."""
 
 _log = logging.getLogger("packagex_async")
-# A library is silent until its user asks to hear it.
+# A library logs nothing unless the application configures logging.
 _log.addHandler(logging.NullHandler())
 
-_MOST_SHOWN = 20
-"""Exports that one line names."""
+_MAX_SHOWN = 20
+"""The maximum number of exports that a message names."""
 
 
-def answered(method: str, address: str, outcome: object, seconds: float) -> None:
-    """The head of an answer is here, or why there is none; of the address no query is told."""
+def request_done(method: str, address: str, outcome: object, seconds: float) -> None:
+    """Log the status of a response, or the error of a request. The query of the address is redacted."""
     _emit(logging.DEBUG, "%s %s: %s in %.3f s", method, address, outcome, seconds)
 
 
-def created(export: Export) -> None:
-    """An export was created."""
+def export_created(export: Export) -> None:
+    """Log the creation of an export."""
     _emit(logging.INFO, "export %s: created, %s, of %s", export.id, export.status, export.resource)
 
 
-def changed(export: Export) -> None:
-    """An export that is waited for has another status."""
+def status_changed(export: Export) -> None:
+    """Log a new status of an export that an operation waits for."""
     _emit(logging.INFO, "export %s: %s", export.id, export.status)
 
 
 def waiting(export_ids: Sequence[str]) -> None:
-    """All exports are listed, and these are not completed yet."""
-    shown = ", ".join(sanitize(export_id) for export_id in export_ids[:_MOST_SHOWN])
-    more = f" and {len(export_ids) - _MOST_SHOWN} more" if len(export_ids) > _MOST_SHOWN else ""
+    """Log the exports that are not completed after all exports were listed."""
+    shown = ", ".join(sanitize(export_id) for export_id in export_ids[:_MAX_SHOWN])
+    more = f" and {len(export_ids) - _MAX_SHOWN} more" if len(export_ids) > _MAX_SHOWN else ""
     count = "1 export" if len(export_ids) == 1 else f"{len(export_ids)} exports"
     _log.info("waiting for %s: %s%s", count, shown, more)
 
 
-def malformed(page: int, count: int, first: str | None) -> None:
-    """A page has items that are no exports."""
+def malformed_items(page: int, count: int, first: str | None) -> None:
+    """Log items of a page that are not exports."""
     items = "1 item is" if count == 1 else f"{count} items are"
     _log.warning("page %d of the listing: %s left out: %s", page, items, first)
 
 
-def downloaded(report: DownloadReport) -> None:
-    """A download is over."""
+def download_finished(report: DownloadReport) -> None:
+    """Log the end of a download."""
     counts = len(report.files), len(report.missing), len(report.failures)
     _emit(logging.INFO, "export %s: %d files on disk, %d not offered, %d failed", report.export_id, *counts)
 
 
-def trying_again(failure: PackageXError, delay: float) -> None:
-    """Something failed, and is tried again."""
+def retrying(failure: PackageXError, delay: float) -> None:
+    """Log a failure that will be retried."""
     _emit(logging.WARNING, "%s; trying again in %.1f s", failure, delay)
 
 
-def renewed(export_id: str) -> None:
-    """An export's links had expired."""
+def urls_refreshed(export_id: str) -> None:
+    """Log that the URLs of an export had expired and were refreshed."""
     _emit(logging.WARNING, "export %s: its links had expired, and were renewed", export_id)
 
 
-def unread(export: Export) -> None:
-    """An answer may have fields that could not be read."""
+def unread_fields(export: Export) -> None:
+    """Log the fields of an export with an invalid value, if any."""
     if export.unread:
         fields = ", ".join(export.unread)
         _emit(logging.WARNING, "export %s: could not read %s; see its `extra`", export.id, fields)
 
 
 def _emit(level: int, template: str, *arguments: object) -> None:
-    """Log one event as one line, with every argument that is no number sanitized."""
+    """Log one line; sanitize all arguments that are not numbers."""
     if _log.isEnabledFor(level):
-        clean = (one if isinstance(one, (int, float)) else sanitize(one, limit=_LIMIT) for one in arguments)
-        # The record names the line that told of the event.
+        clean = (
+            value if isinstance(value, (int, float)) else sanitize(value, limit=_MAX_ARGUMENT)
+            for value in arguments
+        )
+        # The record refers to the function of this module that was called.
         _log.log(level, template, *clean, stacklevel=2)

@@ -1,9 +1,9 @@
-"""Every error this package raises.
+"""All errors that this package raises.
 
 ::
 
     PackageXError
-    ├ ConfigurationError            (also ValueError) a key, URL, option or parameter that cannot work
+    ├ ConfigurationError            (also ValueError) a key, URL, option or parameter is invalid
     │  └ ClientClosedError          the client was closed before the call, or while it ran
     ├ ApiError                      .status .message .code .errors .endpoint .retry_after
     │  ├ BadRequestError            400, 422
@@ -14,10 +14,10 @@
     │  └ ServerError                5xx
     ├ ConnectionFailedError         .retryable
     │  └ RequestTimeoutError        (also TimeoutError)
-    ├ UnconfirmedError              whether an export was created is not known
-    ├ DecodeError                   the answer is not what the API promises; says where
-    ├ PaginationError               a page that repeats or does not advance
-    ├ DirectoryError                (also OSError) a directory that cannot be verified
+    ├ UnconfirmedError              it is unknown whether an export was created
+    ├ DecodeError                   the response does not match the API documentation
+    ├ PaginationError               a page repeats or does not advance
+    ├ DirectoryError                (also OSError) a directory cannot be verified
     ├ ExportStateError              .export_id
     │  ├ ExportNotReadyError
     │  │  └ WaitTimeoutError        (also TimeoutError) .status
@@ -31,8 +31,8 @@
     │  ├ StalledError               └ DestinationError (also OSError)
     └ DownloadGroupError            (also ExceptionGroup) .report
 
-A message says what failed, for which export and artifact, and what the caller can do; it holds no key
-and no signature.
+A message says what failed, for which export and artifact, and what to do next. It contains no API key and no
+signature.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ if TYPE_CHECKING:
 
 
 MESSAGE_LIMIT = 2000
+"""The maximum length of a message in characters."""
+
 _FIELD_LIMIT = 1000
-"""Characters of the longest message, and of the longest text of the API in one of its fields."""
+"""The maximum length of a text of the API in an attribute, in characters."""
 
 
 def _field(text: str) -> str:
@@ -64,10 +66,10 @@ def _rebuild(cls: type[PackageXError], args: tuple[Any, ...], state: dict[str, A
 
 
 class PackageXError(Exception):
-    """The root: catch it to catch every error of this package."""
+    """The base class: catch it to catch every error of this package."""
 
     def __init__(self, *args: Any) -> None:
-        # The last line of defence: whatever a message quotes, it is one line without a secret.
+        # The last safeguard: a message may quote any text, but is one line without secrets.
         super().__init__(
             *(sanitize(arg, limit=MESSAGE_LIMIT) if isinstance(arg, str) else arg for arg in args)
         )
@@ -76,13 +78,13 @@ class PackageXError(Exception):
         return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A cause of ours travels along, for some errors say no more than it does; another's may hold secrets.
+        # Keep a cause of this package, which some messages depend on. Any other cause may contain secrets.
         cause = {"__cause__": self.__cause__} if isinstance(self.__cause__, PackageXError) else {}
         return _rebuild, (type(self), self.args, self.__dict__ | cause)
 
 
 class ConfigurationError(PackageXError, ValueError):
-    """A key, URL, option or parameter that cannot work; raised before anything is sent."""
+    """A key, URL, option or parameter is invalid. It is raised before a request is sent."""
 
 
 class ClientClosedError(ConfigurationError):
@@ -90,15 +92,15 @@ class ClientClosedError(ConfigurationError):
 
 
 class ApiError(PackageXError):
-    """The API refused a request. API: Responses.
+    """The API rejected a request. API: Responses.
 
     Attributes:
         status: The HTTP status.
-        message: What the API said, without secrets, and with control characters escaped.
-        code: The API's `error_code` (or `code`), if it gave one.
-        errors: The API's list of failed properties, cleaned in the same way.
-        endpoint: The endpoint the answer names, else the method and path that were asked for.
-        retry_after: Seconds the server asked to wait, if it did.
+        message: The message of the API, without secrets, with control characters escaped.
+        code: The `error_code` (or `code`) of the API, if there is one.
+        errors: The API's list of invalid properties, cleaned in the same way.
+        endpoint: The endpoint that the response names, or else the method and path of the request.
+        retry_after: The seconds to wait that the server requested, if it did.
     """
 
     hint = ""
@@ -128,67 +130,67 @@ class ApiError(PackageXError):
 
 
 class BadRequestError(ApiError):
-    """400 or 422: the API does not accept a parameter; `errors` names it."""
+    """400 or 422: the API does not accept a parameter, which `errors` names."""
 
 
 class AuthenticationError(ApiError):
-    """401: the API does not know the key. Sandbox and production have keys of their own."""
+    """401: the API key is not valid. The sandbox and production use different keys."""
 
-    hint = " (check the key, and that it belongs to this environment: sandbox keys are keys of their own)"
+    hint = " (check the key, and that it belongs to this environment: the sandbox uses different keys)"
 
 
 class PermissionDeniedError(ApiError):
-    """403: the key may not do this."""
+    """403: the API key has no permission for the request."""
 
 
 class NotFoundError(ApiError):
-    """404: no such export, or no longer: exports are deleted 24 hours after creation."""
+    """404: the export does not exist, or not any more: exports are deleted 24 hours after creation."""
 
     hint = " (exports are deleted 24 hours after creation)"
 
 
 class RateLimitError(ApiError):
-    """429, when retrying did not help or the server asks for a longer wait than the policy allows."""
+    """429: all attempts failed, or the server requests a longer wait than the policy allows."""
 
 
 class ServerError(ApiError):
-    """5xx, when retrying did not help."""
+    """5xx: an internal error of the API, after all retries."""
 
 
 class ConnectionFailedError(PackageXError):
-    """No connection, or one that broke before the answer was whole.
+    """A connection could not be established, or ended before the response was complete.
 
     Attributes:
-        retryable: Whether another attempt can help. It is `False` for a rejected certificate, for a proxy
-            that refuses, and for a name that resolves to an address that must not be connected to.
+        retryable: Whether another attempt may succeed. It is `False` for a rejected certificate, for a proxy
+            that rejects the request, and for a host name with a forbidden address.
     """
 
     retryable: bool = True
 
 
 class RequestTimeoutError(ConnectionFailedError, TimeoutError):
-    """No answer within the time allowed."""
+    """The response did not arrive within the timeout."""
 
 
 class UnconfirmedError(PackageXError):
-    """A request to create an export may have been carried out, and there is no word of it.
+    """It is unknown whether a request has created an export.
 
-    What went wrong (no answer, a 5xx, an answer that makes no sense) is its `__cause__`.
+    The `__cause__` is the error of the request: no response, a 5xx status, or an invalid response.
     """
 
     @classmethod
     def after(cls, failure: PackageXError) -> Self:
-        """The error for a request that ended in `failure`."""
+        """Return the error for a request that ended with `failure`."""
         return cls(
-            f"{failure}; the export may have been created all the same: look for it, "
-            "as with list(resource=..., direction='desc'), before creating it again"
+            f"{failure}; the export may have been created nevertheless: look for it, "
+            "for example with list(resource=..., direction='desc'), before creating it again"
         )
 
 
 class DecodeError(PackageXError):
-    """The answer is not what the API promises; the message says where.
+    """The response does not match the API documentation; the message says where.
 
-    It is raised, too, for a response of more than 64 MiB after decompression, of which no more is read.
+    It is also raised if a response has more than 64 MiB after decompression. The rest is not read.
     """
 
 
@@ -197,7 +199,7 @@ class PaginationError(PackageXError):
 
 
 class DirectoryError(PackageXError, OSError):
-    """A directory cannot be verified: the operating system does not let its manifest be read.
+    """A directory cannot be verified, because its manifest cannot be read.
 
     Attributes:
         errno: The operating system's error number, if there is one.
@@ -218,10 +220,10 @@ class DirectoryError(PackageXError, OSError):
 
 
 class ExportStateError(PackageXError):
-    """The export cannot be downloaded in the state it is in.
+    """The export cannot be downloaded in its current state.
 
     Attributes:
-        export_id: Which export.
+        export_id: The id of the export.
     """
 
     def __init__(self, message: str, *, export_id: str) -> None:
@@ -234,10 +236,10 @@ class ExportNotReadyError(ExportStateError):
 
 
 class WaitTimeoutError(ExportNotReadyError, TimeoutError):
-    """The export did not get ready within the time it was waited for; it can be waited for again.
+    """The export was not completed within the timeout. You can wait for it again.
 
     Attributes:
-        status: Where it stood at the last look, or `None` when it was never told.
+        status: The last known status, or `None` if the API returned none.
     """
 
     def __init__(self, message: str, *, export_id: str, status: str | None) -> None:
@@ -261,8 +263,8 @@ class DownloadError(PackageXError):
     """An artifact could not be downloaded.
 
     Attributes:
-        export_id: Which export.
-        artifact: Which of its artifacts.
+        export_id: The id of the export.
+        artifact: The artifact.
     """
 
     def __init__(self, message: str, *, export_id: str, artifact: Artifact) -> None:
@@ -275,15 +277,15 @@ class DownloadError(PackageXError):
 
 
 class LinkExpiredError(DownloadError):
-    """The artifact's presigned URL is no longer valid."""
+    """The presigned URL of the artifact is no longer valid."""
 
 
 class StorageError(DownloadError):
-    """The storage host refused the artifact, or answered with something that is not it.
+    """The storage host rejected the request, or its response is not the artifact.
 
     Attributes:
-        status: The HTTP status, or `None` when there was no answer.
-        retry_after: Seconds the host asked to wait, if it did.
+        status: The HTTP status, or `None` if there was no response.
+        retry_after: The seconds to wait that the host requested, if it did.
     """
 
     def __init__(
@@ -301,23 +303,23 @@ class StorageError(DownloadError):
 
 
 class StorageUnreachableError(StorageError, ConnectionFailedError):
-    """The storage host could not be reached, again and again."""
+    """The storage host could not be reached in any attempt."""
 
 
 class IncompleteBodyError(DownloadError):
-    """The artifact's bytes ended before their declared end, again and again."""
+    """The body of the artifact was shorter than declared in every attempt."""
 
 
 class ChecksumError(DownloadError):
-    """The artifact's bytes do not have the hash the storage host declares."""
+    """The artifact does not have the hash that the storage host declares."""
 
 
 class StalledError(DownloadError):
-    """The artifact's bytes stopped coming, again and again."""
+    """The transfer of the artifact stalled in every attempt."""
 
 
 class DestinationError(DownloadError, OSError):
-    """The artifact cannot be written where it should go.
+    """The artifact cannot be written to its path.
 
     Attributes:
         errno: The operating system's error number, if there is one.

@@ -19,7 +19,7 @@ from packagex_async._context import ClientContext
 from packagex_async._download.export import DownloadPlan, ExportDownload, chosen
 from packagex_async._download.options import DownloadOptions
 from packagex_async._download.stream import open_stream
-from packagex_async._files.layouts import directory_path, layout_of
+from packagex_async._files.layouts import parse_directory, parse_layout
 from packagex_async._listing.lister import list_exports, list_pages
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._polling.export_requests import RetrievedExport, create_export, retrieve_export
@@ -92,7 +92,7 @@ class AsyncExports:
             retrieved = await retrieve_export(
                 self._context.api, export_id, include_csv=include_csv, include_json=include_json
             )
-            _logs.unread(retrieved.export)
+            _logs.unread_fields(retrieved.export)
             return retrieved.export
 
     def list(
@@ -541,7 +541,7 @@ class AsyncExports:
         clock, disk, policy = self._context.clock, self._context.disk, self._context.policy
         terms = Terms(resume=resume, verify=verify)
         folder = LocalState(
-            order.directory, layout_of(layout), terms, disk, clock, leftovers, durable=demands.durable
+            order.directory, parse_layout(layout), terms, disk, clock, leftovers, durable=demands.durable
         )
         limiter = AdaptiveLimiter(concurrency, clock, retry_after_max=policy.retry_after_max)
         context = attrs.evolve(self._context, limiter=limiter)
@@ -569,7 +569,7 @@ class AsyncExports:
 
     async def _retrieved(self, export_id: str) -> RetrievedExport:
         retrieved = await retrieve_export(self._context.api, export_id, include_csv=True, include_json=True)
-        _logs.unread(retrieved.export)
+        _logs.unread_fields(retrieved.export)
         return retrieved
 
     async def _with_urls(self, export_id: str) -> Export:
@@ -594,7 +594,7 @@ def _successful(report: DownloadReport) -> DownloadReport:
         DownloadGroupError: At least one artifact failed.
         ExportGoneError: The export was deleted meanwhile.
     """
-    _logs.downloaded(report)
+    _logs.download_finished(report)
     report.raise_for_failures()
     return report
 
@@ -636,7 +636,7 @@ def _order(
 ) -> DownloadPlan:
     _at_least_one("concurrency", concurrency)
     return DownloadPlan(
-        directory=directory_path(directory),
+        directory=parse_directory(directory),
         artifacts=chosen(artifacts),
         concurrency=concurrency,
         demands=demands,

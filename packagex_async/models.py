@@ -1,4 +1,4 @@
-"""What the API talks about, frozen."""
+"""The records of the API: exports, artifacts and pages. All of them are immutable."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ LIFETIME = timedelta(hours=24)
 
 
 class _OpenEnum(enum.StrEnum):
-    """An enum that meets tomorrow's values as members of their own, usable as the strings they are."""
+    """A string enum that accepts unknown values, which become members of the enum, too."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
-        # Known values are recognized in capitals and with blanks or hyphens, too.
+        # Accept known values in upper case, and with spaces or hyphens.
         known = cls._value2member_map_.get("_".join(value.lower().replace("-", " ").split()))
         if isinstance(known, cls):
             return known
@@ -43,12 +43,12 @@ class _OpenEnum(enum.StrEnum):
         return member
 
     def __repr__(self) -> str:
-        # An unknown value is a text of the server.
+        # An unknown value is text from the server.
         return f"<{type(self).__name__}.{sanitize(self._name_)}: {sanitize(self._value_)!r}>"
 
 
 class ExportStatus(_OpenEnum):
-    """Where an export stands. API: List exports, `statuses`."""
+    """The status of an export. API: List exports, `statuses`."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -58,7 +58,7 @@ class ExportStatus(_OpenEnum):
 
 
 class ExportResource(_OpenEnum):
-    """What an export holds. API: List exports, `resource`, and the vendor's overview of exports."""
+    """The kind of records in an export. API: List exports, `resource`, and the overview of exports."""
 
     CONTACT = "contact"
     GROUP = "group"
@@ -73,7 +73,7 @@ class ExportResource(_OpenEnum):
 
 
 class OrderBy(enum.StrEnum):
-    """The field a listing is ordered by. API: List exports, `order_by`."""
+    """The field by which a listing is ordered. API: List exports, `order_by`."""
 
     CREATED_AT = "created_at"
     COUNT_BATCHES = "count_batches"
@@ -89,7 +89,7 @@ class Direction(enum.StrEnum):
 
 
 class Artifact(enum.StrEnum):
-    """One of the four files an export may offer. API: Retrieve Exports."""
+    """One of the four files that an export may offer. API: Retrieve Exports."""
 
     JSON = "json"
     CSV = "csv"
@@ -97,7 +97,7 @@ class Artifact(enum.StrEnum):
     CSV_SANITIZED = "csv_sanitized"
 
 
-_MAX_NAMES = 30
+_MAX_SHOWN_NAMES = 30
 """Names of unknown fields that a repr shows."""
 
 _NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
@@ -107,52 +107,52 @@ def _read_only(extra: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(extra)) if extra else _NO_EXTRA
 
 
-def _offered(url: str | None) -> str | None:
+def _url_or_none(url: str | None) -> str | None:
     if url is None or isinstance(url, str):
         return url or None
-    raise TypeError("a URL is a string, or None")
+    raise TypeError("a URL must be a string or None")
 
 
-def _keys_only(extra: Mapping[str, Any]) -> str:
-    shown = [sanitize(name, limit=60) for name in islice(extra, _MAX_NAMES)]
-    return f"<{', '.join(shown + ['...'] * (len(extra) > _MAX_NAMES))}>"
+def _names_only(extra: Mapping[str, Any]) -> str:
+    names = [sanitize(name, limit=60) for name in islice(extra, _MAX_SHOWN_NAMES)]
+    return f"<{', '.join(names + ['...'] * (len(extra) > _MAX_SHOWN_NAMES))}>"
 
 
-def _without_secrets(text: str) -> str:
-    # A member of an enum stays one.
+def _redacted(text: str) -> str:
+    # Keeps the members of enums.
     return type(text)(redact(text))
 
 
-def _number_only(data: tuple[Export, ...]) -> str:
+def _count_only(data: tuple[Export, ...]) -> str:
     return "<1 export>" if len(data) == 1 else f"<{len(data)} exports>"
 
 
-# Listings hold thousands: without slots, making one costs a tenth less.
+# A listing may contain thousands of exports. Creating one takes 10 % less time without slots.
 @attrs.frozen(kw_only=True, slots=False, repr=False)
 class Export:
-    """An export, as the API last told of it. API: Retrieve Exports, List exports.
+    """An export, in the state in which the API returned it. API: Retrieve Exports, List exports.
 
-    The four URLs are secrets for as long as they live: no repr shows them, and a pickle leaves them behind
-    (`AsyncExports.download` asks for fresh ones).
+    The four URLs are secrets until they expire. They are not part of any repr or pickle.
+    `AsyncExports.download` requests new URLs if necessary.
 
     Attributes:
-        id: The export's id, `exp_...`.
+        id: The id of the export, `exp_...`.
         object: Always `"export"` so far.
-        resource: What it holds; a value unknown today is kept as it came.
-        status: Where it stands; a value unknown today is kept as it came.
-        name: Its name.
-        count_batches: How many batches it is made of.
-        count_total: How many records it holds.
-        created_at: When it was asked for, aware, in UTC. It is deleted 24 hours later.
-        updated_at: When it last changed, aware, in UTC.
-        organization_id: Whose it is.
-        json_url: Where the JSON lies (`_json_url`), or `None` when not offered.
-        csv_url: Where the CSV lies (`_csv_url`), or `None`.
-        csv_error_url: Where the rows that failed lie (`_csv_error_url`), or `None`.
-        csv_sanitized_url: Where rows held back as potentially malicious lie, sanitized
-            (`_csv_sanitized_url`), or `None`.
-        extra: Fields this version does not know, and known ones it could not read, as they came.
-        unread: The names of the known fields in `extra` that could not be read.
+        resource: The kind of records in the export. An unknown value is kept.
+        status: The status. An unknown value is kept.
+        name: The name.
+        count_batches: The number of batches.
+        count_total: The number of records.
+        created_at: The time of creation, aware, in UTC. The export is deleted 24 hours later.
+        updated_at: The time of the last change, aware, in UTC.
+        organization_id: The id of the organization that owns the export.
+        json_url: The URL of the JSON file (`_json_url`), or `None` if it is not offered.
+        csv_url: The URL of the CSV file (`_csv_url`), or `None` if it is not offered.
+        csv_error_url: The URL of the rows that failed (`_csv_error_url`), or `None` if it is not offered.
+        csv_sanitized_url: The URL of the sanitized rows that were withheld as potentially malicious
+            (`_csv_sanitized_url`), or `None` if it is not offered.
+        extra: Fields that this version does not know, and known ones with an invalid value, unchanged.
+        unread: The names of the known fields in `extra`, whose value is invalid.
     """
 
     id: str
@@ -165,35 +165,35 @@ class Export:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     organization_id: str | None = None
-    json_url: str | None = attrs.field(default=None, converter=_offered, repr=False)
-    csv_url: str | None = attrs.field(default=None, converter=_offered, repr=False)
-    csv_error_url: str | None = attrs.field(default=None, converter=_offered, repr=False)
-    csv_sanitized_url: str | None = attrs.field(default=None, converter=_offered, repr=False)
+    json_url: str | None = attrs.field(default=None, converter=_url_or_none, repr=False)
+    csv_url: str | None = attrs.field(default=None, converter=_url_or_none, repr=False)
+    csv_error_url: str | None = attrs.field(default=None, converter=_url_or_none, repr=False)
+    csv_sanitized_url: str | None = attrs.field(default=None, converter=_url_or_none, repr=False)
     extra: Mapping[str, Any] = attrs.field(
-        default=_NO_EXTRA, converter=_read_only, repr=_keys_only, hash=False
+        default=_NO_EXTRA, converter=_read_only, repr=_names_only, hash=False
     )
     unread: tuple[str, ...] = ()
 
     def url(self, artifact: Artifact | ArtifactName) -> str | None:
-        """The presigned URL of `artifact`, or `None` when this record holds none.
+        """Return the presigned URL of `artifact`, or `None` if this record has none.
 
         Raises:
-            ValueError: There is no such artifact.
+            ValueError: `artifact` is not the name of an artifact.
         """
         url: str | None = getattr(self, f"{Artifact(artifact).value}_url")
         return url
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
-        """The artifacts this record holds a URL for."""
+        """The artifacts for which this record has a URL."""
         return tuple(artifact for artifact in Artifact if self.url(artifact))
 
     __repr__ = concise_repr
 
     def __getstate__(self) -> dict[str, Any]:
         state = attrs.asdict(self, recurse=False, filter=lambda field, _: not field.name.endswith("_url"))
-        told = {name: _without_secrets(value) for name, value in state.items() if isinstance(value, str)}
-        return state | told | {"extra": redact_json(dict(self.extra))}
+        texts = {name: _redacted(value) for name, value in state.items() if isinstance(value, str)}
+        return state | texts | {"extra": redact_json(dict(self.extra))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -207,15 +207,15 @@ class Export:
 
 @attrs.frozen(kw_only=True, repr=False)
 class Pagination:
-    """Where a page stands in its listing; only `has_more` is promised. API: List exports, Pagination.
+    """The position of a page in its listing. API: List exports, Pagination.
 
     Attributes:
-        has_more: Whether exports remain that have not been returned.
-        inferred: Whether the API did not tell `has_more`. Then it is true unless the page is empty, and the
-            listing goes on until it is certainly complete.
-        page: The page's number, from 1, when told.
-        limit: The most exports a page holds, when told; a server may cap what was asked for.
-        total_count: How many exports the listing has in all, when told.
+        has_more: Whether there are exports after this page.
+        inferred: Whether the API did not return `has_more`. Then `has_more` is true unless the page is empty,
+            and listing continues until it is certainly complete.
+        page: The number of the page, from 1, if the API returned it.
+        limit: The maximum number of exports on a page, if returned. It may be lower than requested.
+        total_count: The number of exports in the whole listing, if the API returned it.
     """
 
     has_more: bool
@@ -229,16 +229,16 @@ class Pagination:
 
 @attrs.frozen(kw_only=True, repr=False)
 class Page:
-    """One page of a listing; iterating it gives its exports. API: List exports.
+    """A page of a listing, which can be iterated. API: List exports.
 
     Attributes:
         data: The exports of the page.
-        pagination: Where it stands.
-        malformed: How many items of the page are no exports, or have no usable id; `data` leaves them out.
-        first_malformed: Where the first of them stands, and what is wrong with it.
+        pagination: The position of the page in its listing.
+        malformed: The number of items that are not exports or have no usable id. They are not in `data`.
+        first_malformed: The position of the first malformed item, and what is wrong with it.
     """
 
-    data: tuple[Export, ...] = attrs.field(repr=_number_only)
+    data: tuple[Export, ...] = attrs.field(repr=_count_only)
     pagination: Pagination
     malformed: int = 0
     first_malformed: str | None = None

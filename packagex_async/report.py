@@ -1,4 +1,4 @@
-"""What a download tells its caller: progress events while it runs, files and failures when it ends."""
+"""The results of downloads: progress events, downloaded files, and reports with files and failures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Verified = Literal["checksum", "length", "none"]
 
 
 class ProgressKind(enum.StrEnum):
-    """What a progress event tells."""
+    """The kind of a progress event."""
 
     STARTED = "started"
     ADVANCED = "advanced"
@@ -30,18 +30,18 @@ class ProgressKind(enum.StrEnum):
 
 @attrs.frozen(kw_only=True, repr=False)
 class ProgressEvent:
-    """One step of one artifact.
+    """A step of the download of an artifact.
 
     Attributes:
-        kind: What happened: `started` (the answer's head is here), `advanced`, `retrying`, and one of
-            `kept`, `finished` or `failed` at the end.
-        export_id: Which export.
-        artifact: Which of its artifacts.
-        received: Bytes of the artifact held so far; falls when a try starts again from zero.
-        total: Bytes of the whole artifact, or `None` while unknown.
-        attempt: The number of the try, from 1.
-        delay: Seconds until the next try (`retrying` only).
-        error: What went wrong (`retrying` and `failed` only).
+        kind: `started` when the head of the response has arrived, then `advanced` and `retrying`. The last
+            event is `kept`, `finished` or `failed`.
+        export_id: The id of the export.
+        artifact: The artifact.
+        received: The number of bytes received so far. It falls if an attempt starts again from zero.
+        total: The length of the artifact in bytes, or `None` while it is unknown.
+        attempt: The number of the attempt, from 1.
+        delay: The seconds until the next attempt (`retrying` only).
+        error: The error of the attempt (`retrying` and `failed` only).
     """
 
     kind: ProgressKind
@@ -61,19 +61,19 @@ OnProgress = Callable[[ProgressEvent], None]
 
 @attrs.frozen(kw_only=True, repr=False)
 class DownloadedFile:
-    """One artifact, whole on disk.
+    """An artifact that is complete on disk.
 
     Attributes:
-        artifact: Which artifact.
-        path: Where it is.
-        size: Its length in bytes.
-        verified: What the bytes were checked against: a declared hash (`checksum`), the declared length
-            (`length`), or nothing the storage host declared (`none`).
-        sha256: Its SHA-256 in hexadecimal, when `digest="sha256"` was asked for.
-        attempts: How many times it was asked for.
-        resumed: Whether a broken transfer was continued instead of begun again.
-        elapsed: Seconds from the first request to the file in place.
-        kept: Whether the file was there already, with the object's length (and hash, if one is declared).
+        artifact: The artifact.
+        path: The path of the file.
+        size: The length in bytes.
+        verified: How the content was verified: by a hash that the storage host declared (`checksum`), by the
+            declared length (`length`), or not at all because neither was declared (`none`).
+        sha256: The SHA-256 in hexadecimal, if `digest="sha256"` was requested.
+        attempts: The number of attempts.
+        resumed: Whether an interrupted transfer was continued.
+        elapsed: The seconds from the first request until the file was complete.
+        kept: Whether the file existed before, with the right length, and the right hash if one is declared.
     """
 
     artifact: Artifact
@@ -90,6 +90,8 @@ class DownloadedFile:
 
 
 class _Outcome(Protocol):
+    """A file or an error of an artifact."""
+
     @property
     def artifact(self) -> Artifact: ...
 
@@ -98,9 +100,10 @@ T_co = TypeVar("T_co", bound=_Outcome, covariant=True)
 
 
 class ByArtifact(tuple[T_co, ...]):
-    """A tuple in the order of `Artifact` that can be asked by artifact, too: `report.files["csv"].path`.
+    """A tuple in the order of `Artifact`, with access by artifact as well: `report.files["csv"].path`.
 
-    What it does not hold is an `IndexError` or a `KeyError`; `"csv" in report.files` tells beforehand.
+    A missing index raises an `IndexError`, a missing artifact a `KeyError`. `"csv" in report.files` checks
+    for an artifact.
     """
 
     __slots__ = ()
@@ -125,24 +128,24 @@ class ByArtifact(tuple[T_co, ...]):
         return tuple(outcome.artifact for outcome in self)
 
     def values(self) -> tuple[T_co, ...]:
-        """What became of them."""
+        """The outcomes."""
         return tuple(self)
 
     def items(self) -> tuple[tuple[Artifact, T_co], ...]:
-        """Each artifact with what became of it."""
+        """Pairs of artifacts and outcomes."""
         return tuple((outcome.artifact, outcome) for outcome in self)
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class DownloadReport:
-    """What happened to an export's artifacts.
+    """The result of a download of an export.
 
     Attributes:
-        export_id: Which export.
-        files: The artifacts that are whole on disk (also by artifact: `report.files["csv"]`).
-        missing: The artifacts asked for that the export does not offer; this is no failure.
-        failures: The errors of the others (also by artifact).
-        error: What failed of the export as a whole: it is gone, say, or was never completed.
+        export_id: The id of the export.
+        files: The artifacts that are complete on disk (also by artifact: `report.files["csv"]`).
+        missing: The requested artifacts that the export does not offer, which is not a failure.
+        failures: The errors of the other artifacts (also by artifact).
+        error: The error of the export as a whole, for example if it was deleted or not completed.
     """
 
     export_id: str = attrs.field(converter=redact)
@@ -159,11 +162,11 @@ class DownloadReport:
         return not self.failures and self.error is None
 
     def raise_for_failures(self) -> None:
-        """Raise what failed, if anything did.
+        """Raise an error if anything failed.
 
         Raises:
-            PackageXError: The `error`, when the export as a whole failed.
-            DownloadGroupError: With this report, when at least one artifact failed.
+            PackageXError: The `error` of the report, if the export as a whole failed.
+            DownloadGroupError: At least one artifact failed.
         """
         if self.error is not None:
             raise self.error
@@ -175,11 +178,11 @@ class DownloadReport:
 
 
 def summary(report: DownloadReport) -> str:
-    """The report as text, to be read by people."""
-    lines = [f"export {sanitize(report.export_id)}: {', '.join(_sums(report))}"]
-    # A path is the caller's own; what the server's text may add to it is escaped.
+    """Return the report as text for people."""
+    lines = [f"export {sanitize(report.export_id)}: {', '.join(_totals(report))}"]
+    # Paths are not redacted, but they may contain text from the server, so they are escaped.
     lines += [
-        f"  {file.artifact}: {escape(str(file.path))} ({', '.join(_facts(file))})" for file in report.files
+        f"  {file.artifact}: {escape(str(file.path))} ({', '.join(_details(file))})" for file in report.files
     ]
     lines += [f"  {artifact}: not offered" for artifact in report.missing]
     lines += [f"  {error.artifact}: failed: {error.args[0]}" for error in report.failures]
@@ -188,24 +191,24 @@ def summary(report: DownloadReport) -> str:
     return "\n".join(lines)
 
 
-def _sums(report: DownloadReport) -> list[str]:
-    sums = ["no files"]
+def _totals(report: DownloadReport) -> list[str]:
+    totals = ["no files"]
     if report.files:
-        sums = [_count(len(report.files), "file"), _size(sum(file.size for file in report.files))]
+        totals = [_count(len(report.files), "file"), _size(sum(file.size for file in report.files))]
     if report.failures:
-        sums.append(f"{len(report.failures)} failed")
-    return sums
+        totals.append(f"{len(report.failures)} failed")
+    return totals
 
 
-def _facts(file: DownloadedFile) -> list[str]:
-    facts = [_size(file.size), "not verified" if file.verified == "none" else f"{file.verified} verified"]
+def _details(file: DownloadedFile) -> list[str]:
+    details = [_size(file.size), "not verified" if file.verified == "none" else f"{file.verified} verified"]
     if file.kept:
-        facts.append("kept")
+        details.append("kept")
     if file.resumed:
-        facts.append("resumed")
+        details.append("resumed")
     if file.attempts > 1:
-        facts.append(f"{file.attempts} attempts")
-    return facts
+        details.append(f"{file.attempts} attempts")
+    return details
 
 
 def _size(count: float) -> str:
@@ -213,27 +216,27 @@ def _size(count: float) -> str:
         return _count(int(count), "byte")
     for unit in ("kB", "MB", "GB"):
         count /= 1000
-        # What would be told as 1000.0 is 1.0 of the next unit.
+        # Show 1.0 of the next unit instead of 1000.0.
         if count < 999.95:
             return f"{count:.1f} {unit}"
     return f"{count / 1000:,.1f} TB"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class DownloadGroupError(PackageXError, ExceptionGroup[PackageXError]):
-    """At least one artifact of an export failed; the others are in the report.
+    """At least one artifact of an export failed; the report contains the others.
 
     Attributes:
-        report: What happened, artifact by artifact.
+        report: The report with the outcomes of all artifacts.
     """
 
     report: DownloadReport
 
     def __new__(cls, message: str, errors: Sequence[PackageXError], /) -> Self:
-        # The message of a group is set here, and cannot be changed afterwards.
+        # The message of a group can only be set here.
         return super().__new__(cls, sanitize(message, limit=MESSAGE_LIMIT), errors)
 
     def __init__(self, message: str, errors: Sequence[PackageXError], /) -> None:
@@ -241,7 +244,7 @@ class DownloadGroupError(PackageXError, ExceptionGroup[PackageXError]):
 
     @classmethod
     def of(cls, report: DownloadReport) -> Self:
-        """The error that tells of the failures in `report`."""
+        """Return the error for the failures in `report`."""
         count = len(report.failures)
         failed = "1 artifact" if count == 1 else f"{count} artifacts"
         error = cls(f"export {report.export_id}: {failed} failed", report.failures)
@@ -249,6 +252,6 @@ class DownloadGroupError(PackageXError, ExceptionGroup[PackageXError]):
         return error
 
     def derive(self, excs: Sequence[PackageXError], /) -> DownloadGroupError:  # type: ignore[override]
-        part = DownloadGroupError(self.message, excs)
-        part.report = self.report
-        return part
+        group = DownloadGroupError(self.message, excs)
+        group.report = self.report
+        return group

@@ -1,4 +1,4 @@
-"""When to try again and how long to wait: pure arithmetic."""
+"""The retry policy: which failures are retried, and after how many seconds."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Clock(Protocol):
-    """Everything this package knows of time and chance, so that a test can supply its own."""
+    """The source of time and random numbers, which tests replace."""
 
     def time(self) -> float:
-        """Seconds since the epoch."""
+        """Return the seconds since the epoch."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards."""
+        """Return seconds that never decrease."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for a number of seconds."""
         ...
 
-    def jitter(self, most: float) -> float:
-        """A random number of seconds between 0 and `most`."""
+    def jitter(self, max_seconds: float, /) -> float:
+        """Return a random number of seconds between 0 and `max_seconds`."""
         ...
 
 
 class SystemClock:
-    """The machine's clock and dice."""
+    """The clock of the system, and random numbers."""
 
     def time(self) -> float:
         return time.time()
@@ -46,26 +46,28 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    def jitter(self, most: float) -> float:
-        return random.uniform(0, most)  # noqa: S311  # spreads retries, guards nothing
+    def jitter(self, max_seconds: float, /) -> float:
+        return random.uniform(0, max_seconds)  # noqa: S311  # not used for security
 
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How often a request is tried again, and how long to wait before it.
+    """How often a request is attempted, and how long to wait between attempts.
 
-    Waits grow exponentially with full jitter: before try n+1 a random time between 0 and
-    `wait_initial * 2**(n-1)`, at most `wait_max`. A `Retry-After` is waited out on top of that. What creates
-    an export is tried again only where it surely was not done.
+    The wait before attempt n+1 is random, between 0 and `wait_initial * 2**(n-1)` seconds, and at most
+    `wait_max` seconds. If the server requests a wait with `Retry-After`, that time is added. A request that
+    creates an export is repeated only if the server certainly did not process it.
 
     Args:
-        attempts: Tries in a row that bring nothing new before the error is raised; 1 means never again.
-        wait_initial: Seconds, the upper bound of the first wait.
-        wait_max: Seconds, the upper bound of any wait.
-        retry_after_max: Seconds; a server that asks for a longer wait is not waited for.
+        attempts: The number of consecutive attempts without progress before the error is raised; 1 means no
+            retries.
+        wait_initial: The upper bound of the first wait, in seconds.
+        wait_max: The upper bound of any wait, in seconds.
+        retry_after_max: The longest `Retry-After` to wait for, in seconds. If the server requests more, the
+            error is raised.
 
     Raises:
-        ConfigurationError: A number that cannot work.
+        ConfigurationError: A number is out of range.
     """
 
     attempts: int = 5
@@ -81,20 +83,26 @@ class RetryPolicy:
                 raise ConfigurationError(f"RetryPolicy.{name} must be 0 seconds or more")
 
     def backoff(self, failures: int) -> float:
-        """The longest wait, in seconds, after `failures` tries in a row that brought nothing new."""
+        """Return the longest wait in seconds after a number of consecutive failures without progress."""
         return min(self.wait_max, self.wait_initial * 2.0 ** min(failures - 1, 64))
 
 
 @attrs.define(eq=False, repr=False)
 class Retries:
-    """The tries of one operation, counted under a policy."""
+    """Counts the failed attempts of an operation, and applies the policy.
+
+    Args:
+        policy: The policy.
+        clock: The source of random numbers.
+        failures: The number of consecutive failures.
+    """
 
     policy: RetryPolicy
     clock: Clock
     failures: int = 0
 
     def next_delay(self, retry_after: float | None = None) -> float | None:
-        """Count a failed try; return the seconds to wait before the next, or `None` to give up."""
+        """Count a failure; return the seconds until the next attempt, or `None` if there is none."""
         self.failures += 1
         if self.failures >= self.policy.attempts:
             return None
@@ -102,6 +110,6 @@ class Retries:
             return None
         return (retry_after or 0.0) + self.clock.jitter(self.policy.backoff(self.failures))
 
-    def progressed(self) -> None:
-        """Forget the failures so far: something new has arrived."""
+    def reset(self) -> None:
+        """Reset the count, because the operation has made progress."""
         self.failures = 0

@@ -13,8 +13,8 @@ from typing import ParamSpec, TypeVar
 
 from packagex_async._files.disk_errors import DiskError
 from packagex_async._files.executor import FileExecutor
-from packagex_async._files.layouts import directory_path
-from packagex_async._files.operations import size_of
+from packagex_async._files.layouts import parse_directory
+from packagex_async._files.operations import file_size
 from packagex_async._files.paths import UnsafePathError
 from packagex_async._sync.comparison import CheckedFile, Comparison
 from packagex_async._sync.inventory import Inventory
@@ -57,14 +57,14 @@ def verify_directory(
         ConfigurationError: At once, when the folder has no manifest, or something else is in its place.
         DirectoryError: When the operating system does not let the manifest be read, at once or later.
     """
-    folder = directory_path(directory)
+    folder = parse_directory(directory)
     _check_manifest(folder / NAME)
     return _Verification(folder, on_progress or _unheard).files()
 
 
 def _check_manifest(manifest: Path) -> None:
     try:
-        found = size_of(manifest)
+        found = file_size(manifest)
     except UnsafePathError as error:
         raise ConfigurationError(f"{sanitize(error.strerror, limit=_MAX_PATH)}: it is not read") from error
     except NotADirectoryError:

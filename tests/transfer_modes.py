@@ -34,7 +34,7 @@ def use_transfer_mode(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage_response, "BUFFER_SIZE", 5_000)
     monkeypatch.setattr(storage_response, "PART_BUFFER_SIZE", 5_000)
     monkeypatch.setattr(body_reader, "LINGER", 0.001)
-    monkeypatch.setattr(partial_writer, "_WORTH_A_WRITE", 2_000)
+    monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", 2_000)
     if mode == "segments":
         use_segments(monkeypatch)
 

@@ -108,7 +108,7 @@ class ArtifactDownload:
         return file
 
     async def _resume_partial(self, index: PartialIndex) -> None:
-        stored = await self._writer.take_up(index, {"sha256"} if self.options.sha256 else ())
+        stored = await self._writer.resume(index, {"sha256"} if self.options.sha256 else ())
         if stored is not None:
             self._known = ObjectMetadata.from_json(stored)
             received = self._writer.received
@@ -134,7 +134,7 @@ class ArtifactDownload:
             delay = self._attempts.delay_after(failure)
         if delay is None:
             raise failure
-        _logs.trying_again(failure, delay)
+        _logs.retrying(failure, delay)
         self._emit(ProgressKind.RETRYING, received=self._writer.received, delay=delay, error=failure)
         await self.context.clock.sleep(delay)
 
@@ -231,14 +231,16 @@ class ArtifactDownload:
         self._check_limits(metadata.size)
         algorithms = metadata.algorithms | ({"sha256"} if self.options.sha256 else set())
         # Only with an existing file: a wait here may lose the bytes that came with the head of the response.
-        if self.exists and (existing := await self.context.disk.measure(self.target, algorithms)):
+        if self.exists and (existing := await self.context.disk.digest_file(self.target, algorithms)):
             return self._kept(existing)
         # The length that another response declared is checked at the end, because more bytes may come.
         await self._writer.start(
             algorithms=algorithms,
             length=metadata.size,
-            decoder=Decompressor(metadata.encoding, self.options.max_size) if metadata.encoding else None,
-            memo=metadata.to_json() if self.options.leftovers and metadata.is_resumable else None,
+            decompressor=Decompressor(metadata.encoding, self.options.max_size)
+            if metadata.encoding
+            else None,
+            metadata=metadata.to_json() if self.options.leftovers and metadata.is_resumable else None,
         )
         segment = self._workers.start_with_response(metadata.length, parallel=self._is_divisible)
         try:
@@ -303,7 +305,7 @@ class ArtifactDownload:
             self._known,
             received=digest.size if self._known.encoding is None else self._writer.received,
             size=digest.size,
-            digests_of=digest.of,
+            digests_of=digest.for_algorithm,
             start=digest.start,
         )
 

@@ -65,7 +65,7 @@ class AttemptTracker:
         # A stalled transfer counts as progress only above the minimum rate.
         required = MIN_RATE * self.stall_timeout if isinstance(failure, StalledError) else 1
         if self._gained >= required:
-            self.retries.progressed()
+            self.retries.reset()
         if isinstance(failure, ChecksumError):
             return self._delay_after_wrong_hash()
         if isinstance(failure, StorageUnreachableError) and not failure.retryable:

@@ -111,7 +111,7 @@ class _OnDisk:
         usable = {artifact: path for artifact, path in targets.items() if artifact not in refused}
         return cls(
             files={artifact for artifact, path in usable.items() if os.path.lexists(path)},
-            partials={artifact for artifact, path in usable.items() if index and index.of(path)},
+            partials={artifact for artifact, path in usable.items() if index and index.find(path)},
             refused=refused,
         )
 

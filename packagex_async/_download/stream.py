@@ -217,5 +217,5 @@ class ResumableBody:
         delay = self._attempts.delay_after(failure)
         if delay is None:
             raise failure
-        _logs.trying_again(failure, delay)
+        _logs.retrying(failure, delay)
         await self._attempts.retries.clock.sleep(delay)

@@ -1,4 +1,4 @@
-"""The error for an artifact that a disk refuses, and what can be done about it."""
+"""Errors of the file system, and the public error that an artifact gets for them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ADVICE = {
     errno.EACCES: "check the permissions of the directory",
     errno.EPERM: "check the permissions of the directory",
     errno.EROFS: "the file system is read-only: choose another directory",
-    errno.EFBIG: "the file system takes no file that large: choose another directory",
+    errno.EFBIG: "the file system does not support files of this size: choose another directory",
     errno.ENAMETOOLONG: "choose a directory with a shorter path",
-    errno.EISDIR: "a directory has the name of the file: move it away",
-    errno.ENOTDIR: "a file is where a directory should be: move it away, or choose another directory",
-    errno.ELOOP: "links are not followed: remove the link, or choose another directory",
+    errno.EISDIR: "move the directory away, which has the name of the file",
+    errno.ENOTDIR: "a directory is needed there: move the file away, or choose another directory",
+    errno.ELOOP: "symbolic links are not followed: remove the link, or choose another directory",
     errno.EEXIST: "move it away, or choose another directory",
     errno.ENOENT: "it was removed during the download: download again",
     errno.EMFILE: "raise the limit of open files, or lower the concurrency",
@@ -34,18 +34,18 @@ _ADVICE = {
 def destination_error(
     error: DiskError, *, export_id: str, artifact: Artifact, purpose: str = "written"
 ) -> DestinationError:
-    """Return the error of an artifact for an error of the disk.
+    """Return the public error of an artifact for an error of the file system.
 
     Args:
-        error: What the disk refused.
+        error: The error of the file system.
         export_id: The export.
         artifact: The artifact.
-        purpose: What cannot be done with the path, as a past participle.
+        purpose: The operation that failed, as a past participle.
     """
     number = error.cause.errno
     path = sanitize(error.path, limit=_MAX_PATH)
     reason = sanitize(error, limit=_MAX_PATH)
-    advice = _ADVICE.get(number or 0, "the file was left as it was")
+    advice = _ADVICE.get(number or 0, "an existing file was not changed")
     refused = DestinationError(
         f"{path} cannot be {purpose}: {reason} ({advice})",
         export_id=export_id,
@@ -58,7 +58,12 @@ def destination_error(
 
 
 class DiskError(Exception):
-    """The disk refused; `cause` is what the operating system said, `path` what it was about."""
+    """A file operation failed.
+
+    Attributes:
+        cause: The error of the operating system.
+        path: The path of the operation.
+    """
 
     def __init__(self, cause: OSError, path: Path) -> None:
         super().__init__(cause.strerror or str(cause))
@@ -67,8 +72,8 @@ class DiskError(Exception):
 
 
 @contextlib.contextmanager
-def disk_errors(path: Path) -> Generator[None, None, None]:
-    """Raise a `DiskError` about `path` for an `OSError`."""
+def wrap_os_errors(path: Path) -> Generator[None, None, None]:
+    """Convert an `OSError` in the `with` block to a `DiskError` for `path`."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Disk work on threads of its own: neither the event loop nor the default executor waits for a disk."""
+"""The threads for file operations, separate from the default executor of the event loop."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from concurrent import futures
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
-from packagex_async._files.disk_errors import disk_errors
-from packagex_async._files.operations import FileDigest, measure
-from packagex_async._files.ordered_calls import CallQueue
+from packagex_async._files.call_queue import CallQueue
+from packagex_async._files.disk_errors import wrap_os_errors
+from packagex_async._files.operations import FileDigest, digest_file
 from packagex_async._files.ordered_writer import OrderedWriter
 from packagex_async._files.thread_pool import ThreadPool
 from packagex_async._utils.aio import run_shielded
@@ -19,96 +19,88 @@ from packagex_async._utils.aio import run_shielded
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_SHORT = 2
+_SHORT_THREADS = 2
 
 
 class FileExecutor:
-    """The threads that work on files.
+    """Runs blocking file operations in threads.
 
     Args:
-        threads: How many there are for long work. Short work has two of its own: to wake a thread
-            costs more than what is done in it.
+        threads: The number of threads for long operations. Short ones have two more threads, because waking
+            a thread takes longer than a short operation.
     """
 
     def __init__(self, threads: int = 4) -> None:
         self._pool = ThreadPool(threads, thread_name_prefix="packagex-disk")
-        self._short = ThreadPool(_SHORT, thread_name_prefix="packagex-disk-short")
-        self._row = CallQueue(self._short, _SHORT)
+        self._short_pool = ThreadPool(_SHORT_THREADS, thread_name_prefix="packagex-disk-short")
+        self._short_calls = CallQueue(self._short_pool, _SHORT_THREADS)
 
     async def run(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `function`, which works on `path`, in a thread, to its end even when cancelled.
+        """Run `function`, which works on `path`, in a thread, and wait for its end even if cancelled.
 
         Raises:
-            DiskError: It raised an `OSError`, or there is no thread for it.
+            DiskError: It raised an `OSError`, or no thread is available.
         """
-        work = functools.partial(function, *args, **kwargs)
-        with disk_errors(path):
-            return await run_shielded(_on_a_thread(self._pool, work))
+        call = functools.partial(function, *args, **kwargs)
+        with wrap_os_errors(path):
+            return await run_shielded(_run_in_thread(self._pool, call))
 
     async def run_short(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same for work that is over in a moment: a small file, a look at a name.
+        """Run a short `function`, such as writing a small file or examining a path, in the same way.
 
         Raises:
-            DiskError: It raised an `OSError`, or there is no thread for it.
+            DiskError: It raised an `OSError`, or no thread is available.
         """
-        job = _Job(functools.partial(function, *args, **kwargs))
-        with disk_errors(path):
-            self._row.add(job.do, job.tell)
-            return cast(T, await job.ended())
+        outcome = _Outcome()
+        with wrap_os_errors(path):
+            self._short_calls.add(functools.partial(function, *args, **kwargs), outcome.set)
+            return cast(T, await outcome.wait())
 
-    async def measure(self, path: Path, algorithms: Iterable[str]) -> FileDigest | None:
-        """The length and digests of the regular file at `path`, or `None` when nothing is there.
+    async def digest_file(self, path: Path, algorithms: Iterable[str]) -> FileDigest | None:
+        """Return the length and digests of the regular file at `path`, or `None` if nothing exists there.
 
         Raises:
-            DiskError: It cannot be read, or is no regular file.
+            DiskError: It cannot be read, or is not a regular file.
         """
-        return await self.run(path, measure, path, tuple(algorithms))
+        return await self.run(path, digest_file, path, tuple(algorithms))
 
-    def lane(self, path: Path) -> OrderedWriter:
-        """A row of calls that work on `path`."""
+    def ordered_writer(self, path: Path) -> OrderedWriter:
+        """Return a writer whose calls on `path` run one after another."""
         return OrderedWriter(path, self._pool)
 
     def close(self) -> None:
-        """Let the threads go; idempotent."""
+        """Release the threads; idempotent."""
         self._pool.shutdown(wait=False)
-        self._short.shutdown(wait=False)
+        self._short_pool.shutdown(wait=False)
 
 
-class _Job:
-    """Short work, and who waits for its end."""
+class _Outcome:
+    """The outcome of a short call."""
 
-    def __init__(self, work: Callable[[], object]) -> None:
-        self._work = work
+    def __init__(self) -> None:
+        self._is_set = False
         self._result: object = None
         self._error: BaseException | None = None
-        self._told = False
-        self._waiter = _future()
+        self._waiter = _new_future()
 
-    def do(self) -> None:
-        """Do it, on whatever thread."""
-        try:
-            self._result = self._work()
-        except BaseException as error:
-            self._error = error
-
-    def tell(self) -> None:
-        """Tell that it is done, on the event loop."""
-        self._told = True
+    def set(self, result: object, error: BaseException | None) -> None:
+        """Store the result or the error, and wake up the waiting task."""
+        self._result, self._error, self._is_set = result, error, True
         if not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def ended(self) -> object:
-        """What came of it, waited for even when cancelled.
+    async def wait(self) -> object:
+        """Return the result, or raise the error; wait for it even if cancelled.
 
-        For what is over in a moment, `run_shielded` would be most of the work.
+        `run_shielded` would take longer than a short call itself.
         """
         cancelled = None
-        while not self._told:
+        while not self._is_set:
             try:
                 await self._waiter
             except asyncio.CancelledError as error:
                 cancelled = cancelled or error
-                self._waiter = _future()
+                self._waiter = _new_future()
         if cancelled is not None:
             raise cancelled
         if self._error is not None:
@@ -116,12 +108,12 @@ class _Job:
         return self._result
 
 
-def _future() -> asyncio.Future[None]:
+def _new_future() -> asyncio.Future[None]:
     return asyncio.get_running_loop().create_future()
 
 
-async def _on_a_thread(pool: futures.ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    # Who only lists exports does not wait for it to be imported.
+async def _run_in_thread(pool: futures.ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    # Imported at the first use, since listing exports does not need it.
     import aiofiles.os
 
-    return await aiofiles.os.wrap(work)(executor=pool)
+    return await aiofiles.os.wrap(call)(executor=pool)

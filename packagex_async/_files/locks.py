@@ -1,6 +1,6 @@
-"""Exclusive locks on open files, which the operating system releases when their process ends.
+"""Exclusive and shared locks on open files, which the operating system releases when the process ends.
 
-A lock belongs to the open file, so that two tasks of one process exclude each other, too.
+A lock belongs to the open file, so two tasks of one process exclude each other, too.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ except ImportError:  # Windows
 
 _BUSY = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
-_BEYOND_ANY_FILE = 2**43
-"""Windows locks bytes, and keeps others from reading them: no artifact reaches this one."""
+_LOCK_OFFSET = 2**43
+"""The position of the byte that is locked on Windows, where nobody can read a locked byte.
 
+No artifact is that large.
+"""
 
-LIFETIME = 24 * 3600.0
-"""Seconds after which nobody uses a file whose use no lock can tell: exports are deleted by then."""
+STALE_AFTER = 24 * 3600.0
+"""Seconds after which a file without a usable lock counts as abandoned: exports are deleted by then."""
 
 
 class LockResult(enum.Enum):
@@ -35,14 +37,14 @@ class LockResult(enum.Enum):
 
 
 def try_lock(file: int, *, shared: bool = False) -> LockResult:
-    """Lock the open descriptor `file` without waiting; a lock that it has already is replaced.
+    """Lock the open descriptor `file` without waiting; replaces a lock that it already has.
 
     Args:
         file: The descriptor, open for writing.
         shared: Whether others may hold a shared lock at the same time.
 
     Raises:
-        OSError: The operating system refuses for another reason.
+        OSError: The call failed for another reason than those in `LockResult`.
     """
     try:
         _lock(file, shared=shared)
@@ -56,7 +58,7 @@ def try_lock(file: int, *, shared: bool = False) -> LockResult:
 
 
 def unlock(file: int) -> None:
-    """Release the lock of the open descriptor `file`, also for processes that were forked meanwhile."""
+    """Release the lock of the open descriptor `file`, also for processes that were forked in the meantime."""
     with contextlib.suppress(OSError):
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_UN)
@@ -72,10 +74,10 @@ def _lock(file: int, *, shared: bool) -> None:
 
 
 def _lock_byte(file: int, mode: str) -> None:
-    windows = importlib.import_module("msvcrt")
+    msvcrt = importlib.import_module("msvcrt")
     position = os.lseek(file, 0, os.SEEK_CUR)
-    os.lseek(file, _BEYOND_ANY_FILE, os.SEEK_SET)
+    os.lseek(file, _LOCK_OFFSET, os.SEEK_SET)
     try:
-        windows.locking(file, getattr(windows, mode), 1)
+        msvcrt.locking(file, getattr(msvcrt, mode), 1)
     finally:
         os.lseek(file, position, os.SEEK_SET)

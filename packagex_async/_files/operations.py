@@ -1,4 +1,4 @@
-"""What is done to whole files, in plain blocking calls: measured, hashed, replaced, flushed."""
+"""Blocking operations on whole files: create, write, hash, replace and flush."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 
@@ -20,60 +20,59 @@ from packagex_async._files.paths import (
     require_directories,
     require_regular,
 )
-from packagex_async._utils import hashing
 from packagex_async._utils.byte_ranges import Chunk
-from packagex_async._utils.hashing import Hasher
+from packagex_async._utils.hashing import digests, new_hasher, update_all
 
-BLOCK_SIZE = 1024 * 1024
+CHUNK_SIZE = 1024 * 1024
 """Bytes that are read or written at a time."""
 
 START_SIZE = 64
-"""Bytes at the start of a file that tell a web page from an artifact."""
+"""Bytes at the start of a file that distinguish a web page from an artifact."""
 
-# For a larger write Linux looks for larger pages: those a virtual machine has given back to its host,
-# which it gets again at a tenth of a disk cache's usual speed.
+# For a larger write, Linux allocates larger pages. In a virtual machine these may be pages that were returned
+# to the host, and getting them back is ten times slower than writing to the page cache.
 _WRITE_SIZE = 256 * 1024
 
 FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-"""Nothing else fits on a disk that has refused one of these."""
+"""Errors after which no other file can be written to the same disk."""
 
-_NO_FOLDER_SYNC = frozenset(
+_NO_DIRECTORY_SYNC = frozenset(
     {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EBADF}
 )
-"""Errors by which a file system tells that it does not flush folders."""
+"""Errors of file systems that cannot flush directories."""
 
-# Windows refuses to replace a file that a scanner or an indexer is just looking at.
+# Windows does not replace a file while a virus scanner or an indexer has it open.
 _SHARING_ERRORS = (5, 32)
 _SHARING_DELAYS = (0.01, 0.05, 0.1, 0.2, 0.4)
 
 
 @attrs.frozen(eq=False, repr=False)
 class FileDigest:
-    """A file's length in bytes and its digests by algorithm.
+    """The length of a file in bytes, and its digests by algorithm.
 
     Attributes:
         size: The length of the file.
         digests: The digests of the file.
-        arrived: The digests of the bytes as they arrived, where those were encoded otherwise.
-        start: The first `START_SIZE` bytes of the file, of a file that is about to be published.
+        encoded_digests: The digests of the body as transferred, if that was compressed.
+        start: The first `START_SIZE` bytes of a file that is about to be published.
     """
 
     size: int
     digests: dict[str, bytes]
-    arrived: dict[str, bytes] = attrs.field(factory=dict)
+    encoded_digests: dict[str, bytes] = attrs.field(factory=dict)
     start: bytes = b""
 
-    def of(self, algorithm: str | None) -> set[bytes]:
-        """The digests by `algorithm`: the file's, and that of the bytes as they arrived."""
-        return {digests[algorithm] for digests in (self.digests, self.arrived) if algorithm in digests}
+    def for_algorithm(self, algorithm: str | None) -> set[bytes]:
+        """Return the digests by `algorithm`: of the file, and of the body as transferred."""
+        return {found[algorithm] for found in (self.digests, self.encoded_digests) if algorithm in found}
 
 
-def size_of(path: Path) -> int | None:
-    """The length of the regular file at `path`, or `None` when nothing is there.
+def file_size(path: Path) -> int | None:
+    """Return the length of the regular file at `path`, or `None` if nothing exists there.
 
     Raises:
-        UnsafePathError: Something that is not a regular file is there.
-        OSError: It cannot be examined.
+        UnsafePathError: The path is not a regular file.
+        OSError: The path cannot be examined.
     """
     try:
         status = path.lstat()
@@ -83,76 +82,91 @@ def size_of(path: Path) -> int | None:
     return status.st_size
 
 
-def measure(
-    path: Path, algorithms: tuple[str, ...], heard: Callable[[int], object] | None = None
+def digest_file(
+    path: Path, algorithms: tuple[str, ...], on_read: Callable[[int], object] | None = None
 ) -> FileDigest | None:
-    """The length and digests of the regular file at `path`, or `None` when nothing is there.
-
-    While it is read for its digests, `heard` is told how many bytes each block had; what it raises ends it.
-
-    Raises:
-        UnsafePathError: Something that is not a regular file is there.
-        OSError: It cannot be read.
-    """
-    if not algorithms:
-        size = size_of(path)
-        return None if size is None else FileDigest(size, {})
-    digests = {name: hashing.new_hasher(name) for name in algorithms}
-    try:
-        opened = _opened(path)
-    except FileNotFoundError:
-        return None
-    with opened as file:
-        size = os.fstat(file.fileno()).st_size
-        while block := file.read(BLOCK_SIZE):
-            update(digests, block)
-            (heard or _unheard)(len(block))
-    return FileDigest(size, values(digests))
-
-
-def made(path: Path, folder: Path, *, root: Path, flag: int = 0) -> int:
-    """The descriptor of a new file, to be written and read; its folder is made when it is not there.
+    """Return the length and digests of the regular file at `path`, or `None` if nothing exists there.
 
     Args:
-        path: Where it goes: a name that nothing else has, or the folder for a file without a name.
-        folder: The folder it stands in.
-        root: The directory that nothing leads out of: below it, links are not followed.
-        flag: The flag of `os.open` that makes a file without a name.
+        path: The file.
+        algorithms: The digests to compute. Without any, the file is not read.
+        on_read: Receives the number of bytes of each chunk that was read; an exception ends the operation.
 
     Raises:
-        UnsafePathError: Something else than a directory is in the way.
-        OSError: It cannot be made.
+        UnsafePathError: The path is not a regular file.
+        OSError: The file cannot be read.
     """
-    require_directories(folder, root)
+    if not algorithms:
+        size = file_size(path)
+        return None if size is None else FileDigest(size, {})
+    hashers = {name: new_hasher(name) for name in algorithms}
+    try:
+        file = _open(path)
+    except FileNotFoundError:
+        return None
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        while chunk := file.read(CHUNK_SIZE):
+            update_all(hashers, chunk)
+            if on_read is not None:
+                on_read(len(chunk))
+    return FileDigest(size, digests(hashers))
+
+
+def create_file(path: Path, directory: Path, *, root: Path, flag: int = 0) -> int:
+    """Create a file for reading and writing, and its directory if missing; return its descriptor.
+
+    Args:
+        path: The path of the file, which must not exist, or the directory of a file without a name.
+        directory: The directory of the file.
+        root: The directory below which symbolic links are not followed.
+        flag: The flag of `os.open` that creates a file without a name.
+
+    Raises:
+        UnsafePathError: A component of the path is not a directory.
+        OSError: The file cannot be created.
+    """
+    require_directories(directory, root)
     try:
         return create_nameless(path, flag) if flag else create_regular(path)
     except FileNotFoundError:
-        make_directories(folder, root)
+        make_directories(directory, root)
         return create_nameless(path, flag) if flag else create_regular(path)
 
 
-def write_all(file: int, block: Chunk) -> None:
-    """Write `block` to the descriptor `file`, however many writes the operating system makes of it."""
-    rest = memoryview(block)
+def write_all(file: int, chunk: Chunk) -> None:
+    """Write `chunk` to the descriptor `file` completely.
+
+    Raises:
+        OSError: The write failed; part of the chunk may be written.
+    """
+    rest = memoryview(chunk)
     while rest:
         rest = rest[os.write(file, rest[:_WRITE_SIZE]) :]
 
 
 def report_write_errors(file: int) -> None:
-    """Have errors reported that a network file system tells only when a file is closed.
+    """Raise write errors that a network file system reports only when a file is closed.
 
     Raises:
-        OSError: What was written could not be stored.
+        OSError: Written data could not be stored.
     """
     try:
         copy = os.dup(file)
     except OSError:
-        return  # there is no descriptor left
+        return  # No descriptor is available for the check.
     os.close(copy)
 
 
-def replace(path: Path, target: Path) -> None:
-    """Replace `target` by `path`, waiting out the moments in which Windows lets nobody."""
+def replace_file(path: Path, target: Path, *, overwrite: bool) -> None:
+    """Move the file at `path` to `target`, in one step; retry while Windows reports the target as in use.
+
+    Raises:
+        FileExistsError: `target` has different content, and `overwrite` is not set.
+        OSError: The file cannot be moved.
+    """
+    if not overwrite and (size := file_size(target)) is not None and not _have_same_content(path, target):
+        raise FileExistsError(f"another file of {size} bytes has appeared there")
     for delay in _SHARING_DELAYS:
         try:
             os.replace(path, target)
@@ -164,74 +178,47 @@ def replace(path: Path, target: Path) -> None:
     os.replace(path, target)
 
 
-def put_in_place(part: Path, target: Path, *, overwrite: bool) -> None:
-    """Put `part` in the place of `target`.
+def sync_directory(directory: Path) -> None:
+    """Flush the entries of a directory to the disk, if the file system supports that.
 
     Raises:
-        FileExistsError: There is something else, and `overwrite` is not set.
-        OSError: The disk refuses.
-    """
-    if not overwrite and (there := size_of(target)) is not None and not _same(part, target):
-        raise FileExistsError(f"another file of {there} bytes has appeared there")
-    replace(part, target)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have what a folder lists on the medium, if its file system can do that for a folder.
-
-    Raises:
-        OSError: It can, and failed.
+        OSError: The flush failed.
     """
     try:
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(directory, os.O_RDONLY)
     except PermissionError:
         return
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in _NO_FOLDER_SYNC:
+        if error.errno not in _NO_DIRECTORY_SYNC:
             raise
     finally:
         os.close(handle)
 
 
-def require_room(folder: Path, length: int) -> None:
-    """Check that there is room for `length` bytes, as far as the file system tells.
+def require_space(directory: Path, length: int) -> None:
+    """Check that the file system has space for `length` bytes, as far as it reports its free space.
 
     Raises:
-        OSError: There is not.
+        OSError: There is too little space.
     """
     try:
-        usage = shutil.disk_usage(folder)
+        usage = shutil.disk_usage(directory)
     except OSError:
         return
-    # Some file systems tell no size at all: 0 of 0 bytes are free.
+    # Some file systems report no sizes: 0 of 0 bytes are free.
     if usage.total and usage.free < length:
-        raise OSError(errno.ENOSPC, f"no room for {length} bytes")
+        raise OSError(errno.ENOSPC, f"no space for {length} bytes")
 
 
-def update(digests: Mapping[str, Hasher], block: Chunk) -> None:
-    """Add `block` to every digest."""
-    for digest in digests.values():
-        digest.update(block)
-
-
-def values(digests: Mapping[str, Hasher]) -> dict[str, bytes]:
-    """The values of the digests, by name."""
-    return {name: digest.digest() for name, digest in digests.items()}
-
-
-def _same(one: Path, other: Path) -> bool:
-    with _opened(one) as first, _opened(other) as second:
-        while (block := first.read(BLOCK_SIZE)) == second.read(BLOCK_SIZE):
-            if not block:
+def _have_same_content(first: Path, second: Path) -> bool:
+    with _open(first) as one, _open(second) as other:
+        while (chunk := one.read(CHUNK_SIZE)) == other.read(CHUNK_SIZE):
+            if not chunk:
                 return True
     return False
 
 
-def _opened(path: Path) -> FileIO:
+def _open(path: Path) -> FileIO:
     return FileIO(open_regular(path, os.O_RDONLY), "rb")
-
-
-def _unheard(_: int) -> None:
-    """Nobody asked to be told."""

@@ -1,4 +1,4 @@
-"""Blocking calls on one file, in order, on a thread."""
+"""Blocking calls that write one file, in order, in a thread."""
 
 from __future__ import annotations
 
@@ -9,76 +9,69 @@ from concurrent import futures
 from pathlib import Path
 from typing import ParamSpec
 
-from packagex_async._files.disk_errors import DiskError, disk_errors
-from packagex_async._files.ordered_calls import CallQueue
+from packagex_async._files.call_queue import CallQueue
+from packagex_async._files.disk_errors import DiskError, wrap_os_errors
 from packagex_async._utils.aio import run_shielded
 
 P = ParamSpec("P")
 
 
 class OrderedWriter:
-    """Calls that work on one file, in turn; after one that fails, no other is made.
+    """Runs the calls that write one file, one after another; after an error, it skips the others.
 
-    A turn of the event loop between two of them would cost a large file as much time as its writing.
+    There is no turn of the event loop between two calls. For a large file, it would take as long as writing.
 
     Args:
-        path: What the calls work on.
-        pool: The threads.
+        path: The path that the calls work on, for error messages.
+        pool: The thread pool.
     """
 
     def __init__(self, path: Path, pool: futures.ThreadPoolExecutor) -> None:
         self._path = path
-        self._row = CallQueue(pool)
-        self._given = self._ended = 0
-        self._failure: Exception | None = None
+        self._queue = CallQueue(pool, stop_on_error=True)
+        self._submitted = self._done = 0
+        self._error: BaseException | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
-    async def put(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Have `function` called when its turn comes; return when all calls before it have ended.
+    async def submit(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Schedule a call of `function`, and wait until all earlier calls have ended.
 
         Raises:
-            DiskError: One of those raised an `OSError`, or there is no thread for it.
+            DiskError: An earlier call raised an `OSError`, or no thread is available.
         """
-        before = self._given
-        call = functools.partial(self._call, functools.partial(function, *args, **kwargs))
-        with disk_errors(self._path):
-            self._row.add(call, self._tell)
-        self._given += 1
-        await self._end_of(before)
-        self.check()
+        previous = self._submitted
+        with wrap_os_errors(self._path):
+            self._queue.add(functools.partial(function, *args, **kwargs), self._on_done)
+        self._submitted += 1
+        await self._wait_for(previous)
+        self.raise_error()
 
-    async def settle(self) -> None:
-        """Wait, even when cancelled, until all calls have ended."""
-        # Where there is none, not even for a moment: bytes that came with an answer's head might be lost.
-        if self._ended < self._given:
-            await run_shielded(self._end_of(self._given))
+    async def drain(self) -> None:
+        """Wait until all calls have ended, even if cancelled."""
+        # Without calls, do not yield to the event loop: bytes that came with a response head might be lost.
+        if self._done < self._submitted:
+            await run_shielded(self._wait_for(self._submitted))
 
-    def check(self) -> None:
-        """Raise what a call has raised.
+    def raise_error(self) -> None:
+        """Raise the error of the call that failed, if any.
 
         Raises:
             DiskError: It was an `OSError`.
         """
-        if isinstance(self._failure, OSError):
-            raise DiskError(self._failure, self._path) from self._failure
-        if self._failure is not None:
-            raise self._failure
+        if isinstance(self._error, OSError):
+            raise DiskError(self._error, self._path) from self._error
+        if self._error is not None:
+            raise self._error
 
-    def _call(self, function: Callable[[], object]) -> None:
-        try:
-            if self._failure is None:
-                function()
-        except Exception as error:
-            self._failure = error
-
-    async def _end_of(self, calls: int) -> None:
-        while self._ended < calls:
+    async def _wait_for(self, calls: int) -> None:
+        while self._done < calls:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
 
-    def _tell(self) -> None:
-        self._ended += 1
+    def _on_done(self, _: object, error: BaseException | None) -> None:
+        self._done += 1
+        self._error = error
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

@@ -8,7 +8,7 @@ import stat
 import time
 from pathlib import Path
 
-# Windows has neither of them: there, the kind of file is checked before it is opened.
+# Windows has neither flag. There, the type of the file is checked before it is opened.
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _SAFE_FLAGS = _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _MODE = 0o666
@@ -16,38 +16,38 @@ _MODE = 0o666
 
 
 class UnsafePathError(OSError):
-    """A path must not be used; `strerror` names it and says what is there."""
+    """A path has the wrong file type; `strerror` names the path and its type."""
 
     @classmethod
-    def of(cls, path: Path, mode: int, wanted: str) -> UnsafePathError:
-        """Return the error for `path`, which has the type in `mode` and is not the `wanted` type."""
+    def for_type(cls, path: Path, mode: int, expected: str) -> UnsafePathError:
+        """Return the error for `path`, whose type in `mode` differs from the `expected` type."""
         if stat.S_ISLNK(mode):
             return cls(errno.ELOOP, f"{path} is a symbolic link")
         if stat.S_ISDIR(mode):
             return cls(errno.EISDIR, f"{path} is a directory")
-        number = errno.ENOTDIR if wanted == "directory" else errno.EEXIST
-        return cls(number, f"{path} is not a {wanted}")
+        number = errno.ENOTDIR if expected == "directory" else errno.EEXIST
+        return cls(number, f"{path} is not a {expected}")
 
 
 def require_regular(path: Path, mode: int) -> None:
-    """Check that the type in `mode`, which is that of `path`, is a regular file.
+    """Check that `path`, whose type is in `mode`, is a regular file.
 
     Raises:
-        UnsafePathError: It is something else.
+        UnsafePathError: It is not a regular file.
     """
     if not stat.S_ISREG(mode):
-        raise UnsafePathError.of(path, mode, "regular file")
+        raise UnsafePathError.for_type(path, mode, "regular file")
 
 
 def open_regular(path: Path, flags: int) -> int:
-    """Open the regular file at `path` and return its descriptor; never follows a link, and never waits.
+    """Open the regular file at `path` without following a link or waiting; return its descriptor.
 
     Args:
         path: The file.
         flags: The flags for `os.open`.
 
     Raises:
-        UnsafePathError: Something that is not a regular file is there.
+        UnsafePathError: The path is not a regular file.
         OSError: The file cannot be opened.
     """
     if not _NO_FOLLOW:
@@ -57,7 +57,7 @@ def open_regular(path: Path, flags: int) -> int:
     except FileNotFoundError:
         raise
     except OSError:
-        # A link, a socket or a directory has a clearer name than the error number of the open call.
+        # The file type explains the failure better than the error number of the open call.
         _check_existing(path)
         raise
     try:
@@ -94,7 +94,7 @@ def read_small(path: Path, limit: int) -> bytes:
     """Return the content of the regular file at `path`.
 
     Raises:
-        UnsafePathError: Something that is not a regular file is there.
+        UnsafePathError: The path is not a regular file.
         OSError: The file cannot be read, or is larger than `limit` bytes.
     """
     file = open_regular(path, os.O_RDONLY)
@@ -108,7 +108,7 @@ def read_small(path: Path, limit: int) -> bytes:
 
 
 def is_regular(path: Path) -> bool:
-    """Return whether there is a regular file at `path`, and no link to one."""
+    """Return whether `path` is a regular file, and not a link to one."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:
@@ -125,10 +125,10 @@ def is_recent(path: Path, seconds: float) -> bool:
 
 
 def require_directories(directory: Path, root: Path) -> None:
-    """Check every component of `directory` below `root`: what exists must be a directory, and no link.
+    """Check that every existing component of `directory` below `root` is a directory, and not a link.
 
     Raises:
-        UnsafePathError: A component is something else.
+        UnsafePathError: A component is not a directory.
         OSError: A component cannot be examined.
     """
     if directory == root:
@@ -141,14 +141,14 @@ def require_directories(directory: Path, root: Path) -> None:
         except FileNotFoundError:
             return
         if not stat.S_ISDIR(mode):
-            raise UnsafePathError.of(path, mode, "directory")
+            raise UnsafePathError.for_type(path, mode, "directory")
 
 
 def make_directories(directory: Path, root: Path) -> None:
-    """Create `directory` and what is missing above it; below `root`, no link is followed.
+    """Create `directory` and its missing parents, without following links below `root`.
 
     Raises:
-        UnsafePathError: Something else than a directory is in the way.
+        UnsafePathError: A component is not a directory.
         OSError: A directory cannot be created.
     """
     try:

@@ -1,4 +1,4 @@
-"""A thread pool for a process that may start no further threads."""
+"""A thread pool that keeps working when the process cannot start more threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class ThreadPool(futures.ThreadPoolExecutor):
-    """A thread pool that works with the threads that it has when no further one can be started."""
+    """A thread pool that uses its existing threads when it cannot start another one."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> futures.Future[T]:
         """Schedule a call.
@@ -30,6 +30,6 @@ class ThreadPool(futures.ThreadPoolExecutor):
             super()._adjust_thread_count()
         except RuntimeError:
             if not self._threads:
-                # Nobody would ever take what was just scheduled.
+                # No thread would ever run the call that was just scheduled.
                 self._work_queue.get_nowait()
                 raise

@@ -107,7 +107,7 @@ async def _batches(
             fetched = await prefetcher.get(request)
             for exports in paginator.process(request, fetched.page, fetched.server_date):
                 for export in exports:
-                    _logs.unread(export)
+                    _logs.unread_fields(export)
                 yield _Batch(request, fetched.page, exports)
                 if item_count(fetched.page) > BATCH_SIZE:
                     await asyncio.sleep(0)
@@ -126,7 +126,7 @@ class _MalformedItems:
     def add(self, request: PageRequest, page: AnyPage) -> None:
         """Log and count the malformed items of a page, unless the page was already counted."""
         if page.malformed and not (request.is_rescan or request.is_check):
-            _logs.malformed(request.page, page.malformed, page.first_malformed)
+            _logs.malformed_items(request.page, page.malformed, page.first_malformed)
             self.first = self.first or f"page {request.page}: {page.first_malformed}"
             self.count += page.malformed
 

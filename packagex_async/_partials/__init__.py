@@ -1,1 +1,1 @@
-"""Partial files: created, locked, resumed and published."""
+"""Partial files: created, locked, resumed, and moved to their targets when complete."""

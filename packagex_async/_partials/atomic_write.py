@@ -1,8 +1,8 @@
-"""A file of bytes that are all at hand: made and put in its place in one step, in plain blocking calls.
+"""Writing a small file, whose bytes are all in memory, in one step.
 
-Where the system can, the file has no name until it is whole: who dies over it leaves nothing, and its name
-is given to it without ever taking that of another. Such files can also be made side by side, which those
-that are made under a name in one folder cannot.
+If possible, the file has no name until it is complete. Then a process that is killed leaves nothing behind,
+and the name of another file is never replaced by accident. Several such files can be created in a directory
+concurrently, whereas the creation of named files is serialized.
 """
 
 from __future__ import annotations
@@ -16,26 +16,25 @@ from typing import TypeVar
 from packagex_async._files.operations import (
     START_SIZE,
     FileDigest,
-    made,
-    sync_folder,
-    update,
-    values,
+    create_file,
+    replace_file,
+    sync_directory,
     write_all,
 )
-from packagex_async._partials.partial_index import create
-from packagex_async._utils import hashing
+from packagex_async._partials.locked_partial import create_partial
 from packagex_async._utils.byte_ranges import Chunk
+from packagex_async._utils.hashing import digests, new_hasher, update_all
 
 T = TypeVar("T")
 
-_NAMELESS = getattr(os, "O_TMPFILE", 0)
-_SMALL = 64 * 1024
-_HASHED_ALONE = 2047
-"""The most bytes that hashlib hashes at a time without letting other threads in."""
+_O_TMPFILE = getattr(os, "O_TMPFILE", 0)
+_SMALL_FILE = 64 * 1024
+_MAX_HASH_WITH_GIL = 2047
+"""The largest number of bytes that hashlib hashes without releasing the GIL."""
 
 
-def publish(
-    blocks: Sequence[Chunk],
+def write_atomically(
+    chunks: Sequence[Chunk],
     target: Path,
     algorithms: Iterable[str],
     check: Callable[[FileDigest], T],
@@ -44,69 +43,44 @@ def publish(
     overwrite: bool,
     durable: bool,
 ) -> tuple[FileDigest, T]:
-    """Put a file of `blocks` in the place of `target` unless `check` raises; return what both have found.
+    """Write a file if `check` accepts its content; return the digest of the file and the result of `check`.
 
     Args:
-        blocks: Its bytes.
-        target: Where it goes; its folder is made when it is not there.
+        chunks: The content.
+        target: The path of the file; its directory is created if missing.
         algorithms: The digests to compute.
-        check: Raises what is wrong with it.
-        root: The directory that it must not lead out of; below it, links are not followed.
-        overwrite: Replace whatever is there.
-        durable: Whether to have it on the medium, and not just in memory, before it takes its place.
+        check: A function that raises an error if the content is wrong.
+        root: The directory below which symbolic links are not followed.
+        overwrite: Replace an existing file.
+        durable: Flush the file and its directory to the disk.
 
     Raises:
-        FileExistsError: There is something that is to be kept.
-        OSError: The disk refuses.
+        FileExistsError: `target` has different content, and `overwrite` is not set.
+        OSError: The file cannot be written.
     """
-    measured = _measure(blocks, algorithms)
-    found = check(measured)
-    _put(blocks, target, root, overwrite=overwrite, durable=durable)
-    return measured, found
-
-
-def _measure(blocks: Sequence[Chunk], algorithms: Iterable[str]) -> FileDigest:
-    digests = {name: hashing.new_hasher(name) for name in algorithms}
-    size = sum(map(len, blocks))
-    for block in blocks:
-        # To get its turn again takes a thread longer than to hash a small file.
-        for piece in _pieces(block, _HASHED_ALONE) if size <= _SMALL else (block,):
-            update(digests, piece)
-    return FileDigest(size, values(digests), start=_start(blocks))
-
-
-def _start(blocks: Sequence[Chunk]) -> bytes:
-    start = b""
-    for block in blocks:
-        start += bytes(block[: START_SIZE - len(start)])
-        if len(start) == START_SIZE:
-            break
-    return start
-
-
-def _pieces(block: Chunk, size: int) -> Iterator[Chunk]:
-    view = memoryview(block)
-    return (view[start : start + size] for start in range(0, len(view), size))
-
-
-def _put(blocks: Sequence[Chunk], target: Path, root: Path, *, overwrite: bool, durable: bool) -> None:
-    # A name that is taken is not given away: what there is to be replaced is looked for beforehand.
-    taken = overwrite and os.path.lexists(target)
-    if taken or not _linked(blocks, target, root, durable=durable):
-        _renamed(blocks, target, root, overwrite=overwrite, durable=durable)
+    digest = _digest(chunks, algorithms)
+    result = check(digest)
+    # `os.link` cannot replace a file, so check for one first.
+    replaces = overwrite and os.path.lexists(target)
+    if replaces or not _write_nameless(chunks, target, root, durable=durable):
+        _write_and_rename(chunks, target, root, overwrite=overwrite, durable=durable)
     if durable:
-        sync_folder(target.parent)
+        sync_directory(target.parent)
+    return digest, result
 
 
-def _linked(blocks: Sequence[Chunk], target: Path, root: Path, *, durable: bool) -> bool:
-    """Whether it is there now, made without a name; the ordinary way tells why it is not."""
-    if not _NAMELESS:
+def _write_nameless(chunks: Sequence[Chunk], target: Path, root: Path, *, durable: bool) -> bool:
+    """Write a file without a name, and link it to `target`; return whether that succeeded.
+
+    The other method raises the error if there is one.
+    """
+    if not _O_TMPFILE:
         return False
     with contextlib.suppress(OSError):
-        file = made(target.parent, target.parent, root=root, flag=_NAMELESS)
+        file = create_file(target.parent, target.parent, root=root, flag=_O_TMPFILE)
         try:
-            _fill(file, blocks, durable=durable)
-            # Only where a folder is told of does Python have the link followed to the file.
+            _write_chunks(file, chunks, durable=durable)
+            # Python resolves the link to the file only if a descriptor of a directory is passed, too.
             os.link(f"/proc/self/fd/{file}", target, src_dir_fd=file)
         finally:
             os.close(file)
@@ -114,18 +88,46 @@ def _linked(blocks: Sequence[Chunk], target: Path, root: Path, *, durable: bool)
     return False
 
 
-def _renamed(blocks: Sequence[Chunk], target: Path, root: Path, *, overwrite: bool, durable: bool) -> None:
-    part = create(target, root)
+def _write_and_rename(
+    chunks: Sequence[Chunk], target: Path, root: Path, *, overwrite: bool, durable: bool
+) -> None:
+    partial = create_partial(target, root)
     try:
-        _fill(part.file, blocks, durable=durable)
-        part.move_to(target, overwrite=overwrite)
+        _write_chunks(partial.file, chunks, durable=durable)
+        partial.prepare_rename()
+        replace_file(partial.path, target, overwrite=overwrite)
     except BaseException:
-        part.remove()
+        partial.remove()
         raise
+    partial.close()
 
 
-def _fill(file: int, blocks: Sequence[Chunk], *, durable: bool) -> None:
-    for block in blocks:
-        write_all(file, block)
+def _write_chunks(file: int, chunks: Sequence[Chunk], *, durable: bool) -> None:
+    for chunk in chunks:
+        write_all(file, chunk)
     if durable:
         os.fsync(file)
+
+
+def _digest(chunks: Sequence[Chunk], algorithms: Iterable[str]) -> FileDigest:
+    hashers = {name: new_hasher(name) for name in algorithms}
+    size = sum(map(len, chunks))
+    for chunk in chunks:
+        # For a small file, getting the GIL back takes longer than hashing.
+        for piece in _split(chunk, _MAX_HASH_WITH_GIL) if size <= _SMALL_FILE else (chunk,):
+            update_all(hashers, piece)
+    return FileDigest(size, digests(hashers), start=_start(chunks))
+
+
+def _start(chunks: Sequence[Chunk]) -> bytes:
+    start = b""
+    for chunk in chunks:
+        start += bytes(chunk[: START_SIZE - len(start)])
+        if len(start) == START_SIZE:
+            break
+    return start
+
+
+def _split(chunk: Chunk, size: int) -> Iterator[Chunk]:
+    view = memoryview(chunk)
+    return (view[start : start + size] for start in range(0, len(view), size))

@@ -1,6 +1,6 @@
-"""Partial files of earlier versions, which name the process at work on them instead of holding a lock.
+"""Partial files of earlier versions, which record the process that uses them instead of holding a lock.
 
-A process is named in `.part.claim`, or, if the partial file was never to be continued, in its own name.
+The process is recorded in the `.claim` file, or in the name of a partial file that was not resumable.
 """
 
 from __future__ import annotations
@@ -10,47 +10,48 @@ import os
 import re
 from pathlib import Path
 
-from packagex_async._files.locks import LIFETIME
+from packagex_async._files.locks import STALE_AFTER
 from packagex_async._files.paths import is_recent, read_small
+from packagex_async._partials.partial_names import sidecar
 
-_NAME = r".*\.[0-9a-f]{8}-[0-9]+-[0-9a-z]+-[0-9]+\.part"
-_MAX_CLAIM = 4096
+_LEGACY_NAME = r".*\.[0-9a-f]{8}-[0-9]+-[0-9a-z]+-[0-9]+\.part"
+_MAX_CLAIM_SIZE = 4096
 _MAX_PID = 2**31 - 1
 
 
-def may_be_in_use(part: Path, machine: str) -> bool:
-    """Return whether a process of an earlier version may be at work on `part`.
+def may_be_in_use(path: Path, boot_id: str) -> bool:
+    """Return whether a process of an earlier version may be using the partial file `path`.
 
     Args:
-        part: The partial file.
-        machine: What names this boot of this machine.
+        path: The partial file.
+        boot_id: The identifier of the current boot of this machine.
     """
-    claim = _beside(part, "claim")
-    if is_recent(claim, LIFETIME):
-        return _is_held(claim, machine)
-    return _has_its_name(part) and is_recent(part, LIFETIME) and not os.path.lexists(_beside(part, "json"))
+    claim = sidecar(path, "claim")
+    if is_recent(claim, STALE_AFTER):
+        return _is_process_alive(claim, boot_id)
+    return (
+        _has_legacy_name(path) and is_recent(path, STALE_AFTER) and not os.path.lexists(sidecar(path, "json"))
+    )
 
 
-def is_one(part: Path) -> bool:
-    """Return whether this package has made `part`, as its name or what is beside it tells."""
-    return _has_its_name(part) or any(os.path.lexists(_beside(part, ending)) for ending in ("json", "claim"))
+def is_legacy_partial(path: Path) -> bool:
+    """Return whether an earlier version created `path`, judging by its name and the files beside it."""
+    return _has_legacy_name(path) or any(
+        os.path.lexists(sidecar(path, suffix)) for suffix in ("json", "claim")
+    )
 
 
-def _has_its_name(part: Path) -> bool:
-    return bool(re.fullmatch(_NAME, part.name))
+def _has_legacy_name(path: Path) -> bool:
+    return bool(re.fullmatch(_LEGACY_NAME, path.name))
 
 
-def _beside(part: Path, ending: str) -> Path:
-    return part.with_name(f"{part.name}.{ending}")
-
-
-def _is_held(claim: Path, machine: str) -> bool:
+def _is_process_alive(claim: Path, boot_id: str) -> bool:
     try:
-        owner = json.loads(read_small(claim, _MAX_CLAIM))
+        owner = json.loads(read_small(claim, _MAX_CLAIM_SIZE))
         pid = owner["pid"]
         if type(pid) is not int or not 0 < pid <= _MAX_PID or type(owner["machine"]) is not str:
             return False
-        if owner["machine"] == machine and os.name == "posix":
+        if owner["machine"] == boot_id and os.name == "posix":
             os.kill(pid, 0)
     except PermissionError:
         return True

@@ -1,241 +1,261 @@
-"""A partial file, in plain blocking calls: written in any order, digested, put in its target's place."""
+"""A partial file: blocking methods that write it in any order, hash it, and move it to its target."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import attrs
 
 from packagex_async._files.operations import (
-    BLOCK_SIZE,
+    CHUNK_SIZE,
     START_SIZE,
     FileDigest,
-    require_room,
-    sync_folder,
-    update,
-    values,
+    replace_file,
+    require_space,
+    sync_directory,
     write_all,
 )
 from packagex_async._files.paths import make_directories
-from packagex_async._partials import partial_index
-from packagex_async._partials.partial_index import LockedPartial, PartialIndex
-from packagex_async._partials.partial_metadata import PartialMetadata
-from packagex_async._utils import hashing
+from packagex_async._partials.locked_partial import LockedPartial, create_partial, resume_partial
+from packagex_async._partials.partial_index import PartialIndex
+from packagex_async._partials.partial_metadata import PartialMetadata, remove_with_metadata, save_metadata
 from packagex_async._utils.byte_ranges import ByteRange, Chunk, RangeSet
 from packagex_async._utils.decompression import Decompressor
-from packagex_async._utils.hashing import Hasher
+from packagex_async._utils.hashing import Hasher, digests, is_supported, new_hasher, update_all
 
 T = TypeVar("T")
 
-Placed = tuple[int, Chunk]
-"""The position of a block, and the block."""
+PositionedChunk = tuple[int, Chunk]
+"""The position of a chunk in the file, and the chunk."""
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class PartialFile:
-    """One partial file of `target`, from its first byte to its end.
+    """A partial file of `target`, which is created at the first write.
 
     Args:
-        target: Where the file goes when it is whole.
-        root: The directory that it must not lead out of; below it, links are not followed.
-        algorithms: The digests to compute on the way.
-        length: How many bytes will come, if known.
-        decoder: What decodes them.
-        memo: What a later run must know to go on with the file; without it, nothing unfinished stays.
+        target: The path of the complete file.
+        root: The directory below which symbolic links are not followed.
+        algorithms: The digests to compute.
+        length: The expected number of bytes, if known.
+        decompressor: Decompresses the chunks, which then must arrive in order.
+        metadata: Describes the file for a later run. Without it, an incomplete file is not kept.
     """
 
     target: Path
     root: Path
     algorithms: Iterable[str] = ()
     length: int | None = None
-    decoder: Decompressor | None = None
-    memo: PartialMetadata | None = None
+    decompressor: Decompressor | None = None
+    metadata: PartialMetadata | None = None
     written: RangeSet = attrs.field(init=False, factory=RangeSet)
-    _part: LockedPartial | None = attrs.field(init=False, default=None)
-    _at: int = attrs.field(init=False, default=0)
-    _digests: dict[str, Hasher] = attrs.field(init=False)
-    _arrived: dict[str, Hasher] = attrs.field(init=False)
-    _digested: int = attrs.field(init=False, default=0)
+    _partial: LockedPartial | None = attrs.field(init=False, default=None)
+    _offset: int = attrs.field(init=False, default=0)
+    _hashers: dict[str, Hasher] = attrs.field(init=False)
+    _encoded_hashers: dict[str, Hasher] = attrs.field(init=False)
+    _hashed_size: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
-        self._digests = {name: hashing.new_hasher(name) for name in self.algorithms}
-        self._arrived = {name: hashing.new_hasher(name) for name in self.algorithms} if self.decoder else {}
+        self._hashers = {name: new_hasher(name) for name in self.algorithms}
+        self._encoded_hashers = (
+            {name: new_hasher(name) for name in self.algorithms} if self.decompressor else {}
+        )
 
     @classmethod
-    def taken_up(
-        cls, target: Path, root: Path, leftovers: PartialIndex, algorithms: Sequence[str]
+    def resume(
+        cls, target: Path, root: Path, index: PartialIndex, algorithms: Sequence[str]
     ) -> PartialFile | None:
-        """A partial that an earlier run has left, locked, if there is one that can be gone on with."""
-        found = partial_index.take_up(target, leftovers)
+        """Return the locked partial file of an earlier run, or `None` if none can be resumed."""
+        found = resume_partial(target, index)
         if found is None:
             return None
-        part, memo = found
-        named = _algorithms(memo)
-        written = None if named is None else _written(memo, part.file)
-        if named is None or written is None:
-            part.remove()
+        locked, metadata = found
+        recorded = _recorded_algorithms(metadata)
+        written = None if recorded is None else _recorded_ranges(metadata, locked.file)
+        if recorded is None or written is None:
+            locked.remove()
             return None
         partial = cls(
             target=target,
             root=root,
-            algorithms={*algorithms, *named},
-            length=memo["length"],
-            memo=memo,
+            algorithms={*algorithms, *recorded},
+            length=metadata["length"],
+            metadata=metadata,
         )
-        partial._part, partial.written, partial._at = part, written, -1
+        partial._partial, partial.written, partial._offset = locked, written, -1
         return partial
 
     @property
     def exists(self) -> bool:
-        """Whether there is a file yet."""
-        return self._part is not None
+        """Whether the file was created."""
+        return self._partial is not None
 
-    def is_all(self, blocks: Iterable[Placed]) -> bool:
-        """Whether `blocks` are all there is of it, one behind the other, as they belong in the file."""
-        return self._part is None and self.decoder is None and self._follows(blocks)
+    def is_whole(self, chunks: Iterable[PositionedChunk]) -> bool:
+        """Return whether `chunks` are the content of the whole file, in order and not compressed."""
+        return self._partial is None and self.decompressor is None and self._is_contiguous(chunks)
 
     def gaps(self) -> list[ByteRange]:
-        """What is missing of it."""
+        """Return the ranges that are not written yet."""
         return self.written.gaps(self.length or 0)
 
-    def write(self, blocks: Iterable[Placed]) -> None:
-        """Put each block in its place; the first of them makes the file."""
-        if self._part is None:
-            self._begin()
-        self._put(list(blocks))
+    def write(self, chunks: Sequence[PositionedChunk]) -> None:
+        """Write chunks to their positions.
+
+        Raises:
+            OSError: The file cannot be created or written.
+            DecompressionError: The chunks are not valid compressed data.
+        """
+        file = self._open().file
+        self._save_gaps_before_write(chunks)
+        for position, chunk in self._decompress(self.decompressor, chunks) if self.decompressor else chunks:
+            if position != self._offset:
+                os.lseek(file, position, os.SEEK_SET)
+            # After a failed write, the offset is unknown.
+            self._offset = -1
+            write_all(file, chunk)
+            self._offset = position + len(chunk)
+            self.written.add(position, self._offset)
+            if position == self._hashed_size:
+                update_all(self._hashers, chunk)
+                self._hashed_size = self._offset
 
     def publish(
-        self, blocks: Iterable[Placed], check: Callable[[FileDigest], T], *, overwrite: bool, durable: bool
+        self,
+        chunks: Sequence[PositionedChunk],
+        check: Callable[[FileDigest], T],
+        *,
+        overwrite: bool,
+        durable: bool,
     ) -> tuple[FileDigest, T]:
-        """Write the last blocks, and put the file in its target's place unless `check` raises."""
-        self._put(list(blocks))
-        if self.decoder is not None:
-            self.decoder.end()
-        part = self._opened()
+        """Write the last chunks, and move the file to its target if `check` accepts its content.
+
+        Args:
+            chunks: The last chunks.
+            check: A function that raises an error if the content is wrong.
+            overwrite: Replace an existing file.
+            durable: Flush the file and its directory to the disk.
+
+        Returns:
+            The digest of the file, and the result of `check`.
+
+        Raises:
+            FileExistsError: The target has different content, and `overwrite` is not set.
+            OSError: The file cannot be written or moved.
+            DecompressionError: The compressed data is invalid or truncated.
+        """
+        self.write(chunks)
+        if self.decompressor is not None:
+            self.decompressor.end()
+        partial = self._open()
         if durable:
-            os.fsync(part.file)
-        self._digest_rest()
-        measured = FileDigest(
-            self.written.size, values(self._digests), values(self._arrived), start=self._read_start()
+            os.fsync(partial.file)
+        self._hash_remaining(partial.file)
+        digest = FileDigest(
+            self.written.size,
+            digests(self._hashers),
+            digests(self._encoded_hashers),
+            start=self._read_start(partial.file),
         )
-        found = check(measured)
-        part.move_to(self.target, overwrite=overwrite)
-        if self.memo is not None:
-            partial_index.forget(part.path)
-        self._part = self.memo = None
+        result = check(digest)
+        partial.prepare_rename()
+        replace_file(partial.path, self.target, overwrite=overwrite)
+        partial.close()
+        if self.metadata is not None:
+            remove_with_metadata(partial.path)
+        self._partial = self.metadata = None
         if durable:
-            sync_folder(self.target.parent)
-        return measured, found
+            sync_directory(self.target.parent)
+        return digest, result
 
     def remove(self) -> None:
-        """Leave no trace of the file there is."""
-        self._opened().remove()
+        """Remove the file, which must exist, and its metadata."""
+        self._open().remove()
 
-    def leave(self, blocks: Iterable[Placed]) -> None:
-        """Leave it, with these last blocks, to a later run."""
+    def suspend(self, chunks: Sequence[PositionedChunk]) -> None:
+        """Write the last chunks, and close the file so that a later run can resume it."""
         try:
-            self.write(blocks)
-            if self.memo is not None and "gaps" in self.memo:
-                self._tell_gaps(self.memo)
+            self.write(chunks)
+            if self.metadata is not None and "gaps" in self.metadata:
+                self._save_gaps(self.metadata)
         finally:
-            if self._part is not None:
-                self._part.close()
+            if self._partial is not None:
+                self._partial.close()
 
-    def _opened(self) -> LockedPartial:
-        if self._part is None:
-            self._part = partial_index.create(self.target, self.root)
-        return self._part
+    def _open(self) -> LockedPartial:
+        """Return the open file. If there is none, check the free space and create it with its metadata."""
+        if self._partial is None:
+            make_directories(self.target.parent, self.root)
+            require_space(self.target.parent, self.length or 0)
+            partial = create_partial(self.target, self.root)
+            if self.metadata is not None:
+                try:
+                    save_metadata(partial.path, self.metadata)
+                except BaseException:
+                    partial.remove()
+                    raise
+            self._partial = partial
+        return self._partial
 
-    def _begin(self) -> None:
-        """Make the file where there is room, and see to it that a later run can go on with it."""
-        make_directories(self.target.parent, self.root)
-        require_room(self.target.parent, self.length or 0)
-        part = self._opened()
-        if self.memo is not None:
-            try:
-                partial_index.remember(part.path, self.memo)
-            except BaseException:
-                part.remove()
-                self._part = None
-                raise
+    def _decompress(
+        self, decompressor: Decompressor, chunks: Iterable[PositionedChunk]
+    ) -> Iterator[PositionedChunk]:
+        for _, chunk in chunks:
+            update_all(self._encoded_hashers, chunk)
+            for piece in decompressor.feed(chunk):
+                yield self._hashed_size, piece
 
-    def _put(self, blocks: list[Placed]) -> None:
-        file = self._opened().file
-        self._foresee_gaps(blocks)
-        for position, block in blocks:
-            if self.decoder is None:
-                self._put_block(file, block, position)
-            else:
-                update(self._arrived, block)
-                for piece in self.decoder.feed(block):
-                    self._put_block(file, piece, self._digested)
+    def _save_gaps_before_write(self, chunks: Sequence[PositionedChunk]) -> None:
+        # Without recorded gaps, a later run assumes that the file has none. So they are recorded before the
+        # first write that creates one. From then on only the record counts, and it is updated at each write.
+        if self.metadata is not None and ("gaps" in self.metadata or not self._is_contiguous(chunks)):
+            self._save_gaps(self.metadata)
 
-    def _put_block(self, file: int, block: Chunk, position: int) -> None:
-        if position != self._at:
-            os.lseek(file, position, os.SEEK_SET)
-        # Where a write fails, the position is unknown.
-        self._at = -1
-        write_all(file, block)
-        self._at = position + len(block)
-        self.written.add(position, self._at)
-        if position == self._digested:
-            update(self._digests, block)
-            self._digested = self._at
-
-    def _foresee_gaps(self, blocks: list[Placed]) -> None:
-        # A later run believes the file's length, unless it was told of gaps before there were any. Once told
-        # of them it believes nothing else: it has to be told of what is written since, too.
-        if self.memo is not None and ("gaps" in self.memo or not self._follows(blocks)):
-            self._tell_gaps(self.memo)
-
-    def _follows(self, blocks: Iterable[Placed]) -> bool:
-        """Whether the blocks follow what is written without a gap."""
-        prefix_size = self.written.prefix_size
-        for position, block in blocks:
-            if position != prefix_size:
+    def _is_contiguous(self, chunks: Iterable[PositionedChunk]) -> bool:
+        """Return whether the chunks continue the written data without a gap."""
+        end = self.written.prefix_size
+        for position, chunk in chunks:
+            if position != end:
                 return False
-            prefix_size += len(block)
+            end += len(chunk)
         return True
 
-    def _tell_gaps(self, memo: PartialMetadata) -> None:
-        self.memo = memo | {"gaps": self.gaps()}
-        partial_index.remember(self._opened().path, self.memo)
+    def _save_gaps(self, metadata: PartialMetadata) -> None:
+        self.metadata = metadata | {"gaps": self.gaps()}
+        save_metadata(self._open().path, self.metadata)
 
-    def _read_start(self) -> bytes:
-        file = self._opened().file
+    def _read_start(self, file: int) -> bytes:
         os.lseek(file, 0, os.SEEK_SET)
-        self._at = -1
+        self._offset = -1
         return os.read(file, START_SIZE)
 
-    def _digest_rest(self) -> None:
-        """Read what came out of order, or in an earlier run."""
-        if not self._digests or self._digested == self.written.size:
+    def _hash_remaining(self, file: int) -> None:
+        """Read and hash the bytes that were written out of order, or by an earlier run."""
+        if not self._hashers or self._hashed_size == self.written.size:
             return
-        file = self._opened().file
-        os.lseek(file, self._digested, os.SEEK_SET)
-        self._at = -1
-        while block := os.read(file, BLOCK_SIZE):
-            update(self._digests, block)
-            self._digested += len(block)
+        os.lseek(file, self._hashed_size, os.SEEK_SET)
+        self._offset = -1
+        while chunk := os.read(file, CHUNK_SIZE):
+            update_all(self._hashers, chunk)
+            self._hashed_size += len(chunk)
 
 
-def _algorithms(memo: PartialMetadata) -> set[str] | None:
-    """Return the hash algorithms that `memo` names, or `None` if they cannot be computed here."""
+def _recorded_algorithms(metadata: PartialMetadata) -> set[str] | None:
+    """Return the hash algorithms in `metadata`, or `None` if one of them is not supported."""
     try:
-        names = {str(name) for name, _ in memo["hashes"]}
+        names = {str(name) for name, _ in metadata["hashes"]}
     except (KeyError, TypeError, ValueError):
         return None
-    return names if all(map(hashing.is_supported, names)) else None
+    return names if all(map(is_supported, names)) else None
 
 
-def _written(memo: PartialMetadata, file: int) -> RangeSet | None:
-    """What of the open partial was written by the run that has left `memo`, if that makes sense."""
-    size, length = os.fstat(file).st_size, memo["length"]
+def _recorded_ranges(metadata: PartialMetadata, file: int) -> RangeSet | None:
+    """Return the ranges that were written according to `metadata`, or `None` if they contradict the file."""
+    size, length = os.fstat(file).st_size, metadata["length"]
     try:
-        written = RangeSet.from_gaps(memo.get("gaps", [(size, length)]), length)
+        written = RangeSet.from_gaps(metadata.get("gaps", [(size, length)]), length)
     except ValueError:
         return None
     return written if written.end <= size <= length else None

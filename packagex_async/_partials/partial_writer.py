@@ -1,4 +1,4 @@
-"""A partial file beside its target: written in large blocks, published whole or not at all."""
+"""An async writer for partial files: it collects small chunks, and writes them in a thread."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Self, TypeVar
 
 from packagex_async._files.disk_errors import DiskError
 from packagex_async._files.executor import FileExecutor
-from packagex_async._files.operations import BLOCK_SIZE, FileDigest
-from packagex_async._partials import atomic_write
-from packagex_async._partials.partial_file import PartialFile, Placed
+from packagex_async._files.operations import CHUNK_SIZE, FileDigest
+from packagex_async._partials.atomic_write import write_atomically
+from packagex_async._partials.partial_file import PartialFile, PositionedChunk
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._partials.partial_metadata import PartialMetadata
 from packagex_async._utils.byte_ranges import ByteRange, Chunk
@@ -19,35 +19,36 @@ from packagex_async._utils.decompression import Decompressor
 
 T = TypeVar("T")
 
-_WORTH_A_WRITE = 128 * 1024
+_MIN_DIRECT_WRITE = 128 * 1024
+"""Bytes from which on a chunk is written at once, without a copy."""
 
 
 class PartialFileWriter:
-    """A partial file; leaving its block removes it unless it was published.
+    """An async context manager that writes a partial file and moves it to its target.
 
-    The file is made with its first write, under a name that no other part has. Its bytes may come in any
-    order, from several connections; where a later run may go on with it, gaps are written down beforehand.
+    The file is created at the first write, under a unique name. Chunks may arrive in any order and from
+    several connections. On exit, a file that was not published is removed, unless it has metadata: then a
+    later run can resume it.
 
     Args:
-        disk: The threads to work on.
-        target: Where the file goes when it is whole; its folder is made when it is not there.
-        root: The directory that it must not lead out of, if that is not its folder; below it, links are not
-            followed.
-        durable: Whether to have it on the medium, and not just in memory, before it takes its place.
+        executor: The threads for file operations.
+        target: The path of the complete file; its directory is created if missing.
+        root: The directory below which symbolic links are not followed; by default, that of `target`.
+        durable: Flush the file to the disk before it replaces the target, and its directory afterwards.
 
     Attributes:
-        received: How many bytes it has been given.
+        received: The number of bytes of the file so far, including those of earlier runs.
     """
 
     def __init__(
-        self, disk: FileExecutor, target: Path, *, root: Path | None = None, durable: bool = False
+        self, executor: FileExecutor, target: Path, *, root: Path | None = None, durable: bool = False
     ) -> None:
-        self._disk = disk
+        self._executor = executor
         self._target = target
         self._root = root or target.parent
         self._durable = durable
-        self._lane = disk.lane(target)
-        self._begin(PartialFile(target=target, root=self._root))
+        self._writer = executor.ordered_writer(target)
+        self._use(PartialFile(target=target, root=self._root))
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,133 +60,137 @@ class PartialFileWriter:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            await self._lane.settle()
+            await self._writer.drain()
         finally:
             try:
-                await self._leave()
+                await self._suspend_or_remove()
             except DiskError:
-                # What has ended the block counts for more, a cancellation above all.
+                # The error that ended the `async with` block, such as a cancellation, is more important.
                 if error is None:
                     raise
 
-    async def take_up(self, leftovers: PartialIndex, algorithms: Iterable[str]) -> PartialMetadata | None:
-        """Go on with a partial that an earlier run has left, if there is one; return its memo.
+    async def resume(self, index: PartialIndex, algorithms: Iterable[str]) -> PartialMetadata | None:
+        """Continue the partial file of an earlier run, if there is one; return its metadata.
 
         Args:
-            leftovers: Where to look for one.
-            algorithms: The digests to compute beside the one that its memo names.
+            index: The partial files that exist.
+            algorithms: The digests to compute in addition to those that the metadata names.
 
         Raises:
-            DiskError: The folder cannot be read.
+            DiskError: The directory cannot be read.
         """
-        return await self._disk.run(self._target, self._go_on, leftovers, tuple(algorithms))
+        return await self._executor.run(self._target, self._resume, index, tuple(algorithms))
 
     async def start(
         self,
         *,
         algorithms: Iterable[str] = (),
         length: int | None = None,
-        decoder: Decompressor | None = None,
-        memo: PartialMetadata | None = None,
+        decompressor: Decompressor | None = None,
+        metadata: PartialMetadata | None = None,
     ) -> None:
-        """Begin a file anew, removing what there was of another.
+        """Start a new file, and remove the current one.
 
         Args:
-            algorithms: The digests to compute on the way.
-            length: How many bytes will come, if known; there must be room for them.
-            decoder: What decodes them.
-            memo: What a later run must know to go on with the file; without it, nothing unfinished stays.
+            algorithms: The digests to compute.
+            length: The expected number of bytes, if known. The first write fails if they do not fit.
+            decompressor: Decompresses the chunks, which then must arrive in order.
+            metadata: Describes the file for a later run. Without it, an incomplete file is not kept.
+
+        Raises:
+            DiskError: No thread is available.
         """
-        await self._lane.settle()
+        await self._writer.drain()
         if self._partial.exists:
-            await self._disk.run(self._target, self._partial.remove)
-        self._begin(
+            await self._executor.run(self._target, self._partial.remove)
+        self._use(
             PartialFile(
                 target=self._target,
                 root=self._root,
                 algorithms=algorithms,
                 length=length,
-                decoder=decoder,
-                memo=memo,
+                decompressor=decompressor,
+                metadata=metadata,
             )
         )
 
     def gaps(self) -> list[ByteRange]:
-        """What is missing of a partial that was taken up."""
+        """Return the missing ranges of a file that was resumed."""
         return self._partial.gaps()
 
-    async def write(self, block: Chunk, position: int) -> None:
-        """Put `block` where it belongs; it may be changed as soon as the next one has been put there, too.
+    async def write(self, chunk: Chunk, position: int) -> None:
+        """Write `chunk` to its position. Its buffer may be reused after the next call has returned.
 
         Raises:
-            DiskError: The disk is full, or refuses otherwise.
-            BodyError: It cannot be decoded.
+            DiskError: An earlier chunk could not be written.
+            DecompressionError: An earlier chunk is not valid compressed data.
         """
-        large = len(block) >= _WORTH_A_WRITE
-        self._gathered.append((position, block if large else bytes(block)))
-        self._gathered_size += len(block)
-        self.received += len(block)
-        if large or self._gathered_size >= BLOCK_SIZE:
-            await self._lane.put(self._partial.write, self._taken())
+        is_large = len(chunk) >= _MIN_DIRECT_WRITE
+        self._pending.append((position, chunk if is_large else bytes(chunk)))
+        self._pending_size += len(chunk)
+        self.received += len(chunk)
+        if is_large or self._pending_size >= CHUNK_SIZE:
+            await self._writer.submit(self._partial.write, self._take_pending())
 
     async def publish(self, check: Callable[[FileDigest], T], *, overwrite: bool) -> tuple[FileDigest, T]:
-        """Write what is gathered, close the file, and put it in the target's place in one step if it is good.
+        """Write the pending chunks, and move the file to its target if `check` accepts its content.
 
         Args:
-            check: Is asked, on another thread, and raises what is wrong with the file.
-            overwrite: Replace whatever is there.
+            check: A function that raises an error if the content is wrong. It runs in a thread.
+            overwrite: Replace an existing file.
 
         Returns:
-            What the file holds, and what `check` found.
+            The digest of the file, and the result of `check`.
 
         Raises:
-            DiskError: The disk is full, or refuses otherwise, or a file has appeared that is to be kept.
-            BodyError: What was written does not decode to a whole.
+            DiskError: The file cannot be written, or another file exists that must be kept.
+            DecompressionError: The compressed data is invalid or truncated.
         """
-        await self._lane.settle()
-        self._lane.check()
-        blocks, partial = self._taken(), self._partial
-        run = self._disk.run if partial.exists else self._disk.run_short
-        if not partial.exists:
-            # All of it is at hand: there is nothing on the way that a later run could go on with.
-            partial.memo = None
-        return await run(
+        await self._writer.drain()
+        self._writer.raise_error()
+        chunks, partial = self._take_pending(), self._partial
+        if partial.exists:
+            return await self._executor.run(
+                self._target, partial.publish, chunks, check, overwrite=overwrite, durable=self._durable
+            )
+        # All of the file is in memory, so there is nothing that a later run could resume.
+        partial.metadata = None
+        if not partial.is_whole(chunks):
+            return await self._executor.run_short(
+                self._target, partial.publish, chunks, check, overwrite=overwrite, durable=self._durable
+            )
+        return await self._executor.run_short(
             self._target,
-            self._publish_at_once if partial.is_all(blocks) else partial.publish,
-            blocks,
+            write_atomically,
+            [chunk for _, chunk in chunks],
+            self._target,
+            partial.algorithms,
             check,
+            root=self._root,
             overwrite=overwrite,
             durable=self._durable,
         )
 
-    def _publish_at_once(
-        self, blocks: Iterable[Placed], check: Callable[[FileDigest], T], *, overwrite: bool, durable: bool
-    ) -> tuple[FileDigest, T]:
-        data, algorithms = [block for _, block in blocks], self._partial.algorithms
-        return atomic_write.publish(
-            data, self._target, algorithms, check, root=self._root, overwrite=overwrite, durable=durable
-        )
-
-    def _go_on(self, leftovers: PartialIndex, algorithms: Sequence[str]) -> PartialMetadata | None:
-        # On the thread: what it has claimed is ours, even where nobody waits for it any more.
-        found = PartialFile.taken_up(self._target, self._root, leftovers, algorithms)
-        if found is None:
+    def _resume(self, index: PartialIndex, algorithms: Sequence[str]) -> PartialMetadata | None:
+        # Runs in the thread, so that a locked file is stored even if the task was cancelled.
+        partial = PartialFile.resume(self._target, self._root, index, algorithms)
+        if partial is None:
             return None
-        self._begin(found)
-        return found.memo
+        self._use(partial)
+        return partial.metadata
 
-    async def _leave(self) -> None:
-        if self._partial.memo is not None and self.received:
-            await self._disk.run(self._target, self._partial.leave, self._gathered)
+    async def _suspend_or_remove(self) -> None:
+        if self._partial.metadata is not None and self.received:
+            await self._executor.run(self._target, self._partial.suspend, self._pending)
         elif self._partial.exists:
-            await self._disk.run(self._target, self._partial.remove)
+            await self._executor.run(self._target, self._partial.remove)
 
-    def _begin(self, partial: PartialFile) -> None:
+    def _use(self, partial: PartialFile) -> None:
         self._partial = partial
-        self._gathered: list[Placed] = []
-        self._gathered_size = 0
+        self._pending: list[PositionedChunk] = []
+        self._pending_size = 0
         self.received = partial.written.size
 
-    def _taken(self) -> list[Placed]:
-        gathered, self._gathered, self._gathered_size = self._gathered, [], 0
-        return gathered
+    def _take_pending(self) -> list[PositionedChunk]:
+        pending, self._pending, self._pending_size = self._pending, [], 0
+        return pending

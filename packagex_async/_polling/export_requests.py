@@ -39,8 +39,8 @@ async def create_export(api: ApiClient, body: bytes) -> Export:
         export = responses.parse_created_export(response)
     except DecodeError as error:
         raise UnconfirmedError.after(error) from error
-    _logs.unread(export)
-    _logs.created(export)
+    _logs.unread_fields(export)
+    _logs.export_created(export)
     return export
 
 

@@ -76,6 +76,6 @@ class CompletionWaiter:
         self._has_existed = True
         if export.status != self._status:
             self._status = export.status
-            _logs.unread(export)
-            _logs.changed(export)
+            _logs.unread_fields(export)
+            _logs.status_changed(export)
             self._on_change(export)

@@ -63,7 +63,7 @@ class DownloadUrls:
             try:
                 self._export = await self._retrieve()
                 self._version += 1
-                _logs.renewed(expired.export_id)
+                _logs.urls_refreshed(expired.export_id)
                 return
             except (ApiError, ConnectionFailedError, DecodeError) as error:
                 self._failure = error

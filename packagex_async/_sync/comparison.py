@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from packagex_async._files.operations import FileDigest, measure
+from packagex_async._files.operations import FileDigest, digest_file
 from packagex_async._files.paths import UnsafePathError
 from packagex_async._sync.manifest import NAME
 from packagex_async._sync.manifest_entry import ManifestEntry
@@ -118,7 +118,7 @@ class Comparison:
 
     def _state(self, path: str, line: ManifestEntry) -> tuple[FileState, int | None]:
         try:
-            there = measure(self._folder / path, ("sha256",), self._heard)
+            there = digest_file(self._folder / path, ("sha256",), self._heard)
         except UnsafePathError:
             return FileState.CHANGED, None
         except OSError:

@@ -12,7 +12,7 @@ import attrs
 from packagex_async._files.disk_errors import DiskError, destination_error
 from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import Layout
-from packagex_async._files.operations import measure, size_of
+from packagex_async._files.operations import digest_file, file_size
 from packagex_async._files.paths import require_directories
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._sync.manifest import Manifest
@@ -121,12 +121,12 @@ class LocalState:
         if not self._is_reached(target):
             return
         # One that appears from now on is in nobody's way: no file is ever replaced unseen.
-        size = _size(target) if told or self._leftovers.had_any_like(target) else None
+        size = _size(target) if told or self._leftovers.may_exist(target) else None
         # A path in the manifest is compared and never followed, wherever it leads.
         line = told if told and told.path in (None, known.paths[artifact].as_posix()) else None
         if line and line.path is None and self._unchanged(line, export):
             known.missing.add(artifact)
-        elif size is None and not self._leftovers.of(target):
+        elif size is None and not self._leftovers.find(target):
             known.absent.add(artifact)
         elif line and line.path and size is not None and size >= 0:
             if self._unchanged(line, export) and self._holds(target, size, line):
@@ -150,7 +150,7 @@ class LocalState:
         if size != line.size or not self._terms.verify:
             return size == line.size
         try:
-            there = measure(target, ("sha256",))
+            there = digest_file(target, ("sha256",))
         except OSError:
             return False
         return there is not None and there.digests["sha256"].hex() == line.sha256
@@ -183,7 +183,7 @@ def _iso(moment: datetime | None) -> str | None:
 def _size(target: Path) -> int | None:
     """The file's length, `None` when nothing is there, less than 0 for something else than a file."""
     try:
-        return size_of(target)
+        return file_size(target)
     except OSError:
         return -1
 

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 
-from packagex_async._files.locks import LIFETIME, LockResult, try_lock
-from packagex_async._files.operations import sync_folder
+from packagex_async._files.locks import STALE_AFTER, LockResult, try_lock
+from packagex_async._files.operations import sync_directory
 from packagex_async._files.paths import is_recent, make_directories, open_regular
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._sync.manifest_reader import line_at, read_lines
@@ -93,7 +93,7 @@ class Manifest:
             # Nobody else repairs it while this one may be writing.
             try_lock(self._file.fileno(), shared=True)
             if self._durable:
-                sync_folder(self.path.parent)
+                sync_directory(self.path.parent)
         return self._file
 
     def _repair(self, file: FileIO) -> None:
@@ -179,7 +179,7 @@ def _write(file: FileIO, text: bytes) -> int:
 def _remove_old_claim(path: Path) -> None:
     """Remove what an earlier version has left in place of a lock."""
     claim = path.with_name(f"{path.name}.claim")
-    if not is_recent(claim, LIFETIME):
+    if not is_recent(claim, STALE_AFTER):
         with contextlib.suppress(OSError):
             claim.unlink(missing_ok=True)
 

@@ -105,7 +105,7 @@ class ApiClient:
             delay = _delay(failure, retries)
             if delay is None:
                 raise failure
-            _logs.trying_again(failure, delay)
+            _logs.retrying(failure, delay)
             await self._clock.sleep(delay)
 
     async def _send(self, request: Request, deadline: RequestDeadline) -> ApiResponse:
@@ -136,7 +136,7 @@ class ApiClient:
         raise failure
 
     def _log(self, request: Request, outcome: object, started_at: float) -> None:
-        _logs.answered(request.method, request.path, outcome, self._clock.monotonic() - started_at)
+        _logs.request_done(request.method, request.path, outcome, self._clock.monotonic() - started_at)
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:

@@ -128,7 +128,7 @@ class StorageClient:
         raise failure
 
     def _log(self, link: DownloadUrl, outcome: object, started_at: float) -> None:
-        _logs.answered("GET", link.url, outcome, self._clock.monotonic() - started_at)
+        _logs.request_done("GET", link.url, outcome, self._clock.monotonic() - started_at)
 
 
 def _no_response(

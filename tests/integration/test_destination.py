@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -29,7 +28,6 @@ from packagex_async import (
 )
 from packagex_async._files.disk_errors import DiskError
 from packagex_async._files.executor import FileExecutor
-from packagex_async._files.operations import require_room, sync_folder
 from packagex_async._partials.partial_writer import PartialFileWriter
 from packagex_async._sync.manifest import NAME
 from packagex_async.testing import Emulator, Stall
@@ -151,36 +149,6 @@ def test_too_many_open_files_during_import() -> None:
     assert "this process has too many open files" in result.stdout
 
 
-@pytest.mark.parametrize("usage", [(0, 0, 0), errno.ENOSYS, errno.EACCES])
-def test_unknown_free_space_counts_as_enough(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usage: Any
-) -> None:
-    """A file system that reports too little space is full."""
-    disk_usage = failing_call(usage) if isinstance(usage, int) else lambda _: shutil._ntuple_diskusage(*usage)
-    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
-    require_room(tmp_path, 10**15)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
-    require_room(tmp_path, 0)
-    with pytest.raises(OSError, match="no room for 1 bytes"):
-        require_room(tmp_path, 1)
-
-
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.ENOSYS])
-def test_unsupported_fsync_of_folder_is_ignored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    """Another error of fsync is raised."""
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", failing_call(number))
-        sync_folder(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "open", failing_call(errno.EACCES))
-        sync_folder(tmp_path)
-    monkeypatch.setattr(os, "fsync", failing_call(errno.EIO))
-    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
-        sync_folder(tmp_path)
-
-
 @pytest.mark.parametrize("length", [10, LARGE])
 @pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL])
 async def test_failed_fsync_of_file_is_an_error(
@@ -260,7 +228,7 @@ async def test_failed_write_at_close_is_raised(tmp_path: Path, monkeypatch: pyte
     disk = FileExecutor()
     with pytest.raises(DiskError, match="No space left"):
         async with PartialFileWriter(disk, tmp_path / "a.csv") as writer:
-            await writer.start(length=100, memo={"length": 100, "algorithm": None})
+            await writer.start(length=100, metadata={"length": 100, "algorithm": None})
             await writer.write(b"1", 0)
             monkeypatch.setattr(os, "write", failing_call(errno.ENOSPC))
     disk.close()

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from packagex_async import FileState, verify_directory
 from packagex_async._partials.partial_file import PartialFile
 from packagex_async._partials.partial_index import PartialIndex
-from packagex_async._partials.partial_metadata import MAX_LENGTH, parse_memo
+from packagex_async._partials.partial_metadata import MAX_LENGTH, parse_metadata
 from packagex_async._sync.comparison import Comparison
 from packagex_async._sync.inventory import Inventory
 from packagex_async._sync.manifest import NAME, Manifest
@@ -65,11 +65,11 @@ def changed(original: dict[str, Any]) -> st.SearchStrategy[bytes]:
 @example(b'{"length": ' + b"9" * 5000 + b"}")
 def test_metadata_is_usable_or_none(text: bytes) -> None:
     """What is usable has the fields of the right types, and text that a header can hold."""
-    memo = parse_memo(text)
+    memo = parse_metadata(text)
     if memo is not None:
         assert 0 <= memo["length"] <= MAX_LENGTH
         assert re.search(r'\\[^"\\]', json.dumps(memo).replace("\\\\", "")) is None
-        assert parse_memo(json.dumps(memo).encode()) == memo
+        assert parse_metadata(json.dumps(memo).encode()) == memo
 
 
 @given(changed(MEMO), st.integers(0, LENGTH + 10), changed({"machine": "m", "pid": 1, "started": "1"}))
@@ -81,7 +81,7 @@ def test_a_partial_is_continued_within_its_bounds_or_not_at_all(memo: bytes, siz
         part.write_bytes(bytes(size))
         for ending, text in (("json", memo), ("claim", claim)):
             part.with_name(f"{part.name}.{ending}").write_bytes(text)
-        partial = PartialFile.taken_up(target, target.parent, PartialIndex(), ("sha256",))
+        partial = PartialFile.resume(target, target.parent, PartialIndex(), ("sha256",))
         if partial is not None:
             assert partial.written.end <= size <= (partial.length or 0)
             assert all(0 <= start < end for start, end in partial.gaps())

@@ -185,7 +185,7 @@ async def test_trap_15_uncertain_create_is_not_repeated(
         for count in (1, 2):
             server.inject(fault)
             with pytest.raises(
-                UnconfirmedError, match="may have been created all the same: look for it"
+                UnconfirmedError, match="may have been created nevertheless: look for it"
             ) as caught:
                 await px.exports.create("contact")
             assert isinstance(caught.value.__cause__, kind)

@@ -171,8 +171,8 @@ def test_no_output_without_handler() -> None:
     """Warnings are not printed by the last-resort handler of `logging`."""
     script = (
         "from packagex_async import _logs, errors, models;"
-        "_logs.trying_again(errors.DecodeError('x'), 1.0);"
-        "_logs.unread(models.Export(id='exp_1', unread=('name',)))"
+        "_logs.retrying(errors.DecodeError('x'), 1.0);"
+        "_logs.unread_fields(models.Export(id='exp_1', unread=('name',)))"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "")
@@ -199,16 +199,16 @@ def test_message_is_one_printable_line(text: str, caplog: pytest.LogCaptureFixtu
         unread=(text,),
     )
     report = DownloadReport(export_id=text)
-    _logs.answered("GET", f"https://h.example/{text}", text, 0.1)
-    _logs.created(export)
-    _logs.changed(export)
-    _logs.downloaded(report)
-    _logs.trying_again(DecodeError(text), 1.0)
-    _logs.renewed(text)
-    _logs.unread(export)
+    _logs.request_done("GET", f"https://h.example/{text}", text, 0.1)
+    _logs.export_created(export)
+    _logs.status_changed(export)
+    _logs.download_finished(report)
+    _logs.retrying(DecodeError(text), 1.0)
+    _logs.urls_refreshed(text)
+    _logs.unread_fields(export)
     assert len(caplog.records) == 7
     assert all(record.getMessage().isprintable() for record in caplog.records)
-    assert {record.funcName for record in caplog.records} >= {"answered", "created"}
+    assert {record.funcName for record in caplog.records} >= {"request_done", "export_created"}
 
 
 async def test_control_characters_in_id_are_escaped(

@@ -666,7 +666,7 @@ async def test_filters_and_artifacts_are_those_of_the_other_methods(
         ({"concurrency": 0}, "concurrency must be 1 or more"),
         ({"max_size": 0}, "max_size must be 1 or more"),
         ({"durability": "flush"}, "durability must be 'fsync' or None"),
-        ({"layout": "{name}"}, "layout is"),
+        ({"layout": "{name}"}, "layout must be"),
         ({"artifacts": []}, "artifacts must be some of"),
         ({"limit": 0}, "limit"),
         ({"order_by": "size"}, "order_by"),

@@ -1,4 +1,4 @@
-"""What it takes to create an export."""
+"""The options of a new export are validated and converted to JSON."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def body(resource: Any = "contact", options: Any = None, csv_field_options: Any 
     return json.loads(creation_body(resource, options, csv_field_options))
 
 
-def test_the_body_is_what_the_vendor_shows() -> None:
-    """Field by field."""
+def test_the_body_matches_the_api_documentation() -> None:
+    """All fields are those of its example."""
     csv = CsvFieldOptions(
         timezone="America/New_York", datetime_format="MM/dd/yyyy hh:mm:ss a", columns=["id", "status"]
     )
@@ -33,8 +33,8 @@ def test_the_body_is_what_the_vendor_shows() -> None:
     }
 
 
-def test_what_is_not_given_is_not_sent() -> None:
-    """Neither the options, nor a field of them."""
+def test_missing_options_are_not_sent() -> None:
+    """Neither `options` and `csv_field_options`, nor their fields."""
     assert body() == {"resource": "contact"}
     assert body(csv_field_options=CsvFieldOptions(timezone="UTC")) == {
         "resource": "contact",
@@ -42,8 +42,8 @@ def test_what_is_not_given_is_not_sent() -> None:
     }
 
 
-def test_a_plain_mapping_is_sent_as_it_is() -> None:
-    """Tomorrow's resources, options and fields included."""
+def test_a_mapping_is_sent_unchanged() -> None:
+    """It may contain resources, options and fields that this version does not know."""
     options = MappingProxyType({"limit": "all", "group_id": "grp_ü"})
     fields = {"columns": {"groups": "flattened"}}
     assert body("pallet", options, fields) == {
@@ -54,13 +54,13 @@ def test_a_plain_mapping_is_sent_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "says"),
+    ("invalid", "message"),
     [
-        ({"resource": ""}, "resource must be what is exported, like 'contact', not ''"),
+        ({"resource": ""}, "resource must be a kind of records, such as 'contact', not ''"),
         ({"resource": None}, "resource must be"),
         ({"options": "all"}, "options must be a mapping of names to values, not 'all'"),
         ({"options": {1: "x"}}, "options must be a mapping"),
-        ({"options": {"limit": 0}}, "limit must be a whole number from 1 up or 'all', not 0"),
+        ({"options": {"limit": 0}}, "limit must be a positive integer or 'all', not 0"),
         ({"options": {"limit": True}}, "limit must be"),
         ({"options": {"limit": "10"}}, "limit must be"),
         ({"options": {"ids": {"a"}}}, "must be plain JSON values: .* set"),
@@ -69,31 +69,31 @@ def test_a_plain_mapping_is_sent_as_it_is() -> None:
         ({"csv_field_options": ["id"]}, "csv_field_options must be a mapping"),
     ],
 )
-def test_what_the_api_would_refuse_is_refused_here(bad: dict[str, Any], says: str) -> None:
-    """The error says what and why."""
-    with pytest.raises(ConfigurationError, match=says):
-        body(**bad)
+def test_invalid_options_are_an_error(invalid: dict[str, Any], message: str) -> None:
+    """The message names the option and the problem."""
+    with pytest.raises(ConfigurationError, match=message):
+        body(**invalid)
 
 
 @pytest.mark.parametrize(
-    ("bad", "says"),
+    ("invalid", "message"),
     [
-        ({"timezone": 5}, "timezone must be a text, not 5"),
-        ({"datetime_format": " "}, "datetime_format must be a text"),
-        ({"columns": "id"}, "columns must be the names of one column or more, not 'id'"),
+        ({"timezone": 5}, "timezone must be a non-empty string, not 5"),
+        ({"datetime_format": " "}, "datetime_format must be a non-empty string"),
+        ({"columns": "id"}, "columns must be one or more column names, not 'id'"),
         ({"columns": []}, "columns must be"),
         ({"columns": 3}, "columns must be"),
         ({"columns": ["id", None]}, "columns must be"),
     ],
 )
-def test_csv_options_that_make_no_sense_are_refused(bad: dict[str, Any], says: str) -> None:
-    """When they are made."""
-    with pytest.raises(ConfigurationError, match=says):
-        CsvFieldOptions(**bad)
+def test_invalid_csv_options_are_an_error(invalid: dict[str, Any], message: str) -> None:
+    """When the record is created."""
+    with pytest.raises(ConfigurationError, match=message):
+        CsvFieldOptions(**invalid)
 
 
 def test_csv_options_are_equal_and_hashable() -> None:
-    """Columns keep their order."""
+    """The order of the columns is significant."""
     first, second = (CsvFieldOptions(columns=names) for names in (["b", "a"], ("b", "a")))
     assert first == second
     assert len({first, second, CsvFieldOptions(columns=["a", "b"])}) == 2

@@ -1,4 +1,4 @@
-"""The tree of errors: one root, messages that help, pickles that survive."""
+"""All errors have one base class and helpful messages, and can be pickled."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ from packagex_async import (
 )
 from packagex_async.report import ByArtifact
 
-WHERE = {"export_id": "exp_1", "artifact": Artifact.CSV}
 CHECKSUM = ChecksumError("no match", export_id="exp_1", artifact=Artifact.CSV)
 GROUP = DownloadGroupError.of(DownloadReport(export_id="exp_1", failures=ByArtifact([CHECKSUM])))
 
@@ -57,7 +56,7 @@ EXAMPLES: list[PackageXError] = [
     ClientClosedError("closed"),
     ApiError("moved", status=302),
     BadRequestError("bad", status=400, code="bad_request", errors=["limit"], endpoint="/v1/exports"),
-    AuthenticationError("who?", status=401),
+    AuthenticationError("unknown", status=401),
     PermissionDeniedError("no", status=403),
     NotFoundError("none", status=404),
     RateLimitError("slow down", status=429, retry_after=3.0),
@@ -66,11 +65,11 @@ EXAMPLES: list[PackageXError] = [
     RequestTimeoutError("late"),
     UnconfirmedError.after(RequestTimeoutError("late")),
     DecodeError("not JSON"),
-    PaginationError("again"),
+    PaginationError("repeated"),
     DirectoryError("denied", filename="x", errno=errno.EACCES),
     *(
-        kind("state", export_id="exp_1")
-        for kind in (
+        error_type("state", export_id="exp_1")
+        for error_type in (
             ExportStateError,
             ExportNotReadyError,
             ExportFailedError,
@@ -80,8 +79,8 @@ EXAMPLES: list[PackageXError] = [
     ),
     WaitTimeoutError("state", export_id="exp_1", status="queued"),
     *(
-        kind("failed", export_id="exp_1", artifact=Artifact.CSV)
-        for kind in (DownloadError, LinkExpiredError, IncompleteBodyError, ChecksumError, StalledError)
+        error_type("failed", export_id="exp_1", artifact=Artifact.CSV)
+        for error_type in (DownloadError, LinkExpiredError, IncompleteBodyError, ChecksumError, StalledError)
     ),
     StorageError("503", export_id="exp_1", artifact=Artifact.CSV, status=503, retry_after=2.0),
     StorageUnreachableError("refused", export_id="exp_1", artifact=Artifact.CSV),
@@ -92,11 +91,13 @@ EXAMPLES: list[PackageXError] = [
 ]
 
 
-@pytest.mark.parametrize("again", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("duplicate", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_errors_travel_whole(error: PackageXError, again: Callable[[PackageXError], PackageXError]) -> None:
-    """A pickle or copy of an error says and knows what the error did."""
-    other = again(error)
+def test_errors_are_pickled_and_copied_completely(
+    error: PackageXError, duplicate: Callable[[PackageXError], PackageXError]
+) -> None:
+    """The type, the message and all attributes are kept."""
+    other = duplicate(error)
     assert type(other) is type(error)
     assert str(other) == str(error)
     assert repr(vars(other)) == repr(vars(error))
@@ -104,23 +105,25 @@ def test_errors_travel_whole(error: PackageXError, again: Callable[[PackageXErro
     assert getattr(other, "filename", None) == getattr(error, "filename", None)
 
 
-def test_every_error_has_one_root_and_an_example_here() -> None:
-    """No error of this package escapes `except PackageXError`."""
-    kinds = {
-        kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__
+def test_all_errors_have_one_base_class() -> None:
+    """`except PackageXError` catches all of them, and each has an example in this module."""
+    error_types = {
+        error_type
+        for _, error_type in inspect.getmembers(errors, inspect.isclass)
+        if error_type.__module__ == errors.__name__
     } | {DownloadGroupError}
-    assert kinds - {PackageXError} == {type(error) for error in EXAMPLES}
-    assert all(issubclass(kind, PackageXError) for kind in kinds)
+    assert error_types - {PackageXError} == {type(error) for error in EXAMPLES}
+    assert all(issubclass(error_type, PackageXError) for error_type in error_types)
 
 
-def test_the_tree_in_the_docstring_names_every_error() -> None:
-    """The drawing is complete."""
+def test_the_docstring_names_every_error() -> None:
+    """The tree is complete."""
     for error in EXAMPLES:
         assert type(error).__name__ in (errors.__doc__ or "")
 
 
 @pytest.mark.parametrize(
-    ("kind", "parents"),
+    ("error_type", "parents"),
     [
         (ConfigurationError, (ValueError,)),
         (ClientClosedError, (ConfigurationError,)),
@@ -133,32 +136,34 @@ def test_the_tree_in_the_docstring_names_every_error() -> None:
         (RateLimitError, (ApiError,)),
     ],
 )
-def test_errors_are_what_the_tree_says(kind: type[PackageXError], parents: tuple[type, ...]) -> None:
-    """Callers who know only the builtins catch them, too."""
-    assert issubclass(kind, parents[0])
-    assert all(issubclass(kind, parent) for parent in parents)
+def test_errors_have_the_base_classes_of_the_tree(
+    error_type: type[PackageXError], parents: tuple[type, ...]
+) -> None:
+    """Some are builtin exceptions as well."""
+    assert issubclass(error_type, parents[0])
+    assert all(issubclass(error_type, parent) for parent in parents)
 
 
-def test_an_api_error_says_where_what_and_what_to_do() -> None:
-    """The text has the endpoint, the status, the code and a hint."""
+def test_an_api_error_names_the_endpoint_and_the_remedy() -> None:
+    """Its text contains the endpoint, the status, the code and a hint."""
     error = AuthenticationError("Unknown key", status=401, code="unauthorized", endpoint="/v1/exports")
     assert str(error).startswith("/v1/exports: 401 (unauthorized): Unknown key (check the key")
     assert error.message == "Unknown key"
     assert str(ServerError("oops", status=500)) == "request: 500: oops"
 
 
-def test_a_download_error_names_export_and_artifact() -> None:
-    """Which export, which artifact, what happened."""
+def test_a_download_error_names_the_export_and_the_artifact() -> None:
+    """The message of the error follows."""
     assert str(CHECKSUM) == "export exp_1, artifact csv: no match"
 
 
-def test_a_group_keeps_its_report_when_it_is_split() -> None:
-    """`except*` hands on the report."""
+def test_a_group_keeps_its_report_if_it_is_split() -> None:
+    """`except*` passes on the report."""
     with pytest.raises(ExceptionGroup) as caught:
         try:
             raise GROUP
         except* LinkExpiredError:
-            pytest.fail("there is none")
+            pytest.fail("the group has no such error")
     rest = caught.value
     assert isinstance(rest, DownloadGroupError)
     assert rest.report is GROUP.report

@@ -1,4 +1,4 @@
-"""What the API talks about: frozen, open to tomorrow's values, silent about URLs."""
+"""Records are immutable, accept unknown values, and do not show URLs."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ EXPORT = Export(
 
 
 def test_records_are_frozen() -> None:
-    """A record does not change under its readers."""
+    """Neither an attribute nor `extra` can be changed."""
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         EXPORT.name = "other"  # type: ignore[misc]
     with pytest.raises(TypeError):
         EXPORT.extra["size"] = 4  # type: ignore[index]
 
 
-def test_trap_09_no_url_shows_in_a_repr() -> None:
-    """Neither a known URL nor an unknown one is printed."""
+def test_trap_09_a_repr_shows_no_url() -> None:
+    """Neither of a known nor of an unknown field."""
     assert "CANARY" not in repr(EXPORT)
     assert "CANARY" not in str(EXPORT)
     assert "extra=<_xlsx_url, links, size>" in repr(EXPORT)
@@ -49,32 +49,32 @@ def test_trap_09_no_url_shows_in_a_repr() -> None:
     assert "CANARY" not in repr(Page(data=(EXPORT,), pagination=Pagination(has_more=False)))
 
 
-def test_trap_09_a_pickle_leaves_the_urls_behind() -> None:
-    """What travels between processes holds no signature, and everything else."""
-    frozen = pickle.dumps(EXPORT)
-    assert b"CANARY" not in frozen
-    thawed = pickle.loads(frozen)
-    assert thawed.artifacts == ()
-    assert thawed.id == EXPORT.id
-    assert thawed.status is ExportStatus.COMPLETED
-    assert thawed.extra["size"] == 3
+def test_trap_09_a_pickle_contains_no_urls() -> None:
+    """All other fields are kept."""
+    pickled = pickle.dumps(EXPORT)
+    assert b"CANARY" not in pickled
+    unpickled = pickle.loads(pickled)
+    assert unpickled.artifacts == ()
+    assert unpickled.id == EXPORT.id
+    assert unpickled.status is ExportStatus.COMPLETED
+    assert unpickled.extra["size"] == 3
 
 
-def test_a_copy_is_the_record_itself() -> None:
-    """A frozen record needs no second one."""
+def test_a_copy_is_the_same_record() -> None:
+    """An immutable record need not be copied."""
     assert copy.copy(EXPORT) is EXPORT
     assert copy.deepcopy([EXPORT])[0] is EXPORT
 
 
-def test_a_url_is_a_string_or_not_there() -> None:
-    """An empty one is not offered; something else is refused, without being shown."""
+def test_a_url_is_a_string_or_none() -> None:
+    """An empty string means `None`. Other types are an error, which does not show the value."""
     assert Export(id="exp_2", csv_url="").csv_url is None
-    with pytest.raises(TypeError, match=r"^a URL is a string, or None$"):
+    with pytest.raises(TypeError, match=r"^a URL must be a string or None$"):
         Export(id="exp_2", csv_url=[URL])  # type: ignore[arg-type]
 
 
-def test_extra_is_a_copy_that_nobody_else_holds() -> None:
-    """What it was made from may change afterwards."""
+def test_extra_is_a_copy() -> None:
+    """Changes of the original mapping have no effect."""
     given = {"size": 3}
     export = Export(id="exp_2", extra=given)
     given["size"] = 4
@@ -85,12 +85,12 @@ def test_extra_is_a_copy_that_nobody_else_holds() -> None:
 
 
 def test_exports_are_hashable_and_equal_by_value() -> None:
-    """They can stand in sets."""
+    """They can be elements of sets."""
     assert len({Export(id="a"), Export(id="a"), Export(id="b")}) == 2
 
 
-def test_an_artifact_is_asked_for_by_name_or_member() -> None:
-    """Both find the URL; an artifact that is not offered has none."""
+def test_the_url_of_an_artifact() -> None:
+    """By name or by member of the enum. An artifact that is not offered has none."""
     assert EXPORT.url("csv") == EXPORT.url(Artifact.CSV) == URL
     assert EXPORT.url(Artifact.JSON) is None
     assert EXPORT.artifacts == (Artifact.CSV,)
@@ -98,8 +98,8 @@ def test_an_artifact_is_asked_for_by_name_or_member() -> None:
         EXPORT.url("xlsx")  # type: ignore[arg-type]
 
 
-def test_trap_24_open_enums_take_unknown_strings() -> None:
-    """An unknown value is a member with a name and a value; something that is no string is none."""
+def test_trap_24_enums_accept_unknown_strings() -> None:
+    """They become members with a name and a value. Other types are an error."""
     paused = ExportStatus("paused")
     assert paused == "paused"
     assert (paused.name, paused.value, f"{paused}") == ("PAUSED", "paused", "paused")
@@ -111,11 +111,11 @@ def test_trap_24_open_enums_take_unknown_strings() -> None:
         ExportResource(3)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("told", ["COMPLETED", "Completed", " completed\n", "completed "])
-def test_a_known_value_is_recognized_however_it_is_written(told: str) -> None:
-    """In capitals, or with blanks around it; an unknown one is kept to the letter."""
-    assert ExportStatus(told) is ExportStatus.COMPLETED
-    assert export_from_json({"id": "exp_1", "status": told}, "data").status is ExportStatus.COMPLETED
+@pytest.mark.parametrize("text", ["COMPLETED", "Completed", " completed\n", "completed "])
+def test_a_known_value_is_recognized_in_other_spellings(text: str) -> None:
+    """In upper case, or with spaces or hyphens. An unknown value is not changed."""
+    assert ExportStatus(text) is ExportStatus.COMPLETED
+    assert export_from_json({"id": "exp_1", "status": text}, "data").status is ExportStatus.COMPLETED
     for spelling in ("TIMED_OUT", "timed-out", "Timed Out"):
         assert ExportStatus(spelling) is ExportStatus.TIMED_OUT
     assert ExportResource("Shipping_Label_Inference") is ExportResource.SHIPPING_LABEL_INFERENCE
@@ -133,13 +133,13 @@ def test_a_known_value_is_recognized_however_it_is_written(told: str) -> None:
         (models.ArtifactName, Artifact),
     ],
 )
-def test_type_checkers_know_the_words_of_the_enums(words: object, members: type[enum.StrEnum]) -> None:
-    """What an editor offers is what there is, in the same order."""
+def test_the_literal_types_match_the_enums(words: object, members: type[enum.StrEnum]) -> None:
+    """An editor offers the same values, in the same order."""
     assert get_args(words) == tuple(members)
 
 
-def test_a_page_is_read_like_a_sequence() -> None:
-    """It can be iterated and measured."""
+def test_a_page_is_iterable_and_has_a_length() -> None:
+    """Its exports are those in `data`."""
     page = Page(data=(EXPORT,), pagination=Pagination(has_more=False))
     assert list(page) == [EXPORT]
     assert len(page) == 1

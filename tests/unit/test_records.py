@@ -1,4 +1,4 @@
-"""Every public class: pickled and copied whole, without a secret; shown short."""
+"""All public classes have a short repr, and can be pickled and copied without secrets."""
 
 from __future__ import annotations
 
@@ -97,9 +97,9 @@ RECORDS: list[tuple[object, str]] = [
     (RetryPolicy(), "RetryPolicy(attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0)"),
 ]
 ENUMS = (Artifact, Direction, ExportResource, ExportStatus, FileState, OrderBy, ProgressKind)
-AT_WORK = {AsyncPackageX, AsyncExports}
+STATEFUL = {AsyncPackageX, AsyncExports}
 
-EMULATED: list[object] = [
+TESTING: list[object] = [
     testing.Cut(7), testing.Delete("exp_1"), testing.Dialect(), testing.Encoded(), testing.Expired(),
     testing.Fault(), testing.Garbage(), testing.IgnoreRange(), testing.Insert(), testing.Life(),
     testing.LyingLength(3), testing.NoHash(), testing.NoTag(), testing.Redirect(), testing.Refuse(),
@@ -115,7 +115,7 @@ def pickled(protocol: int, value: object) -> object:
 
 
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
-AGAIN: dict[str, Callable[[Any], object]] = {
+DUPLICATES: dict[str, Callable[[Any], object]] = {
     **{f"pickle {protocol}": partial(pickled, protocol) for protocol in PROTOCOLS},
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
@@ -123,92 +123,94 @@ AGAIN: dict[str, Callable[[Any], object]] = {
 
 
 def classes_of(module: object, names: list[str]) -> set[type]:
-    """The classes among the public names of a module."""
+    """Return the classes among the public names of a module."""
     return {value for name in names if inspect.isclass(value := getattr(module, name))}
 
 
-def looks(value: object) -> str:
-    """What a value shows, with everything that an error knows."""
+def details(value: object) -> str:
+    """Return the repr of a value, with all attributes of an error."""
     return f"{value!r} {sorted(vars(value).items()) if isinstance(value, PackageXError) else ''}"
 
 
-def test_no_public_class_is_forgotten_here() -> None:
-    """A new one needs an example, or a reason."""
+def test_this_module_has_an_example_of_every_public_class() -> None:
+    """Except for classes that cannot be pickled."""
     errors = {type(error) for error in EXAMPLES} | {PackageXError}
     records = {type(record) for record, _ in RECORDS}
-    assert classes_of(packagex_async, packagex_async.__all__) == {*records, *errors, *ENUMS, *AT_WORK}
-    emulated = {type(thing) for thing in EMULATED} | {Emulator}
+    assert classes_of(packagex_async, packagex_async.__all__) == {*records, *errors, *ENUMS, *STATEFUL}
+    emulated = {type(example) for example in TESTING} | {Emulator}
     assert classes_of(testing, testing.__all__) == emulated
 
 
-@pytest.mark.parametrize("again", AGAIN.values(), ids=AGAIN)
+@pytest.mark.parametrize("duplicate", DUPLICATES.values(), ids=DUPLICATES)
 @pytest.mark.parametrize(
     "value",
     [
         *(record for record, _ in RECORDS),
         *EXAMPLES,
-        *EMULATED,
+        *TESTING,
         *chain.from_iterable(ENUMS),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_everything_travels_whole(value: object, again: Callable[[object], object]) -> None:
-    """Between processes and into copies: the same kind, the same content; members stay themselves."""
-    other = again(value)
+def test_objects_are_pickled_and_copied_completely(
+    value: object, duplicate: Callable[[object], object]
+) -> None:
+    """The type and the content are kept. Members of enums are identical."""
+    other = duplicate(value)
     assert type(other) is type(value)
-    assert other == value or looks(other) == looks(value)
+    assert other == value or details(other) == details(value)
     if isinstance(value, enum.Enum):
         assert other is value
 
 
-@pytest.mark.parametrize(("record", "shown"), RECORDS, ids=lambda value: type(value).__name__)
-def test_a_repr_is_short_and_tells_what_is_known(record: object, shown: str) -> None:
-    """What has its default is left out."""
-    assert repr(record) == shown
+@pytest.mark.parametrize(("record", "expected"), RECORDS, ids=lambda value: type(value).__name__)
+def test_a_repr_leaves_out_defaults(record: object, expected: str) -> None:
+    """And secrets."""
+    assert repr(record) == expected
 
 
 @pytest.mark.parametrize(
     "record", [record for record, _ in RECORDS], ids=lambda record: type(record).__name__
 )
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_trap_09_no_record_shows_or_pickles_a_signature(record: object, protocol: int) -> None:
-    """Neither the one that holds a link, nor one that holds that."""
+def test_trap_09_no_repr_or_pickle_contains_a_signature(record: object, protocol: int) -> None:
+    """Also of records that contain other records."""
     assert b"CANARY" not in pickle.dumps(record, protocol)
     assert "CANARY" not in f"{record!r} {record}"
 
 
 @pytest.mark.parametrize(
-    ("error", "shown"),
+    ("error", "expected"),
     [
         (CHECKSUM, "ChecksumError('export exp_1, artifact csv: no match')"),
         (ServerError("oops", status=500), "ServerError('request: 500: oops')"),
         (GONE, "ExportGoneError('gone')"),
     ],
 )
-def test_an_error_shows_what_it_says(error: PackageXError, shown: str) -> None:
-    """In a list of failures, or a log of progress."""
-    assert repr(error) == shown
+def test_the_repr_of_an_error_contains_its_message(error: PackageXError, expected: str) -> None:
+    """For lists of failures and progress events."""
+    assert repr(error) == expected
 
 
-@pytest.mark.parametrize("again", AGAIN.values(), ids=AGAIN)
-def test_a_cause_of_ours_travels_along_and_no_other(again: Callable[[Any], Any]) -> None:
-    """What an error does not say itself stands in its cause; another's may hold secrets."""
-    ours, others = UnconfirmedError("not known"), ConnectionFailedError("broke")
-    ours.__cause__, others.__cause__ = GONE, OSError("https://storage.example/?sig=CANARY")
-    ours.add_note("while testing")
-    assert repr(again(ours).__cause__) == repr(GONE)
-    assert again(ours).__notes__ == ["while testing"]
-    assert again(others).__cause__ is None
+@pytest.mark.parametrize("duplicate", DUPLICATES.values(), ids=DUPLICATES)
+def test_only_a_cause_of_this_package_is_kept(duplicate: Callable[[Any], Any]) -> None:
+    """Some messages depend on the cause. Other causes may contain secrets."""
+    own, other = UnconfirmedError("not known"), ConnectionFailedError("broke")
+    own.__cause__, other.__cause__ = GONE, OSError("https://storage.example/?sig=CANARY")
+    own.add_note("while testing")
+    assert repr(duplicate(own).__cause__) == repr(GONE)
+    assert duplicate(own).__notes__ == ["while testing"]
+    assert duplicate(other).__cause__ is None
 
 
-@pytest.mark.parametrize("at_work", [lambda px: px, lambda px: px.exports], ids=["client", "exports"])
-@pytest.mark.parametrize("again", [partial(pickled, 5), copy.deepcopy], ids=["pickle", "deepcopy"])
-def test_who_is_at_work_neither_travels_nor_is_copied(
-    at_work: Callable[[AsyncPackageX], object], again: Callable[[object], object]
+@pytest.mark.parametrize("select", [lambda px: px, lambda px: px.exports], ids=["client", "exports"])
+@pytest.mark.parametrize("duplicate", [partial(pickled, 5), copy.deepcopy], ids=["pickle", "deepcopy"])
+def test_a_client_cannot_be_pickled_or_copied(
+    select: Callable[[AsyncPackageX], object], duplicate: Callable[[object], object]
 ) -> None:
-    """A key stays where it is; another process makes a client of its own."""
+    """It contains the API key. Another process must create its own client."""
     px = AsyncPackageX("px_CANARY")
     with pytest.raises(TypeError) as caught:
-        again(at_work(px))
+        duplicate(select(px))
     assert "CANARY" not in str(caught.value)
     assert repr(px.exports) == "AsyncExports(base_url='https://api.packagex.io')"

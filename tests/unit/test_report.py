@@ -1,4 +1,4 @@
-"""`print(report)` reads well, whatever has happened."""
+"""The text of a report is readable for all outcomes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from packagex_async import (
     ChecksumError,
     DownloadedFile,
     DownloadError,
+    DownloadGroupError,
     DownloadReport,
     ExportGoneError,
     ExportNotReadyError,
@@ -19,19 +20,19 @@ from packagex_async import (
 from packagex_async.report import ByArtifact
 
 
-def file(artifact: Artifact, size: int, **facts: Any) -> DownloadedFile:
-    """A file in a folder whose path looks the same everywhere."""
+def file(artifact: Artifact, size: int, **fields: Any) -> DownloadedFile:
+    """Return a file whose path looks the same on all systems."""
     path = cast(Any, PurePosixPath("exports", f"exp_1.{artifact}"))
-    known: dict[str, Any] = {"verified": "checksum", **facts}
-    return DownloadedFile(artifact=artifact, path=path, size=size, **known)
+    options: dict[str, Any] = {"verified": "checksum", **fields}
+    return DownloadedFile(artifact=artifact, path=path, size=size, **options)
 
 
-def failed(artifact: Artifact, why: str) -> DownloadError:
-    return ChecksumError(why, export_id="exp_1", artifact=artifact)
+def failed(artifact: Artifact, reason: str) -> DownloadError:
+    return ChecksumError(reason, export_id="exp_1", artifact=artifact)
 
 
 @pytest.mark.parametrize(
-    ("report", "shown"),
+    ("report", "expected"),
     [
         (
             DownloadReport(
@@ -51,14 +52,12 @@ def failed(artifact: Artifact, why: str) -> DownloadError:
             DownloadReport(
                 export_id="exp_1",
                 files=ByArtifact([file(Artifact.CSV, 1, verified="none", resumed=True, attempts=3)]),
-                failures=ByArtifact(
-                    [failed(Artifact.JSON, "its bytes are others"), failed(Artifact.CSV, "x")]
-                ),
+                failures=ByArtifact([failed(Artifact.JSON, "the hashes differ"), failed(Artifact.CSV, "x")]),
             ),
             [
                 "export exp_1: 1 file, 1 byte, 2 failed",
                 "  csv: exports/exp_1.csv (1 byte, not verified, resumed, 3 attempts)",
-                "  json: failed: its bytes are others",
+                "  json: failed: the hashes differ",
                 "  csv: failed: x",
             ],
         ),
@@ -82,15 +81,15 @@ def failed(artifact: Artifact, why: str) -> DownloadError:
         ),
         (DownloadReport(export_id="exp_1"), ["export exp_1: no files"]),
     ],
-    ids=["well", "half", "gone", "bulk", "nothing"],
+    ids=["complete", "partly failed", "deleted", "not ready", "empty"],
 )
-def test_a_report_says_what_happened(report: DownloadReport, shown: list[str]) -> None:
-    """A line for the export, and one for each of its artifacts."""
-    assert str(report).splitlines() == shown
+def test_the_text_of_a_report(report: DownloadReport, expected: list[str]) -> None:
+    """One line for the export, and one for each artifact."""
+    assert str(report).splitlines() == expected
 
 
 @pytest.mark.parametrize(
-    ("size", "shown"),
+    ("size", "expected"),
     [
         (999, "999 bytes"),
         (1_000, "1.0 kB"),
@@ -101,7 +100,42 @@ def test_a_report_says_what_happened(report: DownloadReport, shown: list[str]) -
         (7_654_321_000_000_000, "7,654.3 TB"),
     ],
 )
-def test_many_bytes_are_told_in_few_digits(size: int, shown: str) -> None:
-    """The number itself is the file's `size`."""
+def test_a_size_has_few_digits(size: int, expected: str) -> None:
+    """The exact number is in `DownloadedFile.size`."""
     report = DownloadReport(export_id="exp_1", files=ByArtifact([file(Artifact.CSV, size)]))
-    assert str(report).startswith(f"export exp_1: 1 file, {shown}\n")
+    assert str(report).startswith(f"export exp_1: 1 file, {expected}\n")
+
+
+def test_outcomes_are_found_by_artifact() -> None:
+    """A missing artifact is a `KeyError`, a missing index an `IndexError`."""
+    csv, json = file(Artifact.CSV, 1), file(Artifact.JSON, 2)
+    files = ByArtifact([json, csv])
+    assert files["csv"] is files[Artifact.CSV] is files[1] is csv
+    assert files[:1] == (json,)
+    keys: list[object] = ["csv", Artifact.JSON, csv, "csv_error", Artifact.CSV_SANITIZED, 7]
+    assert [key in files for key in keys] == [True, True, True, False, False, False]
+    assert files.keys() == (Artifact.JSON, Artifact.CSV)
+    assert files.values() == (json, csv)
+    assert files.items() == ((Artifact.JSON, json), (Artifact.CSV, csv))
+    with pytest.raises(KeyError):
+        files["csv_error"]
+    with pytest.raises(IndexError):
+        files[2]
+
+
+def test_the_failures_of_a_report_are_raised() -> None:
+    """The error of the export as a whole has priority."""
+    failures = ByArtifact([failed(Artifact.CSV, "x")])
+    report = DownloadReport(export_id="exp_1", failures=failures)
+    assert not report.ok
+    with pytest.raises(DownloadGroupError, match="export exp_1: 1 artifact failed") as caught:
+        report.raise_for_failures()
+    assert caught.value.report is report
+    deleted = ExportGoneError("export exp_1 is gone", export_id="exp_1")
+    report = DownloadReport(export_id="exp_1", failures=failures, error=deleted)
+    assert not report.ok
+    with pytest.raises(ExportGoneError):
+        report.raise_for_failures()
+    report = DownloadReport(export_id="exp_1")
+    assert report.ok
+    report.raise_for_failures()

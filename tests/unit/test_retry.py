@@ -1,4 +1,4 @@
-"""When to try again and how long to wait."""
+"""The retry policy limits the number of attempts and the waits between them."""
 
 from __future__ import annotations
 
@@ -18,53 +18,55 @@ def waits(policy: RetryPolicy, clock: FakeClock, *, retry_after: float | None = 
     return [retries.next_delay(retry_after) for _ in range(policy.attempts)]
 
 
-def test_waits_double_up_to_their_cap() -> None:
-    """With the dice at their highest: 0.5, 1, 2, ... never above `wait_max`, then the end."""
+def test_waits_double_up_to_their_maximum() -> None:
+    """With the largest random numbers: 0.5, 1, 2, ..., at wait_max `wait_max`."""
     policy = RetryPolicy(attempts=8, wait_initial=0.5, wait_max=10)
     assert waits(policy, FakeClock(dice=1.0)) == [0.5, 1, 2, 4, 8, 10, 10, None]
 
 
 def test_jitter_is_full() -> None:
-    """With the dice at their lowest the wait is nothing: a crowd is spread over the whole time."""
+    """With the smallest random numbers, there is no wait. So many clients are spread over the whole time."""
     assert waits(RetryPolicy(attempts=3), FakeClock(dice=0.0)) == [0, 0, None]
 
 
-def test_one_attempt_means_never_again() -> None:
-    """`RetryPolicy(attempts=1)` gives up at the first failure."""
+def test_with_one_attempt_there_are_no_retries() -> None:
+    """The first failure is final."""
     assert waits(RetryPolicy(attempts=1), FakeClock()) == [None]
 
 
-def test_trap_14_retry_after_is_waited_out_and_spread() -> None:
-    """The wait is what the server asked for, plus jitter, so that nobody comes back in a herd."""
+def test_trap_14_retry_after_is_added_to_the_wait() -> None:
+    """The jitter distributes clients that received the same `Retry-After`."""
     assert waits(RetryPolicy(attempts=3), FakeClock(dice=1.0), retry_after=7) == [7.5, 8, None]
 
 
-def test_trap_14_a_retry_after_above_the_cap_ends_it() -> None:
-    """Half an hour is not slept through; exactly the cap is."""
+def test_trap_14_a_long_retry_after_is_final() -> None:
+    """Above `retry_after_max`. The maximum itself is waited for."""
     policy = RetryPolicy(retry_after_max=60)
     assert Retries(policy, FakeClock()).next_delay(1800) is None
     assert Retries(policy, FakeClock(dice=0.0)).next_delay(60) == 60
 
 
-def test_trap_14_progress_starts_the_count_again() -> None:
-    """What advances is not given up."""
+def test_trap_14_progress_resets_the_count() -> None:
+    """The limit applies to consecutive failures without progress."""
     retries = Retries(RetryPolicy(attempts=2), FakeClock())
     for _ in range(20):
         assert retries.next_delay() is not None
-        retries.progressed()
+        retries.reset()
     retries.next_delay()
     assert retries.next_delay() is None
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1e6), st.floats(0, 1e6), st.integers(1, 10_000))
-def test_no_wait_leaves_its_bounds(attempts: int, initial: float, most: float, failures: int) -> None:
-    """However often it failed, the wait is a number between nothing and `wait_max`."""
-    policy = RetryPolicy(attempts=attempts, wait_initial=initial, wait_max=most)
-    assert 0 <= policy.backoff(failures) <= most
+def test_all_waits_are_within_their_bounds(
+    attempts: int, wait_initial: float, wait_max: float, failures: int
+) -> None:
+    """For any number of failures, the longest wait is between 0 and `wait_max`."""
+    policy = RetryPolicy(attempts=attempts, wait_initial=wait_initial, wait_max=wait_max)
+    assert 0 <= policy.backoff(failures) <= wait_max
 
 
 @pytest.mark.parametrize(
-    "bad",
+    "invalid",
     [
         {"attempts": 0},
         {"wait_initial": -1},
@@ -73,14 +75,14 @@ def test_no_wait_leaves_its_bounds(attempts: int, initial: float, most: float, f
         {"wait_max": math.nan},
     ],
 )
-def test_a_policy_that_cannot_work_is_refused(bad: dict[str, float]) -> None:
-    """The error names the number."""
-    with pytest.raises(ConfigurationError, match=next(iter(bad))):
-        RetryPolicy(**bad)  # type: ignore[arg-type]
+def test_an_invalid_policy_is_an_error(invalid: dict[str, float]) -> None:
+    """The message names the field."""
+    with pytest.raises(ConfigurationError, match=next(iter(invalid))):
+        RetryPolicy(**invalid)  # type: ignore[arg-type]
 
 
-async def test_the_system_clock_keeps_time() -> None:
-    """Time passes, sleep returns, dice stay within their range."""
+async def test_the_system_clock() -> None:
+    """Time passes, sleep returns, and random numbers are within their range."""
     clock = SystemClock()
     before = clock.monotonic()
     await clock.sleep(0)

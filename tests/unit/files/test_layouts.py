@@ -1,7 +1,8 @@
-"""Where artifacts go: safe paths, and never one path for two."""
+"""The paths of artifacts are safe, and no two artifacts share a path."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import Artifact, ConfigurationError, Export, ExportResource, ExportStatus
-from packagex_async._files.layouts import layout_of
+from packagex_async._files.layouts import artifact_file_name, file_stem, parse_layout
 
 MOMENT = datetime(2024, 5, 1, 23, 30, tzinfo=UTC)
 SAFE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.,=+@()-~")
@@ -66,16 +67,16 @@ def export_of(export_id: str = "exp_7xKyu1HY", **fields: Any) -> Export:
         ),
     ],
 )
-def test_artifacts_go_where_the_layout_says(layout: str, csv: str, csv_error: str) -> None:
-    """The suffix tells the artifact, unless the template does."""
-    path = layout_of(layout)
+def test_a_layout_determines_the_path(layout: str, csv: str, csv_error: str) -> None:
+    """The suffix identifies the artifact if the template has no `{artifact}`."""
+    path = parse_layout(layout)
     assert str(path(export_of(), Artifact.CSV)) == csv
     assert str(path(export_of(), Artifact.CSV_ERROR)) == csv_error
 
 
-def test_what_is_not_told_still_has_a_place() -> None:
-    """An export without resource, status or date; one of tomorrow's."""
-    path = layout_of("{resource}/{status}/{created}/{id}")
+def test_missing_and_unknown_values_have_a_path() -> None:
+    """An export without resource, status and date, and one with unsafe values."""
+    path = parse_layout("{resource}/{status}/{created}/{id}")
     bare = export_of(resource=None, status=None, created_at=None)
     assert str(path(bare, Artifact.JSON)) == "unknown/unknown/undated/exp_7xKyu1HY.json"
     odd = export_of(resource=ExportResource("con"), status=ExportStatus("../../etc"))
@@ -89,31 +90,31 @@ def test_what_is_not_told_still_has_a_place() -> None:
         datetime.min.replace(tzinfo=timezone(timedelta(hours=1))),
     ],
 )
-def test_a_moment_that_is_none_in_utc_still_has_a_place(moment: datetime) -> None:
-    """It is beyond the years that dates have."""
-    path = layout_of("{created}/{id}")(export_of(created_at=moment), Artifact.JSON)
+def test_a_date_that_does_not_exist_in_utc_has_a_path(moment: datetime) -> None:
+    """It is outside of the supported years."""
+    path = parse_layout("{created}/{id}")(export_of(created_at=moment), Artifact.JSON)
     assert str(path) == "undated/exp_7xKyu1HY.json"
 
 
 @pytest.mark.parametrize(
-    ("layout", "says"),
+    ("layout", "reason"),
     [
-        ("folder", "without {id}, exports would share a path"),
-        ("{resource}/{artifact}", "without {id}"),
-        ("", "without {id}"),
+        ("folder", "it needs {id}"),
+        ("{resource}/{artifact}", "it needs {id}"),
+        ("", "it needs {id}"),
         (None, "not None"),
         (7, "not 7"),
-        ("{id}/{name}", "{name} is none of its fields"),
-        ("{}", "{} is none of its fields"),
-        ("{0}", "{0} is none of its fields"),
-        ("{id.__class__}", "is none of its fields"),
-        ("{id!r}", "is none of its fields"),
-        ("{id[0]}", "is none of its fields"),
-        ("{id:>9}", "takes no format '>9'"),
-        ("{created:%Y/%m}/{id}", "takes no format '%Y/%m'"),
-        ("{created:\0}/{id}", "{created} takes one like %Y-%m-%d"),
-        ("{created:%}/{id}", "{created} takes one like %Y-%m-%d"),
-        ("{id", "cannot be read"),
+        ("{id}/{name}", "{name} is not a field"),
+        ("{}", "{} is not a field"),
+        ("{0}", "{0} is not a field"),
+        ("{id.__class__}", "is not a field"),
+        ("{id!r}", "{id!r} is not a field"),
+        ("{id[0]}", "is not a field"),
+        ("{id:>9}", "cannot have the format '>9'"),
+        ("{created:%Y/%m}/{id}", "cannot have the format '%Y/%m'"),
+        ("{created:\0}/{id}", "use one such as {created:%Y-%m-%d}"),
+        ("{created:%}/{id}", "use one such as {created:%Y-%m-%d}"),
+        ("{id", "not a valid format string"),
         ("{{{id}}}", "not safe in every file name"),
         ("/{id}", "'' cannot be a name"),
         ("/etc/{id}", "'' cannot be a name"),
@@ -131,12 +132,12 @@ def test_a_moment_that_is_none_in_utc_still_has_a_place(moment: datetime) -> Non
         ("é{id}", "not safe in every file name"),
     ],
 )
-def test_a_layout_that_cannot_work_is_refused(layout: Any, says: str) -> None:
-    """At the call, with a word on what would work."""
+def test_an_invalid_layout_is_an_error(layout: Any, reason: str) -> None:
+    """The message reason what is wrong, and gives an example."""
     with pytest.raises(ConfigurationError) as caught:
-        layout_of(layout)
-    assert says in str(caught.value)
-    assert 'layout is "flat", "folders" or a template such as' in str(caught.value)
+        parse_layout(layout)
+    assert reason in str(caught.value)
+    assert 'layout must be "flat", "folders" or a template such as' in str(caught.value)
 
 
 ids = st.from_regex(r"exp_[A-Za-z0-9]{1,4}", fullmatch=True) | st.text(min_size=1, max_size=8)
@@ -156,13 +157,13 @@ exports = st.builds(
 def test_two_artifacts_never_share_a_path(
     layout: str, one: Export, first: Artifact, other: Export, second: Artifact
 ) -> None:
-    """Whatever the exports are called and say of themselves; and every path is a safe one."""
-    path = layout_of(layout)
-    here, there = path(one, first), path(other, second)
-    for place in (here, there):
-        assert_safe(place)
+    """For all ids and values of exports. Every path is safe."""
+    path = parse_layout(layout)
+    first_path, second_path = path(one, first), path(other, second)
+    assert_safe(first_path)
+    assert_safe(second_path)
     if one.id != other.id or (one == other and first != second):
-        assert here != there
+        assert first_path != second_path
 
 
 def assert_safe(path: PurePosixPath) -> None:
@@ -174,3 +175,44 @@ def assert_safe(path: PurePosixPath) -> None:
         assert part[-1] not in " ."
         assert part.partition(".")[0].rstrip().lower() not in {"con", "prn", "aux", "nul", "com1", "lpt1"}
         assert len(part) < 255
+
+
+@pytest.mark.parametrize(
+    ("artifact", "name"),
+    [
+        (Artifact.JSON, "exp_7xKyu1HY.json"),
+        (Artifact.CSV, "exp_7xKyu1HY.csv"),
+        (Artifact.CSV_ERROR, "exp_7xKyu1HY.error.csv"),
+        (Artifact.CSV_SANITIZED, "exp_7xKyu1HY.sanitized.csv"),
+    ],
+)
+def test_a_safe_id_is_not_changed(artifact: Artifact, name: str) -> None:
+    """Each artifact adds its suffix."""
+    assert artifact_file_name("exp_7xKyu1HY", artifact) == name
+
+
+@pytest.mark.parametrize(
+    "export_id",
+    [
+        "../../etc/passwd", "..", ".", "", "CON", "nul", "a\0b", "a/b", "a\\b", "x" * 500, "exp:1", "\ud800",
+        "é", "-rf", "a\n",
+    ],
+)  # fmt: skip
+def test_trap_10_an_id_cannot_leave_the_directory(export_id: str) -> None:
+    """Separators, device names, control characters and long names are replaced, and a hash is added."""
+    stem = file_stem(export_id)
+    assert re.fullmatch(r"[A-Za-z0-9_-]+~[0-9a-f]{16}", stem)
+    assert not stem.startswith("-")
+    assert len(stem) < 100
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_trap_10_two_ids_never_share_a_name(one: str, other: str) -> None:
+    """Different ids have different names."""
+    assert (file_stem(one) == file_stem(other)) == (one == other)
+
+
+@given(st.text(alphabet="ab/.~_-\0", max_size=6), st.text(alphabet="ab/.~_-\0", max_size=6))
+def test_trap_10_ids_with_the_same_safe_characters_have_different_names(one: str, other: str) -> None:
+    """The hash distinguishes them."""
+    assert (file_stem(one) == file_stem(other)) == (one == other)

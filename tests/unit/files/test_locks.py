@@ -1,4 +1,4 @@
-"""A lock excludes everybody else until it is released, or its process ends."""
+"""A lock excludes all other open files until it is released or its process ends."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def opened(path: Path) -> Iterator[int]:
         os.close(file)
 
 
-def test_an_exclusive_lock_is_for_one_open_file(tmp_path: Path) -> None:
-    """Also within a process; closing another descriptor of the file releases nothing."""
+def test_an_exclusive_lock_is_held_by_one_open_file(tmp_path: Path) -> None:
+    """Also within a process. Closing another descriptor of the file does not release it."""
     path = tmp_path / "file"
     with opened(path) as one:
         with opened(path) as other:
@@ -41,8 +41,8 @@ def test_an_exclusive_lock_is_for_one_open_file(tmp_path: Path) -> None:
             assert try_lock(other) is LockResult.ACQUIRED
 
 
-def test_a_shared_lock_is_for_many(tmp_path: Path) -> None:
-    """An exclusive one becomes shared, and none is exclusive meanwhile."""
+def test_a_shared_lock_is_held_by_several_open_files(tmp_path: Path) -> None:
+    """An exclusive lock can become a shared one. No other file can have an exclusive lock then."""
     with opened(tmp_path / "file") as one, opened(tmp_path / "file") as other:
         assert try_lock(one) is LockResult.ACQUIRED
         assert try_lock(one, shared=True) is LockResult.ACQUIRED
@@ -62,10 +62,10 @@ def test_a_shared_lock_is_for_many(tmp_path: Path) -> None:
         (errno.EIO, None),
     ],
 )
-def test_a_refusal_is_told_from_a_file_system_without_locks(
+def test_a_held_lock_differs_from_an_unsupported_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: LockResult | None
 ) -> None:
-    """Any other error is raised; a release never raises."""
+    """`try_lock` raises any other error. `unlock` raises none."""
 
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -82,11 +82,11 @@ def test_a_refusal_is_told_from_a_file_system_without_locks(
 
 @pytest.fixture
 def on_windows(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module as it is without `fcntl`, and locks of bytes in place of those of Windows."""
+    """The module without `fcntl`, with a replacement for the byte locks of Windows."""
     held: dict[int, int] = {}
 
     def locking(file: int, mode: int, count: int) -> None:
-        assert (os.lseek(file, 0, os.SEEK_CUR), count) == (locks._BEYOND_ANY_FILE, 1)
+        assert (os.lseek(file, 0, os.SEEK_CUR), count) == (locks._LOCK_OFFSET, 1)
         inode = os.fstat(file).st_ino
         if mode == 0:
             del held[inode]
@@ -103,8 +103,8 @@ def on_windows(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def test_windows_locks_a_byte_that_nobody_reads(tmp_path: Path, on_windows: ModuleType) -> None:
-    """The position in the file stays as it was."""
+def test_windows_locks_a_byte_after_the_end(tmp_path: Path, on_windows: ModuleType) -> None:
+    """The position in the file does not change."""
     with opened(tmp_path / "file") as one, opened(tmp_path / "file") as other:
         os.write(one, b"12345")
         assert on_windows.try_lock(one).name == "ACQUIRED"

@@ -1,4 +1,4 @@
-"""Nothing is opened or created through a link, and nothing that is not a regular file is opened."""
+"""Links are not followed, and only regular files are opened."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ READ, APPEND = os.O_RDONLY, os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 @pytest.fixture(params=[True, False], ids=["posix", "windows"])
 def _system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system that can refuse links when it opens a file, and one that cannot."""
+    """A system that can reject links when it opens a file, and one that cannot."""
     if not request.param:
         monkeypatch.setattr(paths, "_NO_FOLLOW", 0)
 
@@ -38,7 +38,7 @@ def opened(path: Path, flags: int) -> None:
 @pytest.mark.usefixtures("_system")
 @pytest.mark.parametrize("flags", [READ, APPEND, os.O_WRONLY | os.O_CREAT | os.O_TRUNC])
 def test_a_link_is_not_opened(tmp_path: Path, flags: int) -> None:
-    """Wherever it leads; what is there is not truncated, and nothing is created."""
+    """Its target is neither truncated nor created."""
     (tmp_path / "file").write_text("theirs")
     for name in ("file", "absent", "link0"):
         link = tmp_path / f"link{len(names(tmp_path))}"
@@ -53,13 +53,13 @@ def test_a_link_is_not_opened(tmp_path: Path, flags: int) -> None:
 @pytest.mark.usefixtures("_system")
 @pytest.mark.parametrize("flags", [READ, APPEND, os.O_WRONLY])
 def test_only_a_regular_file_is_opened(tmp_path: Path, flags: int) -> None:
-    """A pipe, a folder, a socket or a device is named at once."""
-    (tmp_path / "folder").mkdir()
+    """For a pipe, a directory, a socket or a device, the error names the type without waiting."""
+    (tmp_path / "directory").mkdir()
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
         for path, number in (
-            (tmp_path / "folder", errno.EISDIR),
+            (tmp_path / "directory", errno.EISDIR),
             (tmp_path / "pipe", errno.EEXIST),
             (tmp_path / "socket", errno.EEXIST),
             (Path("/dev/null"), errno.EEXIST),
@@ -70,16 +70,16 @@ def test_only_a_regular_file_is_opened(tmp_path: Path, flags: int) -> None:
     assert not [name for name in os.listdir("/proc/self/fd") if _leads_to(name, tmp_path)]
 
 
-def _leads_to(descriptor: str, folder: Path) -> bool:
+def _leads_to(descriptor: str, directory: Path) -> bool:
     link = f"/proc/self/fd/{descriptor}"
-    return os.path.lexists(link) and os.readlink(link).startswith(f"{folder}/")
+    return os.path.lexists(link) and os.readlink(link).startswith(f"{directory}/")
 
 
 @pytest.mark.usefixtures("_system")
-def test_what_is_absent_or_refused_is_the_operating_systems_error(
+def test_other_errors_are_those_of_the_operating_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says it best."""
+    """A missing file, or missing permissions."""
     with pytest.raises(FileNotFoundError):
         opened(tmp_path / "absent", READ)
     (tmp_path / "file").touch()
@@ -92,10 +92,10 @@ def test_what_is_absent_or_refused_is_the_operating_systems_error(
         opened(tmp_path / "file", READ)
 
 
-def test_what_vanishes_while_it_is_refused_is_refused(
+def test_a_file_that_disappears_after_an_error_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is nothing to say beyond that."""
+    """The error of the first call is raised."""
 
     def refuse(*_: object) -> int:
         raise PermissionError(errno.EACCES, "denied")
@@ -106,7 +106,7 @@ def test_what_vanishes_while_it_is_refused_is_refused(
 
 
 def test_a_small_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
-    """A larger one is refused, however large it is."""
+    """A larger file is an error, whatever its size."""
     path = tmp_path / "file"
     path.write_bytes(b"12345")
     assert read_small(path, 5) == b"12345"
@@ -117,8 +117,8 @@ def test_a_small_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
         read_small(path, 5)
 
 
-def test_directories_are_made_and_accepted(tmp_path: Path) -> None:
-    """The root may be a link of the caller's; what is not there yet is in nobody's way."""
+def test_missing_directories_are_created(tmp_path: Path) -> None:
+    """The root itself may be a link. A missing directory is not an error."""
     (tmp_path / "real").mkdir()
     root = tmp_path / "root"
     root.symlink_to(tmp_path / "real")
@@ -139,10 +139,10 @@ Act = Callable[[Path, Path], None]
 @pytest.mark.parametrize("depth", ["a", "a/b", "a/b/c"])
 @pytest.mark.parametrize("where", ["outside", "root/inside", "root/absent"])
 def test_a_link_below_the_root_is_not_followed(tmp_path: Path, act: Act, depth: str, where: str) -> None:
-    """At any depth, wherever it leads; nothing is created there."""
+    """At any depth. Nothing is created in its target."""
     root = tmp_path / "root"
-    for folder in (tmp_path / "outside", root / "inside"):
-        folder.mkdir(parents=True)
+    for directory in (tmp_path / "outside", root / "inside"):
+        directory.mkdir(parents=True)
     link = root / depth
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(tmp_path / where)
@@ -154,8 +154,8 @@ def test_a_link_below_the_root_is_not_followed(tmp_path: Path, act: Act, depth: 
 
 
 @pytest.mark.parametrize("act", [require_directories, make_directories])
-def test_a_file_in_the_way_is_named(tmp_path: Path, act: Act) -> None:
-    """It is not removed."""
+def test_a_file_in_place_of_a_directory_is_an_error(tmp_path: Path, act: Act) -> None:
+    """The file is not removed."""
     (tmp_path / "a").write_text("theirs")
     for below in (tmp_path / "a", tmp_path / "a" / "b"):
         with pytest.raises(UnsafePathError, match=f"{tmp_path / 'a'} is not a directory") as caught:
@@ -164,8 +164,8 @@ def test_a_file_in_the_way_is_named(tmp_path: Path, act: Act) -> None:
     assert (tmp_path / "a").read_text() == "theirs"
 
 
-def test_a_file_or_a_link_to_nothing_is_no_root(tmp_path: Path) -> None:
-    """The error names it."""
+def test_a_file_or_a_broken_link_cannot_be_the_root(tmp_path: Path) -> None:
+    """The error names the path."""
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "absent")
     for name in ("file", "link"):
@@ -175,7 +175,7 @@ def test_a_file_or_a_link_to_nothing_is_no_root(tmp_path: Path) -> None:
 
 
 def test_only_a_regular_file_is_recent(tmp_path: Path) -> None:
-    """Of a time in the far future nothing is known."""
+    """A file from the future is not recent, either."""
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "file")
     assert is_recent(tmp_path / "file", 60)

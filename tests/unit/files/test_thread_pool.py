@@ -1,4 +1,4 @@
-"""A process that may start no further threads works with those that it has."""
+"""A process that cannot start more threads uses those that it has."""
 
 from __future__ import annotations
 
@@ -12,48 +12,50 @@ from packagex_async._files.executor import FileExecutor
 from packagex_async._files.thread_pool import ThreadPool
 
 
-def none_left(_: threading.Thread) -> None:
+def refuse(_: threading.Thread) -> None:
     raise RuntimeError("can't start new thread")
 
 
-def test_the_threads_there_are_do_all_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing fails while one is at work."""
+def test_the_existing_threads_run_all_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread is enough."""
     with ThreadPool(4) as pool:
         gate = threading.Event()
         first = pool.submit(gate.wait)
-        monkeypatch.setattr(threading.Thread, "start", none_left)
+        monkeypatch.setattr(threading.Thread, "start", refuse)
         others = [pool.submit(int, number) for number in range(9)]
         gate.set()
         assert first.result(30)
         assert [other.result(30) for other in others] == list(range(9))
 
 
-def test_without_any_thread_a_call_is_refused_and_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even later, when there is one."""
-    made: list[str] = []
+def test_without_a_thread_a_call_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not run later, when a thread can be started again."""
+    called: list[str] = []
     with ThreadPool(4) as pool:
         with monkeypatch.context() as limited:
-            limited.setattr(threading.Thread, "start", none_left)
+            limited.setattr(threading.Thread, "start", refuse)
             with pytest.raises(OSError, match="no thread can be started: can't start new thread"):
-                pool.submit(made.append, "refused")
-        pool.submit(made.append, "accepted").result(30)
-    assert made == ["accepted"]
+                pool.submit(called.append, "refused")
+        pool.submit(called.append, "accepted").result(30)
+    assert called == ["accepted"]
 
 
-async def test_every_kind_of_disk_work_is_refused_alike(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As an error of the disk; when threads can be had again, the work goes on."""
-    disk = FileExecutor()
-    lane = disk.lane(tmp_path)
+async def test_without_a_thread_file_operations_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a `DiskError`. They work again as soon as a thread can be started."""
+    executor = FileExecutor()
+    writer = executor.ordered_writer(tmp_path)
     done: list[int] = []
     with monkeypatch.context() as limited:
-        limited.setattr(threading.Thread, "start", none_left)
-        for work in (disk.run(tmp_path, int), disk.run_short(tmp_path, int), lane.put(done.append, 0)):
+        limited.setattr(threading.Thread, "start", refuse)
+        for work in (
+            executor.run(tmp_path, int),
+            executor.run_short(tmp_path, int),
+            writer.submit(done.append, 0),
+        ):
             with pytest.raises(DiskError, match="no thread can be started"):
                 await work
-    assert await disk.run(tmp_path, int) == await disk.run_short(tmp_path, int) == 0
-    await lane.put(done.append, 1)
-    await lane.settle()
+    assert await executor.run(tmp_path, int) == await executor.run_short(tmp_path, int) == 0
+    await writer.submit(done.append, 1)
+    await writer.drain()
     assert done == [1]
-    disk.close()
+    executor.close()

@@ -1,4 +1,4 @@
-"""A small file is made in one step, with a name of its own only where it cannot do without."""
+"""A small file is written in one step, and has no name until it is complete if the system supports that."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ import pytest
 
 from packagex_async._files.operations import FileDigest
 from packagex_async._partials import atomic_write
-from packagex_async._partials.atomic_write import publish
+from packagex_async._partials.atomic_write import write_atomically
 from tests.support import names
 
-BLOCKS = [b"id,name\n", bytes(100_000), b"1,Anna\n"]
-WHOLE = b"".join(BLOCKS)
+CHUNKS = [b"id,name\n", bytes(100_000), b"1,Anna\n"]
+CONTENT = b"".join(CHUNKS)
 
 
-def put(blocks: list[bytes], target: Path, *, overwrite: bool, durable: bool) -> None:
-    """Publish what nobody objects to."""
-    publish(blocks, target, (), lambda _: None, root=target.parent, overwrite=overwrite, durable=durable)
+def write(chunks: list[bytes], target: Path, *, overwrite: bool, durable: bool) -> None:
+    """Write a file with a check that accepts all content."""
+    write_atomically(
+        chunks, target, (), lambda _: None, root=target.parent, overwrite=overwrite, durable=durable
+    )
 
 
 System = Callable[[pytest.MonkeyPatch], None]
 
 
-def able(_: pytest.MonkeyPatch) -> None:
-    """The system of this machine."""
+def modern(_: pytest.MonkeyPatch) -> None:
+    """The system that runs the tests."""
 
 
 def old(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that knows of no files without a name."""
-    monkeypatch.setattr(atomic_write, "_NAMELESS", 0)
+    """A system that does not support files without a name."""
+    monkeypatch.setattr(atomic_write, "_O_TMPFILE", 0)
 
 
-def refusing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file system that has none of them."""
+def unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that does not support files without a name."""
     real = os.open
 
     def refuse(path: Any, flags: int, *rest: Any, **options: Any) -> int:
@@ -51,7 +53,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sandboxed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sandbox without `/proc`: such a file gets no name."""
+    """A sandbox without `/proc`, in which a file without a name cannot be linked."""
 
     def refuse(*_: Any, **__: Any) -> None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -59,109 +61,109 @@ def sandboxed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", refuse)
 
 
-@pytest.fixture(params=[able, old, refusing, sandboxed], ids=lambda system: system.__name__)
+@pytest.fixture(params=[modern, old, unsupported, sandboxed], ids=lambda system: system.__name__)
 def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> System:
-    """What the file is made on."""
+    """A system that the file is written on."""
     system: System = request.param
     system(monkeypatch)
     return system
 
 
 @pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
-    """What stands in the folder whenever a block was written."""
-    seen: list[list[str]] = []
+def listings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """The content of the directory after each write."""
+    listings: list[list[str]] = []
     real = os.write
 
     def write(file: int, data: Any) -> int:
         written = real(file, data)
-        seen.append(names(tmp_path))
+        listings.append(names(tmp_path))
         return written
 
     monkeypatch.setattr(os, "write", write)
-    return seen
+    return listings
 
 
 @pytest.mark.usefixtures("system")
 @pytest.mark.parametrize("durable", [False, True])
-def test_it_is_there_as_a_whole(tmp_path: Path, durable: bool) -> None:
-    """In a folder that was not, with the permissions of any other file, and nothing beside it."""
+def test_the_file_is_complete(tmp_path: Path, durable: bool) -> None:
+    """Its directory is created, it has default permissions, and no other file is left."""
     target = tmp_path / "new" / "deep" / "a.csv"
-    put(BLOCKS, target, overwrite=False, durable=durable)
+    write(CHUNKS, target, overwrite=False, durable=durable)
     (tmp_path / "other").touch()
-    assert target.read_bytes() == WHOLE
+    assert target.read_bytes() == CONTENT
     assert target.stat().st_mode == (tmp_path / "other").stat().st_mode
     assert target.stat().st_nlink == 1
     assert names(target.parent) == ["a.csv"]
 
 
 @pytest.mark.usefixtures("system")
-def test_it_never_has_its_name_before_it_is_whole(tmp_path: Path, watched: list[list[str]]) -> None:
-    """Nor is anything of it left when the disk is full in its midst."""
-    put(BLOCKS, tmp_path / "a.csv", overwrite=False, durable=False)
-    assert len(watched) >= len(BLOCKS)
-    assert not any("a.csv" in seen for seen in watched)
+def test_the_file_has_no_target_name_until_it_is_complete(tmp_path: Path, listings: list[list[str]]) -> None:
+    """On no system is an incomplete file visible at the target."""
+    write(CHUNKS, tmp_path / "a.csv", overwrite=False, durable=False)
+    assert len(listings) >= len(CHUNKS)
+    assert not any("a.csv" in listing for listing in listings)
 
 
-def test_who_dies_over_it_leaves_nothing(tmp_path: Path, watched: list[list[str]]) -> None:
-    """Where the system can, there is nothing in the folder until all of it is."""
-    put(BLOCKS, tmp_path / "a.csv", overwrite=False, durable=False)
-    assert set(map(tuple, watched)) == {()}
+def test_a_file_without_a_name_is_not_listed(tmp_path: Path, listings: list[list[str]]) -> None:
+    """A killed process leaves nothing behind."""
+    write(CHUNKS, tmp_path / "a.csv", overwrite=False, durable=False)
+    assert set(map(tuple, listings)) == {()}
 
 
 @pytest.mark.usefixtures("system")
 @pytest.mark.parametrize("at", ["write", "fsync"])
-def test_a_disk_that_refuses_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
-    """Nothing is left in the folder."""
+def test_after_an_error_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    """The error of the operating system is raised."""
 
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, at, full)
     with pytest.raises(OSError, match="No space left"):
-        put(BLOCKS, tmp_path / "a.csv", overwrite=False, durable=True)
+        write(CHUNKS, tmp_path / "a.csv", overwrite=False, durable=True)
     assert names(tmp_path) == []
 
 
 @pytest.mark.usefixtures("system")
-@pytest.mark.parametrize("there", [b"short", bytes(len(WHOLE)), bytes(2 * len(WHOLE))])
-def test_a_file_that_is_there_is_kept(tmp_path: Path, there: bytes) -> None:
-    """Whatever its length, unless it is to be overwritten."""
+@pytest.mark.parametrize("existing", [b"short", bytes(len(CONTENT)), bytes(2 * len(CONTENT))])
+def test_an_existing_file_is_kept(tmp_path: Path, existing: bytes) -> None:
+    """Unless `overwrite` is set."""
     target = tmp_path / "a.csv"
-    target.write_bytes(there)
-    with pytest.raises(FileExistsError, match=f"another file of {len(there)} bytes has appeared there"):
-        put(BLOCKS, target, overwrite=False, durable=False)
-    assert target.read_bytes() == there
-    put(BLOCKS, target, overwrite=True, durable=False)
-    assert target.read_bytes() == WHOLE
+    target.write_bytes(existing)
+    with pytest.raises(FileExistsError, match=f"another file of {len(existing)} bytes has appeared there"):
+        write(CHUNKS, target, overwrite=False, durable=False)
+    assert target.read_bytes() == existing
+    write(CHUNKS, target, overwrite=True, durable=False)
+    assert target.read_bytes() == CONTENT
     assert names(tmp_path) == ["a.csv"]
 
 
 @pytest.mark.usefixtures("system")
-def test_the_same_file_may_be_there(tmp_path: Path) -> None:
-    """As when two bring it at the same time."""
+def test_an_existing_file_may_have_the_same_content(tmp_path: Path) -> None:
+    """Two downloads may write it at the same time."""
     target = tmp_path / "a.csv"
     for _ in range(2):
-        put(BLOCKS, target, overwrite=False, durable=False)
-    assert target.read_bytes() == WHOLE
+        write(CHUNKS, target, overwrite=False, durable=False)
+    assert target.read_bytes() == CONTENT
     assert names(tmp_path) == ["a.csv"]
 
 
 @pytest.mark.usefixtures("system")
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
-    """What it points at stays as it is."""
+    """Its target is not changed."""
     (tmp_path / "elsewhere").write_bytes(b"kept")
     (tmp_path / "a.csv").symlink_to(tmp_path / "elsewhere")
-    put(BLOCKS, tmp_path / "a.csv", overwrite=True, durable=False)
+    write(CHUNKS, tmp_path / "a.csv", overwrite=True, durable=False)
     assert not (tmp_path / "a.csv").is_symlink()
-    assert (tmp_path / "a.csv").read_bytes() == WHOLE
+    assert (tmp_path / "a.csv").read_bytes() == CONTENT
     assert (tmp_path / "elsewhere").read_bytes() == b"kept"
 
 
-def test_a_file_that_appears_in_the_last_moment_is_kept(
+def test_a_file_that_appears_at_the_last_moment_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To give a file its name never takes that of another."""
+    """`os.link` does not replace a file."""
     target = tmp_path / "a.csv"
     real = os.link
 
@@ -171,24 +173,24 @@ def test_a_file_that_appears_in_the_last_moment_is_kept(
 
     monkeypatch.setattr(os, "link", link)
     with pytest.raises(FileExistsError, match="another file of 7 bytes"):
-        put(BLOCKS, target, overwrite=False, durable=False)
+        write(CHUNKS, target, overwrite=False, durable=False)
     assert target.read_bytes() == b"another"
     assert names(tmp_path) == ["a.csv"]
 
 
-def test_what_is_condemned_is_never_begun(tmp_path: Path) -> None:
-    """What the check raises is raised; it was told the length and the digests."""
+def test_content_that_is_rejected_is_not_written(tmp_path: Path) -> None:
+    """The check receives the length and the digests, and its error is raised."""
 
-    def condemn(measured: FileDigest) -> None:
-        assert (measured.size, measured.digests) == (len(WHOLE), {"md5": hashlib.md5(WHOLE).digest()})
+    def reject(digest: FileDigest) -> None:
+        assert (digest.size, digest.digests) == (len(CONTENT), {"md5": hashlib.md5(CONTENT).digest()})
         raise ValueError("wrong bytes")
 
     with pytest.raises(ValueError, match="wrong bytes"):
-        publish(
-            BLOCKS,
+        write_atomically(
+            CHUNKS,
             tmp_path / "new" / "a.csv",
             ["md5"],
-            condemn,
+            reject,
             root=tmp_path,
             overwrite=True,
             durable=False,
@@ -198,22 +200,25 @@ def test_what_is_condemned_is_never_begun(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sizes", [[], [0], [1], [2047], [2048, 1], [65_536], [65_536, 1], [300_000, 5]])
 @pytest.mark.parametrize("kind", [bytes, lambda data: memoryview(bytearray(data))], ids=["bytes", "view"])
-def test_its_digests_are_those_of_the_whole(
+def test_the_digests_are_those_of_the_content(
     tmp_path: Path, sizes: list[int], kind: Callable[[bytes], Any]
 ) -> None:
-    """However large it is, and in however many blocks it came."""
-    blocks = [random.Random(size).randbytes(size) for size in sizes]
+    """For all sizes and numbers of chunks."""
+    chunks = [random.Random(size).randbytes(size) for size in sizes]
     target = tmp_path / "a.csv"
-    measured, size = publish(
-        [kind(block) for block in blocks],
+    digest, size = write_atomically(
+        [kind(block) for block in chunks],
         target,
         ["md5", "sha256"],
-        lambda measured: measured.size,
+        lambda digest: digest.size,
         root=tmp_path,
         overwrite=False,
         durable=False,
     )
-    whole = b"".join(blocks)
-    assert target.read_bytes() == whole
-    assert size == len(whole)
-    assert measured.digests == {"md5": hashlib.md5(whole).digest(), "sha256": hashlib.sha256(whole).digest()}
+    content = b"".join(chunks)
+    assert target.read_bytes() == content
+    assert size == len(content)
+    assert digest.digests == {
+        "md5": hashlib.md5(content).digest(),
+        "sha256": hashlib.sha256(content).digest(),
+    }

@@ -1,4 +1,4 @@
-"""What a part leaves to a later run may have gaps, and a run that dies at any moment leaves the truth."""
+"""Files appear complete or not at all, and a partial file is always consistent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import threading
+import traceback
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -17,81 +18,84 @@ from typing import Any
 import pytest
 
 from packagex_async._files.disk_errors import DiskError
-from packagex_async._files.executor import FileExecutor
-from packagex_async._files.operations import FileDigest, put_in_place, write_all
-from packagex_async._partials import partial_file, partial_index, partial_writer
+from packagex_async._files.executor import _SHORT_THREADS, FileExecutor
+from packagex_async._files.operations import CHUNK_SIZE, FileDigest, replace_file, write_all
+from packagex_async._partials import partial_file, partial_writer
+from packagex_async._partials.locked_partial import create_partial
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._partials.partial_metadata import PartialMetadata
 from packagex_async._partials.partial_writer import PartialFileWriter
 from packagex_async._utils.byte_ranges import ByteRange
 from tests.support import names
+from tests.unit.files.helpers import Gate
 
 LENGTH = 100_000
-WHOLE = random.Random("kept").randbytes(LENGTH)
-MEMO: PartialMetadata = {"length": LENGTH, "algorithm": None, "hashes": []}
+CONTENT = random.Random("kept").randbytes(LENGTH)
+METADATA: PartialMetadata = {"length": LENGTH, "algorithm": None, "hashes": []}
+MIN_DIRECT_WRITE = partial_writer._MIN_DIRECT_WRITE
 
 
 @pytest.fixture
-async def disk() -> AsyncIterator[FileExecutor]:
-    disk = FileExecutor(threads=2)
-    yield disk
-    disk.close()
+async def executor() -> AsyncIterator[FileExecutor]:
+    executor = FileExecutor(threads=2)
+    yield executor
+    executor.close()
 
 
 @pytest.fixture(autouse=True)
-def _write_each_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None is so small that it waits for others."""
-    monkeypatch.setattr(partial_writer, "_WORTH_A_WRITE", 1)
+def _write_each_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write each chunk at once, whatever its size."""
+    monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", 1)
 
 
-async def begun(part: PartialFileWriter, *spans: ByteRange, memo: PartialMetadata = MEMO) -> None:
-    """Start a file that a later run may go on with, and write `spans` of it."""
-    await part.start(algorithms=["md5"], length=LENGTH, memo=memo)
-    for start, end in spans:
-        await part.write(WHOLE[start:end], start)
+async def write_ranges(writer: PartialFileWriter, *ranges: ByteRange) -> None:
+    """Start a resumable file, and write `ranges` of it."""
+    await writer.start(algorithms=["md5"], length=LENGTH, metadata=METADATA)
+    for start, end in ranges:
+        await writer.write(CONTENT[start:end], start)
 
 
-async def left(disk: FileExecutor, folder: Path, *spans: ByteRange) -> None:
-    """A run that ends by itself, with `spans` written."""
-    async with PartialFileWriter(disk, folder / "a.csv") as part:
-        await begun(part, *spans)
+async def interrupted_run(executor: FileExecutor, directory: Path, *ranges: ByteRange) -> None:
+    """A run that writes `ranges` and ends without publishing the file."""
+    async with PartialFileWriter(executor, directory / "a.csv") as writer:
+        await write_ranges(writer, *ranges)
 
 
-async def gone_on(disk: FileExecutor, folder: Path) -> list[ByteRange]:
-    """The next run: it brings what it finds missing, and the file is the whole; what was missing."""
-    target = folder / "a.csv"
-    async with PartialFileWriter(disk, target) as part:
-        memo = await part.take_up(PartialIndex(), ["md5"])
-        if memo is None:
-            await begun(part)
-        gaps = part.gaps()
+async def next_run(executor: FileExecutor, directory: Path) -> list[ByteRange]:
+    """A run that writes all missing ranges, and publishes the file; returns the ranges."""
+    target = directory / "a.csv"
+    async with PartialFileWriter(executor, target) as writer:
+        metadata = await writer.resume(PartialIndex(), ["md5"])
+        if metadata is None:
+            await write_ranges(writer)
+        gaps = writer.gaps()
         for start, end in reversed(gaps):
-            await part.write(WHOLE[start:end], start)
-        measured, _ = await part.publish(_check, overwrite=False)
-    assert measured.digests == {"md5": hashlib.md5(WHOLE).digest()}
-    assert target.read_bytes() == WHOLE
-    assert names(folder) == ["a.csv"]
+            await writer.write(CONTENT[start:end], start)
+        digest, _ = await writer.publish(_check, overwrite=False)
+    assert digest.digests == {"md5": hashlib.md5(CONTENT).digest()}
+    assert target.read_bytes() == CONTENT
+    assert names(directory) == ["a.csv"]
     target.unlink()
     return gaps
 
 
-def _check(measured: FileDigest) -> None:
-    assert measured.size == LENGTH
+def _check(digest: FileDigest) -> None:
+    assert digest.size == LENGTH
 
 
-def memo_of(folder: Path) -> dict[str, Any]:
-    (path,) = folder.glob(".*.part.json")
+def read_metadata(directory: Path) -> dict[str, Any]:
+    (path,) = directory.glob(".*.part.json")
     found: dict[str, Any] = json.loads(path.read_text())
     return found
 
 
-def change_memo(folder: Path, **changes: object) -> None:
-    (path,) = folder.glob(".*.part.json")
-    path.write_text(json.dumps(memo_of(folder) | changes))
+def change_metadata(directory: Path, **changes: object) -> None:
+    (path,) = directory.glob(".*.part.json")
+    path.write_text(json.dumps(read_metadata(directory) | changes))
 
 
 @pytest.mark.parametrize(
-    ("spans", "missing"),
+    ("ranges", "missing"),
     [
         ([(0, 100)], [(100, LENGTH)]),
         ([(50, 100)], [(0, 50), (100, LENGTH)]),
@@ -100,70 +104,70 @@ def change_memo(folder: Path, **changes: object) -> None:
         ([(0, 60), (90_000, LENGTH)], [(60, 90_000)]),
     ],
 )
-async def test_the_next_run_lacks_only_what_is_missing(
-    disk: FileExecutor, tmp_path: Path, spans: list[ByteRange], missing: list[ByteRange]
+async def test_the_next_run_writes_only_what_is_missing(
+    executor: FileExecutor, tmp_path: Path, ranges: list[ByteRange], missing: list[ByteRange]
 ) -> None:
-    """With or without gaps; the digest is that of the whole, though half of it was read from disk."""
-    await left(disk, tmp_path, *spans)
-    assert await gone_on(disk, tmp_path) == missing
+    """With and without gaps. The digest is that of the complete file."""
+    await interrupted_run(executor, tmp_path, *ranges)
+    assert await next_run(executor, tmp_path) == missing
 
 
-async def test_a_run_after_a_run_after_a_run(disk: FileExecutor, tmp_path: Path) -> None:
-    """Each fills a part of what the one before has left, from either end."""
-    await left(disk, tmp_path, (40_000, 50_000))
+async def test_a_file_is_resumed_by_several_runs(executor: FileExecutor, tmp_path: Path) -> None:
+    """Each run fills some gaps, in any order."""
+    await interrupted_run(executor, tmp_path, (40_000, 50_000))
     for start, end in ((90_000, LENGTH), (0, 10_000), (20_000, 30_000)):
-        async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
-            assert await part.take_up(PartialIndex(), []) is not None
-            await part.write(WHOLE[start:end], start)
-    assert await gone_on(disk, tmp_path) == [(10_000, 20_000), (30_000, 40_000), (50_000, 90_000)]
+        async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+            assert await writer.resume(PartialIndex(), []) is not None
+            await writer.write(CONTENT[start:end], start)
+    assert await next_run(executor, tmp_path) == [(10_000, 20_000), (30_000, 40_000), (50_000, 90_000)]
 
 
-async def test_gaps_are_told_before_there_are_any(
-    disk: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_gaps_are_recorded_before_they_are_created(
+    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The memo stands before the first byte that is out of order, and is held current from then on."""
-    told: list[object] = []
+    """Metadata with gaps is written before the first chunk out of order, and updated at each later write."""
+    recorded: list[object] = []
 
-    def look(file: int, block: Any) -> None:
-        told.append(memo_of(tmp_path).get("gaps"))
-        write_all(file, block)
+    def write(file: int, chunk: Any) -> None:
+        recorded.append(read_metadata(tmp_path).get("gaps"))
+        write_all(file, chunk)
 
-    monkeypatch.setattr(partial_file, "write_all", look)
-    await left(disk, tmp_path, (0, 10), (10, 20), (50, 60), (20, 30), (70, 80))
-    assert told == [None, None, [[20, LENGTH]], [[20, 50], [60, LENGTH]], [[30, 50], [60, LENGTH]]]
-    assert memo_of(tmp_path)["gaps"] == [[30, 50], [60, 70], [80, LENGTH]]
+    monkeypatch.setattr(partial_file, "write_all", write)
+    await interrupted_run(executor, tmp_path, (0, 10), (10, 20), (50, 60), (20, 30), (70, 80))
+    assert recorded == [None, None, [[20, LENGTH]], [[20, 50], [60, LENGTH]], [[30, 50], [60, LENGTH]]]
+    assert read_metadata(tmp_path)["gaps"] == [[30, 50], [60, 70], [80, LENGTH]]
 
 
 @pytest.mark.parametrize("order", range(4))
-async def test_killed_between_any_two_steps(
-    disk: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: int
+async def test_a_run_may_be_killed_between_any_two_steps(
+    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: int
 ) -> None:
-    """Whatever state of the folder a dead process leaves, the next run makes the whole of it."""
+    """From every state of the directory, the next run creates the complete file."""
     states: list[Path] = []
     running = tmp_path / "running"
 
-    def snap(function: Callable[..., Any]) -> Callable[..., Any]:
-        def stepped(*args: Any, **kwargs: Any) -> Any:
+    def snapshot(function: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **kwargs: Any) -> Any:
             for act in (lambda: None, lambda: function(*args, **kwargs)):
                 result = act()
                 states.append(shutil.copytree(running, tmp_path / f"state{len(states)}", symlinks=True))
             return result
 
-        return stepped
+        return step
 
     starts = random.Random(order).sample(range(0, LENGTH, 20_000), 5)
-    with monkeypatch.context() as watched:
-        watched.setattr(partial_file, "write_all", snap(write_all))
-        watched.setattr(partial_index, "put_in_place", snap(put_in_place))
-        watched.setattr(Path, "replace", snap(Path.replace))
-        watched.setattr(partial_index, "create", snap(partial_index.create))
-        async with PartialFileWriter(disk, running / "a.csv") as part:
-            await begun(part, *[(start, start + 20_000) for start in starts])
-            await part.publish(_check, overwrite=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(partial_file, "write_all", snapshot(write_all))
+        patch.setattr(partial_file, "replace_file", snapshot(replace_file))
+        patch.setattr(partial_file, "create_partial", snapshot(create_partial))
+        patch.setattr(Path, "replace", snapshot(Path.replace))
+        async with PartialFileWriter(executor, running / "a.csv") as writer:
+            await write_ranges(writer, *[(start, start + 20_000) for start in starts])
+            await writer.publish(_check, overwrite=False)
     assert len(states) > 12
-    for folder in states:
-        (folder / "a.csv").unlink(missing_ok=True)
-        await gone_on(disk, folder)
+    for directory in states:
+        (directory / "a.csv").unlink(missing_ok=True)
+        await next_run(executor, directory)
 
 
 @pytest.mark.parametrize(
@@ -174,97 +178,297 @@ async def test_killed_between_any_two_steps(
         [[0, LENGTH + 1]], [[LENGTH + 5, LENGTH + 9]], [[10**30, 10**31]], [[10, 30], [20, 40]], [[[], []]],
     ],
 )  # fmt: skip
-async def test_trap_03_gaps_of_no_sense_are_never_trusted(
-    disk: FileExecutor, tmp_path: Path, gaps: object
+async def test_trap_03_invalid_gaps_are_not_trusted(
+    executor: FileExecutor, tmp_path: Path, gaps: object
 ) -> None:
-    """All is fetched anew, and nothing of the old partial is left."""
-    await left(disk, tmp_path, (0, 60_000))
-    change_memo(tmp_path, gaps=gaps)
-    assert await gone_on(disk, tmp_path) == [(0, LENGTH)]
+    """The partial file is removed, and everything is downloaded again."""
+    await interrupted_run(executor, tmp_path, (0, 60_000))
+    change_metadata(tmp_path, gaps=gaps)
+    assert await next_run(executor, tmp_path) == [(0, LENGTH)]
 
 
 @pytest.mark.parametrize("length", [None, "100000", 99.5, float("inf"), -1, 50_000, [LENGTH]])
-async def test_trap_03_a_length_of_no_sense_is_never_trusted(
-    disk: FileExecutor, tmp_path: Path, length: object
+async def test_trap_03_an_invalid_length_is_not_trusted(
+    executor: FileExecutor, tmp_path: Path, length: object
 ) -> None:
-    """Nor one that is less than what is there."""
-    await left(disk, tmp_path, (0, 60_000))
-    change_memo(tmp_path, length=length)
-    assert await gone_on(disk, tmp_path) == [(0, LENGTH)]
+    """A length below the size of the partial file is invalid, too."""
+    await interrupted_run(executor, tmp_path, (0, 60_000))
+    change_metadata(tmp_path, length=length)
+    assert await next_run(executor, tmp_path) == [(0, LENGTH)]
 
 
-async def test_trap_03_a_file_shorter_than_its_memo_tells_is_never_trusted(
-    disk: FileExecutor, tmp_path: Path
+@pytest.mark.parametrize("size", [59_999, LENGTH + 1])
+async def test_trap_03_a_file_that_contradicts_its_metadata_is_not_trusted(
+    executor: FileExecutor, tmp_path: Path, size: int
 ) -> None:
-    """What is not there was not written."""
-    await left(disk, tmp_path, (50_000, 60_000))
-    (part,) = tmp_path.glob(".*.part")
-    os.truncate(part, 59_999)
-    assert await gone_on(disk, tmp_path) == [(0, LENGTH)]
+    """It is shorter than the written ranges, or longer than the complete file."""
+    await interrupted_run(executor, tmp_path, (50_000, 60_000))
+    (path,) = tmp_path.glob(".*.part")
+    os.truncate(path, size)
+    assert await next_run(executor, tmp_path) == [(0, LENGTH)]
 
 
-async def test_trap_03_a_file_longer_than_the_whole_is_never_trusted(
-    disk: FileExecutor, tmp_path: Path
+async def test_a_range_whose_write_failed_is_a_gap(
+    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would be published with bytes behind its end."""
-    await left(disk, tmp_path, (50_000, 60_000))
-    (part,) = tmp_path.glob(".*.part")
-    os.truncate(part, LENGTH + 1)
-    assert await gone_on(disk, tmp_path) == [(0, LENGTH)]
+    """Even if some of its bytes were written. No other chunk is written after the failure."""
+    await interrupted_run(executor, tmp_path, (0, 10), (50, 60))
 
-
-async def test_what_a_disk_refuses_is_a_gap_to_the_next_run(
-    disk: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of a write that failed nothing is believed, however much came of it; and none is done after it."""
-    await left(disk, tmp_path, (0, 10), (50, 60))
-
-    def refuse(file: int, block: Any) -> None:
-        write_all(file, bytes(len(block)))
+    def fail(file: int, chunk: Any) -> None:
+        write_all(file, bytes(len(chunk)))
         raise OSError("full")
 
-    async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
-        assert await part.take_up(PartialIndex(), []) is not None
-        with monkeypatch.context() as full:
-            full.setattr(partial_file, "write_all", refuse)
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        assert await writer.resume(PartialIndex(), []) is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(partial_file, "write_all", fail)
             with pytest.raises(DiskError):
                 for start in (60, 90):
-                    await part.write(WHOLE[start : start + 30], start)
-    assert await gone_on(disk, tmp_path) == [(10, 50), (60, LENGTH)]
+                    await writer.write(CONTENT[start : start + 30], start)
+    assert await next_run(executor, tmp_path) == [(10, 50), (60, LENGTH)]
 
 
-async def test_where_there_is_no_room_nothing_is_left(
-    disk: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_without_space_for_the_file_nothing_is_created(
+    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a file without a byte, nor its metadata."""
+    """Neither an empty file nor its metadata."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
-    with pytest.raises(DiskError, match="no room for 100000 bytes"):
-        await left(disk, tmp_path, (0, 10))
+    with pytest.raises(DiskError, match="no space for 100000 bytes"):
+        await interrupted_run(executor, tmp_path, (0, 10))
     assert names(tmp_path) == []
 
 
-async def test_cancelled_while_it_is_taken_up_nothing_is_lost(
-    disk: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_cancellation_while_a_file_is_resumed_keeps_the_file(
+    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was claimed by then is left to the next run, and closed."""
-    await left(disk, tmp_path, (0, 10), (50, 60))
-    entered, gate, locked = threading.Event(), threading.Event(), fcntl.flock
+    """It is closed, and the next run resumes it."""
+    await interrupted_run(executor, tmp_path, (0, 10), (50, 60))
+    entered, gate, flock = threading.Event(), threading.Event(), fcntl.flock
 
     def wait(file: int, operation: int) -> None:
-        locked(file, operation)
+        flock(file, operation)
         entered.set()
         assert gate.wait(30)
 
-    async def use() -> None:
-        async with PartialFileWriter(disk, tmp_path / "a.csv") as part:
-            await part.take_up(PartialIndex(), ["md5"])
+    async def run() -> None:
+        async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+            await writer.resume(PartialIndex(), ["md5"])
 
-    with monkeypatch.context() as slow:
-        slow.setattr(fcntl, "flock", wait)
-        task = asyncio.create_task(use())
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", wait)
+        task = asyncio.create_task(run())
         await asyncio.to_thread(entered.wait, 30)
         task.cancel()
         gate.set()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert await gone_on(disk, tmp_path) == [(10, 50), (60, LENGTH)]
+    assert await next_run(executor, tmp_path) == [(10, 50), (60, LENGTH)]
+
+
+async def write_in_order(writer: PartialFileWriter, *chunks: bytes) -> None:
+    """Write `chunks` one after another."""
+    for chunk in chunks:
+        await writer.write(chunk, writer.received)
+
+
+def size(digest: FileDigest) -> int:
+    """A check that accepts all content."""
+    return digest.size
+
+
+async def test_the_file_is_complete(executor: FileExecutor, tmp_path: Path) -> None:
+    """From small and large chunks, in a new directory."""
+    target = tmp_path / "new" / "deep" / "a.csv"
+    chunks = [b"x" * 10, b"y" * (CHUNK_SIZE + 1), b"", b"z" * (CHUNK_SIZE - 5)]
+    async with PartialFileWriter(executor, target) as writer:
+        await writer.start(algorithms=["md5", "sha256"])
+        await write_in_order(writer, *chunks)
+        assert not target.exists()
+        digest, found = await writer.publish(size, overwrite=False)
+    content = b"".join(chunks)
+    assert target.read_bytes() == content
+    assert names(target.parent) == ["a.csv"]
+    assert digest.size == found == len(content)
+    assert digest.digests == {
+        "md5": hashlib.md5(content).digest(),
+        "sha256": hashlib.sha256(content).digest(),
+    }
+
+
+async def test_trap_22_a_file_that_is_not_published_is_removed(
+    executor: FileExecutor, tmp_path: Path
+) -> None:
+    """The target is not changed."""
+    target = tmp_path / "a.csv"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="server"):
+        async with PartialFileWriter(executor, target) as writer:
+            await write_in_order(writer, b"n" * CHUNK_SIZE, b"n" * CHUNK_SIZE)
+            assert len(names(tmp_path)) == 2
+            raise RuntimeError("server")
+    assert names(tmp_path) == ["a.csv"]
+    assert target.read_text() == "old"
+
+
+async def test_trap_04_two_writers_of_one_target_do_not_share_a_file(
+    executor: FileExecutor, tmp_path: Path
+) -> None:
+    """The file that is published last stays."""
+    target = tmp_path / "a.csv"
+    async with PartialFileWriter(executor, target) as one, PartialFileWriter(executor, target) as other:
+        await write_in_order(one, b"11")
+        await write_in_order(other, b"22")
+        await one.publish(size, overwrite=True)
+        await other.publish(size, overwrite=True)
+    assert target.read_bytes() == b"22"
+    assert names(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("length", [3, CHUNK_SIZE])
+async def test_a_file_that_appeared_in_the_meantime_is_kept(
+    executor: FileExecutor, tmp_path: Path, length: int
+) -> None:
+    """Unless it has the same content, or `overwrite` is set."""
+    target, new, another = tmp_path / "a.csv", os.urandom(length), os.urandom(length)
+    async with PartialFileWriter(executor, target) as writer:
+        await write_in_order(writer, new)
+        target.write_bytes(another)
+        with pytest.raises(DiskError, match=f"another file of {length} bytes has appeared there"):
+            await writer.publish(size, overwrite=False)
+    assert target.read_bytes() == another
+    for overwrite in (True, False):
+        async with PartialFileWriter(executor, target) as writer:
+            await write_in_order(writer, new)
+            await writer.publish(size, overwrite=overwrite)
+        assert target.read_bytes() == new
+
+
+async def test_content_that_is_rejected_is_not_published(executor: FileExecutor, tmp_path: Path) -> None:
+    """The error of the check is raised, and a new start begins with an empty file."""
+
+    def reject(_: FileDigest) -> None:
+        raise ValueError("wrong bytes")
+
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        await write_in_order(writer, b"wrong")
+        with pytest.raises(ValueError, match="wrong bytes"):
+            await writer.publish(reject, overwrite=False)
+        await writer.start()
+        assert names(tmp_path) == []
+        await write_in_order(writer, b"right")
+        await writer.publish(size, overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == b"right"
+
+
+@pytest.mark.parametrize("length", [MIN_DIRECT_WRITE - 1, MIN_DIRECT_WRITE, 3 * CHUNK_SIZE])
+async def test_a_buffer_may_be_reused_after_the_next_write(
+    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    """Whether the chunk was collected or written at once."""
+    monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", MIN_DIRECT_WRITE)
+    buffers = bytearray(length), bytearray(length)
+    chunks = [os.urandom(length) for _ in range(5)]
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        for number, chunk in enumerate(chunks):
+            buffer, previous = buffers[number % 2], buffers[number % 2 - 1]
+            buffer[:] = chunk
+            await writer.write(memoryview(buffer), number * length)
+            previous[:] = bytes(length)
+        await writer.publish(size, overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == b"".join(chunks)
+
+
+@pytest.mark.parametrize("length", [100, 300_000])
+async def test_chunks_arrive_in_any_order(executor: FileExecutor, tmp_path: Path, length: int) -> None:
+    """From several connections at the same time."""
+    content = os.urandom(16 * length)
+    numbers = random.Random(length).sample(range(16), 16)
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        await writer.start(algorithms=["md5"], length=len(content))
+        async with asyncio.TaskGroup() as group:
+            for start in (number * length for number in numbers):
+                group.create_task(writer.write(content[start : start + length], start))
+        digest, _ = await writer.publish(size, overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == content
+    assert digest.digests == {"md5": hashlib.md5(content).digest()}
+
+
+async def test_the_size_does_not_include_gaps(executor: FileExecutor, tmp_path: Path) -> None:
+    """So that a check by length rejects a file with gaps."""
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        await writer.write(b"beginning", 0)
+        await writer.write(b"end", 100)
+        digest, _ = await writer.publish(size, overwrite=False)
+    assert digest.size == len(b"beginningend")
+
+
+async def test_without_chunks_the_file_is_empty(executor: FileExecutor, tmp_path: Path) -> None:
+    """It is created by `publish`."""
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        assert names(tmp_path) == []
+        await writer.publish(size, overwrite=False)
+    assert (tmp_path / "a.csv").read_bytes() == b""
+
+
+async def test_an_error_of_the_file_system_is_raised(executor: FileExecutor, tmp_path: Path) -> None:
+    """A file is in place of the directory."""
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskError) as caught:
+        async with PartialFileWriter(executor, tmp_path / "file" / "a.csv") as writer:
+            await writer.publish(size, overwrite=False)
+    assert isinstance(caught.value.cause, OSError)
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(("call", "frames"), [("write", 3), ("replace", 2)])
+async def test_the_call_paths_in_a_thread_are_short(
+    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, frames: int
+) -> None:
+    """From the thread to `os.write` and to `os.replace`."""
+    real, paths = getattr(os, call), list[list[str]]()
+
+    def traced(*args: Any) -> Any:
+        stack = traceback.extract_stack()
+        paths.append([frame.name for frame in stack if "packagex_async/" in frame.filename])
+        return real(*args)
+
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        await writer.write(bytes(10), 0)
+        await writer.write(bytes(10), 10)
+        monkeypatch.setattr(os, call, traced)
+        await writer.write(bytes(10), 20)
+        await writer.publish(size, overwrite=False)
+    assert paths
+    assert max(map(len, paths)) <= frames
+
+
+@pytest.mark.parametrize("is_publishing", [False, True])
+async def test_trap_19_after_a_cancellation_no_partial_file_is_left(
+    tmp_path: Path, is_publishing: bool
+) -> None:
+    """However often the task is cancelled while the threads are busy. A file being published is complete."""
+    executor = FileExecutor(threads=1)
+    gate = Gate()
+    run, threads = (executor.run_short, _SHORT_THREADS) if is_publishing else (executor.run, 1)
+    busy = [asyncio.create_task(run(tmp_path, gate)) for _ in range(threads)]
+    await gate.wait_until_entered()
+
+    async def use() -> None:
+        async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+            if is_publishing:
+                await writer.publish(size, overwrite=False)
+            for position in (0, CHUNK_SIZE):
+                await writer.write(bytes(CHUNK_SIZE), position)
+            pytest.fail("the task was not cancelled")
+
+    task = asyncio.create_task(use())
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+    assert not task.done()
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.gather(*busy)
+    assert names(tmp_path) == (["a.csv"] if is_publishing else [])
+    executor.close()

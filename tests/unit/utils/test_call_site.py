@@ -1,4 +1,4 @@
-"""Warnings name the line of whoever has called us."""
+"""Warnings name the line of the user's code that called this package."""
 
 from __future__ import annotations
 
@@ -16,47 +16,45 @@ from packagex_async.testing import Emulator
 
 
 @pytest.fixture
-def heard() -> Iterator[list[warnings.WarningMessage]]:
-    """Every warning that is given."""
-    with warnings.catch_warnings(record=True, action="always") as heard:
-        yield heard
+def caught() -> Iterator[list[warnings.WarningMessage]]:
+    """Record all warnings."""
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        yield caught
 
 
 def line() -> int:
-    """The number of the line it is called in."""
+    """Return the number of the calling line."""
     frame = inspect.currentframe()
     assert frame is not None
     assert frame.f_back is not None
     return frame.f_back.f_lineno
 
 
-def test_the_caller_is_the_nearest_line_outside_the_package() -> None:
-    """A line of this very file, when nothing of ours is between."""
+def test_the_call_site_is_the_nearest_line_outside_of_the_package() -> None:
+    """This file, if it is the direct caller."""
     assert find_call_site() == CallSite(__file__, line(), __name__)
 
 
-async def test_a_client_that_is_not_closed_warns_naming_the_line_that_made_it(
-    server: Emulator, heard: list[warnings.WarningMessage]
+async def test_a_client_that_is_not_closed_warns_with_the_line_that_created_it(
+    server: Emulator, caught: list[warnings.WarningMessage]
 ) -> None:
-    """Also when a helper of ours made it; aiohttp's sessions do not complain on top of it."""
+    """Also if a helper of this package created it. aiohttp issues no further warning."""
     async with aiohttp.TCPConnector() as connector:
         px = server.client(connector=connector)
-        made = line() - 1
+        created = line() - 1
         assert not [export async for export in px.exports.list()]
         del px
         gc.collect()
-    (warning,) = heard
-    assert (warning.category, warning.filename, warning.lineno) == (ResourceWarning, __file__, made)
+    (warning,) = caught
+    assert (warning.category, warning.filename, warning.lineno) == (ResourceWarning, __file__, created)
     assert str(warning.message) == (
         f"AsyncPackageX(base_url={server.base_url!r}) was not closed: "
         "use it in an `async with` block, or await its aclose()"
     )
 
 
-async def test_what_is_still_used_is_not_complained_of(
-    server: Emulator, heard: list[warnings.WarningMessage]
-) -> None:
-    """The exports keep what they need, and a client that never sent anything has nothing to close."""
+async def test_a_client_in_use_does_not_warn(server: Emulator, caught: list[warnings.WarningMessage]) -> None:
+    """`client.exports` keeps the client open. A client that sent no request has nothing to close."""
     AsyncPackageX("key")
     px = server.client()
     exports, close = px.exports, px.aclose
@@ -66,4 +64,4 @@ async def test_what_is_still_used_is_not_complained_of(
     await close()
     del exports, close
     gc.collect()
-    assert heard == []
+    assert caught == []

@@ -1,4 +1,4 @@
-"""JSON is read the same with orjson and without it."""
+"""JSON is parsed to the same values with and without orjson."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from packagex_async._utils import json as json_module
 
 
 @pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
+def _clear_cache() -> Iterator[None]:
     json_module.orjson_loads.cache_clear()
     yield
     json_module.orjson_loads.cache_clear()
 
 
 @pytest.fixture(params=["with orjson", "without orjson"])
-def _either_install(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _with_and_without_orjson(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "without orjson":
         monkeypatch.setitem(sys.modules, "orjson", None)
 
 
-def outcome(body: bytes) -> tuple[str, str]:
-    """What reading `body` comes to, and what the standard library makes of it."""
-    return _told(lambda: json_module.loads(body)), _told(lambda: json.loads(body.decode("utf-8-sig")))
+def outcomes(body: bytes) -> tuple[str, str]:
+    """Return the outcomes of this package and of the standard library."""
+    return _outcome(lambda: json_module.loads(body)), _outcome(lambda: json.loads(body.decode("utf-8-sig")))
 
 
-def _told(read: Any) -> str:
+def _outcome(read: Any) -> str:
     try:
         return repr(read())
     except (ValueError, RecursionError) as error:
-        return "not JSON" if isinstance(error, ValueError) else "too deep"
+        return "not JSON" if isinstance(error, ValueError) else "nested too deeply"
 
 
 BODIES = {
@@ -65,28 +65,28 @@ BODIES = {
     "invalid UTF-8": b'"\xff"',
     "surrogate in UTF-8": b'"\xed\xa0\x80"',
     "overlong UTF-8": b'"\xc0\xaf"',
-    "nothing": b"",
-    "blank": b" ",
+    "empty": b"",
+    "space": b" ",
     "space around": b"\r\n\t {} \n",
     "other space around": b"\x0b{}",
-    "something behind": b"{} {}",
-    "a comma too many": b"[1,]",
+    "text after the end": b"{} {}",
+    "trailing comma": b"[1,]",
     "a leading zero": b"01",
     "a plus": b"+1",
-    "half a number": b"[1., .5]",
+    "incomplete numbers": b"[1., .5]",
     "a comment": b"{} // done",
     "single quotes": b"{'a': 1}",
     "nested": b"[" * 200 + b"]" * 200,
-    "nested too deep to look through": b"[" * 600 + b"1" + b"]" * 600,
-    "nested too deep": b"[" * 100_000,
+    "nested too deeply for the check of floats": b"[" * 600 + b"1" + b"]" * 600,
+    "nested too deeply": b"[" * 100_000,
 }
 
 
-@pytest.mark.usefixtures("_either_install")
+@pytest.mark.usefixtures("_with_and_without_orjson")
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_odd_json_is_read_as_the_standard_library_reads_it(body: bytes) -> None:
-    """To the last digit, whichever reads it; and what it refuses is refused."""
-    ours, standard = outcome(body)
+def test_unusual_json_is_parsed_like_the_standard_library(body: bytes) -> None:
+    """All digits are kept, and the same texts are errors."""
+    ours, standard = outcomes(body)
     assert ours == standard
 
 
@@ -98,39 +98,39 @@ JSON = st.recursive(
 
 
 @given(JSON, st.booleans())
-def test_any_value_is_read_as_the_standard_library_reads_it(value: Any, ascii_only: bool) -> None:
-    """Numbers of every width, text of every script."""
-    ours, standard = outcome(json.dumps(value, ensure_ascii=ascii_only).encode(errors="surrogatepass"))
+def test_all_values_are_parsed_like_the_standard_library(value: Any, ascii_only: bool) -> None:
+    """Numbers of any size, and text in any script."""
+    ours, standard = outcomes(json.dumps(value, ensure_ascii=ascii_only).encode(errors="surrogatepass"))
     assert ours == standard
 
 
 @given(JSON, st.data())
-def test_broken_text_is_read_as_the_standard_library_reads_it(value: Any, data: st.DataObject) -> None:
-    """One byte another, or the end missing."""
+def test_damaged_json_is_parsed_like_the_standard_library(value: Any, data: st.DataObject) -> None:
+    """With a changed byte, or truncated."""
     body = bytearray(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
-    ours, standard = outcome(bytes(body[: data.draw(st.integers(0, len(body)))]))
+    ours, standard = outcomes(bytes(body[: data.draw(st.integers(0, len(body)))]))
     assert ours == standard
 
 
-@pytest.mark.usefixtures("_either_install")
-def test_a_number_of_any_width_reaches_the_models_whole() -> None:
-    """Known field or not, no digit is lost."""
+@pytest.mark.usefixtures("_with_and_without_orjson")
+def test_large_integers_of_the_api_are_exact() -> None:
+    """In known and in unknown fields."""
     body = b'[{"id": "exp_1", "count_total": 18446744073709551617, "serial": {"no": 36893488147419103233}}]'
     (export,) = parse_page(ApiResponse.of("GET /x", 200, CIMultiDict(), body)).page()
     assert export.count_total == 2**64 + 1
     assert export.extra == {"serial": {"no": 2**65 + 1}}
 
 
-@pytest.mark.usefixtures("_either_install")
-def test_an_integer_of_more_digits_than_python_reads_is_a_float() -> None:
-    """The standard library would refuse the whole document for it."""
+@pytest.mark.usefixtures("_with_and_without_orjson")
+def test_an_integer_with_too_many_digits_is_a_float() -> None:
+    """The standard library would reject the whole document."""
     assert json_module.loads(b'[{"n": -%b}, 7]' % (b"1" * 5000)) == [{"n": -math.inf}, 7]
     with pytest.raises(ValueError, match="Expecting"):
         json_module.loads(b"[%b" % (b"1" * 5000))
 
 
-def test_orjson_is_asked_first_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And its answer stands."""
+def test_orjson_is_used_if_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its result is returned."""
     monkeypatch.setitem(sys.modules, "orjson", SimpleNamespace(loads=lambda body: [len(body)]))
     assert json_module.loads(b"{}") == [2]

@@ -1,4 +1,4 @@
-"""No secret leaves as text, and no text gives orders to a terminal or forges a line."""
+"""Text contains no secrets, no control characters and no line breaks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from packagex_async._utils.redaction import Secret, redact, redact_json, sanitize
 
-# Capitals that no random text below holds, so that what is found of them is a leak.
+# Random text below contains no capital letters, so finding this text means a leak.
 CANARY = "CANARYSIGNATURE"
 REMOVED = "[redacted]"
 ANY_TEXT = st.text(st.characters(codec=None, exclude_characters=string.ascii_uppercase), max_size=40)
@@ -55,21 +55,21 @@ TEXT = ANY_TEXT | TRICKY
         ("a (b@c.example): resource=contact", "a (b@c.example): resource=contact"),
     ],
 )
-def test_the_query_and_user_of_a_url_are_removed(text: str, clean: str) -> None:
-    """The rest says which host and path it was, and a second pass changes nothing."""
+def test_the_query_and_user_information_of_a_url_are_removed(text: str, clean: str) -> None:
+    """The host and path are kept, and a second pass changes nothing."""
     assert redact(text) == clean
     assert redact(clean) == clean
 
 
-def test_the_words_behind_a_redacted_url_stay() -> None:
-    """A message is made of clean parts, and goes through the function again as a whole."""
+def test_the_text_after_a_redacted_url_is_kept() -> None:
+    """A message is composed of redacted parts, and then redacted again."""
     message = f"GET https://h.example/a?{REMOVED}: 503; trying again"
     assert redact(message) == message
     assert redact(f"{message}?sig={CANARY}") == f"{message}?{REMOVED}"
 
 
 LOWER = CANARY.lower(), CANARY
-SPELLINGS: dict[str, Callable[[str], str]] = {
+ENCODINGS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "quoted": lambda url: f"\"{url}\" and '{url}'",
     "json": lambda url: json.dumps({url: [url]}),
@@ -97,13 +97,13 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     delimiter=st.sampled_from("?#"),
     query=TEXT,
     after=TEXT,
-    spelling=st.sampled_from(sorted(SPELLINGS)),
+    encoding=st.sampled_from(sorted(ENCODINGS)),
 )
 def test_no_signature_survives(
-    before: str, host: str, path: str, delimiter: str, query: str, after: str, spelling: str
+    before: str, host: str, path: str, delimiter: str, query: str, after: str, encoding: str
 ) -> None:
-    """Whatever stands around the URL, in it, and before the signature, and however the URL is spelled."""
-    text = before + SPELLINGS[spelling](f"https://{host}/{path}{delimiter}{query}{CANARY}{after}")
+    """For all texts around and in the URL, and for all encodings of it."""
+    text = before + ENCODINGS[encoding](f"https://{host}/{path}{delimiter}{query}{CANARY}{after}")
     assert CANARY not in redact(text)
     assert CANARY not in sanitize(text, limit=1000)
     assert CANARY not in repr(redact_json({text: {"a": [text, 1]}}))
@@ -114,15 +114,15 @@ def test_no_signature_survives(
     user=TEXT,
     password=st.tuples(TEXT, TEXT),
     after=TEXT,
-    spelling=st.sampled_from(sorted(SPELLINGS)),
+    encoding=st.sampled_from(sorted(ENCODINGS)),
 )
 def test_no_password_survives(
-    before: str, user: str, password: tuple[str, str], after: str, spelling: str
+    before: str, user: str, password: tuple[str, str], after: str, encoding: str
 ) -> None:
-    """It may hold any character, those that end an authority included; the user name holds none of these."""
+    """It may contain any character, also those that end an authority. The user name contains none of them."""
     user = "".join(char for char in user if char not in "/?#\\" and not char.isspace())
     url = f"https://{user}:{password[0]}{CANARY}{password[1]}@proxy.example:8080/{after}"
-    text = before + SPELLINGS[spelling](url)
+    text = before + ENCODINGS[encoding](url)
     assert CANARY not in redact(text)
     assert CANARY not in sanitize(text, limit=1000)
 
@@ -138,14 +138,14 @@ def test_no_password_survives(
     ],
 )  # fmt: skip
 def test_no_named_secret_survives(text: str) -> None:
-    """The second line of defence: parameters and headers without any URL around them."""
+    """Parameters and headers are found without a URL, too."""
     assert CANARY not in redact(text.format(CANARY))
     assert CANARY not in redact(f"see: {text.format(CANARY)}\n")
 
 
 @pytest.mark.parametrize("name", ["X-Amz-Signature", "sig", "Signature", "token", "awsAccessKeyId"])
-def test_a_field_that_is_named_after_a_secret_loses_its_text(name: str) -> None:
-    """A JSON value tells names and texts apart."""
+def test_a_field_with_the_name_of_a_secret_is_redacted(name: str) -> None:
+    """Fields of a JSON value are recognized by their names."""
     assert redact_json({"a": {name: CANARY}, "signed": "x", "b": {name: [1]}}) == {
         "a": {name: REMOVED},
         "signed": "x",
@@ -153,8 +153,8 @@ def test_a_field_that_is_named_after_a_secret_loses_its_text(name: str) -> None:
     }
 
 
-def test_every_string_of_a_json_value_is_cleaned() -> None:
-    """Names in mappings included; what is no string stays."""
+def test_every_string_of_a_json_value_is_redacted() -> None:
+    """Also the names of fields. Other values do not change."""
     url = "https://h.example/a?sig"
     clean = f"https://h.example/a?{REMOVED}"
     assert redact_json({"a": [url, 1, None], url: {"c": (url,)}, 3: True}) == {
@@ -165,8 +165,8 @@ def test_every_string_of_a_json_value_is_cleaned() -> None:
     assert redact_json(["x"], str.upper) == ["X"]
 
 
-def test_a_json_value_may_be_deep_and_large() -> None:
-    """What is too much is left out, in lists and in mappings."""
+def test_a_json_value_is_limited_in_depth_and_size() -> None:
+    """Values beyond the limits are left out, in lists and in mappings."""
     deep: Any = CANARY
     for _ in range(700):
         deep = [{"x": deep}]
@@ -179,8 +179,8 @@ def test_a_json_value_may_be_deep_and_large() -> None:
 
 
 @given(st.text(st.characters(codec=None)))
-def test_what_is_sanitized_is_printable(text: str) -> None:
-    """No control or format character, line break or surrogate is left; a second pass changes nothing."""
+def test_sanitized_text_is_printable(text: str) -> None:
+    """It has no control or format character, line break or surrogate. A second pass changes nothing."""
     clean = sanitize(text)
     assert not {unicodedata.category(char) for char in clean} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     assert len(clean) <= 300
@@ -204,13 +204,13 @@ def test_what_is_sanitized_is_printable(text: str) -> None:
         ("\0" * 100, r"\x00" * 74 + r"\..."),
     ],
 )
-def test_what_is_sanitized_is_one_short_line(value: object, clean: str) -> None:
-    """Whatever the value is."""
+def test_sanitized_text_is_one_short_line(value: object, clean: str) -> None:
+    """For values of any type."""
     assert sanitize(value) == clean
 
 
 def test_the_work_is_bounded_by_the_limit() -> None:
-    """Of a huge text only its beginning is looked at, and no text takes more than linear time."""
+    """Only the start of a large text is processed, in linear time."""
     for unit in ("a", "/", "?", "//", "%25", "\\", "%3F", "x-amz-", "@", "://a@", "&#", "? "):
         huge = unit * (64 * 1024 * 1024 // len(unit))
         assert len(sanitize(huge)) <= 300
@@ -221,7 +221,7 @@ KEY = "px_live_'Canary+key/1\""
 
 
 @pytest.mark.parametrize(
-    "spelled",
+    "encoded",
     [
         KEY, KEY.upper(), repr(KEY), json.dumps(KEY), json.dumps(json.dumps(KEY)), quote(KEY, safe=""),
         quote(quote(KEY, safe=""), safe=""), quote(KEY, safe="").lower(),
@@ -232,18 +232,18 @@ KEY = "px_live_'Canary+key/1\""
         base64.urlsafe_b64encode(f"1{KEY}".encode()).decode(),
     ],
 )  # fmt: skip
-def test_a_key_is_struck_out_however_it_is_spelled(spelled: str) -> None:
-    """Percent-encoded, escaped for JSON, Python or HTML, in other letters, or in base64."""
-    struck = Secret(KEY).redact(f"the key {spelled} is unknown")
-    assert struck.startswith("the key ")
-    assert struck.endswith(" is unknown")
-    assert "[key]" in struck
-    assert len(struck) < 40
-    assert "[key]" in sanitize(spelled, key=Secret(KEY))
+def test_a_key_is_redacted_in_every_encoding(encoded: str) -> None:
+    """Percent-encoded, escaped for JSON, Python or HTML, in another case, or in base64."""
+    redacted = Secret(KEY).redact(f"the key {encoded} is unknown")
+    assert redacted.startswith("the key ")
+    assert redacted.endswith(" is unknown")
+    assert "[key]" in redacted
+    assert len(redacted) < 40
+    assert "[key]" in sanitize(encoded, key=Secret(KEY))
 
 
-def test_trap_09_a_key_is_read_only_on_purpose() -> None:
-    """No repr, copy or pickle shows it; a message that has it loses it."""
+def test_trap_09_only_reveal_returns_the_key() -> None:
+    """A repr does not show it, and it cannot be copied or pickled."""
     key = Secret("px_CANARY")
     assert key.reveal() == "px_CANARY"
     assert "CANARY" not in f"{key} {key!r}"

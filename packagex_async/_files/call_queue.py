@@ -1,0 +1,84 @@
+"""Calls that run in threads, in order, and report their outcomes to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent import futures
+
+Call = Callable[[], object]
+
+OnDone = Callable[[object, BaseException | None], object]
+"""A callback that receives the result of a call, or its error."""
+
+
+class CallQueue:
+    """Starts calls in threads, in the order in which they were added.
+
+    A thread takes one call after another, without a turn of the event loop between them. While the queue is
+    empty it occupies no thread.
+
+    Args:
+        pool: The thread pool.
+        max_threads: The number of concurrent calls; with 1, a call ends before the next one starts.
+        stop_on_error: Skip all calls after one that failed. Their callbacks receive the same error.
+    """
+
+    def __init__(
+        self, pool: futures.ThreadPoolExecutor, max_threads: int = 1, *, stop_on_error: bool = False
+    ) -> None:
+        self._pool = pool
+        self._max_threads = max_threads
+        self._stop_on_error = stop_on_error
+        self._error: BaseException | None = None
+        self._threads = 0
+        self._lock = threading.Lock()
+        self._calls: deque[tuple[Call, OnDone]] = deque()
+        self._outcomes: deque[tuple[OnDone, object, BaseException | None]] = deque()
+        self._notified = False
+
+    def add(self, call: Call, on_done: OnDone) -> None:
+        """Schedule `call`, and `on_done` on the event loop when it has ended.
+
+        Raises:
+            OSError: No thread is available.
+        """
+        with self._lock:
+            if self._threads < self._max_threads:
+                self._pool.submit(self._run, asyncio.get_running_loop())
+                self._threads += 1
+            self._calls.append((call, on_done))
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (item := self._next()) is not None:
+            call, on_done = item
+            result, error = None, self._error
+            if error is None:
+                try:
+                    result = call()
+                except BaseException as raised:
+                    error = raised
+                    if self._stop_on_error:
+                        self._error = raised
+            self._outcomes.append((on_done, result, error))
+            # The traceback refers to this frame: drop the reference cycle, and the data of the call.
+            del item, call, on_done, result, error
+            # One notification is enough for all outcomes until the event loop runs it.
+            if not self._notified:
+                self._notified = True
+                loop.call_soon_threadsafe(self._report)
+
+    def _next(self) -> tuple[Call, OnDone] | None:
+        with self._lock:
+            if self._calls:
+                return self._calls.popleft()
+            self._threads -= 1
+            return None
+
+    def _report(self) -> None:
+        self._notified = False
+        while self._outcomes:
+            on_done, result, error = self._outcomes.popleft()
+            on_done(result, error)
