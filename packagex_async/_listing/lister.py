@@ -10,7 +10,7 @@ import attrs
 
 from packagex_async import _logs
 from packagex_async._api import requests, responses
-from packagex_async._api.converters import UnreadPage
+from packagex_async._api.converters import LazyPage
 from packagex_async._context import ClientContext
 from packagex_async._listing.paginator import PART, PageRequest, Paginator, places
 from packagex_async._listing.prefetcher import Answered, PagePrefetcher
@@ -31,7 +31,7 @@ class _Part:
     """
 
     step: PageRequest
-    page: Page | UnreadPage
+    page: Page | LazyPage
     exports: tuple[Export, ...]
     is_last: bool = False
 
@@ -81,16 +81,16 @@ async def _parts(
     listing: requests.ListQuery, context: ClientContext, prefetch: int
 ) -> AsyncGenerator[_Part, None]:
     async def fetch(step: PageRequest, retries: Retries) -> Answered:
-        asked = listing.oldest_first() if step.back else listing
+        asked = listing.sorted_oldest_first() if step.back else listing
         # Pages that are requested ahead are on their way while no step of the listing runs.
         with context.operations.running("the listing"):
             answer = await context.api.get(asked.target(step.page), retries)
-        return Answered(responses.parse_page(answer), answer.served)
+        return Answered(responses.parse_page(answer), answer.server_date)
 
     walk = Paginator(
         start=listing.page,
-        by_creation=listing.by_creation,
-        reorders=listing.reorders,
+        by_creation=listing.is_oldest_first,
+        reorders=listing.has_unstable_order,
         limit=listing.limit,
     )
     malformed = _Malformed()
@@ -108,8 +108,8 @@ async def _parts(
     malformed.raise_if_any()
 
 
-def _page_of(page: Page | UnreadPage, data: tuple[Export, ...]) -> Page:
-    return page.page_of(data) if isinstance(page, UnreadPage) else attrs.evolve(page, data=data)
+def _page_of(page: Page | LazyPage, data: tuple[Export, ...]) -> Page:
+    return page.with_exports(data) if isinstance(page, LazyPage) else attrs.evolve(page, data=data)
 
 
 @attrs.define(eq=False, repr=False)
@@ -119,7 +119,7 @@ class _Malformed:
     count: int = 0
     first: str = ""
 
-    def add(self, step: PageRequest, page: Page | UnreadPage) -> None:
+    def add(self, step: PageRequest, page: Page | LazyPage) -> None:
         """Log and count those of a page; a page that is asked for a second time has been counted."""
         if page.malformed and not (step.back or step.check):
             _logs.malformed(step.page, page.malformed, page.first_malformed)

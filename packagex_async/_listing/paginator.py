@@ -41,7 +41,7 @@ from itertools import chain
 
 import attrs
 
-from packagex_async._api.converters import UnreadPage
+from packagex_async._api.converters import LazyPage
 from packagex_async.errors import PaginationError
 from packagex_async.models import LIFETIME, Export, Page
 
@@ -151,7 +151,7 @@ class Paginator:
     _barren: int = attrs.field(init=False, default=0)
     _heeds_page: bool = attrs.field(init=False, default=False)
     _is_doubted: bool = attrs.field(init=False, default=False)
-    _repetition: tuple[PageRequest, Page | UnreadPage, set[str]] = attrs.field(init=False)
+    _repetition: tuple[PageRequest, Page | LazyPage, set[str]] = attrs.field(init=False)
     _places: int = attrs.field(init=False, default=0)
     _last_page: int = attrs.field(init=False, default=0)
 
@@ -159,7 +159,7 @@ class Paginator:
         self.step = PageRequest(self.start)
         self._traces = ChangeDetector(self.reorders)
 
-    def take(self, step: PageRequest, page: Page | UnreadPage, served: datetime | None) -> tuple[Export, ...]:
+    def take(self, step: PageRequest, page: Page | LazyPage, served: datetime | None) -> tuple[Export, ...]:
         """The exports of the page asked for in `step` that are new; `served` is the server's time, if told.
 
         Raises:
@@ -168,7 +168,7 @@ class Paginator:
         return tuple(chain.from_iterable(self.parts(step, page, served)))
 
     def parts(
-        self, step: PageRequest, page: Page | UnreadPage, served: datetime | None
+        self, step: PageRequest, page: Page | LazyPage, served: datetime | None
     ) -> Iterator[tuple[Export, ...]]:
         """The same, in parts of limited size; all of them have to be taken."""
         if step.check:
@@ -206,7 +206,7 @@ class Paginator:
             self._traces.dated(export.created_at)
         return True
 
-    def _check(self, first: Page | UnreadPage) -> Iterator[tuple[Export, ...]]:
+    def _check(self, first: Page | LazyPage) -> Iterator[tuple[Export, ...]]:
         """Compare page 1, asked for again, with a page that brought nothing new."""
         ids = set()
         for number, export in enumerate(first, 1):
@@ -227,7 +227,7 @@ class Paginator:
         return tuple(PageRequest(number) for number in range(after, min(after + most, self._last_page + 1)))
 
     def _next(
-        self, step: PageRequest, page: Page | UnreadPage, repeated: set[str] | None
+        self, step: PageRequest, page: Page | LazyPage, repeated: set[str] | None
     ) -> PageRequest | None:
         """The step behind `step`; `repeated` are the exports of a page that brings nothing new."""
         if step.back:
@@ -240,7 +240,7 @@ class Paginator:
             return PageRequest(1, check=True)
         return _following(step, page)
 
-    def _goes_on(self, page: Page | UnreadPage, *, barren: bool) -> bool:
+    def _goes_on(self, page: Page | LazyPage, *, barren: bool) -> bool:
         told = page.pagination
         # 1. The API says that there is more.
         if told.has_more and not told.inferred:
@@ -260,7 +260,7 @@ class Paginator:
         looks_back = self.start == 1 and last >= 1 and self._traces.tell_of_deletion()
         return PageRequest(last, back=True) if looks_back else None
 
-    def _check_advance(self, step: PageRequest, page: Page | UnreadPage, repeated: set[str] | None) -> None:
+    def _check_advance(self, step: PageRequest, page: Page | LazyPage, repeated: set[str] | None) -> None:
         told, self._told_page = self._told_page, page.pagination.page
         if repeated is None:
             return
@@ -292,26 +292,26 @@ class Paginator:
         )
 
 
-def places(page: Page | UnreadPage) -> int:
+def places(page: Page | LazyPage) -> int:
     """Return how many items a page has, malformed ones included."""
-    return page.places if isinstance(page, UnreadPage) else len(page) + page.malformed
+    return page.item_count if isinstance(page, LazyPage) else len(page) + page.malformed
 
 
-def _following(step: PageRequest, page: Page | UnreadPage) -> PageRequest:
+def _following(step: PageRequest, page: Page | LazyPage) -> PageRequest:
     return PageRequest(step.page + 1, probe=page.pagination.inferred or not page.pagination.has_more)
 
 
-def _is_untold(page: Page | UnreadPage) -> bool:
+def _is_untold(page: Page | LazyPage) -> bool:
     """Return whether the API says nothing of what remains."""
     return page.pagination.inferred and page.pagination.total_count is None
 
 
-def _last_page(page: Page | UnreadPage) -> int:
+def _last_page(page: Page | LazyPage) -> int:
     total, size = page.pagination.total_count, places(page)
     return -(-total // size) if total and size else 0
 
 
-def _most_barren(number: int, page: Page | UnreadPage, repeated: set[str]) -> int:
+def _most_barren(number: int, page: Page | LazyPage, repeated: set[str]) -> int:
     # Newest first, as many insertions as a page holds repeat a whole page. Where the total count says that
     # the listing really goes on behind this page, such repeats are believed for longer.
     total = page.pagination.total_count

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import attrs
 
-from packagex_async._api.converters import UnreadPage
+from packagex_async._api.converters import LazyPage
 from packagex_async._listing.paginator import PageRequest, Paginator, places
 from packagex_async.errors import BadRequestError, NotFoundError
 from packagex_async.models import Page, Pagination
@@ -29,7 +29,7 @@ from packagex_async.retry import Retries
 class Answered:
     """A page, and the server's time when it answered, if told."""
 
-    page: Page | UnreadPage
+    page: Page | LazyPage
     served: datetime | None
 
 
@@ -67,7 +67,7 @@ class PagePrefetcher:
         self._retries = retries
         self._most = most
         self._width = 0
-        self._before: Page | UnreadPage | None = None
+        self._before: Page | LazyPage | None = None
         self._asked: dict[PageRequest, _Asked] = {}
 
     async def __aenter__(self) -> Self:
@@ -116,13 +116,13 @@ class PagePrefetcher:
             if step not in self._asked:
                 self._asked[step] = self._ask(step, ahead=True)
 
-    def _widen(self, page: Page | UnreadPage, *, untroubled: bool) -> None:
+    def _widen(self, page: Page | LazyPage, *, untroubled: bool) -> None:
         before = self._before
         still = before is None or (self._follows(page) and places(page) == places(before))
         self._width = min(self._most, 2 * self._width or 1) if still and untroubled else 0
         self._before = page
 
-    def _follows(self, page: Page | UnreadPage) -> bool:
+    def _follows(self, page: Page | LazyPage) -> bool:
         total = page.pagination.total_count
         return self._before is not None and total is not None and total == self._before.pagination.total_count
 

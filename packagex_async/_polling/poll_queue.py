@@ -9,7 +9,7 @@ from itertools import count
 
 import attrs
 
-from packagex_async._api.statuses import is_under_way
+from packagex_async._api.statuses import is_in_progress
 from packagex_async._polling.retrieval import Retrieved
 from packagex_async._polling.schedule import PollSchedule, outlived
 from packagex_async._storage.download_urls import export_gone_error
@@ -96,7 +96,7 @@ class PollQueue:
     async def _final(self, turn: Turn) -> Export | None:
         retrieved = await self._retrieve_in_time(turn)
         export = retrieved.export
-        if not is_under_way(export):
+        if not is_in_progress(export):
             return export
         past = outlived(export, retrieved.served)
         if past or not turn.waiting.left:

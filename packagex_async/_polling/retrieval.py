@@ -35,4 +35,4 @@ async def retrieve(api: ApiClient, export_id: str, *, include_csv: bool, include
     """
     target = requests.export_target(export_id, include_csv=include_csv, include_json=include_json)
     answer = await api.get(target)
-    return Retrieved(responses.parse_export(answer, export_id), answer.served)
+    return Retrieved(responses.parse_export(answer, export_id), answer.server_date)

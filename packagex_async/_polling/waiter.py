@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from packagex_async import _logs
 from packagex_async._api import requests, responses
-from packagex_async._api.statuses import failure
+from packagex_async._api.statuses import failure_error
 from packagex_async._context import ClientContext
 from packagex_async._polling.retrieval import Retrieved, retrieve
 from packagex_async._polling.schedule import PollSchedule, outlived
@@ -33,7 +33,7 @@ async def create(api: ApiClient, body: bytes) -> Export:
         ApiError: The API refused.
         ConnectionFailedError: It was not asked for.
     """
-    answer = await api.post(requests.EXPORTS, body)
+    answer = await api.post(requests.EXPORTS_PATH, body)
     try:
         export = responses.parse_created_export(answer)
     except DecodeError as error:
@@ -78,7 +78,7 @@ class CompletionWaiter:
             self._take_note(export)
             if export.status is ExportStatus.COMPLETED:
                 return export
-            if (reason := failure(export)) is not None:
+            if (reason := failure_error(export)) is not None:
                 raise reason
             past = outlived(export, retrieved.served)
             if past or not self._waiting.left:

@@ -95,12 +95,12 @@ class ApiClient:
                 failure = error
             except asyncio.CancelledError:
                 closed = ClientClosedError(f"{request}: the client was closed before there was a response")
-                if not self._operations.is_interrupted() or not request.may_be_done(
+                if not self._operations.is_interrupted() or not request.may_have_succeeded(
                     closed, connected=deadline.connected
                 ):
                     raise
                 raise UnconfirmedError.after(closed) from closed
-            if request.may_be_done(failure, connected=deadline.connected):
+            if request.may_have_succeeded(failure, connected=deadline.connected):
                 raise UnconfirmedError.after(failure) from failure
             delay = _delay(failure, retries)
             if delay is None:
@@ -126,7 +126,9 @@ class ApiClient:
                     body = await _read_body(response)
             self._log(request, response.status, started_at)
             if body is not None or response.status >= 300:
-                return await ApiResponse.read(str(request), response.status, response.headers, body or b"")
+                return await ApiResponse.decode_in_slices(
+                    str(request), response.status, response.headers, body or b""
+                )
             failure = DecodeError(f"{request}: the response has more than {MAX_BODY_SIZE} bytes")
         except TRANSPORT_ERRORS as error:
             failure = connection_error(str(request), error, deadline)

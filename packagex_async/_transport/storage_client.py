@@ -8,7 +8,7 @@ from contextlib import closing
 from types import MappingProxyType
 
 from packagex_async import _logs
-from packagex_async._api.responses import retry_after
+from packagex_async._api.responses import parse_retry_after
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.storage_errors import status_error
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, connection_error, without_frames
@@ -93,7 +93,7 @@ class StorageClient:
             response.status,
             await response.beginning(_REFUSAL_SIZE),
             now=server_date.timestamp() if server_date else now,
-            retry_after=retry_after(response.headers, now=now),
+            retry_after=parse_retry_after(response.headers, now=now),
         )
 
     async def _send(self, link: DownloadUrl, headers: Mapping[str, str]) -> StorageResponse:

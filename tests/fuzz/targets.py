@@ -15,11 +15,10 @@ from packagex_async import Artifact, PackageXError
 from packagex_async._api.converters import export_from_json
 from packagex_async._api.responses import (
     ApiResponse,
-    http_date,
     parse_export,
     parse_page,
+    parse_retry_after,
     raise_for_status,
-    retry_after,
 )
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.object_metadata import ContentRange, ObjectMetadata, ResponseHead
@@ -33,6 +32,7 @@ from packagex_async._transport.url_policy import (
     redirect_target,
 )
 from packagex_async._utils.decompression import BodyError, Decompressor
+from packagex_async._utils.http_headers import http_date
 from packagex_async._utils.redaction import Secret, redact, sanitize
 from packagex_async.errors import ConfigurationError
 
@@ -81,7 +81,7 @@ def dates(data: bytes) -> None:
     text = _text(data)
     moment = http_date(text)
     assert moment is None or moment.tzinfo is not None
-    seconds = retry_after(CIMultiDict({"Retry-After": text, "Date": text}), now=1_700_000_000.0)
+    seconds = parse_retry_after(CIMultiDict({"Retry-After": text, "Date": text}), now=1_700_000_000.0)
     assert seconds is None or seconds >= 0
     with suppress(PackageXError):
         repr(export_from_json({"id": "exp_1", "created_at": text, "updated_at": text}, "data"))
@@ -105,7 +105,7 @@ def urls(data: bytes) -> None:
 def api_responses(data: bytes) -> None:
     """Bodies of API responses, under a good and a bad status."""
     for status in (200, 400, 500):
-        answer = ApiResponse.of("GET /v1/exports", status, CIMultiDict(), data)
+        answer = ApiResponse.decode("GET /v1/exports", status, CIMultiDict(), data)
         for parse in (lambda told: parse_export(told, "exp_1"), parse_page):
             try:
                 raise_for_status(answer, key=Secret(KEY), now=0.0)

@@ -182,7 +182,7 @@ async def test_trap_08_the_key_goes_to_the_api_and_nowhere_else(server: Emulator
 async def test_trap_08_the_api_session_follows_no_redirect(server: Emulator, px: AsyncPackageX) -> None:
     """The key is not carried to where an answer points."""
     server.inject(Redirect(f"{server.base_url}/v1/exports", on="api"))
-    with pytest.raises(ApiError, match="redirects, which is not followed"):
+    with pytest.raises(ApiError, match="redirects are not followed"):
         await px.exports.retrieve("exp_1")
     assert len(server.requests) == 1
 

@@ -208,7 +208,7 @@ async def test_trap_15_a_create_that_may_have_been_done_is_not_sent_twice(
 async def test_a_redirect_is_a_refusal(server: Emulator, exports: AsyncExports) -> None:
     """It is not followed, so nothing was created."""
     server.inject(Redirect(on="api"))
-    with pytest.raises(ApiError, match="redirects, which is not followed"):
+    with pytest.raises(ApiError, match="redirects are not followed"):
         await exports.create("contact")
     assert (server.created, posts(server)) == ((), 1)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from packagex_async import Export, Page, PaginationError
-from packagex_async._api.converters import UnreadPage, pagination_from_json
+from packagex_async._api.converters import LazyPage, pagination_from_json
 from packagex_async._listing.paginator import (
     MAX_BARREN_PAGES,
     MAX_BELIEVED_REPEATS,
@@ -354,7 +354,7 @@ def test_a_large_page_is_taken_in_parts() -> None:
     assert tuple(chain.from_iterable(parts)) == exports == Paginator().take(PageRequest(1), page, None)
     items: list[Any] = [{"id": export.id} for export in exports]
     items[PART : PART * 2] = [None] * PART
-    unread = UnreadPage(items, page.pagination, "data")
+    unread = LazyPage(items, page.pagination, "data")
     assert list(map(len, Paginator().parts(PageRequest(1), unread, None))) == [PART, 0, PART - 1]
     assert (unread.malformed, unread.first_malformed) == (PART, f"data[{PART}] is not an export but null")
     walk = Paginator()
@@ -363,7 +363,7 @@ def test_a_large_page_is_taken_in_parts() -> None:
         walk.take(PageRequest(number), endless, None)
     again: list[Any] = [None, *({"id": export.id} for export in exports[::-1]), None]
     with pytest.raises(PaginationError):
-        walk.take(PageRequest(1, check=True), UnreadPage(again, endless.pagination, "data"), None)
+        walk.take(PageRequest(1, check=True), LazyPage(again, endless.pagination, "data"), None)
 
 
 @pytest.mark.parametrize("edge", [EARLIEST, LATEST])

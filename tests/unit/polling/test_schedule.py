@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import Export, ExportFailedError, ExportStatus, ExportTimedOutError
-from packagex_async._api.statuses import failure
+from packagex_async._api.statuses import failure_error
 from packagex_async._polling.schedule import INTERVAL_MAX, PollSchedule, outlived
 from tests.support import FakeClock
 
@@ -84,4 +84,4 @@ def test_only_what_is_known_to_have_failed_has_failed(
     status: ExportStatus | None, kind: type[object]
 ) -> None:
     """A status of tomorrow is none of today's failures."""
-    assert type(failure(Export(id="exp_1", status=status))) is kind
+    assert type(failure_error(Export(id="exp_1", status=status))) is kind

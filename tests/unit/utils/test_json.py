@@ -117,7 +117,7 @@ def test_broken_text_is_read_as_the_standard_library_reads_it(value: Any, data: 
 def test_a_number_of_any_width_reaches_the_models_whole() -> None:
     """Known field or not, no digit is lost."""
     body = b'[{"id": "exp_1", "count_total": 18446744073709551617, "serial": {"no": 36893488147419103233}}]'
-    (export,) = parse_page(ApiResponse.of("GET /x", 200, CIMultiDict(), body)).page()
+    (export,) = parse_page(ApiResponse.decode("GET /x", 200, CIMultiDict(), body)).load()
     assert export.count_total == 2**64 + 1
     assert export.extra == {"serial": {"no": 2**65 + 1}}
 
