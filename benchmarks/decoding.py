@@ -2,7 +2,7 @@
 
 The exports come in pages of 100, in the API's envelope, with three signed URLs each. Everything is timed in
 rounds, one contender after the other in each, so that a slow moment strikes them all alike; the ratios are
-taken within a round. Ours goes the way of a real answer, `ApiResponse.of` and `parse_page`.
+taken within a round. Ours goes the way of a real answer, `ApiResponse.decode` and `parse_page`.
 
     python benchmarks/decoding.py --rounds 15
 """
@@ -68,7 +68,7 @@ def _pydantic() -> Decode:
 
 
 def _ours(body: bytes) -> Any:
-    return parse_page(ApiResponse.of("GET /v1/exports", 200, _HEADERS, body)).page()
+    return parse_page(ApiResponse.decode("GET /v1/exports", 200, _HEADERS, body)).load()
 
 
 @contextmanager

@@ -124,7 +124,7 @@ def _download(job: Job, steps: Connection) -> None:
 
 def _hasten() -> None:
     """Use all ways of a large artifact for small ones, so that a kill finds them at it."""
-    storage_response._WORTH_A_CONNECTION = MIB // 4
+    storage_response._DIRECT_READ_SIZE = MIB // 4
     artifact_module.LARGE = MIB  # type: ignore[attr-defined]
     segments.MIN_SEGMENT_SIZE = MIB // 4
     throughput.PROBE, throughput.WORTH = 0.005, 0.01

@@ -18,15 +18,15 @@ class ClientContext:
     """The state that all operations of one client share.
 
     Attributes:
-        sessions: The sessions, open or not.
+        sessions: The aiohttp sessions, opened at the first request.
         api: Sends requests to the API.
         storage: Sends requests to storage hosts.
-        disk: The threads for files.
+        disk: Runs blocking file operations in threads.
         operations: The running operations.
-        policy: When requests are repeated.
-        clock: What tells the time.
+        policy: The retry policy.
+        clock: The source of time.
         stall_timeout: Seconds without progress before a transfer is aborted.
-        limiter: Limits the transfers that run at the same time.
+        limiter: Limits concurrent requests to storage.
     """
 
     sessions: Sessions

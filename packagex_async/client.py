@@ -14,7 +14,7 @@ from packagex_async._concurrency.operations import Operations
 from packagex_async._context import ClientContext
 from packagex_async._files.executor import FileExecutor
 from packagex_async._transport.api_client import ApiClient
-from packagex_async._transport.connector import capacity
+from packagex_async._transport.connector import max_connections
 from packagex_async._transport.sessions import Sessions, TransportSettings
 from packagex_async._transport.storage_client import StorageClient
 from packagex_async._transport.url_policy import check_base_url, check_proxy
@@ -170,7 +170,7 @@ def _key(api_key: str | None) -> Secret:
 
 
 def _capacity(connector: BaseConnector | None) -> int:
-    return (capacity(connector) if connector is not None else None) or DEFAULT_LIMIT
+    return (max_connections(connector) if connector is not None else None) or DEFAULT_LIMIT
 
 
 def _seconds(name: str, value: float) -> float:

@@ -12,7 +12,7 @@ import attrs
 
 from packagex_async import _logs
 from packagex_async._api import requests
-from packagex_async._api.statuses import downloadable
+from packagex_async._api.statuses import check_downloadable
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
 from packagex_async._context import ClientContext
@@ -144,7 +144,7 @@ class AsyncExports:
                 page were no exports.
         """
         return list_exports(
-            requests.ListQuery.of(
+            requests.ListQuery.from_arguments(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -154,7 +154,7 @@ class AsyncExports:
                 search=search,
             ),
             self._context,
-            requests.whole_number("prefetch", prefetch, least=0),
+            requests.check_integer("prefetch", prefetch, min_value=0),
         )
 
     def pages(
@@ -179,7 +179,7 @@ class AsyncExports:
             An async generator of pages.
         """
         return list_pages(
-            requests.ListQuery.of(
+            requests.ListQuery.from_arguments(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -189,7 +189,7 @@ class AsyncExports:
                 search=search,
             ),
             self._context,
-            requests.whole_number("prefetch", prefetch, least=0),
+            requests.check_integer("prefetch", prefetch, min_value=0),
         )
 
     async def download(
@@ -578,11 +578,11 @@ class AsyncExports:
     async def _offering(self, export: Export | str, artifacts: tuple[Artifact, ...]) -> Export:
         """The export with its URLs, in a state to be downloaded."""
         if isinstance(export, str):
-            return downloadable(await self._with_urls(export))
+            return check_downloadable(await self._with_urls(export))
         if any(export.url(artifact) for artifact in artifacts):
-            return downloadable(export)
+            return check_downloadable(export)
         try:
-            return downloadable(await self._with_urls(export.id))
+            return check_downloadable(await self._with_urls(export.id))
         except NotFoundError as error:
             raise export_gone_error(export.id) from error
 

@@ -30,10 +30,10 @@ def use_transfer_mode(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if mode == "aiohttp":
         return
     _send_in_chunks(monkeypatch)
-    monkeypatch.setattr(storage_response, "_WORTH_A_CONNECTION", 1)
+    monkeypatch.setattr(storage_response, "_DIRECT_READ_SIZE", 1)
     monkeypatch.setattr(storage_response, "BUFFER_SIZE", 5_000)
-    monkeypatch.setattr(storage_response, "PART_BUFFER_SIZE", 5_000)
-    monkeypatch.setattr(body_reader, "LINGER", 0.001)
+    monkeypatch.setattr(storage_response, "SEGMENT_BUFFER_SIZE", 5_000)
+    monkeypatch.setattr(body_reader, "FILL_TIMEOUT", 0.001)
     monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", 2_000)
     if mode == "segments":
         use_segments(monkeypatch)

@@ -1,4 +1,4 @@
-"""The one cattrs converter: JSON to models, strict where we must, open where we should."""
+"""Conversion of JSON to models: strict for ids, lenient for all other fields."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from packagex_async.models import Export, ExportResource, ExportStatus, Page, Pa
 
 E = TypeVar("E", bound=StrEnum)
 
-# Epoch milliseconds pass this in 1973, epoch seconds in the year 5138.
-_MILLISECONDS_FROM = 100_000_000_000
+# Epoch milliseconds reach this number in 1973, epoch seconds in the year 5138.
+_MIN_MILLISECONDS = 100_000_000_000
 
 _KEYS = {
     field.name: f"_{field.name}" if field.name.endswith("_url") else field.name
     for field in attrs.fields(attrs.resolve_types(Export))
     if field.name not in ("extra", "unread")
 }
-# Where unknown fields wait to be read; a field of this very name would be among them.
-_EXTRA = "<extra>"
+# The key of the unknown fields. A field with this name is one of them.
+_EXTRA_KEY = "<extra>"
 
-_UNTOLD: dict[str, Any] = dict.fromkeys(_KEYS.values())
-"""An export of which the API tells nothing, which is as much as null."""
+_EMPTY_EXPORT: dict[str, Any] = dict.fromkeys(_KEYS.values())
+"""All fields of an export as null, which is equivalent to missing."""
 
-_Unreadable = (TypeError, ValueError, OverflowError, OSError)
-
-
-# The hooks run for every field of every export: each begins with what it mostly meets.
+_CONVERSION_ERRORS = (TypeError, ValueError, OverflowError, OSError)
 
 
-def _id(value: Any, _: Any) -> str:
+# The hooks run for every field of every export, so each one checks the most common value first.
+
+
+def _convert_id(value: Any, _: Any) -> str:
     if is_id(value):
         return value
     raise TypeError("not an id")
@@ -47,22 +47,22 @@ def is_id(value: object) -> TypeGuard[str]:
     """Return whether `value` can name an export in a URL."""
     if not isinstance(value, str):
         return False
-    # What no URL can carry, and what would name another path.
-    return value.isidentifier() or (bool(value.strip(". ")) and is_text(value))
+    # Not lone surrogates, which cannot be encoded, and not `.` or `..`, which change the path.
+    return value.isidentifier() or (bool(value.strip(". ")) and is_encodable(value))
 
 
-def is_text(value: str) -> bool:
-    """Return whether `value` can be encoded: JSON, and a command line, may hold lone surrogates."""
+def is_encodable(value: str) -> bool:
+    """Return whether `value` can be encoded. JSON and command lines may contain lone surrogates."""
     return value == value.encode(errors="ignore").decode()
 
 
-def _text(value: Any, _: Any) -> str | None:
+def _convert_text(value: Any, _: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise TypeError("not a string")
 
 
-def _whole_number(value: Any, _: Any = None) -> int | None:
+def _convert_integer(value: Any, _: Any = None) -> int | None:
     if value is None or type(value) is int:
         return value
     if isinstance(value, (float, str)) and int(value) == float(value):
@@ -70,23 +70,23 @@ def _whole_number(value: Any, _: Any = None) -> int | None:
     raise TypeError("not a whole number")
 
 
-def _moment(value: Any, _: Any) -> datetime | None:
-    if type(value) is int and 0 <= value < _MILLISECONDS_FROM:
+def _convert_datetime(value: Any, _: Any) -> datetime | None:
+    if type(value) is int and 0 <= value < _MIN_MILLISECONDS:
         return datetime.fromtimestamp(value, UTC)
-    return None if value is None else _moment_told_otherwise(value)
+    return None if value is None else _convert_other_datetime(value)
 
 
-def _moment_told_otherwise(value: Any) -> datetime:
+def _convert_other_datetime(value: Any) -> datetime:
     if isinstance(value, bool):
         raise TypeError("not a time")
     try:
         epoch = float(value)
     except ValueError:
         return to_utc(datetime.fromisoformat(value))
-    return to_utc(datetime.fromtimestamp(epoch / 1000 if abs(epoch) >= _MILLISECONDS_FROM else epoch, UTC))
+    return to_utc(datetime.fromtimestamp(epoch / 1000 if abs(epoch) >= _MIN_MILLISECONDS else epoch, UTC))
 
 
-def _member(enum: type[E]) -> Callable[[Any, Any], E | None]:
+def _enum_converter(enum: type[E]) -> Callable[[Any, Any], E | None]:
     known: dict[Any, E | None] = {None: None, **{member.value: member for member in enum}}
 
     def member(value: Any, _: Any) -> E | None:
@@ -97,94 +97,100 @@ def _member(enum: type[E]) -> Callable[[Any, Any], E | None]:
 
 @cache
 def _converter() -> Callable[[Any, type[Export]], Export]:
-    # Imported with the first answer: it would be a third of what importing this package costs.
+    # Imported at the first response: cattrs would be a third of the import time of this package.
     import cattrs
     from cattrs.gen import make_dict_structure_fn_from_attrs, override
 
     converter = cattrs.Converter(detailed_validation=False, prefer_attrib_converters=True)
-    converter.register_structure_hook(str, _id)
-    converter.register_structure_hook(str | None, _text)
-    converter.register_structure_hook(int | None, _whole_number)
-    converter.register_structure_hook(datetime | None, _moment)
-    converter.register_structure_hook(ExportStatus | None, _member(ExportStatus))
-    converter.register_structure_hook(ExportResource | None, _member(ExportResource))
-    keys = _KEYS | {"extra": _EXTRA}
-    # No default for any field: the code that cattrs writes is faster where it need not ask what is there.
+    converter.register_structure_hook(str, _convert_id)
+    converter.register_structure_hook(str | None, _convert_text)
+    converter.register_structure_hook(int | None, _convert_integer)
+    converter.register_structure_hook(datetime | None, _convert_datetime)
+    converter.register_structure_hook(ExportStatus | None, _enum_converter(ExportStatus))
+    converter.register_structure_hook(ExportResource | None, _enum_converter(ExportResource))
+    keys = _KEYS | {"extra": _EXTRA_KEY}
+    # Without defaults, the code that cattrs generates does not check which keys exist.
     fields = [field.evolve(default=attrs.NOTHING) for field in attrs.fields(Export) if field.name in keys]
     overrides = {name: override(rename=key) for name, key in keys.items()}
-    whole = make_dict_structure_fn_from_attrs(
+    convert = make_dict_structure_fn_from_attrs(
         fields, Export, converter, **overrides  # type: ignore[arg-type]  # by field name
     )  # fmt: skip
 
     def structure(raw: dict[str, Any], kind: type[Export]) -> Export:
-        told = _UNTOLD | raw
-        # What is unknown has joined at the end.
-        told[_EXTRA] = dict(islice(told.items(), len(_UNTOLD), None)) if len(told) > len(_UNTOLD) else {}
-        return whole(told, kind)
+        values = _EMPTY_EXPORT | raw
+        # Unknown fields follow all known ones.
+        has_unknown = len(values) > len(_EMPTY_EXPORT)
+        values[_EXTRA_KEY] = dict(islice(values.items(), len(_EMPTY_EXPORT), None)) if has_unknown else {}
+        return convert(values, kind)
 
     converter.register_structure_hook(Export, structure)
     hook: Callable[[Any, type[Export]], Export] = converter.get_structure_hook(Export)
     return hook
 
 
-def export_from_json(raw: Any, where: str, index: int | None = None) -> Export:
-    """An export as the API describes it; what cannot be read of it stands in `extra`, named by `unread`.
+def export_from_json(raw: Any, path: str, index: int | None = None) -> Export:
+    """Convert an export. Fields that cannot be converted are kept in `extra` and named in `unread`.
+
+    Args:
+        raw: The export, decoded from JSON.
+        path: Its position in the response, for error messages.
+        index: Its index, if `path` is an array.
 
     Raises:
-        DecodeError: It is not an object, or has no id; names `where` in the answer it stands, and at which
-            `index` when that is an array.
+        DecodeError: It is not an object, or has no valid id. The message contains the position.
     """
     try:
         return _converter()(raw, Export)
-    except _Unreadable:
-        pass  # And no context of a later error: its frames hold links.
-    return _salvage(raw, where if index is None else f"{where}[{index}]")
+    except _CONVERSION_ERRORS:
+        pass  # A later error must not have this one as context: its frames contain URLs.
+    return _convert_readable_fields(raw, path if index is None else f"{path}[{index}]")
 
 
-class UnreadPage:
-    """A page of a listing whose items are read as they are iterated, once; each is let go when it is read.
+class LazyPage:
+    """A page of a listing whose items are converted during the iteration. It can be iterated once.
+
+    Each item is released after its conversion.
 
     Args:
-        items: The items, as the API sent them.
-        pagination: Where the page stands.
-        where: What the page is called in an error.
+        items: The items, decoded from JSON.
+        pagination: The pagination of the page.
+        path: The position of the items in the response, for error messages.
 
     Attributes:
-        pagination: Where the page stands.
-        places: How many items it has.
-        malformed: How many of those read so far are no exports.
-        first_malformed: Where the first of them stands, and what is wrong with it.
+        pagination: The pagination of the page.
+        item_count: The number of items, malformed ones included.
+        malformed: How many of the items converted so far are not exports.
+        first_malformed: The position of the first malformed item, and what is wrong with it.
     """
 
-    def __init__(self, items: list[Any], pagination: Pagination, where: str) -> None:
+    def __init__(self, items: list[Any], pagination: Pagination, path: str) -> None:
         self._items = items
-        self._where = where
+        self._path = path
         self.pagination = pagination
-        self.places = len(items)
+        self.item_count = len(items)
         self.malformed = 0
         self.first_malformed: str | None = None
 
     def __iter__(self) -> Iterator[Export | None]:
-        """Yield the export that each item is, `None` for one that is none."""
+        """Yield the export for each item; `None` for a malformed item."""
         for index, item in enumerate(self._items):
             self._items[index] = None
-            yield self._read(item, index)
+            yield self._convert(item, index)
 
-    def _read(self, item: Any, index: int) -> Export | None:
+    def _convert(self, item: Any, index: int) -> Export | None:
         try:
-            return export_from_json(item, self._where, index)
+            return export_from_json(item, self._path, index)
         except DecodeError as error:
             self.malformed += 1
             self.first_malformed = self.first_malformed or str(error)
             return None
 
-    def page(self) -> Page:
-        """Read all of it."""
-        data = tuple(filter(None, self))
-        return self.page_of(data)
+    def load(self) -> Page:
+        """Convert all items and return the page."""
+        return self.with_exports(tuple(filter(None, self)))
 
-    def page_of(self, data: tuple[Export, ...]) -> Page:
-        """Return the page that holds `data`, when all items are read."""
+    def with_exports(self, data: tuple[Export, ...]) -> Page:
+        """Return the page with `data`, after all items were converted."""
         return Page(
             data=data,
             pagination=self.pagination,
@@ -194,49 +200,51 @@ class UnreadPage:
 
 
 def pagination_from_json(raw: Any, *, count: int) -> Pagination:
-    """Where a page of `count` items stands; if the API does not tell, only an empty page is surely the last.
+    """Convert the pagination of a page with `count` items.
+
+    Without `has_more`, only an empty page counts as the last one.
 
     Raises:
-        DecodeError: `has_more` is told, and neither true nor false.
+        DecodeError: `has_more` is neither true nor false.
     """
-    told = raw if isinstance(raw, dict) else {}
-    has_more = told.get("has_more")
+    fields = raw if isinstance(raw, dict) else {}
+    has_more = fields.get("has_more")
     if has_more is not None and not isinstance(has_more, bool):
-        raise DecodeError(f"pagination.has_more is neither true nor false but {_kind(has_more)}")
+        raise DecodeError(f"pagination.has_more must be true or false, not {_type_name(has_more)}")
     return Pagination(
         has_more=count > 0 if has_more is None else has_more,
         inferred=has_more is None,
-        page=_number(told.get("page")),
-        limit=_number(told.get("limit")),
-        total_count=_number(told.get("total_count")),
+        page=_integer_or_none(fields.get("page")),
+        limit=_integer_or_none(fields.get("limit")),
+        total_count=_integer_or_none(fields.get("total_count")),
     )
 
 
-def _salvage(raw: Any, where: str) -> Export:
+def _convert_readable_fields(raw: Any, path: str) -> Export:
     if not isinstance(raw, dict):
-        raise DecodeError(f"{where} is not an export but {_kind(raw)}")
+        raise DecodeError(f"{path} is not an export but {_type_name(raw)}")
     if not is_id(raw.get("id")):
-        raise DecodeError(f"{where}.id is missing, or not a string that can name an export")
-    unread = tuple(key for key in _UNTOLD if key in raw and not _readable(key, raw[key]))
+        raise DecodeError(f"{path}.id is missing, or not a string that can name an export")
+    unread = tuple(key for key in _EMPTY_EXPORT if key in raw and not _is_readable(key, raw[key]))
     export = _converter()({key: value for key, value in raw.items() if key not in unread}, Export)
-    extra = {key: value for key, value in raw.items() if key in unread or key not in _UNTOLD}
+    extra = {key: value for key, value in raw.items() if key in unread or key not in _EMPTY_EXPORT}
     return attrs.evolve(export, extra=extra, unread=unread)
 
 
-def _readable(key: str, value: Any) -> bool:
+def _is_readable(key: str, value: Any) -> bool:
     try:
         _converter()({"id": "any", key: value}, Export)
-    except _Unreadable:
+    except _CONVERSION_ERRORS:
         return False
     return True
 
 
-def _number(value: Any) -> int | None:
+def _integer_or_none(value: Any) -> int | None:
     try:
-        return _whole_number(value)
-    except _Unreadable:
+        return _convert_integer(value)
+    except _CONVERSION_ERRORS:
         return None
 
 
-def _kind(value: Any) -> str:
+def _type_name(value: Any) -> str:
     return {dict: "an object", list: "an array", type(None): "null"}.get(type(value), type(value).__name__)

@@ -1,8 +1,8 @@
 """Large JSON documents, decoded in slices so that the event loop is never blocked for long.
 
-A call of a C decoder cannot be interrupted, on any thread, for it holds the interpreter lock. So a large
-document is read through a window of limited size. A value that fits into the window is decoded in one call. A
-larger array or object is decoded item by item.
+A call of the C decoder holds the interpreter lock and cannot be interrupted, not even on a thread. Therefore,
+a large document is read through a window of limited size. A value that fits into the window is decoded in one
+call. A larger array or object is decoded item by item.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ from packagex_async._utils import json as json_module
 from packagex_async._utils.aio import Slices
 
 LARGE = 256 * 1024
-"""Bytes from which a document is decoded in slices; fewer are decoded within a few milliseconds."""
+"""Minimum bytes of a document that is decoded in slices. A smaller one takes a few milliseconds."""
 
-_STEP = 64 * 1024
-"""Bytes that are added to the window at a time."""
+_READ_SIZE = 64 * 1024
+"""Bytes that are read into the window at a time."""
 
-_ITEMS = 1000
-"""Items of one array or object that are decoded in one slice."""
+_ITEMS_PER_SLICE = 1000
+"""Items of an array or object that are decoded in one slice."""
 
 MAX_ITEMS = 1_000_000
-"""Items that one array or object may have; each takes up to a hundred times its text in memory."""
+"""Maximum items of an array or object. An item takes up to 100 times as much memory as its text."""
 
 MAX_TEXT = 16 * 1024 * 1024
-"""Characters that one string may have: it is decoded in one call."""
+"""Maximum characters of a string, because a string is decoded in one call."""
 
-_SPACE = re.compile(r"[ \t\n\r]*+")
+_WHITESPACE = re.compile(r"[ \t\n\r]*+")
 _COMMA = re.compile(r"[ \t\n\r]*+,[ \t\n\r]*+")
 _SCALARS = frozenset('"-0123456789')
 
 
 class TooLargeError(ValueError):
-    """The document has more items, or longer strings, than are decoded."""
+    """The document exceeds `MAX_ITEMS` or `MAX_TEXT`."""
 
 
 def loads_in_slices(body: bytes) -> Slices[Any]:
-    """Decode `body` to the value that `json.loads` returns for it.
+    """Decode `body` in slices. The result is equal to that of `json.loads`.
 
     Raises:
-        TooLargeError: It exceeds `MAX_ITEMS` or `MAX_TEXT`.
-        ValueError: It is not JSON in UTF-8.
-        RecursionError: It is nested too deeply.
+        TooLargeError: The document exceeds `MAX_ITEMS` or `MAX_TEXT`.
+        ValueError: The document is not JSON in UTF-8.
+        RecursionError: The document is nested too deeply.
     """
-    return _Reader(body).document()
+    return _SliceDecoder(body).decode()
 
 
-class _Reader:
-    """Reads one document through a window.
+class _SliceDecoder:
+    """Decodes one document through a window.
 
     Args:
         body: The document.
@@ -59,81 +59,81 @@ class _Reader:
 
     def __init__(self, body: bytes) -> None:
         self._body = body
-        self._read = 0
-        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        self._read_end = 0
+        self._decode_text = codecs.getincrementaldecoder("utf-8-sig")().decode
         decoder: Any = json.JSONDecoder(parse_int=json_module.parse_integer)
         self._scan = decoder.scan_once
         self._window = ""
         self._position = 0
         self._value: Any = None
 
-    def document(self) -> Slices[Any]:
+    def decode(self) -> Slices[Any]:
         """Decode the whole document."""
-        value = yield from self._any()
-        if (yield from self._find()):
-            raise ValueError("something follows the document")
+        value = yield from self._decode_value()
+        if (yield from self._skip_space()):
+            raise ValueError("unexpected data after the document")
         return value
 
-    def _any(self) -> Slices[Any]:
-        first = self._char() or (yield from self._find())
-        while not self._decodes():
+    def _decode_value(self) -> Slices[Any]:
+        first = self._peek() or (yield from self._skip_space())
+        while not self._decode_in_window():
             size = len(self._window) - self._position
             if size >= LARGE and first == "[":
-                return (yield from self._array())
+                return (yield from self._decode_array())
             if size >= LARGE and first == "{":
-                return (yield from self._object())
+                return (yield from self._decode_object())
             if first not in _SCALARS and size >= LARGE:
-                raise ValueError("a value is expected")
+                raise ValueError("expected a value")
             if size > MAX_TEXT:
                 raise TooLargeError("a string is too long")
             yield
-            self._extend()
+            self._extend_window()
         return self._value
 
-    def _array(self) -> Slices[list[Any]]:
+    def _decode_array(self) -> Slices[list[Any]]:
         items: list[Any] = []
-        more = yield from self._begins("]")
+        more = yield from self._enter("]")
         while more:
-            self._collect(items)
-            items.append((yield from self._any()))
-            more = yield from self._continues("]", len(items))
+            self._decode_items(items)
+            items.append((yield from self._decode_value()))
+            more = yield from self._next_item("]", len(items))
         return items
 
-    def _object(self) -> Slices[dict[str, Any]]:
+    def _decode_object(self) -> Slices[dict[str, Any]]:
         items: dict[str, Any] = {}
-        more = yield from self._begins("}")
+        more = yield from self._enter("}")
         while more:
-            name = yield from self._any()
-            if not isinstance(name, str) or (yield from self._take()) != ":":
-                raise ValueError("a name is expected")
-            items[name] = yield from self._any()
-            more = yield from self._continues("}", len(items))
+            name = yield from self._decode_value()
+            if not isinstance(name, str) or (yield from self._read_char()) != ":":
+                raise ValueError("expected a name and a colon")
+            items[name] = yield from self._decode_value()
+            more = yield from self._next_item("}", len(items))
         return items
 
-    def _begins(self, close: str) -> Slices[bool]:
-        """Pass over the bracket, and over `close` if it follows at once; return whether items follow."""
+    def _enter(self, close: str) -> Slices[bool]:
+        """Skip the opening bracket, and `close` if it is next; return whether items follow."""
         self._position += 1
-        if (yield from self._find()) != close:
+        if (yield from self._skip_space()) != close:
             return True
         self._position += 1
         return False
 
-    def _continues(self, close: str, count: int) -> Slices[bool]:
-        """Pass over what stands behind item number `count`; return whether another item follows."""
+    def _next_item(self, close: str, count: int) -> Slices[bool]:
+        """Skip the separator after item `count`; return whether another item follows."""
         if count > MAX_ITEMS:
-            raise TooLargeError("there are too many items")
-        if count % _ITEMS == 0:
+            raise TooLargeError("an array or object has too many items")
+        if count % _ITEMS_PER_SLICE == 0:
             yield
-        mark = yield from self._take()
-        if mark not in (",", close):
-            raise ValueError("a comma is expected")
-        return mark == ","
+        char = yield from self._read_char()
+        if char not in (",", close):
+            raise ValueError("expected a comma")
+        return char == ","
 
-    def _collect(self, items: list[Any]) -> None:
-        """Decode items that lie within the window with a comma behind each, up to the end of the slice."""
-        self._char()
+    def _decode_items(self, items: list[Any]) -> None:
+        """Decode the items that are in the window with a comma after them, up to the end of the slice."""
+        self._peek()
         window, position = self._window, self._position
-        for _ in range(_ITEMS - 1 - len(items) % _ITEMS):
+        for _ in range(_ITEMS_PER_SLICE - 1 - len(items) % _ITEMS_PER_SLICE):
             try:
                 value, end = self._scan(window, position)
             except (StopIteration, ValueError):
@@ -145,42 +145,42 @@ class _Reader:
             position = comma.end()
         self._position = position
 
-    def _take(self) -> Slices[str]:
-        mark = self._char() or (yield from self._find())
+    def _read_char(self) -> Slices[str]:
+        char = self._peek() or (yield from self._skip_space())
         self._position += 1
-        return mark
-
-    def _find(self) -> Slices[str]:
-        """Pass over white space; return the character behind it, empty at the end of the document."""
-        while not (char := self._char()) and self._read < len(self._body):
-            yield
-            self._extend()
         return char
 
-    def _char(self) -> str:
-        """The same within the window."""
-        space = _SPACE.match(self._window, self._position)
+    def _skip_space(self) -> Slices[str]:
+        """Skip white space; return the next character, or an empty string at the end of the document."""
+        while not (char := self._peek()) and self._read_end < len(self._body):
+            yield
+            self._extend_window()
+        return char
+
+    def _peek(self) -> str:
+        """Skip white space in the window; return the next character, or an empty string at its end."""
+        space = _WHITESPACE.match(self._window, self._position)
         self._position = space.end() if space else self._position
         return self._window[self._position : self._position + 1]
 
-    def _decodes(self) -> bool:
-        """Decode the value at the position; return whether the window holds all of it."""
-        exhausted = self._read >= len(self._body)
+    def _decode_in_window(self) -> bool:
+        """Decode the value at the position; return whether the window contains all of it."""
+        exhausted = self._read_end >= len(self._body)
         try:
             self._value, end = self._scan(self._window, self._position)
         except (StopIteration, ValueError):
             if exhausted:
-                raise ValueError("the document is not JSON") from None
+                raise ValueError("not JSON") from None
             return False
-        # A number may go on behind the window, as in `1e+` and `5`.
+        # A number may continue after the window, such as `1e+` and `5`.
         if end + len("e+") >= len(self._window) and not exhausted:
             return False
         self._position = end
         return True
 
-    def _extend(self) -> None:
+    def _extend_window(self) -> None:
         rest = self._window[self._position :]
-        # As much again as is not decoded yet, so that a long string is not read over and over.
-        end = self._read + max(_STEP, len(rest))
-        added = self._decode(self._body[self._read : end], end >= len(self._body))
-        self._window, self._position, self._read = rest + added, 0, end
+        # Double the window if it contains one long string, which is scanned again from its start.
+        end = self._read_end + max(_READ_SIZE, len(rest))
+        added = self._decode_text(self._body[self._read_end : end], end >= len(self._body))
+        self._window, self._position, self._read_end = rest + added, 0, end

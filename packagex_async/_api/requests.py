@@ -1,4 +1,4 @@
-"""Requests to the Exports API: parameters are checked, and paths, queries and bodies are built."""
+"""Requests to the Exports API: validation of parameters, and paths and queries."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from packagex_async import errors
-from packagex_async._api.converters import is_id, is_text
+from packagex_async._api.converters import is_encodable, is_id
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ApiError, ConfigurationError
 from packagex_async.models import Direction, ExportResource, ExportStatus, OrderBy
 
-EXPORTS = "/v1/exports"
+EXPORTS_PATH = "/v1/exports"
 _REQUEST_TIMEOUT = 408
 E = TypeVar("E", OrderBy, Direction)
 
@@ -25,8 +25,8 @@ class Request:
 
     Attributes:
         method: `GET`, or `POST` to create an export.
-        target: Its path and query.
-        body: Its JSON.
+        target: The path and query.
+        body: The JSON body.
     """
 
     method: str
@@ -35,14 +35,19 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The target before its query."""
+        """The path without the query."""
         return self.target.partition("?")[0]
 
-    def may_be_done(self, failure: errors.PackageXError, *, connected: bool) -> bool:
-        """Whether it may have changed something though it ended in `failure`: a GET changes nothing.
+    def may_have_succeeded(self, failure: errors.PackageXError, *, connected: bool) -> bool:
+        """Return whether a failed request may have created an export.
 
-        Without a connection nothing was sent, and what a 4xx refuses is not done. The API promises nothing
-        about the rest; a 408 may come from a gateway that had passed the request on.
+        A GET creates nothing. Without a connection, the request was not sent. After a 4xx, the API has not
+        carried it out, except after a 408, which a gateway may send after it has forwarded the request. All
+        other failures are ambiguous.
+
+        Args:
+            failure: The error of the request.
+            connected: Whether there was a connection.
         """
         if self.method == "GET" or not connected:
             return False
@@ -55,17 +60,21 @@ class Request:
 
 
 def export_target(export_id: str, *, include_csv: bool, include_json: bool) -> str:
-    """The path and query that retrieve one export. API: Retrieve Export."""
+    """Return the path and query of a request for one export. API: Retrieve Export.
+
+    Raises:
+        ConfigurationError: `export_id` is not a valid id.
+    """
     if not is_id(export_id):
         raise ConfigurationError(f"export_id must be an export's id, like 'exp_...', not {export_id!r}")
     flags = {"include_csv": include_csv, "include_json": include_json}
-    query = urlencode({name: "true" for name, wanted in flags.items() if wanted})
-    return f"{EXPORTS}/{quote(export_id, safe='')}" + (f"?{query}" if query else "")
+    query = urlencode({name: "true" for name, included in flags.items() if included})
+    return f"{EXPORTS_PATH}/{quote(export_id, safe='')}" + (f"?{query}" if query else "")
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class ListQuery:
-    """What `GET /v1/exports` is asked for. API: List exports, Query Parameters."""
+    """The parameters of `GET /v1/exports`. API: List exports, Query Parameters."""
 
     page: int
     limit: int
@@ -76,7 +85,7 @@ class ListQuery:
     search: str | None = None
 
     @classmethod
-    def of(
+    def from_arguments(
         cls,
         *,
         page: int,
@@ -87,33 +96,33 @@ class ListQuery:
         statuses: ExportStatus | str | Iterable[ExportStatus | str] | None,
         search: str | None,
     ) -> ListQuery:
-        """Check the parameters.
+        """Validate the arguments of a listing.
 
         Raises:
-            ConfigurationError: One that the API would refuse or misread; says which and why.
+            ConfigurationError: The API would refuse or misinterpret an argument. The message names it.
         """
         return cls(
-            page=whole_number("page", page, least=1),
-            limit=whole_number("limit", limit, least=1),
-            order_by=None if order_by is None else _member("order_by", order_by, OrderBy),
-            direction=None if direction is None else _member("direction", direction, Direction),
-            resource=None if resource is None else _word("resource", resource),
-            statuses=None if statuses is None else _joined(statuses),
-            search=None if search is None else _word("search", search),
+            page=check_integer("page", page, min_value=1),
+            limit=check_integer("limit", limit, min_value=1),
+            order_by=None if order_by is None else _check_enum("order_by", order_by, OrderBy),
+            direction=None if direction is None else _check_enum("direction", direction, Direction),
+            resource=None if resource is None else _check_text("resource", resource),
+            statuses=None if statuses is None else _join_statuses(statuses),
+            search=None if search is None else _check_text("search", search),
         )
 
     @property
-    def by_creation(self) -> bool:
-        """Whether the listing is ordered by creation, oldest first, which is the API's default."""
-        return not self.reorders and self.direction is not Direction.DESC
+    def is_oldest_first(self) -> bool:
+        """Whether exports are ordered by creation, oldest first, which is the default of the API."""
+        return not self.has_unstable_order and self.direction is not Direction.DESC
 
     @property
-    def reorders(self) -> bool:
-        """Whether it is ordered by something that changes while an export lives."""
+    def has_unstable_order(self) -> bool:
+        """Whether exports are ordered by a field that changes during their lifetime."""
         return self.order_by not in (None, OrderBy.CREATED_AT)
 
-    def oldest_first(self) -> ListQuery:
-        """The same exports by creation, oldest first."""
+    def sorted_oldest_first(self) -> ListQuery:
+        """Return the query for the same exports, ordered by creation, oldest first."""
         return attrs.evolve(
             self,
             order_by=self.order_by and OrderBy.CREATED_AT,
@@ -121,23 +130,23 @@ class ListQuery:
         )
 
     def target(self, page: int) -> str:
-        """The path and query of one page."""
-        told = attrs.asdict(attrs.evolve(self, page=page), filter=lambda _, value: value is not None)
-        return f"{EXPORTS}?{urlencode(told, safe=',', quote_via=quote)}"
+        """Return the path and query of a request for one page."""
+        parameters = attrs.asdict(attrs.evolve(self, page=page), filter=lambda _, value: value is not None)
+        return f"{EXPORTS_PATH}?{urlencode(parameters, safe=',', quote_via=quote)}"
 
 
-def whole_number(name: str, value: int, *, least: int) -> int:
-    """The parameter `name` as it was given.
+def check_integer(name: str, value: int, *, min_value: int) -> int:
+    """Return the value of the parameter `name`.
 
     Raises:
-        ConfigurationError: It is no whole number, or less than `least`.
+        ConfigurationError: It is not an integer, or less than `min_value`.
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigurationError(f"{name} must be a whole number from {least} up, not {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool) or value < min_value:
+        raise ConfigurationError(f"{name} must be a whole number from {min_value} up, not {value!r}")
     return value
 
 
-def _member(name: str, value: str, kind: type[E]) -> E:
+def _check_enum(name: str, value: str, kind: type[E]) -> E:
     try:
         return kind(value)
     except ValueError:
@@ -145,14 +154,16 @@ def _member(name: str, value: str, kind: type[E]) -> E:
         raise ConfigurationError(f"{name} must be one of {allowed}, not {value!r}") from None
 
 
-def _word(name: str, value: str) -> str:
-    if not isinstance(value, str) or not is_text(value) or not value.strip():
-        raise ConfigurationError(f"{name} must be a word, not {value!r}; leave it out to list everything")
+def _check_text(name: str, value: str) -> str:
+    if not isinstance(value, str) or not is_encodable(value) or not value.strip():
+        raise ConfigurationError(
+            f"{name} must be a non-empty text, not {value!r}; omit it to list everything"
+        )
     return str(value)
 
 
-def _joined(statuses: str | Iterable[str]) -> str:
-    words = [statuses] if isinstance(statuses, str) else list(statuses)
-    if not words:
-        raise ConfigurationError("statuses is empty; leave it out to list exports of every status")
-    return ",".join(_word("statuses", word) for word in words)
+def _join_statuses(statuses: str | Iterable[str]) -> str:
+    values = [statuses] if isinstance(statuses, str) else list(statuses)
+    if not values:
+        raise ConfigurationError("statuses is empty; omit it to list exports of every status")
+    return ",".join(_check_text("statuses", value) for value in values)

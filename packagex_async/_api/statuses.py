@@ -1,4 +1,4 @@
-"""What an export's status means to who wants to download it."""
+"""The meaning of an export's status for downloads."""
 
 from __future__ import annotations
 
@@ -12,35 +12,37 @@ from packagex_async.errors import (
 from packagex_async.models import Export, ExportStatus
 
 
-def is_under_way(export: Export) -> bool:
-    """Whether the platform is still at it; a status unknown today is taken for final."""
+def is_in_progress(export: Export) -> bool:
+    """Return whether the platform still prepares the export. An unknown status counts as final."""
     return export.status in (ExportStatus.QUEUED, ExportStatus.PROCESSING)
 
 
-def failure(export: Export) -> ExportStateError | None:
-    """The error for an export that will never be completed."""
-    about = _about(export)
+def failure_error(export: Export) -> ExportStateError | None:
+    """Return the error for an export that will never be completed; `None` for any other export."""
+    state = _describe(export)
     match export.status:
         case ExportStatus.FAILED:
-            return ExportFailedError(f"{about}: the platform could not prepare it", export_id=export.id)
+            return ExportFailedError(f"{state}: the platform could not prepare it", export_id=export.id)
         case ExportStatus.TIMED_OUT:
-            return ExportTimedOutError(f"{about}: the platform gave up preparing it", export_id=export.id)
+            return ExportTimedOutError(f"{state}: the platform gave up preparing it", export_id=export.id)
         case _:
             return None
 
 
-def downloadable(export: Export) -> Export:
-    """The export, if it is in a state to be downloaded.
+def check_downloadable(export: Export) -> Export:
+    """Return the export, if its status allows a download.
 
     Raises:
-        ExportStateError: It is not (see its subclasses).
+        ExportStateError: The export is not completed, or has failed (see the subclasses).
     """
-    if is_under_way(export):
-        raise ExportNotReadyError(f"{_about(export)}: download it when it is completed", export_id=export.id)
-    if (reason := failure(export)) is not None:
-        raise reason
+    if is_in_progress(export):
+        raise ExportNotReadyError(
+            f"{_describe(export)}: download it when it is completed", export_id=export.id
+        )
+    if (error := failure_error(export)) is not None:
+        raise error
     return export
 
 
-def _about(export: Export) -> str:
+def _describe(export: Export) -> str:
     return f"export {sanitize(export.id)} is {export.status}"

@@ -10,7 +10,7 @@ import attrs
 
 from packagex_async import _logs
 from packagex_async._api import requests, responses
-from packagex_async._api.converters import UnreadPage
+from packagex_async._api.converters import LazyPage
 from packagex_async._context import ClientContext
 from packagex_async._listing.paginator import BATCH_SIZE, AnyPage, PageRequest, Paginator, item_count
 from packagex_async._listing.prefetcher import FetchedPage, PagePrefetcher
@@ -78,7 +78,7 @@ def _is_extra(request: PageRequest) -> bool:
 
 
 def _with_data(page: AnyPage, data: tuple[Export, ...]) -> Page:
-    return page.page_of(data) if isinstance(page, UnreadPage) else attrs.evolve(page, data=data)
+    return page.with_exports(data) if isinstance(page, LazyPage) else attrs.evolve(page, data=data)
 
 
 def _run(query: requests.ListQuery, context: ClientContext, prefetch: int) -> AsyncGenerator[_Batch, None]:
@@ -89,16 +89,16 @@ async def _batches(
     query: requests.ListQuery, context: ClientContext, prefetch: int
 ) -> AsyncGenerator[_Batch, None]:
     async def fetch(request: PageRequest, retries: Retries) -> FetchedPage:
-        page_query = query.oldest_first() if request.is_rescan else query
+        page_query = query.sorted_oldest_first() if request.is_rescan else query
         # Prefetching continues while the generator is suspended, so it is an operation by itself.
         with context.operations.running("the listing"):
             response = await context.api.get(page_query.target(request.page), retries)
-        return FetchedPage(responses.parse_page(response), response.served)
+        return FetchedPage(responses.parse_page(response), response.server_date)
 
     paginator = Paginator(
         first_page=query.page,
-        by_creation=query.by_creation,
-        is_reorderable=query.reorders,
+        by_creation=query.is_oldest_first,
+        is_reorderable=query.has_unstable_order,
         limit=query.limit,
     )
     malformed = _MalformedItems()

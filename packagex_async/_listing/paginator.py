@@ -45,7 +45,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from packagex_async._api.converters import UnreadPage
+from packagex_async._api.converters import LazyPage
 from packagex_async.errors import PaginationError
 from packagex_async.models import LIFETIME, Export, Page
 
@@ -61,7 +61,7 @@ MAX_REPEATED_PAGES = 100
 BATCH_SIZE = 200
 """Items of a page that are decoded before other tasks get to run."""
 
-AnyPage = Page | UnreadPage
+AnyPage = Page | LazyPage
 
 
 @attrs.frozen(repr=False)
@@ -319,7 +319,7 @@ class Paginator:
 
 def item_count(page: AnyPage) -> int:
     """Return the number of items of a page, malformed ones included."""
-    return page.places if isinstance(page, UnreadPage) else len(page) + page.malformed
+    return page.item_count if isinstance(page, LazyPage) else len(page) + page.malformed
 
 
 def _following(request: PageRequest, page: AnyPage) -> PageRequest:

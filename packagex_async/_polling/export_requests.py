@@ -34,7 +34,7 @@ async def create_export(api: ApiClient, body: bytes) -> Export:
         ApiError: The API refused the request.
         ConnectionFailedError: The request was not sent.
     """
-    response = await api.post(requests.EXPORTS, body)
+    response = await api.post(requests.EXPORTS_PATH, body)
     try:
         export = responses.parse_created_export(response)
     except DecodeError as error:
@@ -57,4 +57,4 @@ async def retrieve_export(
     """
     target = requests.export_target(export_id, include_csv=include_csv, include_json=include_json)
     response = await api.get(target)
-    return RetrievedExport(responses.parse_export(response, export_id), response.served)
+    return RetrievedExport(responses.parse_export(response, export_id), response.server_date)

@@ -9,7 +9,7 @@ from itertools import count
 
 import attrs
 
-from packagex_async._api.statuses import is_under_way
+from packagex_async._api.statuses import is_in_progress
 from packagex_async._polling.export_requests import RetrievedExport
 from packagex_async._polling.schedule import PollSchedule, is_expired
 from packagex_async._storage.download_urls import export_gone_error
@@ -98,7 +98,7 @@ class PollQueue:
     async def _retrieve_final(self, scheduled: ScheduledPoll) -> Export | None:
         retrieved = await self._retrieve_in_time(scheduled)
         export, schedule = retrieved.export, scheduled.schedule
-        if not is_under_way(export):
+        if not is_in_progress(export):
             return export
         has_expired = is_expired(export, retrieved.server_date)
         if has_expired or not schedule.remaining:

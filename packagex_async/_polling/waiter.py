@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from packagex_async import _logs
-from packagex_async._api.statuses import failure
+from packagex_async._api.statuses import failure_error
 from packagex_async._context import ClientContext
 from packagex_async._polling.export_requests import RetrievedExport, retrieve_export
 from packagex_async._polling.schedule import PollSchedule, is_expired
@@ -52,7 +52,7 @@ class CompletionWaiter:
             self._update(export)
             if export.status is ExportStatus.COMPLETED:
                 return export
-            if (error := failure(export)) is not None:
+            if (error := failure_error(export)) is not None:
                 raise error
             has_expired = is_expired(export, retrieved.server_date)
             if has_expired or not self._schedule.remaining:

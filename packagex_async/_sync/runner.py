@@ -9,7 +9,7 @@ from contextlib import aclosing, closing
 import attrs
 
 from packagex_async import _logs
-from packagex_async._api.statuses import downloadable, is_under_way
+from packagex_async._api.statuses import check_downloadable, is_in_progress
 from packagex_async._context import ClientContext
 from packagex_async._download.export import DownloadPlan, ExportDownload
 from packagex_async._files.operations import FATAL_ERRNOS
@@ -142,7 +142,7 @@ class SyncRunner:
         async with aclosing(self._source.found) as found:
             try:
                 async for export in found:
-                    if self._patience and is_under_way(export):
+                    if self._patience and is_in_progress(export):
                         self._begin_to_watch(export, group)
                     else:
                         await self._pending.put(export)
@@ -207,7 +207,7 @@ class SyncRunner:
     async def _bring(self, export: Export) -> DownloadReport:
         known = Known()
         try:
-            known = await self._folder.known(downloadable(export), self._order.artifacts)
+            known = await self._folder.known(check_downloadable(export), self._order.artifacts)
             fresh = await self._fetch(export, known)
         except _FATAL:
             raise

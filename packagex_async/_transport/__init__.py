@@ -1,1 +1,1 @@
-"""The network: sessions, connections, URLs and response bodies."""
+"""The network: sessions, connections, URL policy, requests and response bodies."""

@@ -1,4 +1,4 @@
-"""Requests to the API, repeated under the retry policy."""
+"""Requests to the API, with retries."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from packagex_async.errors import (
 from packagex_async.retry import RETRYABLE_STATUSES, Clock, Retries
 
 MAX_BODY_SIZE = 64 * 1024 * 1024
-"""Bytes of a response of the API, decompressed."""
+"""Maximum bytes of a response of the API after decompression."""
 
 _YIELD_SIZE = 1024 * 1024
-"""Bytes of a body that are decompressed before the event loop runs something else."""
+"""Bytes of a body that are decompressed before other tasks run."""
 
 _JSON = {"Content-Type": "application/json"}
 
 
 class ApiClient:
-    """Sends requests to the API. Each request carries the key; redirects are refused.
+    """Sends requests to the API. Each request contains the key; redirects are not followed.
 
     Args:
         sessions: The sessions of the client.
         settings: The settings of the client.
-        clock: What tells the time.
+        clock: The source of time.
         operations: The running operations of the client.
     """
 
@@ -56,29 +56,34 @@ class ApiClient:
         self._limiter = AdaptiveLimiter(DEFAULT_LIMIT, clock, retry_after_max=settings.policy.retry_after_max)
 
     async def get(self, target: str, retries: Retries | None = None) -> ApiResponse:
-        """Return the response to a GET of `target`, a path and query.
+        """Send a GET and return the response.
 
         Args:
             target: The path and query.
-            retries: Counts the attempts, for a caller that needs the count.
+            retries: The retry state, if the caller needs the number of failures.
 
         Raises:
-            ApiError: The API refused, and repeating the request under the policy did not help.
-            ConnectionFailedError: There was no response, likewise.
+            ApiError: The API refused the request, after all retries.
+            ConnectionFailedError: There was no response, after all retries.
             DecodeError: The response is not JSON, or is too large.
         """
         return await self._request(Request("GET", target), retries)
 
     async def post(self, target: str, body: bytes) -> ApiResponse:
-        """Return the response to a POST of `body`, JSON, to `target`.
+        """Send a POST with a JSON body and return the response.
 
-        The request is repeated only if it was certainly not carried out: there was no connection, or the API
+        The request is repeated only if it certainly had no effect: there was no connection, or the API
         refused it with a 429.
 
+        Args:
+            target: The path and query.
+            body: The JSON body.
+
         Raises:
-            UnconfirmedError: It may have been carried out: the connection broke, a 5xx, or no JSON.
-            ApiError: The API refused.
-            ConnectionFailedError: There was no connection, and repeating the request did not help.
+            UnconfirmedError: The request may have had an effect: the connection was closed, the API answered
+                with a 408 or a 5xx, or the response is not JSON.
+            ApiError: The API refused the request.
+            ConnectionFailedError: There was no connection, after all retries.
         """
         return await self._request(Request("POST", target, body), None)
 
@@ -88,21 +93,21 @@ class ApiClient:
             deadline = RequestDeadline(self._settings.timeout, None, self._sessions.is_blocked)
             try:
                 async with self._limiter.slot():
-                    answer = await self._send(request, deadline)
-                    responses.raise_for_status(answer, key=self._settings.key, now=self._clock.time())
-                    return answer
+                    response = await self._send(request, deadline)
+                    responses.raise_for_status(response, key=self._settings.key, now=self._clock.time())
+                    return response
             except (ApiError, ConnectionFailedError, DecodeError) as error:
                 failure = error
             except asyncio.CancelledError:
-                closed = ClientClosedError(f"{request}: the client was closed before there was a response")
-                if not self._operations.is_interrupted() or not request.may_be_done(
-                    closed, connected=deadline.connected
+                closed_error = ClientClosedError(f"{request}: the client was closed before the response")
+                if not self._operations.is_interrupted() or not request.may_have_succeeded(
+                    closed_error, connected=deadline.connected
                 ):
                     raise
-                raise UnconfirmedError.after(closed) from closed
-            if request.may_be_done(failure, connected=deadline.connected):
+                raise UnconfirmedError.after(closed_error) from closed_error
+            if request.may_have_succeeded(failure, connected=deadline.connected):
                 raise UnconfirmedError.after(failure) from failure
-            delay = _delay(failure, retries)
+            delay = _retry_delay(failure, retries)
             if delay is None:
                 raise failure
             _logs.retrying(failure, delay)
@@ -126,7 +131,9 @@ class ApiClient:
                     body = await _read_body(response)
             self._log(request, response.status, started_at)
             if body is not None or response.status >= 300:
-                return await ApiResponse.read(str(request), response.status, response.headers, body or b"")
+                return await ApiResponse.decode_in_slices(
+                    str(request), response.status, response.headers, body or b""
+                )
             failure = DecodeError(f"{request}: the response has more than {MAX_BODY_SIZE} bytes")
         except TRANSPORT_ERRORS as error:
             failure = connection_error(str(request), error, deadline)
@@ -140,7 +147,7 @@ class ApiClient:
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
-    """Read the body of a response; return `None` when it is too large."""
+    """Read the body of a response; return `None` if it is too large."""
     body = bytearray()
     yielded = 0
     while block := await read_block(response, None):
@@ -148,13 +155,13 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
         if len(body) > MAX_BODY_SIZE:
             return None
         if len(body) - yielded > _YIELD_SIZE:
-            # A compressed body is decompressed while it is read, without a wait.
+            # Decompression happens in `read_block`, which may not suspend for many blocks.
             yielded = len(body)
             await asyncio.sleep(0)
     return bytes(body)
 
 
-def _delay(failure: ApiError | ConnectionFailedError | DecodeError, retries: Retries) -> float | None:
+def _retry_delay(failure: ApiError | ConnectionFailedError | DecodeError, retries: Retries) -> float | None:
     if isinstance(failure, ConnectionFailedError) and failure.retryable:
         return retries.next_delay()
     if isinstance(failure, ApiError) and failure.status in RETRYABLE_STATUSES:

@@ -1,7 +1,7 @@
-"""A large body straight from its socket into a few buffers, past the parser that has read the answer's head.
+"""Reads large response bodies from the socket into reused buffers, without the copies of aiohttp.
 
-aiohttp hands a body on in pieces, each a new object that is copied once more. Here the connection gets
-another protocol, which lends its own buffers: the socket fills one while others are written to disk.
+aiohttp creates an object for each piece of a body, and copies it again. `BodyReader` replaces the protocol of
+the connection after the head of the response. The socket fills one buffer while others are written to disk.
 """
 
 from __future__ import annotations
@@ -13,32 +13,34 @@ from collections import deque
 from contextlib import suppress
 
 BUFFER_SIZE = 1536 * 1024
-"""Bytes of each buffer."""
+"""Bytes of a buffer."""
 
-PART_BUFFER_SIZE = 128 * 1024
-"""The same where the body is one of several parts, which come side by side because each is slow."""
+SEGMENT_BUFFER_SIZE = 128 * 1024
+"""Bytes of a buffer for one of several segments, which are transferred concurrently because each is slow."""
 
-BUFFERS = 3
-"""One is filled, one is written, and one waits for its turn to be."""
+BUFFER_COUNT = 3
+"""Buffers per body: one is being filled, one is waiting, and one is being written to disk."""
 
-LINGER = 0.05
-"""Seconds that a buffer gets to be full; then its reader takes what is there, or what comes next."""
+FILL_TIMEOUT = 0.05
+"""Seconds to wait for a full buffer. Afterwards, `read` returns the bytes that have arrived."""
 
-_TOLD_IN_BULK = sys.platform == "linux"
-"""Whether the system is asked to wait for many bytes: others may take no more before there are so many."""
+_HAS_LOW_WATER_MARK = sys.platform == "linux"
+"""Whether SO_RCVLOWAT may be used. On other systems, a connection may stall below the low-water mark."""
 
-_NOTHING = memoryview(b"")
+_EMPTY = memoryview(b"")
 
 
 class BodyReader(asyncio.BufferedProtocol):
-    """Reads a body of known length in blocks, each of which stays valid until the next but one is asked for.
+    """Reads a body of known length in blocks.
+
+    A block is valid until the block after the next one is requested.
 
     Args:
-        transport: Where the body comes from. Nobody else reads from it again; it has to be closed after use.
-        first: The beginning of the body, which had been read before.
-        length: How many bytes follow that.
-        patience: Seconds that the other side may keep silent.
-        size: Bytes of each buffer.
+        transport: The connection. It cannot be used for another response, and must be closed after use.
+        first: The bytes of the body that were read before.
+        length: The number of bytes that follow `first`.
+        stall_timeout: Seconds without any bytes before `read` fails.
+        size: Bytes of a buffer.
     """
 
     def __init__(
@@ -46,142 +48,141 @@ class BodyReader(asyncio.BufferedProtocol):
         transport: asyncio.Transport,
         first: bytes,
         length: int,
-        patience: float,
+        stall_timeout: float,
         *,
         size: int = BUFFER_SIZE,
     ) -> None:
         self._transport = transport
-        self._heir = transport.get_protocol()
-        self._socket: socket.socket | None = transport.get_extra_info("socket") if _TOLD_IN_BULK else None
-        self._left = length
-        self._patience = patience
-        self._failure: Exception | None = None
-        self._ready = deque([(memoryview(first), _NOTHING)] if first else [])
+        self._original_protocol = transport.get_protocol()
+        self._socket: socket.socket | None = (
+            transport.get_extra_info("socket") if _HAS_LOW_WATER_MARK else None
+        )
+        self._remaining = length
+        self._stall_timeout = stall_timeout
+        self._error: Exception | None = None
+        self._ready = deque([(memoryview(first), _EMPTY)] if first else [])
         self._size = size
-        self._surplus = memoryview(bytearray(1))
-        self._buffer, *self._free = [memoryview(bytearray(size)) for _ in range(BUFFERS)]
-        self._unasked = False
+        self._surplus_buffer = memoryview(bytearray(1))
+        self._buffer, *self._free = [memoryview(bytearray(size)) for _ in range(BUFFER_COUNT)]
+        self._pause_after_read = False
         self._filled = self._taken = 0
-        self._lent: deque[memoryview] = deque()
+        self._in_use: deque[memoryview] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._wants_all = False
-        self._told_from = 1
+        self._needs_full_buffer = False
+        self._low_water_mark = 1
         transport.set_protocol(self)
         transport.resume_reading()
 
     async def read(self) -> memoryview:
-        """The next block, empty at the end of the body.
+        """Return the next block, or an empty block at the end of the body.
 
         Raises:
-            TimeoutError: The other side kept silent for too long.
-            OSError: It broke off before the end.
+            TimeoutError: No bytes arrived for `stall_timeout` seconds. `read` may be called again.
+            OSError: The connection was closed before the end of the body.
         """
-        self._take_back()
-        if not self._ready and not self._ended:
-            await self._fill()
+        self._reclaim_buffer()
+        if not self._ready and not self._is_finished:
+            await self._wait_for_block()
         if self._ready:
             block, buffer = self._ready.popleft()
-            self._lent.append(buffer)
+            self._in_use.append(buffer)
             return block
         if self._filled > self._taken:
             block = self._buffer[self._taken : self._filled]
             self._taken = self._filled
             return block
-        if self._left and self._failure:
-            raise self._failure
-        return _NOTHING
+        if self._remaining and self._error:
+            raise self._error
+        return _EMPTY
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        if not self._left:
-            return self._surplus
+        if not self._remaining:
+            return self._surplus_buffer
         if not self._buffer:
-            # The connection's previous answer, whose end was read only now, has let it go on. It is stopped
-            # with the bytes that come: uvloop does not survive it here.
-            self._unasked = True
+            # aiohttp has resumed reading, because the end of the previous response was read only now. Reading
+            # is paused after the next bytes: uvloop crashes if it is paused here.
+            self._pause_after_read = True
             self._buffer = memoryview(bytearray(self._size))
-        return self._buffer[self._filled : self._filled + self._left]
+        return self._buffer[self._filled : self._filled + self._remaining]
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._unasked or not self._left:
-            self._unasked = False
+        if self._pause_after_read or not self._remaining:
+            self._pause_after_read = False
             self._transport.pause_reading()
-        if not self._left:
+        if not self._remaining:
             return
         self._filled += nbytes
-        self._left -= nbytes
-        full = self._filled == len(self._buffer)
-        self._be_told_from(self._size // 4 if full and not self._taken else self._told_from)
-        if full or not self._left:
+        self._remaining -= nbytes
+        is_full = self._filled == len(self._buffer)
+        self._set_low_water_mark(self._size // 4 if is_full and not self._taken else self._low_water_mark)
+        if is_full or not self._remaining:
             self._ready.append((self._buffer[self._taken : self._filled], self._buffer))
             self._next_buffer()
         self._wake()
 
     def eof_received(self) -> None:
-        self._break_off(ConnectionResetError("the connection was closed amid the body"))
+        self._fail(ConnectionResetError("the connection was closed within the body"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._break_off(exc or ConnectionResetError("the connection was closed amid the body"))
-        # Whose connection it was has to know, or its owner would wait for it to close.
-        self._heir.connection_lost(exc)
+        self._fail(exc or ConnectionResetError("the connection was closed within the body"))
+        # Otherwise, the connector of aiohttp would wait for the connection to close.
+        self._original_protocol.connection_lost(exc)
 
     @property
-    def _ended(self) -> bool:
-        return not self._left or self._failure is not None
+    def _is_finished(self) -> bool:
+        return not self._remaining or self._error is not None
 
     def _next_buffer(self) -> None:
         self._filled = self._taken = 0
-        self._buffer = self._free.pop() if self._free and self._left else _NOTHING
+        self._buffer = self._free.pop() if self._free and self._remaining else _EMPTY
         if not self._buffer and not self._transport.is_closing():
             self._transport.pause_reading()
 
-    def _take_back(self) -> None:
-        # The last one may still be at work.
-        if len(self._lent) < BUFFERS - 1:
+    def _reclaim_buffer(self) -> None:
+        # The latest block may still be in use.
+        if len(self._in_use) < BUFFER_COUNT - 1:
             return
-        if buffer := self._lent.popleft():
+        if buffer := self._in_use.popleft():
             self._free.append(buffer)
         if not self._buffer:
             self._next_buffer()
-        if self._left and not self._transport.is_closing():
+        if self._remaining and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def _break_off(self, failure: Exception) -> None:
-        self._failure = self._failure or failure
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
         self._wake()
 
     def _wake(self) -> None:
         if self._waiter is None or self._waiter.done():
             return
-        if self._ready or self._ended or not self._wants_all:
+        if self._ready or self._is_finished or not self._needs_full_buffer:
             self._waiter.set_result(None)
 
-    def _be_told_from(self, size: int) -> None:
-        """Have the system wait for `size` bytes, if there are surely so many, before it tells of any.
-
-        While buffers fill quickly, nothing is to be gained from a turn of the event loop for every few.
-        """
-        if self._left < 2 * size:
+    def _set_low_water_mark(self, size: int) -> None:
+        """Set SO_RCVLOWAT if enough bytes remain, so that a fast transfer wakes the event loop less often."""
+        if self._remaining < 2 * size:
             size = 1
-        if self._socket is not None and size != self._told_from:
-            self._told_from = size
-            # What is closed tells of nothing.
+        if self._socket is not None and size != self._low_water_mark:
+            self._low_water_mark = size
+            # The socket may be closed.
             with suppress(OSError, ValueError):
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 
-    async def _fill(self) -> None:
-        """Wait until a buffer is full, or has had some time to be."""
+    async def _wait_for_block(self) -> None:
+        """Wait until a buffer is full, or contains bytes after `FILL_TIMEOUT`."""
         try:
-            await self._wait(LINGER, wants_all=True)
+            await self._wait(FILL_TIMEOUT, full=True)
         except TimeoutError:
-            self._be_told_from(1)
+            self._set_low_water_mark(1)
             if self._filled == self._taken:
-                await self._wait(self._patience, wants_all=False)
+                await self._wait(self._stall_timeout, full=False)
 
-    async def _wait(self, seconds: float, *, wants_all: bool) -> None:
-        """Wait until a buffer is full, or at least begun, or no more will come."""
-        if self._ready or self._ended:
+    async def _wait(self, seconds: float, *, full: bool) -> None:
+        """Wait until a buffer is full (or contains bytes, unless `full`), or the body has ended."""
+        if self._ready or self._is_finished:
             return
-        self._wants_all = wants_all
+        self._needs_full_buffer = full
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""What went wrong with a connection, in words of our own: aiohttp's texts quote URLs, headers and servers."""
+"""Errors of connections. Messages of aiohttp are not used: they may contain URLs, headers and responses."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from packagex_async.errors import ConnectionFailedError, RequestTimeoutError
 from packagex_async.retry import RETRYABLE_STATUSES
 
 TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
-"""What aiohttp raises when an exchange fails."""
+"""Exceptions of aiohttp for a failed request."""
 
-_CERTIFICATE_FAULTS = {
+_CERTIFICATE_REASONS = {
     9: "it is not valid yet",
     10: "it has expired",
     18: "it is self-signed",
@@ -35,9 +35,9 @@ _CERTIFICATE_FAULTS = {
     62: "it is for another host",
     64: "it is for another IP address",
 }
-"""OpenSSL's codes of the checks that fail in practice."""
+"""Reasons for common verification errors of OpenSSL."""
 
-_SYSTEM_FAULTS = {
+_SYSTEM_REASONS = {
     errno.ECONNREFUSED: "connection refused",
     errno.ECONNRESET: "connection reset",
     errno.EPIPE: "connection reset",
@@ -53,64 +53,64 @@ _HOST_LIMIT = 100
 
 @attrs.frozen(eq=False, repr=False)
 class TransportFailure:
-    """A failed exchange.
+    """The reason why a request failed.
 
     Attributes:
-        text: What went wrong; it quotes neither the server nor a URL.
-        retryable: Whether another attempt can help.
+        text: The reason. It contains no URL and nothing from the response.
+        retryable: Whether another attempt may succeed.
     """
 
     text: str
     retryable: bool = True
 
 
-def connection_error(what: str, error: Exception, deadline: RequestDeadline) -> ConnectionFailedError:
-    """Return the error for a request that got no response.
+def connection_error(request: str, error: Exception, deadline: RequestDeadline) -> ConnectionFailedError:
+    """Return the error for a request without a response.
 
-    The caller raises it outside its `except` block, so that the exception of aiohttp, which knows URLs and
-    headers, is not its context.
+    Raise it outside of the `except` block. Otherwise, the exception of aiohttp, which contains URLs and
+    headers, is its context.
 
     Args:
-        what: The request, or its receiver.
+        request: The request, or its recipient, for the message.
         error: One of `TRANSPORT_ERRORS`.
         deadline: The deadline of the request.
     """
     if isinstance(error, TimeoutError):
-        return _timed_out(what, deadline)
+        return _timeout_error(request, deadline)
     failure = classify(error)
-    failed = ConnectionFailedError(f"{what}: {failure.text}")
+    failed = ConnectionFailedError(f"{request}: {failure.text}")
     failed.retryable = failure.retryable
     return failed
 
 
 def without_frames(error: asyncio.CancelledError) -> asyncio.CancelledError:
-    """Return `error` without its traceback: the variables of aiohttp's frames hold the key and the URL."""
+    """Return `error` without its traceback, whose frames contain the key and the URL."""
     return error.with_traceback(None)
 
 
 def classify(error: Exception) -> TransportFailure:
-    """Say what kind of failure an exception of aiohttp, of asyncio or of the system is."""
+    """Return the reason for an exception of aiohttp, asyncio or the operating system."""
     if type(error) is aiohttp.ClientConnectionError and isinstance(error.__cause__, Exception):
         error = error.__cause__
     match error:
         case ConnectorError():
             return TransportFailure(str(error), retryable=False)
         case aiohttp.ServerFingerprintMismatch():
-            return _rejected(f"{error.host}:{error.port}", "it has another fingerprint")
+            return _rejected_certificate(f"{error.host}:{error.port}", "its fingerprint does not match")
         case aiohttp.ClientConnectorCertificateError():
-            return _rejected(_address(error), _certificate_fault(error.certificate_error))
+            return _rejected_certificate(_address(error), _certificate_reason(error.certificate_error))
         case aiohttp.ClientConnectorDNSError():
-            return _unresolved(error)
+            return _failed_resolution(error)
         case aiohttp.ClientProxyConnectionError():
-            return TransportFailure(f"could not connect to the proxy: {_system_fault(error.os_error)}")
+            return TransportFailure(f"could not connect to the proxy: {_system_reason(error.os_error)}")
         case aiohttp.ClientConnectorSSLError():
             return _failed_handshake(error)
         case aiohttp.ClientConnectorError():
             return TransportFailure(
-                f"could not connect to {_address(error)}: {_system_fault(error.os_error)}"
+                f"could not connect to {_address(error)}: {_system_reason(error.os_error)}"
             )
         case aiohttp.ClientHttpProxyError():
-            return _refused_by_proxy(error.status)
+            return _proxy_refusal(error.status)
         case aiohttp.ClientResponseError():
             return TransportFailure(_malformed_response(error))
         case aiohttp.ClientPayloadError():
@@ -120,20 +120,22 @@ def classify(error: Exception) -> TransportFailure:
         case OSError() if tls_error := _tls_error(error):
             return _failed_tls(tls_error, "TLS failed on an open connection")
         case OSError():
-            return TransportFailure(_system_fault(error))
+            return TransportFailure(_system_reason(error))
         case _:
             return TransportFailure("the connection was closed")
 
 
-def _timed_out(what: str, deadline: RequestDeadline) -> ConnectionFailedError:
-    within = f"within {deadline.seconds:g} seconds"
+def _timeout_error(request: str, deadline: RequestDeadline) -> ConnectionFailedError:
+    limit = f"within {deadline.seconds:g} seconds"
     if deadline.connected:
-        return RequestTimeoutError(f"{what}: no answer in time ({within})")
+        return RequestTimeoutError(f"{request}: no response {limit}")
     if deadline.phase is Phase.CONNECTING:
-        return RequestTimeoutError(f"{what}: no connection {within}, with name lookup, proxy and TLS")
+        return RequestTimeoutError(
+            f"{request}: no connection {limit}, including name resolution, proxy and TLS"
+        )
     failed = ConnectionFailedError(
-        f"{what}: no connection became free {within}: open streams that nobody reads hold all; "
-        "read or close a stream, or give the connector a higher limit"
+        f"{request}: no connection became free {limit}: open streams that are not read occupy all of them; "
+        "read or close a stream, or use a connector with a higher limit"
     )
     failed.retryable = False
     return failed
@@ -143,25 +145,29 @@ def _address(error: aiohttp.ClientConnectorError) -> str:
     return f"{sanitize(error.host, limit=_HOST_LIMIT)}:{error.port}"
 
 
-def _rejected(address: str, fault: str) -> TransportFailure:
-    text = f"the TLS certificate of {address} was rejected: {fault}"
+def _rejected_certificate(address: str, reason: str) -> TransportFailure:
+    text = f"the TLS certificate of {address} was rejected: {reason}"
     return TransportFailure(text, retryable=False)
 
 
-def _certificate_fault(error: Exception) -> str:
+def _certificate_reason(error: Exception) -> str:
     code = getattr(error, "verify_code", None)
-    return _CERTIFICATE_FAULTS.get(code, f"check {code} of OpenSSL failed") if code else "it is malformed"
+    return (
+        _CERTIFICATE_REASONS.get(code, f"OpenSSL reports verification error {code}")
+        if code
+        else "it is malformed"
+    )
 
 
-def _unresolved(error: aiohttp.ClientConnectorDNSError) -> TransportFailure:
+def _failed_resolution(error: aiohttp.ClientConnectorDNSError) -> TransportFailure:
     host, cause = sanitize(error.host, limit=_HOST_LIMIT), error.os_error
     if isinstance(cause, LoopbackError):
-        text = f"the name {host} resolves to an address of this machine: that is connected to only "
-        return TransportFailure(f"{text}where base_url itself names this machine", retryable=False)
+        text = f"the name {host} resolves to an address of this machine, which is allowed only if "
+        return TransportFailure(f"{text}base_url is on this machine, too", retryable=False)
     if isinstance(cause, NoThreadError):
-        return TransportFailure(f"the name {host} was not looked up: no thread could be started")
+        return TransportFailure(f"the name {host} could not be resolved: no thread could be started")
     if cause.errno == socket.EAI_AGAIN:
-        return TransportFailure(f"the name {host} could not be resolved: the name server did not answer")
+        return TransportFailure(f"the name {host} could not be resolved: the name server did not respond")
     return TransportFailure(f"the name {host} could not be resolved")
 
 
@@ -183,15 +189,15 @@ def _tls_error(error: OSError) -> ssl.SSLError | None:
     return next((cause for cause in (error, *_causes(error)) if isinstance(cause, ssl.SSLError)), None)
 
 
-def _refused_by_proxy(status: int) -> TransportFailure:
+def _proxy_refusal(status: int) -> TransportFailure:
     hint = ": check the user and the password in its URL" if status == 407 else ""
     return TransportFailure(
-        f"the proxy refused to connect, with status {status}{_phrase(status)}{hint}",
+        f"the proxy refused to connect, with status {status}{_reason_phrase(status)}{hint}",
         retryable=status in RETRYABLE_STATUSES,
     )
 
 
-def _phrase(status: int) -> str:
+def _reason_phrase(status: int) -> str:
     try:
         return f" ({http.HTTPStatus(status).phrase})"
     except ValueError:
@@ -214,11 +220,11 @@ def _broken_body(error: aiohttp.ClientPayloadError) -> str:
     return "the connection was closed within the response body, or the body is malformed"
 
 
-def _system_fault(error: OSError) -> str:
+def _system_reason(error: OSError) -> str:
     number = error.errno
     if number is None:
         return "the connection was closed" if isinstance(error, ConnectionError) else "the connection failed"
-    return _SYSTEM_FAULTS.get(number) or os.strerror(number)
+    return _SYSTEM_REASONS.get(number) or os.strerror(number)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

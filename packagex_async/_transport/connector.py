@@ -1,8 +1,8 @@
-"""Connections from a pool, each checked before it is used again: it must hold no bytes but responses.
+"""A wrapper of a connection pool that never reuses a connection with unexpected bytes.
 
-aiohttp's pool only checks that a connection is open. Bytes that arrive between two responses would be taken
-for the next response. So an idle connection that receives anything is closed, and one that holds bytes, read
-or not, is not used again.
+aiohttp only checks that an idle connection is open. It would interpret bytes that arrive between two
+responses as the next response. Therefore, an idle connection that receives bytes is closed, and a connection
+with unread bytes is not reused.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ _NO_HOOKS.freeze()
 _NO_CONTEXT = SimpleNamespace()
 
 
-def capacity(pool: aiohttp.BaseConnector) -> int | None:
-    """Return how many connections to one host a pool has at most; `None` for any number."""
-    # A limit of 0 is none.
+def max_connections(pool: aiohttp.BaseConnector) -> int | None:
+    """Return the maximum number of connections to one host; `None` if it is unlimited."""
+    # A limit of 0 means unlimited.
     return min((limit for limit in (pool.limit, pool.limit_per_host) if limit), default=None)
 
 
 class ConnectorError(aiohttp.ClientConnectionError):
-    """The pool cannot be used; the text says why."""
+    """The pool cannot be used. The message is the reason."""
 
 
 class CheckedConnector(aiohttp.BaseConnector):
-    """Hands out the connections of `inner`, and tells the deadline of a request how far it has come.
+    """Returns checked connections of another pool, and updates the deadline of the request.
 
     Args:
-        inner: The pool; it is not closed with this one.
+        inner: The pool. It is not closed together with this one.
     """
 
     def __init__(self, inner: aiohttp.BaseConnector) -> None:
@@ -61,7 +61,7 @@ class CheckedConnector(aiohttp.BaseConnector):
             try:
                 connection = await self._inner.connect(req, traces, timeout)
             except asyncio.CancelledError:
-                # A pool that is closed cancels those who wait for it.
+                # Closing a pool cancels the tasks that wait for a connection.
                 if self._inner.closed and task.cancelling() == cancelling:
                     break
                 raise
@@ -78,7 +78,7 @@ class CheckedConnector(aiohttp.BaseConnector):
 
 
 class _QueueTrace(Trace):
-    """Tells a deadline when the request waits for a free connection."""
+    """Updates a deadline when its request waits for a free connection."""
 
     def __init__(self, deadline: RequestDeadline) -> None:
         super().__init__(cast(aiohttp.ClientSession, None), _NO_HOOKS, _NO_CONTEXT)
@@ -95,7 +95,7 @@ class _QueueTrace(Trace):
 
 
 class _IdleGuard(asyncio.Protocol):
-    """Reads an idle connection in place of its handler, and closes it when it receives anything."""
+    """The protocol of an idle connection. It closes the connection when bytes arrive."""
 
     def __init__(self, handler: ResponseHandler, transport: asyncio.Transport) -> None:
         self._handler = handler
@@ -106,7 +106,7 @@ class _IdleGuard(asyncio.Protocol):
         if self._handler._parser is self._parser:  # pyright: ignore[reportPrivateUsage]  # tested
             self._transport.abort()
         else:
-            # Another session of the caller's connector uses the connection again.
+            # Another session with the same connector uses the connection.
             self._transport.set_protocol(self._handler)
             self._handler.data_received(data)
 
@@ -121,43 +121,43 @@ class _IdleGuard(asyncio.Protocol):
 
 
 def _is_usable(handler: ResponseHandler, transport: asyncio.Transport) -> bool:
-    """Whether a connection is new, or has received nothing but whole responses."""
+    """Return whether a connection is new, or has received only complete responses."""
     if isinstance(transport.get_protocol(), _IdleGuard):
         transport.set_protocol(handler)
     parser = handler._parser  # pyright: ignore[reportPrivateUsage]  # tested
-    # A new connection has no parser. What its socket holds may be tickets of TLS.
+    # A new connection has no parser. Its socket may contain TLS session tickets.
     if parser is None:
         return True
     return not (handler.should_close or _holds_partial_head(parser) or _is_readable(transport))
 
 
 def _guard(handler: ResponseHandler) -> None:
-    """Have a connection that goes back to the pool guarded, unless something else reads from it."""
+    """Guard a connection that returns to the pool, unless another protocol reads from it."""
     transport = handler.transport
     if transport is not None and transport.get_protocol() is handler:
         transport.set_protocol(_IdleGuard(handler, transport))
 
 
 def _holds_partial_head(parser: HttpParser[Any]) -> bool:
-    """Whether the parser of the previous response has begun to read another one."""
+    """Return whether the parser of the previous response has started to parse another one."""
     try:
-        # The parser is not used again: the next response gets a new one.
+        # The parser is not used again: each response gets a new one.
         return parser.feed_eof() is not None
     except Exception:
         return True
 
 
 def _is_readable(transport: asyncio.Transport) -> bool:
-    """Whether the socket holds bytes, an end or an error that the event loop has not read yet."""
+    """Return whether the socket has bytes, an end of stream or an error that was not read yet."""
     socket = transport.get_extra_info("socket")
     return socket is not None and _has_events(socket.fileno())
 
 
-def _poll(number: int) -> bool:
+def _poll(fd: int) -> bool:
     poll = select.poll()
-    poll.register(number, select.POLLIN)
+    poll.register(fd, select.POLLIN)
     return bool(poll.poll(0))
 
 
-# Windows has no `poll`. Elsewhere, `select` takes no numbers above 1023.
-_has_events = _poll if hasattr(select, "poll") else lambda number: bool(select.select([number], [], [], 0)[0])
+# Windows has no `poll`. On other systems, `select` supports only file descriptors up to 1023.
+_has_events = _poll if hasattr(select, "poll") else lambda fd: bool(select.select([fd], [], [], 0)[0])

@@ -1,4 +1,4 @@
-"""The time that one request has: to open a connection, and to get a response."""
+"""The time limits of one request: for the connection and for the response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self, cast
 
 
 class Phase(enum.Enum):
-    """What a request waits for."""
+    """The phases of a request, by what it waits for."""
 
     CONNECTING = "a connection that is being opened"
     QUEUED = "a free connection of the pool"
@@ -19,18 +19,18 @@ class Phase(enum.Enum):
 
 
 class RequestDeadline:
-    """Limits the time of one request; its block raises a `TimeoutError` when the time is over.
+    """Limits the time of one request. Its block raises a `TimeoutError` when the time is over.
 
     Waiting for a free connection is not limited, unless the pool is blocked.
 
     Args:
-        connect: Seconds to open a connection: name lookup, proxy and TLS included.
-        respond: Seconds for the response from the moment there is a connection; `None` leaves what is left of
-            `connect` for both.
-        is_blocked: Whether no connection can become free.
+        connect: Seconds to open a connection, including name resolution, proxy and TLS.
+        respond: Seconds for the response after the connection is open. `None` applies `connect` to connection
+            and response together.
+        is_blocked: Returns whether no connection of the pool can become free.
 
     Attributes:
-        phase: What the request waits for, or waited for when its time was over.
+        phase: The current phase, or the phase in which the time was over.
     """
 
     def __init__(self, connect: float, respond: float | None, is_blocked: Callable[[], bool]) -> None:
@@ -54,40 +54,40 @@ class RequestDeadline:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._timer.cancel()
-        # A context that a timer of aiohttp has copied may keep this object; it must not keep the client.
+        # Timers of aiohttp copy the context and keep this object alive. It must not keep the client alive.
         current_deadline.set(None)
         del self._is_blocked
-        # Cancellations are counted as `asyncio.timeout` counts them, which takes twice the time.
+        # Counts cancellations like `asyncio.timeout`, which takes twice as long.
         if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
     @property
     def connected(self) -> bool:
-        """Whether the request has had a connection, and may have been sent."""
+        """Whether a connection was open, so that the request may have been sent."""
         return self.phase is Phase.RESPONDING
 
     @property
     def seconds(self) -> float:
-        """The seconds allowed for the present phase."""
+        """The time limit of the current phase, in seconds."""
         return self._respond if self.connected and self._respond is not None else self._connect
 
     def start_queueing(self) -> None:
-        """Stop the time: all connections are in use."""
+        """Suspend the time limit, because all connections are in use."""
         self.phase = Phase.QUEUED
 
     def start_connecting(self) -> None:
-        """Start the time for a connection: one may be opened now."""
+        """Start the time limit for the connection."""
         self.phase = Phase.CONNECTING
         self._due = self._loop.time() + self._connect
 
     def start_responding(self) -> None:
-        """Start the time for the response: there is a connection."""
+        """Start the time limit for the response."""
         self.phase = Phase.RESPONDING
         if self._respond is not None:
             self._due = self._loop.time() + self._respond
 
     def _check(self) -> None:
-        # One timer serves all phases: a timer for each phase would cost every request more.
+        # One timer serves all phases, because a timer for each phase would make every request slower.
         is_over = self._is_blocked() if self.phase is Phase.QUEUED else self._loop.time() >= self._due
         if is_over:
             self._expired = True
@@ -96,11 +96,11 @@ class RequestDeadline:
             self._check_later()
 
     def _check_later(self) -> None:
-        # No phase that begins until then ends before.
-        soon = self._loop.time() + self._interval
-        when = soon if self.phase is Phase.QUEUED else min(soon, self._due)
+        # A phase that starts before the next check cannot end before it.
+        next_check = self._loop.time() + self._interval
+        when = next_check if self.phase is Phase.QUEUED else min(next_check, self._due)
         self._timer = self._loop.call_at(when, self._check)
 
 
 current_deadline: ContextVar[RequestDeadline | None] = ContextVar("current_deadline", default=None)
-"""The deadline of the request that the current task sends."""
+"""The deadline of the request in the current task."""

@@ -1,4 +1,4 @@
-"""Host names to addresses on threads of its own, so that a default executor that is busy delays nobody."""
+"""Name resolution on dedicated threads, independent of a busy default executor of the event loop."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 
 class LoopbackError(OSError):
-    """A name resolves to an address of this machine, which must not be connected to."""
+    """A name resolves to an address of this machine, which is not allowed."""
 
 
 class NoThreadError(OSError):
-    """No thread could be started to look up a name."""
+    """No thread could be started to resolve a name."""
 
 
 class Resolver:
-    """The system's resolver, in the shape that aiohttp asks for.
+    """The system's resolver, with the interface of `aiohttp.abc.AbstractResolver`.
 
     Args:
-        is_loopback: Whether an address is one of this machine, which must not be connected to; `None` where
-            it may be.
+        is_loopback: Returns whether an address is one of this machine. These addresses are refused. `None`
+            allows all addresses.
     """
 
     def __init__(self, is_loopback: Callable[[str], bool] | None = None) -> None:
@@ -36,9 +36,9 @@ class Resolver:
         """Return the addresses of `host`.
 
         Raises:
-            LoopbackError: All of them are addresses of this machine, and these are not allowed.
+            LoopbackError: All addresses are those of this machine, which are refused.
             NoThreadError: No thread could be started.
-            OSError: It has none, or they cannot be found out.
+            OSError: The name could not be resolved.
         """
         found = [
             {
@@ -58,12 +58,12 @@ class Resolver:
         return allowed
 
     async def close(self) -> None:
-        """Let the threads go, without waiting for what they still look up."""
+        """Stop the threads, without waiting for running lookups."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _look_up(self, host: str, port: int, family: socket.AddressFamily) -> list[Any]:
         try:
-            # As bytes, so that no codec has to be imported when there are no file descriptors left.
+            # Bytes need no codec, whose import fails if no file descriptors are left.
             lookup = asyncio.get_running_loop().run_in_executor(
                 self._pool,
                 socket.getaddrinfo,

@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from packagex_async._concurrency.open_streams import OpenStreams
-from packagex_async._transport.connector import CheckedConnector, capacity
+from packagex_async._transport.connector import CheckedConnector, max_connections
 from packagex_async._transport.resolver import Resolver
 from packagex_async._transport.url_policy import UrlPolicy, is_loopback
 from packagex_async._utils.call_site import find_call_site
@@ -23,10 +23,10 @@ from packagex_async._version import __version__
 from packagex_async.retry import RetryPolicy
 
 READ_SIZE = 256 * 1024
-"""Bytes that aiohttp buffers of a body from storage."""
+"""Bytes of a body from storage that aiohttp buffers."""
 
 _HEAD_LINE_SIZE = 64 * 1024
-"""Bytes of a status line, or of one header."""
+"""Maximum bytes of a status line, or of one header."""
 
 _USER_AGENT = f"packagex-async/{__version__}"
 
@@ -36,14 +36,14 @@ class TransportSettings:
     """The settings of a client that concern the network.
 
     Attributes:
-        base_url: The base URL of the API, without a slash at its end.
+        base_url: The base URL of the API, without a trailing slash.
         key: The API key.
-        policy: When requests are tried again.
+        policy: The retry policy.
         timeout: Seconds for one API request.
-        stall_timeout: Seconds that a storage host may send nothing.
-        connector: A connector of the caller, which is never closed here.
-        proxy: The URL of a proxy for every request.
-        ssl: How TLS is checked, as aiohttp takes it.
+        stall_timeout: Seconds without bytes before a response of a storage host fails.
+        connector: A connector of the caller. The client does not close it.
+        proxy: The URL of a proxy for all requests.
+        ssl: The TLS settings, as in aiohttp.
         trace_configs: Trace configurations of aiohttp, for both sessions.
     """
 
@@ -68,25 +68,25 @@ class Sessions:
         settings: The settings of the client.
 
     Attributes:
-        rules: Which addresses may be requested.
-        streams: The open streams, each of which holds a connection.
+        url_policy: The rules for URLs of artifacts.
+        streams: The open streams. Each one occupies a connection.
     """
 
-    # An instance that was not initialized completely, such as a failed copy, has nothing to close.
+    # For `__del__` of an instance whose `__init__` was not completed.
     _closed = True
 
     def __init__(self, settings: TransportSettings) -> None:
-        self.rules = UrlPolicy.beside(settings.base_url)
+        self.url_policy = UrlPolicy.for_base_url(settings.base_url)
         self.streams = OpenStreams()
         self._settings = settings
-        # With a proxy, the proxy looks up every name except its own.
-        self._resolver = Resolver(None if self.rules.loopback or settings.proxy else is_loopback)
+        # With a proxy, only the name of the proxy is resolved here.
+        self._resolver = Resolver(None if self.url_policy.allow_loopback or settings.proxy else is_loopback)
         self._own_connectors: list[aiohttp.BaseConnector] = []
         self._sessions: tuple[aiohttp.ClientSession, aiohttp.ClientSession] | None = None
-        # The import of this codec takes a file descriptor, and there may be none left at the first request.
+        # The codec is imported now, because its import fails later if no file descriptors are left.
         codecs.lookup("idna")
         self._closed = False
-        self._made_by = find_call_site()
+        self._call_site = find_call_site()
 
     @property
     def base_url(self) -> str:
@@ -95,7 +95,7 @@ class Sessions:
 
     @property
     def api(self) -> aiohttp.ClientSession:
-        """The session for the API. It sends no key by itself."""
+        """The session for the API. It does not add the key to requests."""
         return self._open()[0]
 
     @property
@@ -104,13 +104,13 @@ class Sessions:
         return self._open()[1]
 
     def is_blocked(self) -> bool:
-        """Whether streams whose consumers do not read hold all connections of the pool."""
+        """Return whether streams whose consumers do not read occupy all connections of the pool."""
         pool = self._settings.connector or self._own_connectors[1]
-        limit = capacity(pool)
+        limit = max_connections(pool)
         return limit is not None and self.streams.count_idle(self._settings.timeout) >= limit
 
     async def aclose(self) -> None:
-        """Close the sessions, and the connectors unless they are the caller's. Idempotent."""
+        """Close the sessions and their connectors, except for a connector of the caller. Idempotent."""
         self._closed = True
         for session in self._sessions or ():
             await session.close()
@@ -119,25 +119,25 @@ class Sessions:
         await self._resolver.close()
 
     def abandon(self) -> None:
-        """Detach the sessions and close no connection: their event loop is closed, or is the parent's."""
+        """Detach the sessions without closing connections, because their event loop is not usable."""
         self._closed = True
         for session in self._sessions or ():
             session.detach()
         for connector in self._own_connectors:
-            # The destructor would remove the parent's sockets from the selector that both processes share.
+            # After a fork, the destructor would remove the parent's sockets from the shared selector.
             connector._closed = True  # pyright: ignore[reportPrivateUsage]
 
     def __del__(self) -> None:
         if self._closed or self._sessions is None:
             return
-        # A session without a connector does not warn; a connector of aiohttp closes itself.
+        # Detached sessions do not warn, and connectors of aiohttp close themselves.
         for session in self._sessions:
             session.detach()
         message = (
             f"AsyncPackageX(base_url={self.base_url!r}) was not closed: "
             "use it in an `async with` block, or await its aclose()"
         )
-        warnings.warn_explicit(message, ResourceWarning, *self._made_by, source=self)
+        warnings.warn_explicit(message, ResourceWarning, *self._call_site, source=self)
 
     def _open(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
         if self._sessions is None:
@@ -160,7 +160,7 @@ class Sessions:
             trust_env=False,
             middlewares=(_send_once,),
             trace_configs=list(self._settings.trace_configs),
-            # A large artifact may take hours. `RequestDeadline` and `StorageResponse` limit the rest.
+            # Downloads may take hours. `RequestDeadline` and `StorageResponse` limit all waiting times.
             timeout=aiohttp.ClientTimeout(total=None),
             max_line_size=_HEAD_LINE_SIZE,
             max_field_size=_HEAD_LINE_SIZE,
@@ -174,15 +174,15 @@ class Sessions:
 
 
 def _keep_read_buffers() -> None:
-    # asyncio allocates 256 KiB for each read. Until glibc has freed a larger block, it maps and unmaps pages
-    # for each of them, which takes longer than the read.
+    # asyncio allocates 256 KiB for each read. glibc maps and unmaps the pages of each such block until a
+    # larger block was freed once. The mapping takes longer than the read.
     bytes(2 * READ_SIZE)
 
 
 async def _send_once(
     request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    # aiohttp repeats a GET by itself after these errors. Only the retry policy repeats requests.
+    # aiohttp repeats a GET after these two errors. Another error class prevents that.
     try:
         return await send(request)
     except aiohttp.ClientConnectorError:

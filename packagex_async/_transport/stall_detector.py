@@ -1,31 +1,38 @@
-"""Whether bytes come fast enough, over windows of the time that was spent waiting for them."""
+"""Detection of transfers that are too slow."""
 
 from __future__ import annotations
 
 import attrs
 
 MIN_RATE = 1024
-"""Bytes a second; what comes slower over a whole window stands still."""
+"""Bytes per second. A slower transfer counts as stalled."""
 
 
 @attrs.define(eq=False, repr=False)
 class StallDetector:
-    """Counts what arrives against the time spent waiting for it; time spent elsewhere, as on a disk, is free.
+    """Measures the rate of a transfer over windows of waiting time.
+
+    Only the time spent waiting for bytes counts, not the time to process them.
 
     Args:
-        window: Seconds over which a crawl is told from a pause.
+        window: Seconds of waiting after which the rate is checked.
     """
 
     window: float
     _waited: float = attrs.field(init=False, default=0.0)
     _received: int = attrs.field(init=False, default=0)
 
-    def stalled(self, waited: float, received: int) -> bool:
-        """Take note that `received` bytes came after `waited` seconds; whether a whole window was a crawl."""
+    def record(self, waited: float, received: int) -> bool:
+        """Record a read; return whether the transfer was too slow over a whole window.
+
+        Args:
+            waited: Seconds that the read has waited.
+            received: The number of bytes that it returned.
+        """
         self._waited += waited
         self._received += received
         if self._waited < self.window:
             return False
-        crawled = self._received < MIN_RATE * self._waited
+        is_stalled = self._received < MIN_RATE * self._waited
         self._waited, self._received = 0.0, 0
-        return crawled
+        return is_stalled

@@ -8,7 +8,7 @@ from contextlib import closing
 from types import MappingProxyType
 
 from packagex_async import _logs
-from packagex_async._api.responses import retry_after
+from packagex_async._api.responses import parse_retry_after
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.storage_errors import status_error
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, connection_error, without_frames
@@ -29,7 +29,7 @@ from packagex_async.retry import Clock
 
 MAX_REDIRECTS = 5
 
-_REFUSAL_SIZE = 4096
+_ERROR_BODY_SIZE = 4096
 _RANGE_NOT_SATISFIABLE = 416
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -40,7 +40,7 @@ class StorageClient:
     Args:
         sessions: The sessions of the client.
         settings: The settings of the client.
-        clock: What tells the time.
+        clock: The source of time.
     """
 
     def __init__(self, sessions: Sessions, settings: TransportSettings, clock: Clock) -> None:
@@ -50,53 +50,53 @@ class StorageClient:
         self._responses: set[StorageResponse] = set()
 
     def close(self) -> None:
-        """Close all open responses; idempotent."""
+        """Close all open responses. Idempotent."""
         for response in tuple(self._responses):
             response.close()
 
-    async def get(self, link: DownloadUrl, headers: Mapping[str, str] = _NO_HEADERS) -> StorageResponse:
-        """Return the response to a GET of `link`, after redirects. The caller has to close it.
+    async def get(self, url: DownloadUrl, headers: Mapping[str, str] = _NO_HEADERS) -> StorageResponse:
+        """Send a GET, follow redirects, and return the response. The caller must close it.
 
         Args:
-            link: The download URL.
-            headers: Headers of the request. With a `Range`, a response of 416 is returned as well.
+            url: The download URL.
+            headers: Headers of the request. With a `Range`, a response with status 416 is returned, too.
 
         Raises:
-            StorageError: The address may not be requested, redirects too often, or the host refuses.
-            LinkExpiredError: The URL is no longer valid.
+            StorageError: The URL is not allowed, there were too many redirects, or the host refused.
+            LinkExpiredError: The URL has expired.
             StorageUnreachableError: There was no connection.
             StalledError: There was no response in time.
         """
-        hop = link
+        current_url = url
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._send(hop, headers)
-            target = response.redirect(hop)
+            response = await self._send(current_url, headers)
+            target = response.redirect_url(current_url)
             if target is None:
-                return await self._accepted(link, response, headers)
+                return await self._check_status(url, response, headers)
             response.close()
-            hop = target
-        raise _not_requested(link, f"it redirects more than {MAX_REDIRECTS} times")
+            current_url = target
+        raise _not_requested(url, f"it redirects more than {MAX_REDIRECTS} times")
 
-    async def _accepted(
-        self, link: DownloadUrl, response: StorageResponse, headers: Mapping[str, str]
+    async def _check_status(
+        self, url: DownloadUrl, response: StorageResponse, headers: Mapping[str, str]
     ) -> StorageResponse:
         if response.status < 300 or (response.status == _RANGE_NOT_SATISFIABLE and "Range" in headers):
             return response
         with closing(response):
-            raise await self._refusal(link, response)
+            raise await self._status_error(url, response)
 
-    async def _refusal(self, link: DownloadUrl, response: StorageResponse) -> DownloadError:
+    async def _status_error(self, url: DownloadUrl, response: StorageResponse) -> DownloadError:
         now = self._clock.time()
         server_date = parse_http_date(response.headers.get("Date"))
         return status_error(
-            link,
+            url,
             response.status,
-            await response.beginning(_REFUSAL_SIZE),
+            await response.read_start(_ERROR_BODY_SIZE),
             now=server_date.timestamp() if server_date else now,
-            retry_after=retry_after(response.headers, now=now),
+            retry_after=parse_retry_after(response.headers, now=now),
         )
 
-    async def _send(self, link: DownloadUrl, headers: Mapping[str, str]) -> StorageResponse:
+    async def _send(self, url: DownloadUrl, headers: Mapping[str, str]) -> StorageResponse:
         started_at = self._clock.monotonic()
         deadline = RequestDeadline(
             self._settings.timeout, self._settings.stall_timeout, self._sessions.is_blocked
@@ -105,41 +105,41 @@ class StorageClient:
         try:
             with deadline:
                 response = await self._sessions.storage.get(
-                    # No variable holds it, because some tracebacks show the values of variables.
-                    self._sessions.rules.permit(link.url),
+                    # Not in a variable, because some tracebacks show the values of variables.
+                    self._sessions.url_policy.check(url.url),
                     headers=headers,
                     allow_redirects=False,
                     ssl=self._settings.ssl,
                     proxy=self._settings.proxy,
                 )
-            self._log(link, response.status, started_at)
-            opened = StorageResponse(
+            self._log(url, response.status, started_at)
+            storage_response = StorageResponse(
                 response, self._settings.stall_timeout, self._clock, on_close=self._responses.discard
             )
-            self._responses.add(opened)
-            return opened
+            self._responses.add(storage_response)
+            return storage_response
         except UrlRefusedError as error:
-            failure = _not_requested(link, f"its address may not be fetched: {error}")
+            failure = _not_requested(url, f"its address may not be fetched: {error}")
         except TRANSPORT_ERRORS as error:
-            failure = _no_response(link, connection_error("the storage host", error, deadline), deadline)
-            self._log(link, type(failure).__name__, started_at)
+            failure = _no_response(url, connection_error("the storage host", error, deadline), deadline)
+            self._log(url, type(failure).__name__, started_at)
         except asyncio.CancelledError as error:
             failure = without_frames(error)
         raise failure
 
-    def _log(self, link: DownloadUrl, outcome: object, started_at: float) -> None:
-        _logs.request_done("GET", link.url, outcome, self._clock.monotonic() - started_at)
+    def _log(self, url: DownloadUrl, outcome: object, started_at: float) -> None:
+        _logs.request_done("GET", url.url, outcome, self._clock.monotonic() - started_at)
 
 
 def _no_response(
-    link: DownloadUrl, failure: ConnectionFailedError, deadline: RequestDeadline
+    url: DownloadUrl, failure: ConnectionFailedError, deadline: RequestDeadline
 ) -> DownloadError:
     if isinstance(failure, RequestTimeoutError) and deadline.connected:
-        return StalledError(str(failure), export_id=link.export_id, artifact=link.artifact)
-    error = StorageUnreachableError(str(failure), export_id=link.export_id, artifact=link.artifact)
+        return StalledError(str(failure), export_id=url.export_id, artifact=url.artifact)
+    error = StorageUnreachableError(str(failure), export_id=url.export_id, artifact=url.artifact)
     error.retryable = failure.retryable
     return error
 
 
-def _not_requested(link: DownloadUrl, reason: str) -> StorageError:
-    return StorageError(reason, export_id=link.export_id, artifact=link.artifact)
+def _not_requested(url: DownloadUrl, reason: str) -> StorageError:
+    return StorageError(reason, export_id=url.export_id, artifact=url.artifact)

@@ -1,4 +1,4 @@
-"""The response of a storage host: its head, and its body block by block."""
+"""A response of a storage host, whose body is read in blocks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 from multidict import MultiMapping
 
 from packagex_async._storage.download_url import DownloadUrl
-from packagex_async._transport.body_reader import BUFFER_SIZE, PART_BUFFER_SIZE, BodyReader
+from packagex_async._transport.body_reader import BUFFER_SIZE, SEGMENT_BUFFER_SIZE, BodyReader
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, classify
 from packagex_async._transport.stall_detector import StallDetector
 from packagex_async._transport.url_policy import redirect_target
@@ -21,17 +21,17 @@ from packagex_async.retry import Clock
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-_WORTH_A_CONNECTION = 16 * 1024 * 1024
-"""Bytes of a body for which it does not matter that its connection cannot be used again."""
+_DIRECT_READ_SIZE = 16 * 1024 * 1024
+"""Minimum bytes of a body that is read without aiohttp. Its connection is closed afterwards."""
 
 
 class StorageResponse:
-    """The head of a response from a storage host, and its body as it arrives.
+    """The head of a response from a storage host, and a reader of its body.
 
     Args:
         response: The response of aiohttp.
-        stall_timeout: Seconds that the host may send nothing.
-        clock: What tells the time.
+        stall_timeout: Seconds without bytes before a read fails.
+        clock: The source of time.
         on_close: Called when the response is closed.
 
     Attributes:
@@ -47,10 +47,10 @@ class StorageResponse:
     ) -> None:
         self._response = response
         self._stall_timeout = stall_timeout
-        self._pace = StallDetector(stall_timeout)
+        self._stall_detector = StallDetector(stall_timeout)
         self._clock = clock
         self._on_close = on_close
-        self._next_block: Callable[[], Awaitable[Chunk]] | None = None
+        self._read_next: Callable[[], Awaitable[Chunk]] | None = None
         self.status = response.status
 
     @property
@@ -58,9 +58,9 @@ class StorageResponse:
         """The headers, case-insensitive."""
         return self._response.headers
 
-    def redirect(self, url: DownloadUrl) -> DownloadUrl | None:
+    def redirect_url(self, url: DownloadUrl) -> DownloadUrl | None:
         """Return the URL that the response to `url` redirects to, or `None` if it does not redirect."""
-        # No variable holds the URL, because some tracebacks show the values of variables.
+        # The URL is not in a variable, because some tracebacks show the values of variables.
         if self.status not in _REDIRECTS or "Location" not in self.headers:
             return None
         return attrs.evolve(url, url=redirect_target(url.url, self.headers["Location"]))
@@ -70,8 +70,8 @@ class StorageResponse:
         self._response.close()
         self._on_close(self)
 
-    async def beginning(self, size: int) -> bytes:
-        """Return up to `size` bytes of the body of an error response."""
+    async def read_start(self, size: int) -> bytes:
+        """Read up to `size` bytes of the body of an error response."""
         body = b""
         try:
             while len(body) < size and (block := await self.read()):
@@ -88,30 +88,30 @@ class StorageResponse:
         counts for `stall_timeout`, and only bytes of the body count as progress.
 
         Raises:
-            RequestTimeoutError: No byte of the body came for `stall_timeout` seconds, or too few came.
-            ConnectionFailedError: The connection broke.
+            RequestTimeoutError: No bytes of the body arrived for `stall_timeout` seconds, or too few.
+            ConnectionFailedError: The connection failed.
         """
-        before = self._clock.monotonic()
+        started_at = self._clock.monotonic()
         try:
-            self._next_block = self._next_block or _reader(self._response, self._stall_timeout)
-            block = await self._next_block()
-            if block and self._pace.stalled(self._clock.monotonic() - before, len(block)):
+            self._read_next = self._read_next or _choose_reader(self._response, self._stall_timeout)
+            block = await self._read_next()
+            if block and self._stall_detector.record(self._clock.monotonic() - started_at, len(block)):
                 raise TimeoutError
             return block
         except TimeoutError:
-            text = f"the storage host: no more bytes within {self._stall_timeout:g} seconds, or too few"
+            text = f"the storage host: no or too few bytes within {self._stall_timeout:g} seconds"
             failure: ConnectionFailedError = RequestTimeoutError(text)
         except TRANSPORT_ERRORS as error:
             failure = ConnectionFailedError(f"the storage host: {classify(error).text}")
         raise failure
 
 
-def _reader(response: aiohttp.ClientResponse, stall_timeout: float) -> Callable[[], Awaitable[Chunk]]:
-    """Return what reads the body. A large body of known length is read past aiohttp, without copies."""
+def _choose_reader(response: aiohttp.ClientResponse, stall_timeout: float) -> Callable[[], Awaitable[Chunk]]:
+    """Return a function that reads the next block. A large body of known length is read without aiohttp."""
     content, connection, length = response.content, response.connection, response.content_length
     if (
         length is None
-        or length - content.total_bytes < _WORTH_A_CONNECTION
+        or length - content.total_bytes < _DIRECT_READ_SIZE
         or "Transfer-Encoding" in response.headers
         or connection is None
         or connection.protocol is None
@@ -119,19 +119,23 @@ def _reader(response: aiohttp.ClientResponse, stall_timeout: float) -> Callable[
     ):
         return partial(read_block, response, stall_timeout)
     first = b""
-    # aiohttp may hold bytes of the body already, and reading some of them may make it buffer more.
+    # aiohttp may have buffered bytes of the body. Reading them may make it buffer more.
     while block := content.read_nowait():
         first += block
     connection.protocol.pause_reading()
-    size = BUFFER_SIZE if response.status == 200 else PART_BUFFER_SIZE
+    size = BUFFER_SIZE if response.status == 200 else SEGMENT_BUFFER_SIZE
     return BodyReader(connection.transport, first, length - len(first), stall_timeout, size=size).read
 
 
 async def read_block(response: aiohttp.ClientResponse, timeout: float | None) -> bytes:
-    """Return the bytes of the body that have arrived, or wait up to `timeout` seconds for some.
+    """Return the bytes of the body that have arrived, or wait for some.
+
+    Args:
+        response: The response of aiohttp.
+        timeout: Maximum seconds to wait; `None` for no limit.
 
     Raises:
-        TimeoutError: None arrived in time.
+        TimeoutError: No bytes arrived in time.
         ConnectionResetError: The connection was closed.
         aiohttp.ClientError: The body is malformed.
     """
@@ -145,7 +149,7 @@ async def read_block(response: aiohttp.ClientResponse, timeout: float | None) ->
 
     def fail(closed: asyncio.Future[None]) -> None:
         closed.exception()
-        # aiohttp does not wake its reader when the body is malformed, or when the connector is closed.
+        # aiohttp does not wake the reader if the body is malformed or the connector is closed.
         if not content.is_eof() and content.exception() is None:
             content.set_exception(aiohttp.ClientPayloadError())
 

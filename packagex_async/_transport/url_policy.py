@@ -1,4 +1,4 @@
-"""Which addresses may be asked for, and how they stay exactly as they were given."""
+"""Validation of URLs. An accepted URL is sent exactly as it is written."""
 
 from __future__ import annotations
 
@@ -14,69 +14,70 @@ from yarl import URL
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ConfigurationError
 
-_SENDABLE = re.compile(r"(?=[!-~]+\Z)(?P<origin>[^/?#]*(?://[^/?#]*)?)")
+_VALID_TEXT = re.compile(r"(?=[!-~]+\Z)(?P<origin>[^/?#]*(?://[^/?#]*)?)")
 _NAME = re.compile(r"(?=.{1,253}\.?\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?\Z")
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?\Z")
-"""A host whose last label is a number: systems read it as an IPv4 address, however odd."""
+"""A host whose last label is a number, which resolvers interpret as an IPv4 address."""
 
 
 class UrlRefusedError(ValueError):
-    """A URL may not be fetched; the text says why."""
+    """A URL may not be requested. The message is the reason."""
 
 
 @attrs.frozen(eq=False, repr=False)
 class UrlPolicy:
-    """Where artifacts may be fetched from: https only, and no loopback host unless the API itself is one.
+    """The rules for URLs of artifacts: only https, and a loopback host only if the API is on one.
 
     Args:
-        loopback: Whether loopback hosts are allowed.
-        plain: Whether those loopback hosts may be asked over plain http.
+        allow_loopback: Whether loopback hosts are allowed.
+        allow_http: Whether http is allowed for loopback hosts.
     """
 
-    loopback: bool = False
-    plain: bool = False
+    allow_loopback: bool = False
+    allow_http: bool = False
 
     @classmethod
-    def beside(cls, base_url: str) -> UrlPolicy:
-        """The rules for artifacts of the API at `base_url`."""
-        address = urlsplit(base_url)
-        loopback = is_loopback(address.hostname or "")
-        return cls(loopback=loopback, plain=loopback and address.scheme == "http")
+    def for_base_url(cls, base_url: str) -> UrlPolicy:
+        """Return the policy of a client of the API at `base_url`."""
+        base = urlsplit(base_url)
+        allow_loopback = is_loopback(base.hostname or "")
+        return cls(allow_loopback=allow_loopback, allow_http=allow_loopback and base.scheme == "http")
 
-    def permit(self, text: str) -> URL:
-        """Return the URL to send, exactly as it is written.
+    def check(self, text: str) -> URL:
+        """Return the URL to request, exactly as it is written.
 
         Raises:
-            UrlRefusedError: It may not be fetched.
+            UrlRefusedError: The URL may not be requested.
         """
         url = parse_url(text)
         if url is None:
-            raise UrlRefusedError("it is not a URL that can be sent as it stands")
+            raise UrlRefusedError("it is not a valid http or https URL")
         if "@" in url.raw_authority:
-            raise UrlRefusedError("it carries a user name")
+            raise UrlRefusedError("it contains a user name")
         loopback = is_loopback(url.raw_host or "")
-        if loopback and not self.loopback:
+        if loopback and not self.allow_loopback:
             raise UrlRefusedError("it names a host on this machine")
-        if url.scheme == "http" and not (loopback and self.plain):
+        if url.scheme == "http" and not (loopback and self.allow_http):
             raise UrlRefusedError("it is not https")
         return url
 
 
 def parse_url(text: object) -> URL | None:
-    """Return an http or https URL that can be sent as it is written, or `None` for anything else.
+    """Return an http or https URL that can be sent as it is written, or `None` for any other value.
 
-    Nothing that is done with the URL later raises: its host is a name or an address that can be looked up.
+    The host is a valid name or address, so that no later use of the URL raises an error.
     """
-    match = _SENDABLE.match(text) if isinstance(text, str) else None
-    # Thousands of URLs have scheme, host and port in common.
+    match = _VALID_TEXT.match(text) if isinstance(text, str) else None
+    # The check of scheme, host and port is cached: most URLs have the same ones.
     return URL(match.string, encoded=True) if match and _is_usable_origin(match["origin"]) else None
 
 
 def check_base_url(text: str) -> str:
-    """Return the base URL of the API, without a slash at its end.
+    """Return the base URL of the API without a trailing slash.
 
     Raises:
-        ConfigurationError: It is not an https URL (http for a loopback host), or has more than a path.
+        ConfigurationError: It is not an https URL (or http with a loopback host), or has a query, a fragment
+            or a user.
     """
     hint = "use https://host[:port][/path]; plain http only for a loopback host such as the emulator's"
     url = parse_url(text)
@@ -91,11 +92,11 @@ def check_proxy(text: str) -> URL:
     """Return the URL of a proxy.
 
     Raises:
-        ConfigurationError: It is not an http or https URL that names a host.
+        ConfigurationError: It is not a valid http or https URL.
     """
     url = parse_url(text)
     if url is None or not _is_usable_login(url):
-        # It may hold a password, wherever that stands in what cannot be read.
+        # The message does not contain the URL: the password in it cannot be located reliably.
         raise ConfigurationError(
             "proxy cannot be used: use http://host[:port] or https://host[:port], "
             "with a user and a password before the host if the proxy needs them"
@@ -105,29 +106,29 @@ def check_proxy(text: str) -> URL:
 
 @lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
-    """Whether `host` names this machine, however the address is written."""
+    """Return whether `host` is this machine, in any notation."""
     host = host.rstrip(".").lower()
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return _is_odd_loopback(host)
+        return _is_legacy_loopback(host)
     mapped = getattr(address, "ipv4_mapped", None) or address
     return bool(mapped.is_loopback or mapped.is_unspecified)
 
 
 def redirect_target(url: str, location: str) -> str:
-    """Where a redirect from `url` leads, as exact as `location` was."""
+    """Return the target of a redirect from `url`, with `location` exactly as it is written."""
     try:
         return urljoin(url, location)
     except ValueError:
-        # It leads nowhere, and is refused as what it is.
+        # The malformed URL is refused later.
         return location
 
 
-def _is_odd_loopback(host: str) -> bool:
-    # Resolvers still read 127.1, 0x7f.1 and 2130706433 as addresses.
+def _is_legacy_loopback(host: str) -> bool:
+    # Resolvers accept legacy notations such as 127.1, 0x7f.1 and 2130706433.
     try:
         packed = socket.inet_aton(host)
     except (OSError, ValueError):
@@ -137,18 +138,18 @@ def _is_odd_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _is_usable_origin(text: str) -> bool:
-    """Whether a URL's scheme, host and port can be used, and two parsers agree on them."""
+    """Return whether scheme, host and port are valid, and two parsers agree on them."""
     try:
         split, url = urlsplit(text), URL(text, encoded=True)
-        agreed = (split.scheme, split.hostname, split.port) == (
+        is_consistent = (split.scheme, split.hostname, split.port) == (
             url.scheme,
             (url.raw_host or "").lower(),
             url.explicit_port,
         )
     except ValueError:
         return False
-    usable = agreed and split.scheme in ("http", "https") and split.port != 0
-    return usable and _is_usable_host(split.hostname or "", bracketed="[" in text)
+    is_usable = is_consistent and split.scheme in ("http", "https") and split.port != 0
+    return is_usable and _is_usable_host(split.hostname or "", bracketed="[" in text)
 
 
 def _is_usable_host(host: str, *, bracketed: bool) -> bool:
@@ -162,12 +163,12 @@ def _is_address(host: str) -> bool:
         ipaddress.ip_address(host)
     except ValueError:
         return False
-    # The zone of an IPv6 address is no concern of a URL.
+    # A zone is not allowed in the IPv6 address of a URL.
     return "%" not in host
 
 
 def _is_usable_login(url: URL) -> bool:
-    """Whether user and password can be sent to a proxy: Latin-1, and no colon in the user."""
+    """Return whether user and password can be sent to a proxy: Latin-1, without a colon in the user."""
     try:
         f"{url.user or ''}{url.password or ''}".encode("latin-1")
     except UnicodeEncodeError:

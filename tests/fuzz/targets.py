@@ -17,8 +17,8 @@ from packagex_async._api.responses import (
     ApiResponse,
     parse_export,
     parse_page,
+    parse_retry_after,
     raise_for_status,
-    retry_after,
 )
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.object_metadata import ContentRange, ObjectMetadata, ResponseHead
@@ -81,7 +81,7 @@ def dates(data: bytes) -> None:
     text = _text(data)
     moment = parse_http_date(text)
     assert moment is None or moment.tzinfo is not None
-    seconds = retry_after(CIMultiDict({"Retry-After": text, "Date": text}), now=1_700_000_000.0)
+    seconds = parse_retry_after(CIMultiDict({"Retry-After": text, "Date": text}), now=1_700_000_000.0)
     assert seconds is None or seconds >= 0
     with suppress(PackageXError):
         repr(export_from_json({"id": "exp_1", "created_at": text, "updated_at": text}, "data"))
@@ -90,12 +90,12 @@ def dates(data: bytes) -> None:
 def urls(data: bytes) -> None:
     """URLs of artifacts, redirects and base URLs."""
     text = _text(data)
-    for rules in (UrlPolicy(), UrlPolicy(loopback=True, plain=True)):
+    for policy in (UrlPolicy(), UrlPolicy(allow_loopback=True, allow_http=True)):
         for address in (text, redirect_target("https://storage.example/a?sig=1", text)):
             with suppress(UrlRefusedError):
                 # The query on the wire is the text that was signed.
                 query = address.partition("#")[0].partition("?")[2]
-                assert rules.permit(address).raw_query_string == query
+                assert policy.check(address).raw_query_string == query
     url = DownloadUrl(export_id="exp_1", artifact=Artifact.CSV, url=text)
     assert CANARY not in str(status_error(url, 403, data, now=0.0))
     with suppress(ConfigurationError):
@@ -105,7 +105,7 @@ def urls(data: bytes) -> None:
 def api_responses(data: bytes) -> None:
     """Bodies of API responses, under a good and a bad status."""
     for status in (200, 400, 500):
-        answer = ApiResponse.of("GET /v1/exports", status, CIMultiDict(), data)
+        answer = ApiResponse.decode("GET /v1/exports", status, CIMultiDict(), data)
         for parse in (lambda told: parse_export(told, "exp_1"), parse_page):
             try:
                 raise_for_status(answer, key=Secret(KEY), now=0.0)

@@ -196,7 +196,7 @@ async def test_trap_15_uncertain_create_is_not_repeated(
 async def test_redirect_of_create_is_an_error(server: Emulator, exports: AsyncExports) -> None:
     """It is not followed, so nothing was created."""
     server.inject(Redirect(on="api"))
-    with pytest.raises(ApiError, match="redirects, which is not followed"):
+    with pytest.raises(ApiError, match="redirects are not followed"):
         await exports.create("contact")
     assert (server.created, posts(server)) == ((), 1)
 

@@ -107,7 +107,7 @@ from packagex_async._transport import body_reader, storage_response
 
 artifact.LARGE, segments.MIN_SEGMENT_SIZE, throughput.SETTLING = 1, 10_000, math.inf
 throughput.PROBE, throughput.WORTH, throughput.FAST = 1e-9, 0, math.inf
-storage_response._WORTH_A_CONNECTION, body_reader.BUFFER_SIZE, partial_writer._MIN_DIRECT_WRITE = 1, 20_000, 1
+storage_response._DIRECT_READ_SIZE, body_reader.BUFFER_SIZE, partial_writer._MIN_DIRECT_WRITE = 1, 20_000, 1
 url, key, export_id, folder, last = sys.argv[1:]
 
 def kill(event):

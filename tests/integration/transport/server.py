@@ -1,4 +1,4 @@
-"""A server that does with each connection what a test tells it to."""
+"""A server that runs a handler of the test for each connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import trustme
 
 @attrs.frozen
 class Security:
-    """The TLS contexts of both sides; `None` where they speak plain http."""
+    """The TLS contexts of server and client; `None` for plain http."""
 
     server: ssl.SSLContext | None
     client: ssl.SSLContext | None
@@ -41,7 +41,7 @@ class Connection:
     """One connection of a client.
 
     Attributes:
-        number: Which connection it is, from 1.
+        number: The number of the connection, starting at 1.
     """
 
     def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,11 +67,11 @@ class Connection:
         await self._reader.readexactly(size)
 
     def write(self, piece: bytes) -> None:
-        """Send a piece, without a wait."""
+        """Send bytes without waiting."""
         self._writer.write(piece)
 
     async def send(self, *pieces: bytes) -> None:
-        """Send pieces, one after another."""
+        """Send pieces one after another."""
         for piece in pieces:
             self._writer.write(piece)
             await self._writer.drain()
@@ -82,7 +82,7 @@ class Connection:
         return await self._reader.read()
 
     def end(self) -> None:
-        """Tell the client that nothing more comes: when this returns, its system knows."""
+        """Shut down the sending side. The system of the client is notified before this returns."""
         number = os.dup(self._writer.get_extra_info("socket").fileno())
         with socket.socket(fileno=number) as same:
             same.shutdown(socket.SHUT_WR)
@@ -92,16 +92,14 @@ Handler = Callable[[Connection], Awaitable[object]]
 
 
 class Server:
-    """Runs `handler` for each connection, for as long as the block is open.
+    """Runs `handler` for each connection while the block is open.
 
     Attributes:
-        connections: How many connections came.
-        requests: What a handler appends.
+        connections: The number of connections.
     """
 
     def __init__(self, handler: Handler, context: ssl.SSLContext | None = None) -> None:
         self.connections = 0
-        self.requests: list[str] = []
         self._handler = handler
         self._context = context
         self._tasks: set[asyncio.Task[None]] = set()
@@ -146,18 +144,18 @@ class Server:
 
 
 def response(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:
-    """A whole response."""
+    """Return a complete response."""
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
 
 
 def export(export_id: str, **fields: Any) -> bytes:
-    """A whole response of the API, with an export."""
+    """Return a complete response of the API with an export."""
     body = json.dumps({"id": export_id, "object": "export", "status": "completed", **fields})
     return response(body.encode(), headers="Content-Type: application/json\r\n")
 
 
 def id_of(request: str) -> str:
-    """The id of the export that is asked for."""
+    """Return the id in the path of a request."""
     return request.split("/v1/exports/")[1].partition("?")[0]
 
 

@@ -1,4 +1,4 @@
-"""No text is too odd for an address: it is used as it stands, or refused with an error of this package."""
+"""Arbitrary URLs: each one is used unchanged, or refused with an error of this package."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support import AT_ONCE
 
 ONCE = RetryPolicy(attempts=1)
 
-ODD = [
+INVALID = [
     "https://h\\h/",
     "https://][::1/",
     "https://[::1",
@@ -60,7 +60,7 @@ ODD = [
     "\ud800",
     "",
 ]
-"""Texts that no request can be sent to."""
+"""Texts that are not a valid URL."""
 
 PIECES = [*"ahtps:/@[]\\?#%.0129-_&=+ \u00e9\n", "https://", "xn--", "[::1]", "..", "127.0.0.1"]
 TEXTS = st.one_of(
@@ -70,33 +70,33 @@ TEXTS = st.one_of(
 )
 
 
-@pytest.mark.parametrize("url", ODD)
-async def test_an_odd_link_is_refused(url: str, tmp_path: Path) -> None:
-    """Nothing is sent, and the other artifacts are not affected."""
+@pytest.mark.parametrize("url", INVALID)
+async def test_invalid_download_url_is_refused(url: str, tmp_path: Path) -> None:
+    """Nothing is sent, and other artifacts are not affected."""
     async with AsyncPackageX("key", retry=ONCE) as px:
         with pytest.raises(StorageError, match="its address may not be fetched"):
             async with px.exports.stream(Export(id="exp_1", csv_url=url or "x"), "csv"):
-                pytest.fail("it was refused before")
+                pytest.fail("the URL was not refused")
         with pytest.raises(DownloadGroupError) as caught:
             await px.exports.download(Export(id="exp_1", csv_url=url or "x"), tmp_path)
     assert type(caught.value.exceptions[0]) is StorageError
 
 
-@pytest.mark.parametrize("url", [url for url in ODD if url.isascii() and url.isprintable() and url])
-async def test_an_odd_redirect_is_refused(server: Emulator, url: str) -> None:
-    """The storage host sends its reader there."""
+@pytest.mark.parametrize("url", [url for url in INVALID if url.isascii() and url.isprintable() and url])
+async def test_invalid_redirect_is_refused(server: Emulator, url: str) -> None:
+    """A relative reference is followed."""
     stored = server.add_export(rows=1)
     server.inject(Redirect(url))
     async with server.client(retry=ONCE) as px:
-        # Some of them are relative references, which lead back to the host.
+        # Some of them are relative references to the same host.
         with suppress(StorageError):
             async with px.exports.stream(stored.id, "csv") as body:
                 [block async for block in body]
 
 
-@pytest.mark.parametrize("url", ODD)
-def test_an_odd_address_of_the_api_or_of_a_proxy_is_refused(url: str) -> None:
-    """At once, before anything is sent."""
+@pytest.mark.parametrize("url", INVALID)
+def test_invalid_base_url_or_proxy_is_refused(url: str) -> None:
+    """Before anything is sent."""
     for name in ("base_url", "proxy"):
         options: dict[str, Any] = {name: url}
         with pytest.raises(ConfigurationError, match=f"{name} .*cannot be used"):
@@ -104,8 +104,8 @@ def test_an_odd_address_of_the_api_or_of_a_proxy_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", [7, None, b"https://a", ["https://a"], object()])
-def test_what_is_no_text_is_no_address(url: Any) -> None:
-    """Callers without a type checker are told, too."""
+def test_value_that_is_not_a_string_is_refused(url: Any) -> None:
+    """For callers without a type checker."""
     for name in ("base_url", "proxy"):
         options: dict[str, Any] = {name: url}
         if url is not None:
@@ -118,32 +118,32 @@ def test_what_is_no_text_is_no_address(url: Any) -> None:
     ["\u20ac:x", "%E2%82%AC:x", "user:%E2%82%AC", "us%3Aer:x"],
     ids=["text", "user", "password", "colon"],
 )
-def test_a_login_that_a_proxy_cannot_be_sent_is_refused(login: str) -> None:
-    """Not only when the first request is sent."""
+def test_unsendable_proxy_credentials_are_refused(login: str) -> None:
+    """When the client is created."""
     with pytest.raises(ConfigurationError, match="proxy cannot be used"):
         AsyncPackageX("key", proxy=f"http://{login}@proxy.example:3128")
 
 
 @given(TEXTS)
-def test_any_text_is_sent_to_or_refused(text: str) -> None:
-    """As a link, as the address of the API, and as a proxy; with trace configurations that see the URL."""
+def test_any_text_is_used_or_refused(text: str) -> None:
+    """As download URL, base URL and proxy, with trace configurations that receive the URL."""
     trace = aiohttp.TraceConfig()
 
-    async def ask() -> None:
+    async def send_requests() -> None:
         for options in ({}, {"base_url": text}, {"proxy": text}):
             given: dict[str, Any] = {"retry": ONCE, "trace_configs": [trace], **options}
             with suppress(ConfigurationError):
-                async with aiohttp.TCPConnector(resolver=_Nowhere()) as connector:
+                async with aiohttp.TCPConnector(resolver=FailingResolver()) as connector:
                     async with AsyncPackageX("key", connector=connector, **given) as px:
                         with pytest.raises(StorageError):
                             async with px.exports.stream(Export(id="e", csv_url=text or "x"), "csv"):
-                                pytest.fail("there is nothing")
+                                pytest.fail("the URL was not refused")
 
-    asyncio.run(ask())
+    asyncio.run(send_requests())
 
 
-class _Nowhere(AbstractResolver):
-    """A name server that knows no name."""
+class FailingResolver(AbstractResolver):
+    """A resolver that knows no name."""
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> Any:
         host.encode("idna")
@@ -173,16 +173,16 @@ class _Nowhere(AbstractResolver):
     ids=lambda seconds: type(seconds).__name__,
 )
 @pytest.mark.parametrize("name", ["timeout", "stall_timeout"])
-def test_a_time_that_no_clock_can_keep_is_refused(name: str, seconds: Any) -> None:
-    """When the client is made, not at the first request."""
+def test_invalid_timeout_is_refused(name: str, seconds: Any) -> None:
+    """When the client is created."""
     options: dict[str, Any] = {name: seconds}
     with pytest.raises(ConfigurationError, match=f"{name} must be more than 0 seconds"):
         AsyncPackageX("key", **options)
 
 
 @pytest.mark.parametrize("seconds", [1, 0.001, 366 * 24 * 3600])
-async def test_a_time_that_a_clock_can_keep_is_taken(server: Emulator, seconds: float) -> None:
-    """From a moment to a year."""
+async def test_valid_timeout_is_accepted(server: Emulator, seconds: float) -> None:
+    """From a millisecond to a year."""
     stored = server.add_export(rows=1)
     async with server.client(stall_timeout=seconds, timeout=max(seconds, 60), retry=AT_ONCE) as px:
         assert (await px.exports.retrieve(stored.id)).id == stored.id

@@ -1,6 +1,6 @@
-"""What the transport relies on of aiohttp beyond its documentation: a new version that changes it fails here.
+"""The undocumented internals of aiohttp that this package relies on.
 
-When a test here fails, read `_connector.py` and `_http.py`, and adapt them to what aiohttp does now.
+When a new version of aiohttp fails here, adapt `_transport/` to it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ CHANGED = "aiohttp has changed an internal that this package relies on: "
 
 @asynccontextmanager
 async def exchange(
-    behind: bytes = b"",
+    after: bytes = b"",
 ) -> AsyncIterator[tuple[aiohttp.BaseConnector, aiohttp.ClientResponse]]:
-    """A response, and `behind` in the packet with the end of its body."""
+    """Yield a connector and a response, with `after` in the packet with the end of its body."""
 
     async def handler(connection: Connection) -> None:
         while True:
@@ -34,43 +34,43 @@ async def exchange(
             head, _, body = response(b"hello").partition(b"\r\n\r\n")
             await connection.send(head + b"\r\n\r\n")
             await turns()
-            await connection.send(body + behind)
+            await connection.send(body + after)
 
     async with Server(handler) as server, aiohttp.TCPConnector() as connector:
         async with aiohttp.ClientSession(connector=connector, connector_owner=False) as session:
             yield connector, await session.get(server.url)
 
 
-def handler_of(answer: aiohttp.ClientResponse) -> ResponseHandler:
-    """What reads the connection of a response."""
-    assert answer.connection is not None, f"{CHANGED}ClientResponse.connection of a body under way"
-    assert answer.connection.protocol is not None, f"{CHANGED}Connection.protocol"
-    return answer.connection.protocol
+def handler_of(client_response: aiohttp.ClientResponse) -> ResponseHandler:
+    """Return the protocol that reads the connection of a response."""
+    assert client_response.connection is not None, f"{CHANGED}ClientResponse.connection of a body under way"
+    assert client_response.connection.protocol is not None, f"{CHANGED}Connection.protocol"
+    return client_response.connection.protocol
 
 
-async def test_a_handler_has_a_parser_and_knows_its_connection() -> None:
+async def test_handler_has_a_parser_and_a_transport() -> None:
     """`_parser`, `connected`, `closed`, `should_close` and `transport`."""
     assert ResponseHandler(aiohttp.BaseConnector()._loop)._parser is None, f"{CHANGED}a new handler's parser"
-    async with exchange() as (_, answer):
-        handler = handler_of(answer)
+    async with exchange() as (_, client_response):
+        handler = handler_of(client_response)
         assert handler._parser is not None, f"{CHANGED}ResponseHandler._parser"
         assert handler.connected, f"{CHANGED}BaseProtocol.connected"
         assert handler.closed is not None, f"{CHANGED}ResponseHandler.closed"
         assert handler.transport is not None, f"{CHANGED}ResponseHandler.transport"
         assert handler.transport.get_protocol() is handler, f"{CHANGED}the transport's protocol"
-        assert await answer.read() == b"hello"
+        assert await client_response.read() == b"hello"
         assert not handler.should_close, f"{CHANGED}ResponseHandler.should_close of a clean connection"
         assert handler._parser.feed_eof() is None, f"{CHANGED}feed_eof() of a parser between two responses"
 
 
 @pytest.mark.parametrize(
-    ("behind", "holds"), [(b"H", "head"), (b"HTTP/1.1 200", "head"), (response(b""), "message")]
+    ("after", "holds"), [(b"H", "head"), (b"HTTP/1.1 200", "head"), (response(b""), "message")]
 )
-async def test_what_follows_a_response_is_seen(behind: bytes, holds: str) -> None:
+async def test_bytes_after_a_response_are_detected(after: bytes, holds: str) -> None:
     """Half a head stays in the parser; a whole response stays in the queue, and `should_close` is set."""
-    async with exchange(behind) as (_, answer):
-        handler = handler_of(answer)
-        assert await answer.read() == b"hello"
+    async with exchange(after) as (_, client_response):
+        handler = handler_of(client_response)
+        assert await client_response.read() == b"hello"
         if holds == "message":
             assert handler.should_close, f"{CHANGED}ResponseHandler.should_close"
         else:
@@ -78,18 +78,18 @@ async def test_what_follows_a_response_is_seen(behind: bytes, holds: str) -> Non
             assert handler._parser.feed_eof() is not None, f"{CHANGED}feed_eof() of half a head"
 
 
-async def test_a_connection_tells_when_it_is_released() -> None:
-    """`add_callback` is called before the pool has the connection again."""
+async def test_connection_has_a_release_callback() -> None:
+    """`add_callback` is called before the connection returns to the pool."""
     pooled: list[bool] = []
-    async with exchange() as (connector, answer):
-        assert answer.connection
-        answer.connection.add_callback(lambda: pooled.append(bool(connector._conns)))
-        await answer.read()
+    async with exchange() as (connector, client_response):
+        assert client_response.connection
+        client_response.connection.add_callback(lambda: pooled.append(bool(connector._conns)))
+        await client_response.read()
     assert pooled == [False], f"{CHANGED}Connection.add_callback"
 
 
-async def test_the_pool_is_asked_with_a_request_traces_and_a_timeout() -> None:
-    """`BaseConnector.connect`, which is wrapped."""
+async def test_connector_has_the_expected_signatures() -> None:
+    """`BaseConnector.connect`, which is wrapped, and the trace methods."""
     parameters = list(inspect.signature(aiohttp.BaseConnector.connect).parameters)
     assert parameters == ["self", "req", "traces", "timeout"], f"{CHANGED}BaseConnector.connect"
     for name in ("send_connection_queued_start", "send_connection_queued_end"):
@@ -101,20 +101,20 @@ async def test_the_pool_is_asked_with_a_request_traces_and_a_timeout() -> None:
         assert hasattr(AiohttpConnection, name), f"{CHANGED}Connection.{name}"
 
 
-async def test_a_body_can_be_read_without_a_wait_and_can_be_failed() -> None:
-    """`read_nowait`, `at_eof`, `is_eof`, `exception` and `set_exception` of a body."""
-    async with exchange() as (_, answer):
-        content = answer.content
+async def test_body_has_the_expected_methods() -> None:
+    """`read_nowait`, `at_eof`, `is_eof`, `exception` and `set_exception`."""
+    async with exchange() as (_, client_response):
+        content = client_response.content
         assert content.read_nowait(-1) == b"", f"{CHANGED}StreamReader.read_nowait"
         assert not content.at_eof(), f"{CHANGED}StreamReader.at_eof"
         assert not content.is_eof(), f"{CHANGED}StreamReader.is_eof"
         content.set_exception(LookupError())
         assert isinstance(content.exception(), LookupError), f"{CHANGED}StreamReader.set_exception"
-        answer.close()
+        client_response.close()
 
 
-def test_the_errors_of_aiohttp_are_told_apart_by_these() -> None:
-    """What the classifier looks at."""
+def test_errors_have_the_expected_attributes() -> None:
+    """The attributes that are used to classify errors."""
     kinds: dict[str, list[Any]] = {
         "os_error": [aiohttp.ClientConnectorError],
         "certificate_error": [aiohttp.ClientConnectorCertificateError],

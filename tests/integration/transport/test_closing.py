@@ -1,4 +1,4 @@
-"""Closing a client ends all its running operations, each with an error that says so."""
+"""Closing a client ends all its running operations with a `ClientClosedError`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from tests.ways import WAYS, force
 LARGE = os.urandom(300_000)
 SMALL = os.urandom(50_000)
 
-MOST_TURNS = 500
-"""An export that is under way does not get ready by itself."""
+MAX_TURNS = 500
+"""Maximum turns of the event loop for an operation that does not end by itself."""
 
 Operation = Callable[[AsyncPackageX, str, Path], Awaitable[object]]
 
@@ -88,26 +88,26 @@ OPERATIONS: list[Operation] = [
 
 @pytest.fixture(autouse=True)
 async def unhandled() -> AsyncGenerator[list[str], None]:
-    """What the event loop was told of, because nobody else would have heard of it: nothing."""
-    told: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context)))
-    yield told
+    """Check that no exception reaches the handler of the event loop."""
+    messages: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: messages.append(str(context)))
+    yield messages
     gc.collect()
-    assert told == []
+    assert messages == []
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.__name__[1:])
-async def test_a_client_can_be_closed_at_every_turn_of_the_loop(
+async def test_client_can_be_closed_at_every_turn_of_the_loop(
     operation: Operation, way: str, server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The operation has ended when `aclose` returns, with its result or an error; nothing is left."""
+    """Afterwards, the operation has ended with a result or an error, and no task or file is left."""
     force(way, monkeypatch)
     stored = server.add_export(content={"json": LARGE, "csv": SMALL})
     for _ in range(5):
         server.add_export(content={"csv": SMALL})
     steps, ended = 0, False
-    while not ended and (steps < MOST_TURNS or operation is not _export_and_download):
+    while not ended and (steps < MAX_TURNS or operation is not _export_and_download):
         folder = tmp_path / str(steps)
         before = asyncio.all_tasks()
         px = server.client(retry=AT_ONCE)
@@ -128,7 +128,7 @@ async def test_a_client_can_be_closed_at_every_turn_of_the_loop(
 
 
 async def _outcome(work: Awaitable[object]) -> PackageXError | None:
-    """The error that an operation ended with, if any."""
+    """Return the error of an operation, or `None`."""
     try:
         await work
     except PackageXError as error:
@@ -137,8 +137,8 @@ async def _outcome(work: Awaitable[object]) -> PackageXError | None:
 
 
 @pytest.mark.parametrize("size", [1_000_000, 20_000_000], ids=["below 16 MiB", "above"])
-async def test_a_stream_ends_whose_consumer_does_not_read(server: Emulator, size: int) -> None:
-    """Its connection is closed with the client, and the next read raises the error."""
+async def test_idle_stream_ends(server: Emulator, size: int) -> None:
+    """Its connection is closed, and the next read raises the error."""
     stored = server.add_export(content={"csv": bytes(size)})
     async with server.client(retry=AT_ONCE) as px:
         async with px.exports.stream(stored.id, "csv") as body:
@@ -150,8 +150,10 @@ async def test_a_stream_ends_whose_consumer_does_not_read(server: Emulator, size
 
 @pytest.mark.parametrize("size", [1_000_000, 20_000_000], ids=["below 16 MiB", "above"])
 @pytest.mark.parametrize("shared", [False, True], ids=["own connector", "caller's"])
-async def test_what_waits_for_bytes_ends(server: Emulator, tmp_path: Path, size: int, shared: bool) -> None:
-    """The host is silent within the bodies when the client is closed: no operation waits on."""
+async def test_operation_that_waits_for_bytes_ends(
+    server: Emulator, tmp_path: Path, size: int, shared: bool
+) -> None:
+    """The storage host is silent within the bodies."""
     stored = server.add_export(content={"json": bytes(size)})
     server.inject(Stall(size // 2), times=None)
     async with AsyncExitStack() as stack:
@@ -169,10 +171,10 @@ async def test_what_waits_for_bytes_ends(server: Emulator, tmp_path: Path, size:
 
 
 @pytest.mark.parametrize("resume", [False, True])
-async def test_partial_files_are_handled_as_on_cancellation(
+async def test_partial_files_are_kept_only_with_resume(
     server: Emulator, tmp_path: Path, resume: bool
 ) -> None:
-    """`resume=True` keeps them, and the next client continues them."""
+    """The next client resumes them."""
     content = os.urandom(1_000_000)
     stored = server.add_export(content={"csv": content})
     server.inject(Stall(500_000))
@@ -198,10 +200,8 @@ async def test_partial_files_are_handled_as_on_cancellation(
 
 
 @pytest.mark.parametrize("kind", ["list", "pages", "download_all"])
-async def test_an_iterator_ends_whose_consumer_does_something_else(
-    server: Emulator, tmp_path: Path, kind: str
-) -> None:
-    """What it does ahead of its consumer has ended when `aclose` returns; the next step raises the error."""
+async def test_idle_iterator_ends(server: Emulator, tmp_path: Path, kind: str) -> None:
+    """Its background tasks have ended when `aclose` returns. The next step raises the error."""
     for _ in range(40):
         server.add_export(content={"csv": SMALL})
     before = asyncio.all_tasks()
@@ -223,27 +223,27 @@ async def test_an_iterator_ends_whose_consumer_does_something_else(
     assert not list(tmp_path.glob(".*"))
 
 
-async def test_a_creation_in_doubt_says_so() -> None:
-    """The request was sent when the client was closed: the export may have been created."""
-    heard = asyncio.Event()
+async def test_creation_that_was_sent_is_unconfirmed() -> None:
+    """The export may have been created."""
+    received = asyncio.Event()
 
     async def handler(connection: Connection) -> None:
         await connection.request()
-        heard.set()
+        received.set()
         await forever()
 
     async with Server(handler) as server:
         px = AsyncPackageX("key", base_url=server.url)
         task = asyncio.create_task(px.exports.create("contact"))
-        await heard.wait()
+        await received.wait()
         await px.aclose()
         with pytest.raises(UnconfirmedError, match="the client was closed") as caught:
             await task
         assert isinstance(caught.value.__cause__, ClientClosedError)
 
 
-async def test_a_creation_that_was_not_sent_is_not_in_doubt(server: Emulator) -> None:
-    """There was no connection when the client was closed."""
+async def test_creation_that_was_not_sent_is_not_unconfirmed(server: Emulator) -> None:
+    """There was no connection."""
     px = server.client()
     task = asyncio.create_task(px.exports.create("contact"))
     await asyncio.sleep(0)
@@ -254,8 +254,8 @@ async def test_a_creation_that_was_not_sent_is_not_in_doubt(server: Emulator) ->
 
 
 @pytest.mark.parametrize("first", ["cancel", "close"])
-async def test_a_cancellation_by_the_caller_stays_one(server: Emulator, first: str) -> None:
-    """A task that is cancelled and whose client is closed at the same time is cancelled."""
+async def test_cancellation_by_the_caller_is_preserved(server: Emulator, first: str) -> None:
+    """The task is cancelled and the client is closed at the same time."""
     server.inject(Stall(0, on="api"), times=None)
     px = server.client()
     task = asyncio.create_task(px.exports.retrieve("exp_1"))
@@ -272,8 +272,8 @@ async def test_a_cancellation_by_the_caller_stays_one(server: Emulator, first: s
         await task
 
 
-async def test_a_timeout_of_the_caller_stays_one(server: Emulator) -> None:
-    """Closing the client counts no cancellation that `asyncio.timeout` could miss."""
+async def test_timeout_of_the_caller_still_works(server: Emulator) -> None:
+    """The count of cancellations is correct after the client was closed."""
     server.inject(Stall(0, on="api"), times=None)
     px = server.client()
 
@@ -290,8 +290,8 @@ async def test_a_timeout_of_the_caller_stays_one(server: Emulator) -> None:
     await task
 
 
-async def test_a_client_can_be_closed_by_many_at_a_time(server: Emulator) -> None:
-    """Each `aclose` returns when the operations have ended."""
+async def test_client_can_be_closed_concurrently(server: Emulator) -> None:
+    """Each `aclose` returns after the operations have ended."""
     server.inject(Stall(0, on="api"), times=None)
     px = server.client()
     task = asyncio.create_task(px.exports.retrieve("exp_1"))
@@ -303,8 +303,8 @@ async def test_a_client_can_be_closed_by_many_at_a_time(server: Emulator) -> Non
         await task
 
 
-async def test_an_interrupted_close_is_taken_up_by_the_next(server: Emulator) -> None:
-    """A task that is cancelled while it closes the client leaves the rest to whoever closes it again."""
+async def test_cancelled_close_can_be_repeated(server: Emulator) -> None:
+    """The next `aclose` closes the client completely."""
     server.inject(Stall(0, on="api"), times=None)
     px = server.client()
     task = asyncio.create_task(_outcome(px.exports.retrieve("exp_1")))
@@ -319,10 +319,10 @@ async def test_an_interrupted_close_is_taken_up_by_the_next(server: Emulator) ->
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.__name__[1:])
-async def test_a_client_can_be_closed_from_within_an_operation(
+async def test_client_can_be_closed_within_an_operation(
     operation: Operation, server: Emulator, tmp_path: Path
 ) -> None:
-    """A trace hook of the caller's closes it: nothing waits for itself, and the operation ends."""
+    """By a trace hook of the caller. The operation ends, without a deadlock."""
     stored = server.add_export(content={"csv": SMALL})
     trace = aiohttp.TraceConfig()
 
@@ -335,8 +335,8 @@ async def test_a_client_can_be_closed_from_within_an_operation(
     await px.aclose()
 
 
-async def test_the_consumer_of_an_iterator_can_close_the_client(server: Emulator, tmp_path: Path) -> None:
-    """Between two steps, nothing of the consumer's task runs that would have to be waited for."""
+async def test_consumer_of_an_iterator_can_close_the_client(server: Emulator, tmp_path: Path) -> None:
+    """No operation runs between two steps."""
     for _ in range(10):
         server.add_export(content={"csv": SMALL})
     for kind in ("list", "download_all"):
@@ -353,8 +353,8 @@ async def test_the_consumer_of_an_iterator_can_close_the_client(server: Emulator
         assert seen == 1
 
 
-async def test_nothing_starts_on_a_closed_client(server: Emulator, tmp_path: Path) -> None:
-    """Every operation says that the client is closed."""
+async def test_no_operation_starts_on_a_closed_client(server: Emulator, tmp_path: Path) -> None:
+    """Each one raises an error that says so."""
     px = server.client()
     await px.aclose()
     for operation in OPERATIONS:
@@ -364,10 +364,10 @@ async def test_nothing_starts_on_a_closed_client(server: Emulator, tmp_path: Pat
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_transfer_of_several_tries_ends(
+async def test_retried_download_ends(
     server: Emulator, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it waits before another try, and while a link is renewed."""
+    """During the delay before another attempt, and during a refresh of the URL."""
     force(way, monkeypatch)
     stored = server.add_export(content={"csv": LARGE})
     for fault in (Cut(1000), Status(503, retry_after="100", on="storage"), Expired()):

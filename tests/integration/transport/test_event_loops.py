@@ -1,4 +1,4 @@
-"""A client belongs to one event loop, in one thread of one process."""
+"""A client belongs to one event loop in one process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.integration.transport.test_closing import OPERATIONS, Operation
 
 
 async def _error_of(work: Awaitable[object]) -> str:
-    """What a refused operation says."""
+    """Return the message of a refused operation."""
     with pytest.raises(ConfigurationError) as caught:
         await work
     assert not isinstance(caught.value, ClientClosedError)
@@ -28,13 +28,15 @@ async def _error_of(work: Awaitable[object]) -> str:
 
 
 def _in_a_loop(work: Callable[[], Awaitable[object]]) -> str:
-    """The same on an event loop of its own."""
+    """Return the message of an operation that is refused on a new event loop."""
     return asyncio.run(_error_of(work()))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.__name__[1:])
-async def test_another_thread_is_refused(operation: Operation, server: Emulator, tmp_path: Path) -> None:
-    """Its loop runs beside the one that the client belongs to, which goes on."""
+async def test_operation_on_another_thread_is_refused(
+    operation: Operation, server: Emulator, tmp_path: Path
+) -> None:
+    """Operations on the event loop of the client are not affected."""
     stored = server.add_export(rows=1)
     async with server.client() as px:
         await px.exports.retrieve(stored.id)
@@ -44,8 +46,8 @@ async def test_another_thread_is_refused(operation: Operation, server: Emulator,
     assert not list(tmp_path.iterdir())
 
 
-async def test_another_thread_cannot_close_the_client(server: Emulator) -> None:
-    """What runs on the client's own loop goes on."""
+async def test_close_on_another_thread_is_refused(server: Emulator) -> None:
+    """Operations on the event loop of the client are not affected."""
     stored = server.add_export(rows=1)
     async with server.client() as px:
         await px.exports.retrieve(stored.id)
@@ -53,8 +55,8 @@ async def test_another_thread_cannot_close_the_client(server: Emulator) -> None:
         await px.exports.retrieve(stored.id)
 
 
-async def test_a_stream_is_read_where_it_was_opened(server: Emulator) -> None:
-    """Another thread that reads it gets an error."""
+async def test_stream_cannot_be_read_on_another_thread(server: Emulator) -> None:
+    """The read raises an error."""
     stored = server.add_export(rows=100)
     async with server.client() as px:
         async with px.exports.stream(stored.id, "csv") as body:
@@ -62,8 +64,8 @@ async def test_a_stream_is_read_where_it_was_opened(server: Emulator) -> None:
     assert "another event loop" in said
 
 
-def test_a_second_loop_is_refused(packagex_emulator: Emulator) -> None:
-    """The first is closed, and the client was not."""
+def test_second_event_loop_is_refused(packagex_emulator: Emulator) -> None:
+    """The first one is closed, but the client is not."""
     stored = packagex_emulator.add_export(rows=1)
     px = packagex_emulator.client()
 
@@ -76,7 +78,7 @@ def test_a_second_loop_is_refused(packagex_emulator: Emulator) -> None:
         with pytest.raises(ClientClosedError):
             await px.exports.retrieve(stored.id)
 
-    # The sockets went with their loop.
+    # The sockets were closed together with their event loop.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         asyncio.run(retrieve(px))
@@ -85,8 +87,10 @@ def test_a_second_loop_is_refused(packagex_emulator: Emulator) -> None:
         gc.collect()
 
 
-async def test_another_process_is_refused(server: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that went along with a fork says so, and closing it touches no connection of the parent's."""
+async def test_operation_in_another_process_is_refused(
+    server: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connections of the parent process are not affected."""
     stored = server.add_export(rows=1)
     px = server.client()
     await px.exports.retrieve(stored.id)
@@ -99,8 +103,8 @@ async def test_another_process_is_refused(server: Emulator, monkeypatch: pytest.
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_fork_leaves_the_parent_its_client() -> None:
-    """The child is refused and closes its copy; the parent's connections still work."""
+def test_parent_can_use_its_client_after_a_fork() -> None:
+    """The child process is refused and closes its copy."""
     subprocess.run([sys.executable, "-W", "error", "-c", _FORKS], check=True, timeout=PATIENCE)
 
 

@@ -1,4 +1,4 @@
-"""A public name that resolves to this machine is not connected to."""
+"""Name resolution: loopback addresses are refused, and failures are named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.faults.trial import PATIENCE
 from tests.integration.transport.server import Connection, Server, forever, response
 from tests.support import AT_ONCE
 
-PATIENT = RetryPolicy(wait_initial=1000, wait_max=1000)
+NO_RETRY_IN_TIME = RetryPolicy(wait_initial=1000, wait_max=1000)
 REFUSED = "resolves to an address of this machine"
 ADDRESSES = ["127.0.0.1", "127.8.8.8", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"]
 
@@ -27,13 +27,13 @@ Resolve = Callable[..., None]
 
 @pytest.fixture
 def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
-    """Have the system resolve every name to the given addresses."""
+    """Make the system resolve every name to the given addresses."""
 
     def set_addresses(*addresses: str) -> None:
-        def look_up(_: object, port: int, *__: object) -> list[Any]:
+        def getaddrinfo(_: object, port: int, *__: object) -> list[Any]:
             return [_entry(address, port) for address in addresses]
 
-        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
     return set_addresses
 
@@ -45,33 +45,33 @@ def _entry(address: str, port: int) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-async def test_a_storage_host_on_this_machine_is_not_connected_to(resolve: Resolve, address: str) -> None:
-    """The link names a public host, whose name leads here."""
+async def test_storage_host_on_this_machine_is_refused(resolve: Resolve, address: str) -> None:
+    """The URL contains a public name."""
     resolve(address)
     linked = Export(id="exp_1", csv_url="https://storage.example/a?sig=CANARY")
-    async with asyncio.timeout(PATIENCE), AsyncPackageX("key", retry=PATIENT) as px:
+    async with asyncio.timeout(PATIENCE), AsyncPackageX("key", retry=NO_RETRY_IN_TIME) as px:
         with pytest.raises(StorageError, match=f"the name storage.example {REFUSED}"):
             async with px.exports.stream(linked, "csv"):
                 pytest.fail("it was refused before")
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-async def test_an_api_on_this_machine_is_not_connected_to(resolve: Resolve, address: str) -> None:
-    """Unless `base_url` says that it is here."""
+async def test_api_on_this_machine_is_refused(resolve: Resolve, address: str) -> None:
+    """Unless `base_url` has a loopback host."""
     resolve(address)
-    async with asyncio.timeout(PATIENCE), AsyncPackageX("key", retry=PATIENT) as px:
+    async with asyncio.timeout(PATIENCE), AsyncPackageX("key", retry=NO_RETRY_IN_TIME) as px:
         with pytest.raises(ConnectionFailedError, match=f"the name api.packagex.io {REFUSED}") as caught:
             await px.exports.retrieve("exp_1")
     assert not caught.value.retryable
 
 
-async def test_a_public_address_beside_one_of_this_machine_is_used(resolve: Resolve) -> None:
-    """Only the public one is connected to."""
-    asked: list[Any] = []
+async def test_only_public_addresses_of_a_name_are_used(resolve: Resolve) -> None:
+    """The name has a public and a loopback address."""
+    requested: list[Any] = []
     resolve("127.0.0.1", "192.0.2.1")
 
     async def refuse(*_: Any, addr_infos: Any, **__: Any) -> Any:
-        asked.extend(info[4][0] for info in addr_infos)
+        requested.extend(info[4][0] for info in addr_infos)
         raise OSError(101, "unreachable")
 
     with pytest.MonkeyPatch.context() as patch:
@@ -79,14 +79,14 @@ async def test_a_public_address_beside_one_of_this_machine_is_used(resolve: Reso
         async with AsyncPackageX("key", retry=AT_ONCE) as px:
             with pytest.raises(ConnectionFailedError):
                 await px.exports.retrieve("exp_1")
-    assert set(asked) == {"192.0.2.1"}
+    assert set(requested) == {"192.0.2.1"}
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.", "a.localhost"])
-async def test_a_client_of_the_emulator_may_connect_to_this_machine(
+async def test_loopback_is_allowed_for_a_loopback_base_url(
     server: Emulator, resolve: Resolve, host: str
 ) -> None:
-    """Its `base_url` names this machine, however it is written."""
+    """In any notation."""
     resolve("127.0.0.1")
     stored = server.add_export(rows=1)
     url = server.base_url.replace("127.0.0.1", host)
@@ -94,24 +94,24 @@ async def test_a_client_of_the_emulator_may_connect_to_this_machine(
         assert (await px.exports.retrieve(stored.id)).id == stored.id
 
 
-async def test_a_proxy_on_this_machine_is_connected_to(resolve: Resolve) -> None:
-    """The names of hosts are looked up by the proxy, and its own is the caller's choice."""
+async def test_proxy_on_this_machine_is_allowed(resolve: Resolve) -> None:
+    """The proxy resolves the names of hosts, and the caller has chosen the proxy."""
     resolve("127.0.0.1")
 
     async def handler(connection: Connection) -> None:
-        asked.append(await connection.request())
+        requests.append(await connection.request())
         await connection.send(response(b"", status="403 Forbidden"))
 
-    asked: list[str] = []
+    requests: list[str] = []
     async with Server(handler) as proxy:
         async with AsyncPackageX("key", proxy=f"http://localhost:{proxy.port}", retry=AT_ONCE) as px:
             with pytest.raises(ConnectionFailedError, match="the proxy refused"):
                 await px.exports.retrieve("exp_1")
-    assert asked == ["CONNECT api.packagex.io:443"]
+    assert requests == ["CONNECT api.packagex.io:443"]
 
 
-class Here(AbstractResolver):
-    """A name server for which every name is this machine."""
+class LoopbackResolver(AbstractResolver):
+    """A resolver that resolves every name to this machine."""
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
         return [
@@ -122,19 +122,22 @@ class Here(AbstractResolver):
         pass
 
 
-async def test_a_connector_of_the_callers_looks_up_names_itself() -> None:
-    """What it connects to is the caller's choice: the request fails for another reason."""
-    async with aiohttp.TCPConnector(resolver=Here()) as connector, Server(lambda _: forever()) as server:
+async def test_connector_of_the_caller_resolves_names() -> None:
+    """Its resolver may return loopback addresses. The request fails for another reason."""
+    async with (
+        aiohttp.TCPConnector(resolver=LoopbackResolver()) as connector,
+        Server(lambda _: forever()) as server,
+    ):
         url = f"https://storage.example:{server.port}/a"
         async with AsyncPackageX("key", connector=connector, timeout=0.05, retry=AT_ONCE) as px:
             with pytest.raises(StorageError, match="no connection within"):
                 async with px.exports.stream(Export(id="exp_1", csv_url=url), "csv"):
-                    pytest.fail("nobody speaks TLS")
+                    pytest.fail("the server does not use TLS")
         assert server.connections
 
 
-async def test_a_name_is_not_looked_up_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system gives no more threads; that is an error of the connection, which may be tried again."""
+async def test_missing_thread_is_a_failed_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system cannot start more threads. The request is retried."""
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -146,8 +149,10 @@ async def test_a_name_is_not_looked_up_without_a_thread(monkeypatch: pytest.Monk
                 await px.exports.retrieve("exp_1")
 
 
-async def test_too_many_open_files_are_named(server: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system gives no more sockets."""
+async def test_missing_file_descriptor_is_a_failed_connection(
+    server: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system cannot open more sockets."""
 
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(24, "CANARY")

@@ -1,4 +1,4 @@
-"""Whatever JSON the API answers: a result, or an error of this package."""
+"""Properties for arbitrary JSON responses: each one is a result, or an error of this package."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from packagex_async._api.responses import (
 from packagex_async._listing.paginator import Paginator
 from packagex_async._utils.redaction import Secret
 from tests.conftest import _Answer
-from tests.listing import process
 from tests.support import examples
 
 LIST = "https://api.packagex.io/v1/exports"
@@ -66,7 +65,7 @@ ENVELOPES = st.fixed_dictionaries(
         "endpoint": JSON,
     },
 )
-ANSWERS = ENVELOPES | EXPORTS | JSON
+PAYLOADS = ENVELOPES | EXPORTS | JSON
 DATES = [
     "Fri, 31 Dec 9999 23:59:59 GMT", "Wed, 01 May 2024 12:00:00 +9999999999999", "9" * 400, "-1", "", "nan",
     "Wed, 01 May 2024 12:00:00 GMT", "Mon, 01 Jan 1900 00:00:00 GMT", "Wed, 01 May 8999 12:00:00 GMT",
@@ -74,71 +73,75 @@ DATES = [
 HEADERS = st.fixed_dictionaries({}, optional=dict.fromkeys(("Date", "Retry-After"), st.sampled_from(DATES)))
 
 
-def answered(content: Any, status: int, headers: dict[str, str]) -> ApiResponse | None:
+def accepted(content: Any, status: int, headers: dict[str, str]) -> ApiResponse | None:
+    """Return the response, or `None` if it is an error."""
     body = json.dumps(content).encode()
-    got = ApiResponse.of("GET /x", status, CIMultiDict(headers), body)
+    result = ApiResponse.decode("GET /x", status, CIMultiDict(headers), body)
     try:
-        raise_for_status(got, key=KEY, now=0.0)
+        raise_for_status(result, key=KEY, now=0.0)
     except PackageXError as error:
         assert str(error).isprintable()
         return None
-    return got
+    return result
 
 
-def listed(content: Any) -> set[str]:
-    """Of the ids that are surely read, those in an answer."""
+def certain_ids(content: Any) -> set[str]:
+    """Return the ids in a payload that are certainly valid."""
     items = content["data"] if isinstance(content, dict) else content
     ids = [item.get("id") for item in items if isinstance(item, dict)]
     return {name for name in ("exp_1", "exp_2", "exp_3") if name in ids}
 
 
-@given(ANSWERS, st.sampled_from([200, 201, 400, 429, 503]), HEADERS)
-def test_any_answer_about_one_export_is_read_or_refused(
+@given(PAYLOADS, st.sampled_from([200, 201, 400, 429, 503]), HEADERS)
+def test_any_response_is_the_requested_export_or_an_error(
     content: Any, status: int, headers: dict[str, str]
 ) -> None:
-    """What is read is about the export that was asked for."""
-    if (got := answered(content, status, headers)) is None:
+    """Its message can be printed."""
+    if (result := accepted(content, status, headers)) is None:
         return
     try:
-        assert parse_export(got, "exp_1").id == "exp_1"
+        assert parse_export(result, "exp_1").id == "exp_1"
     except DecodeError as error:
         assert str(error).isprintable()
     try:
-        assert isinstance(parse_created_export(got), Export)
+        assert isinstance(parse_created_export(result), Export)
     except DecodeError as error:
         assert str(error).isprintable()
 
 
-@given(st.lists(ANSWERS, min_size=1, max_size=5), HEADERS)
-def test_any_pages_are_walked_or_refused(contents: list[Any], headers: dict[str, str]) -> None:
-    """Nothing that can be read of a page is lost, and nothing is yielded twice."""
-    paginator, yielded, there = Paginator(), [], set()
+@given(st.lists(PAYLOADS, min_size=1, max_size=5), HEADERS)
+def test_any_pages_are_paginated_or_an_error(contents: list[Any], headers: dict[str, str]) -> None:
+    """No valid export is lost, and none is yielded twice."""
+    paginator, yielded, expected = Paginator(), [], set()
     for content in contents:
-        if (request := paginator.next_request) is None or (got := answered(content, 200, headers)) is None:
+        request = paginator.next_request
+        if request is None or (result := accepted(content, 200, headers)) is None:
             break
         try:
-            page = parse_page(got)
-            yielded += [export.id for export in process(paginator, request, page, got.served)]
+            page = parse_page(result)
+            batches = paginator.process(request, page, result.server_date)
+            yielded += [export.id for batch in batches for export in batch]
         except (DecodeError, PaginationError) as error:
             assert str(error).isprintable()
             break
         if not request.is_check:
-            there |= listed(content)
+            expected |= certain_ids(content)
     assert len(yielded) == len(set(yielded))
-    assert there <= set(yielded)
+    assert expected <= set(yielded)
 
 
 @settings(max_examples=examples(150))
-@given(st.sampled_from(["retrieve", "wait", "create", "list", "pages"]), ANSWERS, HEADERS)
-def test_any_answer_ends_a_call_in_a_result_or_an_error_of_ours(
+@given(st.sampled_from(["retrieve", "wait", "create", "list", "pages"]), PAYLOADS, HEADERS)
+def test_any_response_ends_a_call_with_a_result_or_an_error(
     call: str, content: Any, headers: dict[str, str]
 ) -> None:
-    """End to end, by every call that talks to the API."""
+    """For each method that sends requests to the API."""
     with patch.object(core, "ClientResponse", _Answer):
-        asyncio.run(called(call, content, headers))
+        asyncio.run(call_client(call, content, headers))
 
 
-async def called(call: str, content: Any, headers: dict[str, str]) -> None:
+async def call_client(call: str, content: Any, headers: dict[str, str]) -> None:
+    """Call one method of a client; each response has this payload."""
     body = json.dumps(content).encode()
     with aioresponses() as api:
         for method in (api.get, api.post):
@@ -149,7 +152,7 @@ async def called(call: str, content: Any, headers: dict[str, str]) -> None:
                     case "retrieve":
                         assert (await px.exports.retrieve("exp_1")).id == "exp_1"
                     case "wait":
-                        # It ends with the first look that is no success.
+                        # The timeout ends it after the first request.
                         assert (await px.exports.wait("exp_1", timeout=1e-9)).id == "exp_1"
                     case "create":
                         assert (await px.exports.create("contact")).id

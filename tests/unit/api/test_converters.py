@@ -1,4 +1,4 @@
-"""JSON to models: strict where we must, open where we should."""
+"""Conversion of JSON to models: strict for ids, lenient for all other fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import Artifact, DecodeError, Export, ExportResource, ExportStatus
-from packagex_async._api.converters import export_from_json, pagination_from_json
+from packagex_async._api.converters import LazyPage, export_from_json, is_id, pagination_from_json
 from packagex_async.models import Pagination
 
 WHOLE = {
@@ -32,11 +32,12 @@ WHOLE = {
 
 
 def read(**fields: Any) -> Export:
+    """Convert an export with these fields."""
     return export_from_json({"id": "exp_1"} | fields, "data[0]")
 
 
-def test_every_known_field_is_read() -> None:
-    """The record holds what the API sent."""
+def test_known_fields_are_converted() -> None:
+    """To the attributes of an `Export`."""
     assert export_from_json(WHOLE, "data") == Export(
         id="exp_1",
         object="export",
@@ -53,8 +54,8 @@ def test_every_known_field_is_read() -> None:
     )
 
 
-def test_a_url_that_is_missing_null_or_empty_is_not_offered() -> None:
-    """Only the URLs that are there make an artifact offered."""
+def test_artifact_without_a_url_is_not_offered() -> None:
+    """Its URL is missing, null or empty."""
     assert export_from_json(WHOLE, "data").artifacts == (Artifact.JSON, Artifact.CSV)
     assert read().artifacts == ()
 
@@ -72,8 +73,8 @@ def test_a_url_that_is_missing_null_or_empty_is_not_offered() -> None:
         "2024-05-01 12:00:00.000000+00:00",
     ],
 )
-def test_every_form_of_a_time_is_the_same_aware_moment(stamp: object) -> None:
-    """Epoch seconds, milliseconds and ISO 8601 become aware datetimes in UTC."""
+def test_all_time_formats_are_converted_to_utc(stamp: object) -> None:
+    """Epoch seconds, epoch milliseconds and ISO 8601."""
     moment = read(created_at=stamp).created_at
     assert moment == datetime(2024, 5, 1, 12, tzinfo=UTC)
     assert moment is not None
@@ -81,8 +82,8 @@ def test_every_form_of_a_time_is_the_same_aware_moment(stamp: object) -> None:
 
 
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)), st.integers(-12, 12))
-def test_times_survive_every_form(moment: datetime, offset: int) -> None:
-    """No form loses more than its own resolution."""
+def test_time_is_converted_without_loss(moment: datetime, offset: int) -> None:
+    """Except for the resolution of the format."""
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     seconds = moment.replace(microsecond=0)
     assert read(created_at=int(seconds.timestamp())).created_at == seconds
@@ -92,7 +93,7 @@ def test_times_survive_every_form(moment: datetime, offset: int) -> None:
 
 
 def test_trap_24_unknown_values_and_fields_are_kept() -> None:
-    """Tomorrow's statuses, resources and fields take nothing down and lose nothing."""
+    """New statuses, resources and fields of the API are not errors."""
     export = read(status="archived", resource="drone", priority={"level": 3}, extra="theirs")
     assert export.status == "archived"
     assert export.status is not None
@@ -102,8 +103,8 @@ def test_trap_24_unknown_values_and_fields_are_kept() -> None:
     assert export.unread == ()
 
 
-def test_unknown_fields_keep_their_order_and_their_names() -> None:
-    """Whatever they are called, and with an unread one among them."""
+def test_unknown_fields_keep_order_and_names() -> None:
+    """Including names that are used internally, and together with an unread field."""
     export = read(zip="Z", **{"<extra>": 1}, created_at="yesterday", json_url="theirs", unread="theirs")
     assert list(export.extra) == ["zip", "<extra>", "created_at", "json_url", "unread"]
     assert (export.extra["<extra>"], export.unread, export.json_url) == (1, ("created_at",), None)
@@ -111,8 +112,8 @@ def test_unknown_fields_keep_their_order_and_their_names() -> None:
     assert (whole.id, list(whole.extra), whole.unread) == ("exp_1", ["<extra>", "zip"], ())
 
 
-def test_what_the_api_sent_is_left_as_it_was() -> None:
-    """Reading an export a second time finds the same."""
+def test_input_is_not_modified() -> None:
+    """A second conversion has the same result."""
     raw = dict(WHOLE) | {"zip": "Z", "count_total": "many"}
     before = dict(raw)
     assert export_from_json(raw, "data") == export_from_json(raw, "data")
@@ -120,13 +121,13 @@ def test_what_the_api_sent_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("count", [0, -3, 2**63, 2**64 + 1, 10**400])
-def test_a_count_is_read_to_its_last_digit(count: int) -> None:
-    """However large it is."""
+def test_count_is_exact(count: int) -> None:
+    """For integers of any size."""
     assert read(count_total=count).count_total == count
 
 
-def test_trap_09_what_sank_an_item_is_no_context_of_its_error() -> None:
-    """The frames of that failure hold links."""
+def test_trap_09_error_has_no_context() -> None:
+    """The frames of the original error contain URLs."""
     with pytest.raises(DecodeError) as caught:
         export_from_json(WHOLE | {"id": None}, "data")
     assert caught.value.__context__ is None
@@ -164,8 +165,8 @@ def test_trap_09_what_sank_an_item_is_no_context_of_its_error() -> None:
         ("_csv_error_url", []),
     ],
 )
-def test_trap_24_a_field_that_cannot_be_read_is_kept_as_it_came(field: str, value: object) -> None:
-    """The rest of the export is there, and the field stands in `extra`."""
+def test_trap_24_unreadable_field_is_kept_in_extra(field: str, value: object) -> None:
+    """Unchanged. All other fields are converted."""
     export = read(**{field: value, "organization_id": "org_1"})
     assert export.organization_id == "org_1"
     assert export.unread == (field,)
@@ -183,29 +184,29 @@ def test_trap_24_a_field_that_cannot_be_read_is_kept_as_it_came(field: str, valu
         },
     )
 )
-def test_no_item_with_an_id_is_lost(fields: dict[str, Any]) -> None:
-    """Whatever the other fields hold, the export is read, and what is unread is in `extra`."""
+def test_export_with_an_id_is_always_converted(fields: dict[str, Any]) -> None:
+    """Unreadable fields are in `extra`."""
     export = read(**fields)
     assert export.id == "exp_1"
     assert set(export.extra) == set(export.unread)
 
 
 @pytest.mark.parametrize("bad", [{}, {"id": None}, {"id": ""}, {"id": 7}, {"id": "."}, {"id": "a\udfff"}])
-def test_an_export_without_an_id_is_refused_with_its_place(bad: dict[str, Any]) -> None:
-    """The error says where in the answer the id is missing."""
+def test_missing_id_is_an_error_with_position(bad: dict[str, Any]) -> None:
+    """The position contains the index of the item."""
     with pytest.raises(DecodeError, match=r"^data\[3\]\.id is missing"):
         export_from_json(bad, "data", 3)
 
 
 @pytest.mark.parametrize(("bad", "kind"), [(None, "null"), ([], "an array"), ("text", "str"), (3, "int")])
-def test_an_item_that_is_no_object_is_refused_with_its_place(bad: object, kind: str) -> None:
-    """The error says where, and what was there instead."""
+def test_item_that_is_not_an_object_is_an_error_with_position(bad: object, kind: str) -> None:
+    """The message names the type of the item."""
     with pytest.raises(DecodeError, match=rf"data\[0\] is not an export but {kind}"):
         export_from_json(bad, "data[0]")
 
 
 def test_pagination_needs_only_has_more() -> None:
-    """The other fields may be missing, or nonsense."""
+    """All other fields may be missing or invalid."""
     pagination = pagination_from_json({"has_more": True}, count=1)
     assert (pagination.has_more, pagination.page, pagination.limit, pagination.total_count) == (
         True,
@@ -213,18 +214,47 @@ def test_pagination_needs_only_has_more() -> None:
         None,
         None,
     )
-    told = pagination_from_json({"has_more": False, "page": 2, "limit": "x", "total_count": 7}, count=1)
-    assert (told.has_more, told.page, told.limit, told.total_count) == (False, 2, None, 7)
+    full = pagination_from_json({"has_more": False, "page": 2, "limit": "x", "total_count": 7}, count=1)
+    assert (full.has_more, full.page, full.limit, full.total_count) == (False, 2, None, 7)
 
 
 @pytest.mark.parametrize("raw", [None, {}, [], "x", {"has_more": None}])
-def test_without_has_more_only_an_empty_page_is_surely_the_last(raw: object) -> None:
-    """A server may cap the page, so that even a short page may have another behind it."""
+def test_only_an_empty_page_is_the_last_without_has_more(raw: object) -> None:
+    """A short page may be followed by another one: the server may limit the page size."""
     assert pagination_from_json(raw, count=1) == Pagination(has_more=True, inferred=True)
     assert pagination_from_json(raw, count=0) == Pagination(has_more=False, inferred=True)
 
 
-def test_has_more_that_is_no_boolean_is_refused() -> None:
-    """A word cannot decide whether exports remain."""
-    with pytest.raises(DecodeError, match=r"pagination\.has_more is neither true nor false but str"):
+def test_has_more_must_be_a_boolean() -> None:
+    """A string would be ambiguous."""
+    with pytest.raises(DecodeError, match=r"pagination\.has_more must be true or false, not str"):
         pagination_from_json({"has_more": "false"}, count=1)
+
+
+def test_lazy_page_converts_items_during_the_iteration() -> None:
+    """Each item is released after its conversion, and malformed items are counted."""
+    items: list[Any] = [{"id": "exp_1"}, 7, {"id": "exp_2"}, None]
+    page = LazyPage(items, Pagination(has_more=False), "data")
+    exports = iter(page)
+    assert next(exports) == Export(id="exp_1")
+    assert items[0] is None
+    assert items[2] == {"id": "exp_2"}
+    assert [export and export.id for export in exports] == [None, "exp_2", None]
+    assert (page.item_count, page.malformed) == (4, 2)
+    assert page.first_malformed == "data[1] is not an export but int"
+
+
+def test_lazy_page_becomes_a_page() -> None:
+    """With the exports and the counts of the malformed items."""
+    page = LazyPage([{"id": "exp_1"}, None], Pagination(has_more=True), "data").load()
+    assert page.data == (Export(id="exp_1"),)
+    assert (page.pagination.has_more, page.malformed) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "valid"),
+    [("exp_1", True), ("a b", True), ("", False), (" ", False), ("..", False), ("\ud800", False), (7, False)],
+)
+def test_id_must_be_usable_in_a_path(value: object, valid: bool) -> None:
+    """It must not be a relative path segment, and must be encodable."""
+    assert is_id(value) is valid

@@ -1,4 +1,4 @@
-"""A large document is decoded in slices, to the value that the standard library makes of it."""
+"""Large JSON documents are decoded in slices, with the same result as the standard library."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ JSON = st.recursive(
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_window() -> Any:
-    """The window is smaller than most values, so that every boundary falls somewhere."""
+    """Make the window smaller than most values, so that its boundaries fall everywhere."""
     patch = pytest.MonkeyPatch()
     patch.setattr(json_slices, "LARGE", 40)
-    patch.setattr(json_slices, "_STEP", 7)
-    patch.setattr(json_slices, "_ITEMS", 3)
+    patch.setattr(json_slices, "_READ_SIZE", 7)
+    patch.setattr(json_slices, "_ITEMS_PER_SLICE", 3)
     yield
     patch.undo()
 
 
 def decoded(body: bytes) -> tuple[Any, int]:
-    """What `body` is decoded to, and how many slices that took."""
+    """Return the decoded value of `body`, and the number of slices."""
     slices, count = loads_in_slices(body), 1
     while True:
         try:
@@ -64,20 +64,18 @@ def expected(body: bytes) -> str:
     st.sampled_from([None, 1]),
     st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", "\t:\r")]),
 )
-def test_any_document_is_decoded_as_the_standard_library_decodes_it(
+def test_result_is_equal_to_that_of_the_standard_library(
     value: Any, ascii_only: bool, indent: int | None, separators: tuple[str, str]
 ) -> None:
-    """However it is written."""
+    """For any value, indentation, separators and escapes."""
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent, separators=separators)
     body = text.encode(errors="surrogatepass")
     assert outcome(body) == expected(body)
 
 
 @given(JSON, st.data())
-def test_a_broken_document_is_refused_as_the_standard_library_refuses_it(
-    value: Any, data: st.DataObject
-) -> None:
-    """One byte is another one, or the end is missing."""
+def test_damaged_document_is_refused_like_in_the_standard_library(value: Any, data: st.DataObject) -> None:
+    """One byte is changed, and the end may be missing."""
     body = bytearray(json.dumps([value, {"data": value}], ensure_ascii=False).encode(errors="replace"))
     body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.sampled_from(b'[]{}",:0e.-x\\ \xff'))
     body = body[: data.draw(st.integers(0, len(body)))]
@@ -114,20 +112,20 @@ def test_a_broken_document_is_refused_as_the_standard_library_refuses_it(
         b"[" + b"{}" + b" " * 60,
     ],
 )
-def test_every_boundary_of_the_window_is_a_good_one(body: bytes) -> None:
-    """Wherever it falls: within a value, between values, or in the space around them."""
+def test_window_boundary_may_fall_anywhere(body: bytes) -> None:
+    """Inside a value, between values, or in white space."""
     assert outcome(body) == expected(body)
 
 
-def test_what_is_nested_too_deeply_is_refused_as_it_is_elsewhere() -> None:
+def test_deeply_nested_document_is_a_recursion_error() -> None:
     """Whether it fits into the window or not."""
     for body in (b"[" * 100_000, b"[1," * 100_000):
         with pytest.raises(RecursionError):
             decoded(body)
 
 
-def test_a_large_array_takes_many_slices() -> None:
-    """None of them decodes more than a few items, or more text than the window holds."""
+def test_large_array_takes_many_slices() -> None:
+    """Each slice decodes only a few items, or the text in the window."""
     value = {"data": [{"id": f"exp_{number}"} for number in range(300)]}
     result, count = decoded(json.dumps(value).encode())
     assert result == value
@@ -135,7 +133,7 @@ def test_a_large_array_takes_many_slices() -> None:
 
 
 async def test_other_tasks_run_between_slices() -> None:
-    """As often as there are slices."""
+    """At least once per slice."""
     body = json.dumps(list(range(3000))).encode()
     turns = 0
 
@@ -151,13 +149,13 @@ async def test_other_tasks_run_between_slices() -> None:
     assert turns >= 500
 
 
-def test_an_integer_of_more_digits_than_python_reads_is_a_float() -> None:
-    """It does not sink the document."""
+def test_integer_with_too_many_digits_is_a_float() -> None:
+    """The rest of the document is decoded."""
     assert decoded(b"[1, -%b, 2]" % (b"9" * 5000))[0] == [1, -math.inf, 2]
 
 
-def test_there_is_a_limit_to_items_and_to_strings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of each array and object; a document at the limit is decoded."""
+def test_items_and_strings_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each array, object and string. A document at the limit is decoded."""
     monkeypatch.setattr(json_slices, "MAX_ITEMS", 20)
     monkeypatch.setattr(json_slices, "MAX_TEXT", 300)
     names = ", ".join(f'"{number}": {number}' for number in range(20))
@@ -174,13 +172,13 @@ def test_there_is_a_limit_to_items_and_to_strings(monkeypatch: pytest.MonkeyPatc
             decoded(body)
 
 
-def test_the_limits_are_those_of_no_listing_of_exports() -> None:
-    """A page of 300,000 exports is decoded; what a slice decodes at once takes a few milliseconds."""
+def test_page_of_300_000_exports_is_decoded() -> None:
+    """With the real window, in many slices."""
     patch = pytest.MonkeyPatch()
     with patch.context() as unpatched:
         unpatched.setattr(json_slices, "LARGE", LARGE)
-        unpatched.setattr(json_slices, "_STEP", 64 * 1024)
-        unpatched.setattr(json_slices, "_ITEMS", 1000)
+        unpatched.setattr(json_slices, "_READ_SIZE", 64 * 1024)
+        unpatched.setattr(json_slices, "_ITEMS_PER_SLICE", 1000)
         value = [{"id": f"x{number}"} for number in range(300_000)]
         result, count = decoded(json.dumps(value).encode())
     assert result == value

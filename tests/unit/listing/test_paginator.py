@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from packagex_async import Export, Page, PaginationError
-from packagex_async._api.converters import UnreadPage, pagination_from_json
+from packagex_async._api.converters import LazyPage, pagination_from_json
 from packagex_async._listing.paginator import (
     BATCH_SIZE,
     MAX_PAGES_WITHOUT_NEW,
@@ -355,7 +355,7 @@ def test_large_page_is_processed_in_batches() -> None:
     assert tuple(chain.from_iterable(batches)) == exports == process(Paginator(), PageRequest(1), page)
     items: list[Any] = [{"id": export.id} for export in exports]
     items[BATCH_SIZE : BATCH_SIZE * 2] = [None] * BATCH_SIZE
-    unread = UnreadPage(items, page.pagination, "data")
+    unread = LazyPage(items, page.pagination, "data")
     assert list(map(len, Paginator().process(PageRequest(1), unread, None))) == [
         BATCH_SIZE,
         0,
@@ -371,7 +371,7 @@ def test_large_page_is_processed_in_batches() -> None:
         process(paginator, PageRequest(number), endless)
     again: list[Any] = [None, *({"id": export.id} for export in exports[::-1]), None]
     with pytest.raises(PaginationError):
-        process(paginator, PageRequest(1, is_check=True), UnreadPage(again, endless.pagination, "data"))
+        process(paginator, PageRequest(1, is_check=True), LazyPage(again, endless.pagination, "data"))
 
 
 @pytest.mark.parametrize("edge", [EARLIEST, LATEST])

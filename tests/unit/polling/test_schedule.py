@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import Export, ExportFailedError, ExportStatus, ExportTimedOutError
-from packagex_async._api.statuses import failure
+from packagex_async._api.statuses import failure_error
 from packagex_async._polling.schedule import MAX_INTERVAL, PollSchedule, is_expired
 from tests.support import FakeClock
 
@@ -82,4 +82,4 @@ def test_age_is_measured_with_the_server_time(
 )
 def test_unknown_status_is_not_a_failure(status: ExportStatus | None, kind: type[object]) -> None:
     """Only `failed` and `timed_out` are failures."""
-    assert type(failure(Export(id="exp_1", status=status))) is kind
+    assert type(failure_error(Export(id="exp_1", status=status))) is kind

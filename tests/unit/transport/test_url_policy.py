@@ -1,4 +1,4 @@
-"""Which addresses may be asked for."""
+"""Validation of URLs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from packagex_async._transport.url_policy import (
     redirect_target,
 )
 
-PRODUCTION = UrlPolicy.beside("https://api.packagex.io")
-EMULATOR = UrlPolicy.beside("http://127.0.0.1:8080")
-SECURE_EMULATOR = UrlPolicy.beside("https://localhost:8443")
+PRODUCTION = UrlPolicy.for_base_url("https://api.packagex.io")
+EMULATOR = UrlPolicy.for_base_url("http://127.0.0.1:8080")
+SECURE_EMULATOR = UrlPolicy.for_base_url("https://localhost:8443")
 
 LOOPBACK = ["127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST", "a.localhost", "localhost.", "::1", "0.0.0.0"]
-ODD_LOOPBACK = ["127.1", "0x7f.1", "2130706433", "017700000001", "::ffff:127.0.0.1", "::", "0"]
-ELSEWHERE = [
+LEGACY_LOOPBACK = ["127.1", "0x7f.1", "2130706433", "017700000001", "::ffff:127.0.0.1", "::", "0"]
+OTHER_HOSTS = [
     "api.packagex.io",
     "10.0.0.1",
     "localhost.example",
@@ -34,15 +34,15 @@ ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize("host", LOOPBACK + ODD_LOOPBACK)
-def test_trap_11_this_machine_is_known_by_every_spelling(host: str) -> None:
-    """Resolvers read them all."""
+@pytest.mark.parametrize("host", LOOPBACK + LEGACY_LOOPBACK)
+def test_trap_11_loopback_host_is_recognized_in_any_notation(host: str) -> None:
+    """Resolvers accept all of these notations."""
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ELSEWHERE)
-def test_other_hosts_are_not_this_machine(host: str) -> None:
-    """Names and addresses that only look alike."""
+@pytest.mark.parametrize("host", OTHER_HOSTS)
+def test_other_host_is_not_loopback(host: str) -> None:
+    """Including names and addresses that look similar."""
     assert not is_loopback(host)
 
 
@@ -69,33 +69,33 @@ def test_other_hosts_are_not_this_machine(host: str) -> None:
         "",
     ],
 )
-def test_trap_11_a_production_client_fetches_none_of_these(url: str) -> None:
-    """No plain http, no other scheme, nothing on this machine, nothing that cannot be sent as it stands."""
+def test_trap_11_unsafe_url_is_refused(url: str) -> None:
+    """Plain http, other schemes, loopback hosts, and malformed URLs."""
     with pytest.raises(UrlRefusedError):
-        PRODUCTION.permit(url)
+        PRODUCTION.check(url)
 
 
-def test_what_a_presigned_url_looks_like_is_fetched() -> None:
-    """Escapes, ports and odd characters are no obstacle."""
+def test_presigned_url_is_accepted_unchanged() -> None:
+    """With escapes, a port and special characters."""
     url = "https://s3.example:8443/a%2Fb/./c?X-Sig=a%2Bb/=&e=%7E~'()*!;:@,$[]{}|\\^`\"<>"
-    assert str(PRODUCTION.permit(url)) == url
+    assert str(PRODUCTION.check(url)) == url
 
 
-def test_loopback_is_allowed_only_beside_a_loopback_api() -> None:
-    """And plain http only when the API itself is asked so."""
+def test_loopback_is_allowed_only_with_a_loopback_api() -> None:
+    """Plain http is allowed only if the base URL is http, too."""
     for url in ("http://127.0.0.1:9000/a", "https://localhost:9000/a", "https://storage.example/a"):
-        assert str(EMULATOR.permit(url)) == url
-    assert SECURE_EMULATOR.permit("https://localhost:9000/a")
-    for rules, url in ((EMULATOR, "http://storage.example/a"), (SECURE_EMULATOR, "http://localhost:9000/a")):
+        assert str(EMULATOR.check(url)) == url
+    assert SECURE_EMULATOR.check("https://localhost:9000/a")
+    for policy, url in ((EMULATOR, "http://storage.example/a"), (SECURE_EMULATOR, "http://localhost:9000/a")):
         with pytest.raises(UrlRefusedError, match="it is not https"):
-            rules.permit(url)
+            policy.check(url)
 
 
 @given(st.text(max_size=60) | st.text(max_size=60).map("https://{}".format))
-def test_no_text_is_too_odd_to_be_judged(text: str) -> None:
-    """Whatever a response holds, it is fetched as it is written, or refused."""
+def test_any_text_is_accepted_unchanged_or_refused(text: str) -> None:
+    """With no other error."""
     try:
-        assert str(PRODUCTION.permit(text)).lower().startswith("https://")
+        assert str(PRODUCTION.check(text)).lower().startswith("https://")
     except UrlRefusedError as error:
         assert str(error)
 
@@ -104,7 +104,7 @@ def test_no_text_is_too_odd_to_be_judged(text: str) -> None:
     "host",
     ["a", "a.b", "a.b.", "A-B_c.example", "sandbox--api.packagex.io", "1.2.3.4", "[2001:db8::1]", "x" * 63],
 )
-def test_hosts_that_can_be_looked_up_are_taken(host: str) -> None:
+def test_valid_host_is_accepted(host: str) -> None:
     """Names with labels of up to 63 characters, and addresses."""
     assert parse_url(f"https://{host}:8443/a") is not None
 
@@ -113,13 +113,13 @@ def test_hosts_that_can_be_looked_up_are_taken(host: str) -> None:
     "host",
     ["a..b", ".a", "x" * 64, "a%41", "1.2.3", "1.2.3.4.5", "256.1.1.1", "0x7f.1", "[v1.x]", "a,b"],
 )
-def test_hosts_that_cannot_be_looked_up_are_not_taken(host: str) -> None:
-    """Empty and long labels, and numbers that are no address."""
+def test_invalid_host_is_refused(host: str) -> None:
+    """Empty and long labels, and numbers that are not an address."""
     assert parse_url(f"https://{host}/a") is None
 
 
-def test_a_proxy_is_kept_with_its_login() -> None:
-    """User and password go to the proxy as they are."""
+def test_proxy_url_keeps_user_and_password() -> None:
+    """They are sent to the proxy."""
     proxy = check_proxy("http://user:p%40ss@proxy.example:3128")
     assert (proxy.user, proxy.password, proxy.port) == ("user", "p@ss", 3128)
 
@@ -133,8 +133,8 @@ def test_a_proxy_is_kept_with_its_login() -> None:
         ("http://localhost:8080", "http://localhost:8080"),
     ],
 )
-def test_a_base_url_is_kept_without_its_last_slash(url: str, kept: str) -> None:
-    """A path, a port and a loopback host are fine."""
+def test_base_url_loses_its_trailing_slash(url: str, kept: str) -> None:
+    """A path, a port and a loopback host are allowed."""
     assert check_base_url(url) == kept
 
 
@@ -152,8 +152,8 @@ def test_a_base_url_is_kept_without_its_last_slash(url: str, kept: str) -> None:
         "https://a b",
     ],
 )
-def test_a_base_url_that_cannot_be_used_says_what_can(url: str) -> None:
-    """The hint is there, what may be secret is not."""
+def test_invalid_base_url_is_a_configuration_error(url: str) -> None:
+    """The message contains a valid form, but no secret."""
     with pytest.raises(ConfigurationError, match=r"use https://host") as caught:
         check_base_url(url)
     assert "CANARY" not in str(caught.value)
@@ -169,6 +169,6 @@ def test_a_base_url_that_cannot_be_used_says_what_can(url: str) -> None:
         ("http://[::1", "http://[::1"),
     ],
 )
-def test_trap_07_a_redirect_leads_exactly_where_it_says(location: str, target: str) -> None:
-    """No escape is touched."""
+def test_trap_07_location_of_a_redirect_is_unchanged(location: str, target: str) -> None:
+    """Escapes are neither decoded nor encoded."""
     assert redirect_target("https://storage.example/a/b?old=1", location) == target

@@ -117,7 +117,7 @@ def test_damaged_json_is_parsed_like_the_standard_library(value: Any, data: st.D
 def test_large_integers_of_the_api_are_exact() -> None:
     """In known and in unknown fields."""
     body = b'[{"id": "exp_1", "count_total": 18446744073709551617, "serial": {"no": 36893488147419103233}}]'
-    (export,) = parse_page(ApiResponse.of("GET /x", 200, CIMultiDict(), body)).page()
+    (export,) = parse_page(ApiResponse.decode("GET /x", 200, CIMultiDict(), body)).load()
     assert export.count_total == 2**64 + 1
     assert export.extra == {"serial": {"no": 2**65 + 1}}
 

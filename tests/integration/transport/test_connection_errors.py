@@ -1,4 +1,4 @@
-"""What is said of a connection that fails: the kind of failure, and nothing that the other side has sent."""
+"""Errors of connections: the messages contain the reason, and nothing from the response."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ from tests.integration.transport.server import Connection, Security, Server, res
 from tests.support import AT_ONCE
 
 CANARY = "CANARY"
-PATIENT = RetryPolicy(attempts=5, wait_initial=1000, wait_max=1000)
-"""A wait between two tries would last until the end of all patience."""
+NO_RETRY_IN_TIME = RetryPolicy(attempts=5, wait_initial=1000, wait_max=1000)
+"""A policy whose delays would exceed the time limit of a test."""
 
 
 async def _ask_api(px: AsyncPackageX, url: str) -> PackageXError:
+    """Return the error of a request to the API."""
     with pytest.raises(ConnectionFailedError) as caught:
         async with asyncio.timeout(PATIENCE):
             await px.exports.retrieve("exp_1")
@@ -43,6 +44,7 @@ async def _ask_api(px: AsyncPackageX, url: str) -> PackageXError:
 
 
 async def _ask_storage(px: AsyncPackageX, url: str) -> PackageXError:
+    """Return the error of a request to a storage host."""
     with pytest.raises(StorageUnreachableError) as caught:
         async with asyncio.timeout(PATIENCE):
             async with px.exports.stream(Export(id="exp_1", csv_url=f"{url}/a?sig={CANARY}"), "csv"):
@@ -84,11 +86,11 @@ HEADS = {
 
 
 @pytest.mark.parametrize("ask", ASKS)
-@pytest.mark.parametrize(("head", "says"), HEADS.values(), ids=HEADS)
-async def test_a_head_that_cannot_be_read_is_not_quoted(
-    security: Security, ask: Ask, head: bytes, says: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("head", "message"), HEADS.values(), ids=HEADS)
+async def test_malformed_head_is_not_quoted(
+    security: Security, ask: Ask, head: bytes, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The error says what is wrong with it; neither the error nor the log holds a byte of it."""
+    """Neither the error nor the log contains a byte of it."""
 
     async def handler(connection: Connection) -> None:
         await connection.request()
@@ -99,7 +101,7 @@ async def test_a_head_that_cannot_be_read_is_not_quoted(
         options: dict[str, Any] = {"ssl": security.client, "retry": AT_ONCE}
         async with AsyncPackageX("key", base_url=server.url, **options) as px:
             error = await ask(px, server.url)
-    assert says in str(error)
+    assert message in str(error)
     assert server.connections == 5
     for text in (str(error), repr(error), repr(error.__cause__), repr(error.__context__), caplog.text):
         assert CANARY not in text
@@ -110,7 +112,7 @@ async def test_a_head_that_cannot_be_read_is_not_quoted(
     [b"zz\r\nCANARY\r\n", b"5\r\nCANARY\r\n0\r\n\r\n", b"-5\r\nhello\r\n0\r\n\r\n"],
     ids=["no size", "a wrong size", "a negative size"],
 )
-async def test_a_body_that_is_framed_wrongly_is_not_quoted(body: bytes) -> None:
+async def test_malformed_body_is_not_quoted(body: bytes) -> None:
     """The error says that the body is malformed."""
 
     async def handler(connection: Connection) -> None:
@@ -125,8 +127,8 @@ async def test_a_body_that_is_framed_wrongly_is_not_quoted(body: bytes) -> None:
     assert CANARY not in str(error)
 
 
-async def test_a_body_that_cannot_be_decompressed_says_so() -> None:
-    """It is asked for again, as a body that was damaged on its way."""
+async def test_body_that_cannot_be_decompressed_is_an_error() -> None:
+    """The request is retried."""
 
     async def handler(connection: Connection) -> None:
         await connection.request()
@@ -140,7 +142,7 @@ async def test_a_body_that_cannot_be_decompressed_says_so() -> None:
 
 @pytest.mark.parametrize("ask", ASKS)
 @pytest.mark.parametrize(
-    ("name", "options", "trusted", "says"),
+    ("name", "options", "trusted", "message"),
     [
         (
             "127.0.0.1",
@@ -159,73 +161,71 @@ async def test_a_body_that_cannot_be_decompressed_says_so() -> None:
     ],
     ids=["expired", "not valid yet", "unknown issuer", "another host"],
 )
-async def test_a_rejected_certificate_ends_the_request_at_once(
-    authority: trustme.CA, ask: Ask, name: str, options: dict[str, Any], trusted: bool, says: str
+async def test_rejected_certificate_is_not_retried(
+    authority: trustme.CA, ask: Ask, name: str, options: dict[str, Any], trusted: bool, message: str
 ) -> None:
-    """Another attempt would not help; the error names the check that failed."""
+    """The error contains the reason."""
     security = Security.issued_by(authority, name, **options)
     context = security.client if trusted else ssl.create_default_context()
 
-    async with Server(_never_asked, security.server) as server:
-        async with AsyncPackageX("key", base_url=server.url, ssl=context, retry=PATIENT) as px:
+    async with Server(_fail_on_request, security.server) as server:
+        async with AsyncPackageX("key", base_url=server.url, ssl=context, retry=NO_RETRY_IN_TIME) as px:
             error = await ask(px, server.url)
-        assert f"the TLS certificate of 127.0.0.1:{server.port} was rejected: {says}" in str(error)
+        assert f"the TLS certificate of 127.0.0.1:{server.port} was rejected: {message}" in str(error)
     assert isinstance(error, ConnectionFailedError)
     assert not error.retryable
 
 
-async def test_a_certificate_for_another_name_is_told_apart(authority: trustme.CA) -> None:
-    """The URL has a name, and the certificate is for another one."""
+async def test_certificate_for_another_name_is_rejected(authority: trustme.CA) -> None:
+    """For a host name instead of an address."""
     security = Security.issued_by(authority, "other.example")
-    async with Server(_never_asked, security.server) as server:
+    async with Server(_fail_on_request, security.server) as server:
         url = server.url.replace("127.0.0.1", "localhost")
-        async with AsyncPackageX("key", base_url=url, ssl=security.client, retry=PATIENT) as px:
+        async with AsyncPackageX("key", base_url=url, ssl=security.client, retry=NO_RETRY_IN_TIME) as px:
             error = await _ask_api(px, url)
     assert "was rejected: it is for another host" in str(error)
 
 
-async def test_another_fingerprint_ends_the_request_at_once(authority: trustme.CA) -> None:
-    """The caller has pinned a certificate, and the server shows another one."""
+async def test_wrong_fingerprint_is_not_retried(authority: trustme.CA) -> None:
+    """The caller has pinned another certificate."""
     security = Security.issued_by(authority, "127.0.0.1")
     pinned: Any = aiohttp.Fingerprint(bytes(32))
-    async with Server(_never_asked, security.server) as server:
-        async with AsyncPackageX("key", base_url=server.url, ssl=pinned, retry=PATIENT) as px:
+    async with Server(_fail_on_request, security.server) as server:
+        async with AsyncPackageX("key", base_url=server.url, ssl=pinned, retry=NO_RETRY_IN_TIME) as px:
             error = await _ask_api(px, server.url)
-    assert "was rejected: it has another fingerprint" in str(error)
+    assert "was rejected: its fingerprint does not match" in str(error)
 
 
 @pytest.mark.parametrize("ask", ASKS)
-async def test_a_server_that_rejects_the_client_ends_the_request_at_once(
-    authority: trustme.CA, ask: Ask
-) -> None:
-    """It asks for a certificate of the client, which has none."""
+async def test_missing_client_certificate_is_not_retried(authority: trustme.CA, ask: Ask) -> None:
+    """The server requires one."""
     security = Security.issued_by(authority, "127.0.0.1")
     context = security.server
     assert context
     context.verify_mode = ssl.CERT_REQUIRED
 
-    def refuse(listening: socket.socket) -> None:
-        # asyncio's servers close the connection without a word.
+    def reject_client(listening: socket.socket) -> None:
+        # The servers of asyncio do not send a TLS alert.
         accepted, _ = listening.accept()
         with context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False) as connection:
             with contextlib.suppress(ssl.SSLError):
                 connection.do_handshake()
-            # What is not read when a socket is closed makes the system take back what was sent.
+            # Closing a socket with unread bytes would reset the connection.
             connection.shutdown(socket.SHUT_WR)
             while os.read(connection.fileno(), 1000):
                 pass
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        refusing = asyncio.create_task(asyncio.to_thread(refuse, listening))
+        refusing = asyncio.create_task(asyncio.to_thread(reject_client, listening))
         url = f"https://127.0.0.1:{listening.getsockname()[1]}"
-        async with AsyncPackageX("key", base_url=url, ssl=security.client, retry=PATIENT) as px:
+        async with AsyncPackageX("key", base_url=url, ssl=security.client, retry=NO_RETRY_IN_TIME) as px:
             error = await ask(px, url)
         await refusing
     assert "the server rejected the TLS certificate of this client" in str(error)
 
 
-async def test_a_server_without_tls_says_so() -> None:
-    """The port is that of plain http."""
+async def test_server_without_tls_is_an_error() -> None:
+    """The port is that of a plain http server."""
 
     async def handler(connection: Connection) -> None:
         await connection.send(response(CANARY.encode()))
@@ -239,7 +239,7 @@ async def test_a_server_without_tls_says_so() -> None:
 
 
 class Proxy:
-    """A proxy that answers each request for a tunnel with a status."""
+    """A proxy that answers each CONNECT with a status."""
 
     def __init__(self, status: str) -> None:
         self._status = status
@@ -251,7 +251,7 @@ class Proxy:
 
 @pytest.mark.parametrize("ask", ASKS)
 @pytest.mark.parametrize(
-    ("status", "says"),
+    ("status", "message"),
     [
         (f"407 {CANARY}", "with status 407 (Proxy Authentication Required): check the user and the password"),
         (f"403 {CANARY}", "with status 403 (Forbidden)"),
@@ -261,21 +261,24 @@ class Proxy:
         (f"301 {CANARY}", "with status 301 (Moved Permanently)"),
     ],
 )
-async def test_a_refusal_of_the_proxy_ends_the_request_at_once(ask: Ask, status: str, says: str) -> None:
-    """The error says that it is the proxy's, and quotes nothing of it."""
+async def test_refusal_of_a_proxy_is_not_retried(ask: Ask, status: str, message: str) -> None:
+    """The error contains the status, but nothing else of the response."""
     async with Server(Proxy(status)) as proxy:
-        options: dict[str, Any] = {"proxy": f"http://user:{CANARY}@127.0.0.1:{proxy.port}", "retry": PATIENT}
+        options: dict[str, Any] = {
+            "proxy": f"http://user:{CANARY}@127.0.0.1:{proxy.port}",
+            "retry": NO_RETRY_IN_TIME,
+        }
         async with AsyncPackageX("key", **options) as px:
             error = await ask(px, "https://storage.example")
         assert proxy.connections == 1
-    assert f"the proxy refused to connect, {says}" in str(error)
+    assert f"the proxy refused to connect, {message}" in str(error)
     assert CANARY not in f"{error} {error!r} {error.__cause__!r} {error.__context__!r}"
 
 
 @pytest.mark.parametrize("ask", ASKS)
 @pytest.mark.parametrize("status", ["502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"])
-async def test_a_proxy_in_trouble_is_asked_again(ask: Ask, status: str) -> None:
-    """It may reach the host the next time."""
+async def test_temporary_failure_of_a_proxy_is_retried(ask: Ask, status: str) -> None:
+    """It may reach the host later."""
     async with Server(Proxy(status)) as proxy:
         async with AsyncPackageX("key", proxy=f"http://127.0.0.1:{proxy.port}", retry=AT_ONCE) as px:
             error = await ask(px, "https://storage.example")
@@ -284,11 +287,11 @@ async def test_a_proxy_in_trouble_is_asked_again(ask: Ask, status: str) -> None:
 
 
 @pytest.mark.parametrize("ask", ASKS)
-async def test_a_proxy_that_is_not_there_is_named(ask: Ask) -> None:
-    """The failure is not taken for one of the API or of the storage host."""
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        proxy = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+async def test_unreachable_proxy_is_named(ask: Ask) -> None:
+    """The error does not blame the API or the storage host."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{unused.getsockname()[1]}"
         async with AsyncPackageX("key", proxy=proxy, retry=AT_ONCE) as px:
             error = await ask(px, "https://storage.example")
     assert "could not connect to the proxy: connection refused" in str(error)
@@ -296,16 +299,16 @@ async def test_a_proxy_that_is_not_there_is_named(ask: Ask) -> None:
 
 @pytest.mark.parametrize("ask", ASKS)
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "message"),
     [
         (socket.EAI_NONAME, "the name api.packagex.io could not be resolved"),
-        (socket.EAI_AGAIN, "could not be resolved: the name server did not answer"),
+        (socket.EAI_AGAIN, "could not be resolved: the name server did not respond"),
     ],
 )
-async def test_a_name_that_is_not_resolved_is_named(
-    ask: Ask, code: int, says: str, monkeypatch: pytest.MonkeyPatch
+async def test_unresolved_name_is_named(
+    ask: Ask, code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The system's resolver finds no address."""
+    """The error contains the name, but not the text of the system."""
 
     def refuse(*_: object) -> None:
         raise socket.gaierror(code, CANARY)
@@ -313,17 +316,18 @@ async def test_a_name_that_is_not_resolved_is_named(
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     async with AsyncPackageX("key", retry=AT_ONCE) as px:
         error = await ask(px, "https://api.packagex.io")
-    assert says in str(error)
+    assert message in str(error)
     assert CANARY not in str(error)
 
 
-async def test_an_unknown_exception_is_a_closed_connection() -> None:
-    """What no other case is for still has words."""
+async def test_unknown_exception_has_a_reason() -> None:
+    """Without its own text."""
     assert classify(aiohttp.ClientConnectionError(CANARY)).text == "the connection was closed"
     assert classify(OSError(CANARY)).text == "the connection failed"
     assert classify(OSError(errno.ENOBUFS, CANARY)).text == os.strerror(errno.ENOBUFS)
 
 
-async def _never_asked(connection: Connection) -> None:
+async def _fail_on_request(connection: Connection) -> None:
+    """Fail if a request arrives."""
     await connection.request()
     pytest.fail("the connection cannot be used")

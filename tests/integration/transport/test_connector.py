@@ -1,4 +1,4 @@
-"""A connection that received bytes outside a response is closed, and never used again."""
+"""Connections with unexpected bytes are closed and never reused."""
 
 from __future__ import annotations
 
@@ -19,56 +19,56 @@ from tests.integration.transport.server import Connection, Security, Server, exp
 AT_ONCE = RetryPolicy(wait_initial=0)
 ONCE = RetryPolicy(attempts=1)
 
-WHOLE = export("exp_other")
-UNASKED = {
-    "a response": WHOLE,
-    "two responses": WHOLE + WHOLE,
+RESPONSE = export("exp_other")
+UNEXPECTED = {
+    "a response": RESPONSE,
+    "two responses": RESPONSE + RESPONSE,
     "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
     "one byte": b"H",
     "half a head that is refused": b"HTTP/1.1 200 OK\r\nSec-WebSocket-Key1: x\r\nX-More",
-    "half a body": WHOLE[:-9],
+    "half a body": RESPONSE[:-9],
     "an interim response": b"HTTP/1.1 100 Continue\r\n\r\n",
     "a timeout of the server": response(b"", status="408 Request Timeout", headers="Connection: close\r\n"),
     "no HTTP": b"\0\1\2 no HTTP",
 }
 
 
-class Interrupting:
-    """Answers requests, and sends bytes that nobody asked for behind its first response.
+class UnexpectedBytes:
+    """Answers requests, and sends unexpected bytes after its first response.
 
     Args:
-        unasked: What it sends.
+        unexpected: The bytes.
         closes: Whether it closes the connection afterwards.
-        late: Whether the client's loop has no time to read them before `sent` is set.
+        unread: Whether `sent` is set before the event loop of the client can read the bytes.
 
     Attributes:
-        sent: Is set when the bytes have left.
+        sent: Set after the bytes were sent.
         used: The connection and the request, for each request.
     """
 
-    def __init__(self, unasked: bytes, *, closes: bool = False, late: bool = False) -> None:
+    def __init__(self, unexpected: bytes, *, closes: bool = False, unread: bool = False) -> None:
         self.sent = asyncio.Event()
         self.used: list[tuple[int, str]] = []
-        self._unasked = unasked
+        self._unexpected = unexpected
         self._closes = closes
-        self._late = late
+        self._unread = unread
 
     async def __call__(self, connection: Connection) -> None:
         while True:
             request = await connection.request()
             self.used.append((connection.number, request))
-            await connection.send(_answer(request))
+            await connection.send(_response(request))
             if len(self.used) == 1:
                 await turns()
-                connection.write(self._unasked)
+                connection.write(self._unexpected)
                 if self._closes:
                     connection.end()
-                if not self._late:
+                if not self._unread:
                     await turns()
                 self.sent.set()
 
 
-def _answer(request: str) -> bytes:
+def _response(request: str) -> bytes:
     if request.startswith("POST"):
         return export("exp_created")
     return export(id_of(request)) if "/v1/" in request else response(request.encode())
@@ -76,7 +76,7 @@ def _answer(request: str) -> bytes:
 
 @asynccontextmanager
 async def client_of(url: str, security: Security, pool: str) -> AsyncIterator[AsyncPackageX]:
-    """A client with connectors of its own, or with a connector of the caller's."""
+    """Yield a client with its own connectors, or with a connector of the caller."""
     options: dict[str, Any] = {"base_url": url, "retry": ONCE, "ssl": security.client}
     if pool == "own":
         async with AsyncPackageX("key", **options) as px:
@@ -88,12 +88,12 @@ async def client_of(url: str, security: Security, pool: str) -> AsyncIterator[As
 
 
 @pytest.mark.parametrize("pool", ["own", "caller's"])
-@pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
-async def test_what_arrives_on_an_idle_connection_answers_no_request(
-    security: Security, unasked: bytes, pool: str
+@pytest.mark.parametrize("unexpected", UNEXPECTED.values(), ids=UNEXPECTED)
+async def test_bytes_on_an_idle_connection_are_not_a_response(
+    security: Security, unexpected: bytes, pool: str
 ) -> None:
-    """The next request goes over a new connection, and gets its own response. EVIDENCE A7."""
-    handler = Interrupting(unasked)
+    """The next request uses a new connection."""
+    handler = UnexpectedBytes(unexpected)
     async with Server(handler, security.server) as server, client_of(server.url, security, pool) as px:
         assert (await px.exports.retrieve("exp_1")).id == "exp_1"
         await handler.sent.wait()
@@ -101,10 +101,10 @@ async def test_what_arrives_on_an_idle_connection_answers_no_request(
         assert [number for number, _ in handler.used] == [1, 2]
 
 
-@pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
-async def test_what_the_loop_has_not_read_yet_answers_no_request(security: Security, unasked: bytes) -> None:
-    """The bytes wait in the socket when the next request begins: it goes over a new connection."""
-    handler = Interrupting(unasked, late=True)
+@pytest.mark.parametrize("unexpected", UNEXPECTED.values(), ids=UNEXPECTED)
+async def test_unread_bytes_in_the_socket_are_not_a_response(security: Security, unexpected: bytes) -> None:
+    """The next request uses a new connection."""
+    handler = UnexpectedBytes(unexpected, unread=True)
     async with Server(handler, security.server) as server, client_of(server.url, security, "own") as px:
         await px.exports.retrieve("exp_1")
         await handler.sent.wait()
@@ -112,18 +112,18 @@ async def test_what_the_loop_has_not_read_yet_answers_no_request(security: Secur
     assert [number for number, _ in handler.used] == [1, 2]
 
 
-@pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
-async def test_what_follows_a_response_in_its_packet_answers_no_request(
-    security: Security, unasked: bytes
+@pytest.mark.parametrize("unexpected", UNEXPECTED.values(), ids=UNEXPECTED)
+async def test_bytes_in_the_packet_of_a_response_are_not_the_next_response(
+    security: Security, unexpected: bytes
 ) -> None:
-    """Each request gets its own response, and the connection is used once."""
+    """The connection is used once."""
     used: list[int] = []
 
     async def handler(connection: Connection) -> None:
         while True:
             request = await connection.request()
             used.append(connection.number)
-            await connection.send(_answer(request) + (unasked if len(used) == 1 else b""))
+            await connection.send(_response(request) + (unexpected if len(used) == 1 else b""))
 
     async with Server(handler, security.server) as server:
         async with AsyncPackageX("key", base_url=server.url, ssl=security.client, retry=AT_ONCE) as px:
@@ -132,19 +132,19 @@ async def test_what_follows_a_response_in_its_packet_answers_no_request(
     assert used.count(1) == 1
 
 
-@pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
-async def test_what_follows_a_body_answers_no_request(security: Security, unasked: bytes) -> None:
-    """The bytes come with the end of the body, whose head came before."""
+@pytest.mark.parametrize("unexpected", UNEXPECTED.values(), ids=UNEXPECTED)
+async def test_bytes_after_a_body_are_not_the_next_response(security: Security, unexpected: bytes) -> None:
+    """They arrive together with the end of the body, after its head."""
     used: list[int] = []
 
     async def handler(connection: Connection) -> None:
         while True:
             request = await connection.request()
             used.append(connection.number)
-            head, _, body = _answer(request).partition(b"\r\n\r\n")
+            head, _, body = _response(request).partition(b"\r\n\r\n")
             await connection.send(head + b"\r\n\r\n")
             await turns()
-            await connection.send(body + (unasked if len(used) == 1 else b""))
+            await connection.send(body + (unexpected if len(used) == 1 else b""))
 
     async with Server(handler, security.server) as server:
         async with AsyncPackageX("key", base_url=server.url, ssl=security.client, retry=AT_ONCE) as px:
@@ -153,10 +153,10 @@ async def test_what_follows_a_body_answers_no_request(security: Security, unaske
     assert used.count(1) == 1
 
 
-@pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
-async def test_what_arrives_on_an_idle_connection_is_no_artifact(security: Security, unasked: bytes) -> None:
-    """The next artifact comes over a new connection, and is what the host has."""
-    handler = Interrupting(unasked)
+@pytest.mark.parametrize("unexpected", UNEXPECTED.values(), ids=UNEXPECTED)
+async def test_bytes_on_an_idle_connection_are_not_an_artifact(security: Security, unexpected: bytes) -> None:
+    """The next artifact uses a new connection."""
+    handler = UnexpectedBytes(unexpected)
     async with Server(handler, security.server) as server, client_of(server.url, security, "own") as px:
         for name in ("a", "b"):
             async with px.exports.stream(Export(id="exp_1", csv_url=f"{server.url}/{name}"), "csv") as body:
@@ -165,13 +165,13 @@ async def test_what_arrives_on_an_idle_connection_is_no_artifact(security: Secur
         assert [number for number, _ in handler.used] == [1, 2]
 
 
-@pytest.mark.parametrize("late", [True, False])
-@pytest.mark.parametrize("unasked", [UNASKED["a timeout of the server"], b""], ids=["408", "nothing"])
-async def test_an_export_is_created_after_the_server_has_closed_an_idle_connection(
-    security: Security, unasked: bytes, late: bool
+@pytest.mark.parametrize("unread", [True, False])
+@pytest.mark.parametrize("unexpected", [UNEXPECTED["a timeout of the server"], b""], ids=["408", "nothing"])
+async def test_creation_after_a_closed_idle_connection_is_not_unconfirmed(
+    security: Security, unexpected: bytes, unread: bool
 ) -> None:
-    """Nothing was sent over the closed connection, so the request goes over a new one and is not in doubt."""
-    handler = Interrupting(unasked, closes=True, late=late)
+    """The request uses a new connection, so it was certainly not sent before."""
+    handler = UnexpectedBytes(unexpected, closes=True, unread=unread)
     async with Server(handler, security.server) as server, client_of(server.url, security, "own") as px:
         await px.exports.retrieve("exp_1")
         await handler.sent.wait()
@@ -179,14 +179,14 @@ async def test_an_export_is_created_after_the_server_has_closed_an_idle_connecti
         assert [request for _, request in handler.used if "POST" in request] == ["POST /v1/exports"]
 
 
-async def test_an_idle_connection_is_closed_when_it_receives_bytes(security: Security) -> None:
-    """At once, so that no number of bytes is gathered."""
+async def test_idle_connection_is_closed_when_bytes_arrive(security: Security) -> None:
+    """Immediately, so that no bytes are collected."""
     closed = asyncio.Event()
 
     async def handler(connection: Connection) -> None:
-        await connection.send(_answer(await connection.request()))
+        await connection.send(_response(await connection.request()))
         await turns()
-        await connection.send(WHOLE)
+        await connection.send(RESPONSE)
         await connection.closed()
         closed.set()
 
@@ -198,12 +198,12 @@ async def test_an_idle_connection_is_closed_when_it_receives_bytes(security: Sec
                 await closed.wait()
 
 
-async def test_a_clean_connection_is_used_again(security: Security) -> None:
-    """One connection serves one request after another."""
+async def test_connection_without_unexpected_bytes_is_reused(security: Security) -> None:
+    """One connection serves all requests."""
 
     async def handler(connection: Connection) -> None:
         while True:
-            await connection.send(_answer(await connection.request()))
+            await connection.send(_response(await connection.request()))
 
     async with Server(handler, security.server) as server, client_of(server.url, security, "own") as px:
         for number in range(5):
@@ -211,10 +211,10 @@ async def test_a_clean_connection_is_used_again(security: Security) -> None:
         assert server.connections == 1
 
 
-@pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
-async def test_a_connection_of_another_session_is_checked_too(security: Security, unasked: bytes) -> None:
-    """The caller's session has left a connection in their connector, and bytes have come since."""
-    handler = Interrupting(unasked)
+@pytest.mark.parametrize("unexpected", UNEXPECTED.values(), ids=UNEXPECTED)
+async def test_connection_of_another_session_is_checked(security: Security, unexpected: bytes) -> None:
+    """A session of the caller uses the same connector, and has left a connection in it."""
+    handler = UnexpectedBytes(unexpected)
     async with Server(handler, security.server) as server, aiohttp.TCPConnector() as connector:
         async with aiohttp.ClientSession(connector=connector, connector_owner=False) as session:
             async with session.get(f"{server.url}/v1/exports/exp_1", ssl=security.client or True) as answer:
@@ -226,22 +226,22 @@ async def test_a_connection_of_another_session_is_checked_too(security: Security
         assert [number for number, _ in handler.used] == [1, 2]
 
 
-def narrow(info: Any) -> socket.socket:
-    """A socket that takes few bytes at a time, so that a large request waits to be sent."""
-    made = socket.socket(*info[:3])
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
-    return made
+def small_send_buffer(info: Any) -> socket.socket:
+    """Create a socket with a small send buffer, so that a large request is sent in steps."""
+    sock = socket.socket(*info[:3])
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    return sock
 
 
 async def test_another_session_can_use_a_connection_of_the_client(security: Security) -> None:
-    """The guard of an idle connection does not stand in the way of the caller's own session."""
+    """The guard of an idle connection returns it to the handler of aiohttp."""
 
     async def handler(connection: Connection) -> None:
         while True:
-            await connection.send(_answer(await connection.request()))
+            await connection.send(_response(await connection.request()))
 
     options: dict[str, Any] = {"retry": ONCE, "ssl": security.client}
-    connector = aiohttp.TCPConnector(socket_factory=narrow)
+    connector = aiohttp.TCPConnector(socket_factory=small_send_buffer)
     async with Server(handler, security.server) as server, connector:
         async with AsyncPackageX("key", connector=connector, base_url=server.url, **options) as px:
             async with aiohttp.ClientSession(connector=connector, connector_owner=False) as session:
@@ -253,16 +253,16 @@ async def test_another_session_can_use_a_connection_of_the_client(security: Secu
         assert server.connections == 1
 
 
-async def test_a_connection_that_is_closed_at_once_carries_no_request() -> None:
-    """The server hangs up before anything was sent, so that no export can have been created."""
-    hung_up = asyncio.Event()
+async def test_request_is_not_sent_over_a_closed_new_connection() -> None:
+    """The server closes it before the request, so the creation is not unconfirmed."""
+    closed = asyncio.Event()
 
     async def handler(connection: Connection) -> None:
         connection.end()
-        hung_up.set()
+        closed.set()
 
     async def wait(*_: object) -> None:
-        await hung_up.wait()
+        await closed.wait()
         await turns()
 
     trace = aiohttp.TraceConfig()
@@ -274,19 +274,19 @@ async def test_a_connection_that_is_closed_at_once_carries_no_request() -> None:
         assert server.connections == 5
 
 
-async def test_a_connection_goes_on_whose_request_is_still_being_sent(security: Security) -> None:
-    """The server answers before it has read the request: the next one is sent when that has left."""
+async def test_connection_is_reused_after_an_early_response(security: Security) -> None:
+    """The server responds before it has read the request. The next request is sent after it."""
 
     async def handler(connection: Connection) -> None:
         while True:
             request, size = await connection.head()
-            await connection.send(_answer(request))
+            await connection.send(_response(request))
             await turns()
             await connection.body(size)
 
     options: dict[str, Any] = {"retry": ONCE, "ssl": security.client}
     async with Server(handler, security.server) as server, asyncio.timeout(PATIENCE):
-        async with aiohttp.TCPConnector(socket_factory=narrow) as connector:
+        async with aiohttp.TCPConnector(socket_factory=small_send_buffer) as connector:
             async with AsyncPackageX("key", connector=connector, base_url=server.url, **options) as px:
                 await px.exports.create("contact", options={"ids": "x" * 900_000})
                 for number in range(3):
