@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from packagex_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from packagex_async._sync.comparison import CheckedFile as CheckedFile
-    from packagex_async._sync.comparison import FileState as FileState
+    from packagex_async._sync.file_checker import CheckedFile as CheckedFile
+    from packagex_async._sync.file_checker import FileState as FileState
     from packagex_async.client import AsyncPackageX as AsyncPackageX
     from packagex_async.creation import CsvFieldOptions as CsvFieldOptions
     from packagex_async.errors import ApiError as ApiError
@@ -117,7 +117,7 @@ __all__ = [
     "verify_directory",
 ]
 
-_MODULES = ("models", "errors", "creation", "retry", "report", "_sync.comparison", "verification")
+_MODULES = ("models", "errors", "creation", "retry", "report", "_sync.file_checker", "verification")
 _DOORS = {"AsyncExports": "exports", "AsyncPackageX": "client"}
 
 

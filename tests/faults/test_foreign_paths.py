@@ -20,7 +20,7 @@ from packagex_async import (
     ProgressKind,
     RetryPolicy,
 )
-from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async.testing import Cut
 from tests.faults.trial import Trial
 from tests.support import names
@@ -98,14 +98,14 @@ async def test_beside_a_partial_file(trial: Trial, elsewhere: Path, kind: str, e
 async def test_in_place_of_the_manifest(trial: Trial, elsewhere: Path, kind: str, resume: bool) -> None:
     """Nothing can be written down: an error that names it stops the run before anything is fetched."""
     if kind == "dangling link":
-        (trial.folder / NAME).symlink_to(elsewhere.parent / "absent")
+        (trial.folder / MANIFEST_NAME).symlink_to(elsewhere.parent / "absent")
     else:
-        KINDS[kind](trial.folder / NAME, elsewhere)
-    with pytest.raises(DestinationError, match=f"{NAME} is (a|not a) ") as caught:
+        KINDS[kind](trial.folder / MANIFEST_NAME, elsewhere)
+    with pytest.raises(DestinationError, match=f"{MANIFEST_NAME} is (a|not a) ") as caught:
         await synced(trial, resume=resume)
-    assert caught.value.filename == str(trial.folder / NAME)
+    assert caught.value.filename == str(trial.folder / MANIFEST_NAME)
     assert untouched(elsewhere)
-    assert names(trial.folder) == [NAME]
+    assert names(trial.folder) == [MANIFEST_NAME]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -186,7 +186,7 @@ async def test_the_directory_itself_is_a_link(trial: Trial, tmp_path_factory: py
     trial.folder.symlink_to(real)
     reports = await synced(trial, layout="folders")
     assert reports[trial.export_id].ok
-    assert json.loads((real / NAME).read_text().splitlines()[0])["path"].startswith(trial.export_id)
+    assert json.loads((real / MANIFEST_NAME).read_text().splitlines()[0])["path"].startswith(trial.export_id)
 
 
 @pytest.mark.parametrize("resume", [False, True])

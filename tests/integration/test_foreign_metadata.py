@@ -20,10 +20,10 @@ from packagex_async import FileState, verify_directory
 from packagex_async._partials.partial_file import PartialFile
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._partials.partial_metadata import MAX_LENGTH, parse_memo
-from packagex_async._sync.comparison import Comparison
-from packagex_async._sync.inventory import Inventory
-from packagex_async._sync.manifest import NAME, Manifest
+from packagex_async._sync.file_checker import FileChecker
+from packagex_async._sync.manifest import MANIFEST_NAME, Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
+from packagex_async._sync.manifest_snapshot import ManifestSnapshot
 from packagex_async.testing import Emulator
 from tests.support import AT_ONCE, names
 
@@ -107,13 +107,13 @@ def test_a_manifest_of_anything_is_read_appended_to_and_verified(text: bytes, ha
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "folder"
         folder.mkdir()
-        (folder / NAME).write_bytes(text + b"\n" * has_end)
+        (folder / MANIFEST_NAME).write_bytes(text + b"\n" * has_end)
         (folder / "a.csv").write_bytes(b"bytes")
-        comparison = Comparison(folder, lambda _: None)
-        with Inventory(folder) as inventory:
-            states = {comparison.checked(line).state for line in inventory.lines()}
+        checker = FileChecker(folder, lambda _: None)
+        with ManifestSnapshot(folder) as snapshot:
+            states = {checker.check(entry).state for entry in snapshot.entries()}
         assert FileState.EXACT not in states
-        assert [file.path for file in comparison.unlisted(lambda _: False)] == ["a.csv"]
+        assert [file.path for file in checker.unlisted_files(lambda _: False)] == ["a.csv"]
         manifest, new = Manifest(folder), line(export_id="exp_new")
         manifest.find("exp_1", ("csv", "json"))
         manifest.append([new])
@@ -159,7 +159,7 @@ async def test_a_download_begins_anew_where_the_metadata_cannot_be_used(
 async def test_a_huge_manifest_line_does_not_stop_a_verification(tmp_path: Path) -> None:
     """It is passed over; the file that the next line names is checked."""
     good = line(size=3, path="b.csv")
-    (tmp_path / NAME).write_bytes(
+    (tmp_path / MANIFEST_NAME).write_bytes(
         b'{"export_id":"' + b"x" * (5 << 20) + b"\n" + good.dump() + b"y" * (2 << 20)
     )
     (tmp_path / "b.csv").write_bytes(b"abc")

@@ -36,8 +36,8 @@ from packagex_async import (
     ServerError,
     StorageError,
 )
-from packagex_async._sync.manifest import NAME
-from packagex_async._sync.queue import Pending
+from packagex_async._sync.manifest import MANIFEST_NAME
+from packagex_async._sync.queue import ExportQueue
 from packagex_async.models import Export
 from packagex_async.testing import (
     Cut,
@@ -84,7 +84,7 @@ async def bring(px: AsyncPackageX, folder: Path, **options: Any) -> dict[str, Do
 
 
 def manifest(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / NAME).read_text().splitlines()]
+    return [json.loads(line) for line in (folder / MANIFEST_NAME).read_text().splitlines()]
 
 
 def asked(server: Emulator, since: int = 0) -> list[str]:
@@ -106,7 +106,7 @@ def assert_exact(server: Emulator, folder: Path) -> None:
     for export in server.exports:
         for artifact in export.artifacts:
             expected[f"{export.id}{SUFFIXES[artifact]}"] = server.content(export.id, artifact)
-    assert names(folder) == sorted([*expected, NAME])
+    assert names(folder) == sorted([*expected, MANIFEST_NAME])
     told = {line["path"]: line for line in manifest(folder) if line["path"] is not None}
     assert told.keys() == expected.keys()
     for name, content in expected.items():
@@ -309,7 +309,7 @@ async def test_a_path_in_the_manifest_is_never_followed(
     await bring(px, folder, artifacts="csv")
     (folder / f"{export_id}.csv").unlink()
     (line,) = manifest(folder)
-    with (folder / NAME).open("a") as file:
+    with (folder / MANIFEST_NAME).open("a") as file:
         file.write(json.dumps(line | {"path": path, "size": 8}) + "\n")
     reports = await bring(px, folder, artifacts="csv")
     assert not reports[export_id].files["csv"].kept
@@ -485,8 +485,10 @@ async def test_a_manifest_that_cannot_be_kept_stops_everything(
 ) -> None:
     """What is not written down would be fetched every night."""
     add(server, 3)
-    (tmp_path / NAME).mkdir()
-    with pytest.raises(DestinationError, match=f"{NAME} cannot be kept: .*{NAME} is a directory"):
+    (tmp_path / MANIFEST_NAME).mkdir()
+    with pytest.raises(
+        DestinationError, match=f"{MANIFEST_NAME} cannot be kept: .*{MANIFEST_NAME} is a directory"
+    ):
         await bring(px, tmp_path)
 
 
@@ -653,7 +655,7 @@ async def test_filters_and_artifacts_are_those_of_the_other_methods(
     options = {"resource": "shipment", "statuses": ["completed"], "search": "late", "order_by": "count_total"}
     reports = await bring(px, tmp_path, artifacts=["csv"], **options)
     assert reports.keys() == {wanted}
-    assert names(tmp_path) == [f"{wanted}.csv", NAME]
+    assert names(tmp_path) == [f"{wanted}.csv", MANIFEST_NAME]
     assert server.requests[0].query == {
         "page": "1", "limit": "100", "order_by": "count_total", "resource": "shipment",
         "statuses": "completed", "search": "late",
@@ -788,7 +790,7 @@ async def test_a_partial_of_an_earlier_run_is_gone_on_with(server: Emulator, tmp
     assert second.files["csv"].resumed
     assert int(server.requests[-1].headers["Range"].removeprefix("bytes=").rstrip("-")) > 0
     assert (tmp_path / f"{export_id}.csv").read_bytes() == body
-    assert names(tmp_path) == [f"{export_id}.csv", NAME]
+    assert names(tmp_path) == [f"{export_id}.csv", MANIFEST_NAME]
 
 
 @pytest.mark.parametrize("length", [130, 240])
@@ -806,7 +808,7 @@ async def test_a_partial_of_a_long_name_is_gone_on_with(
         (second,) = (await bring(px, tmp_path, layout=layout)).values()
     assert second.files["csv"].resumed
     assert second.files["csv"].path.read_bytes() == body
-    assert names(tmp_path) == [NAME, second.files["csv"].path.name]
+    assert names(tmp_path) == [MANIFEST_NAME, second.files["csv"].path.name]
 
 
 async def test_storage_that_is_overwhelmed_is_given_a_rest(server: Emulator, tmp_path: Path) -> None:
@@ -850,20 +852,20 @@ async def test_two_processes_on_one_folder_do_each_other_no_harm(
 
 async def test_pending_exports_are_bounded_and_end(server: Emulator) -> None:
     """Who finds more than there is room for waits; who takes gets the oldest, then nothing."""
-    pending = Pending(2)
-    pending.expect()
+    queue = ExportQueue(2)
+    queue.add_producer()
 
     async def feed() -> None:
         for number in range(4):
-            await pending.put(Export(id=str(number)))
-        await pending.done()
+            await queue.put(Export(id=str(number)))
+        await queue.remove_producer()
 
     feeder = asyncio.create_task(feed())
     await settle()
     assert not feeder.done()
 
     async def taken() -> AsyncIterator[str]:
-        while (export := await pending.take()) is not None:
+        while (export := await queue.get()) is not None:
             yield export.id
 
     assert [one async for one in taken()] == ["0", "1", "2", "3"]

@@ -23,7 +23,7 @@ from packagex_async import (
     FileState,
     verify_directory,
 )
-from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.testing import Emulator
 
@@ -41,7 +41,7 @@ LINE = ManifestEntry(
 
 def write(folder: Path, *lines: ManifestEntry) -> None:
     """A manifest of these lines, and the file that they speak of."""
-    (folder / NAME).write_bytes(b"".join(line.dump() for line in lines))
+    (folder / MANIFEST_NAME).write_bytes(b"".join(line.dump() for line in lines))
     (folder / "exp_1.csv").write_bytes(b"a,b")
 
 
@@ -62,7 +62,7 @@ async def test_what_was_just_brought_is_exact(
         server.add_export(content={"csv": os.urandom(2000 + number), "json": b""})
     async with aclosing(px.exports.download_all(tmp_path, layout=layout)) as reports:
         files = {file.path: file async for report in reports for file in report.files}
-    before = (tmp_path / NAME).stat()
+    before = (tmp_path / MANIFEST_NAME).stat()
     progress: list[tuple[int, int]] = []
     checked = await check(tmp_path, on_progress=lambda *told: progress.append(told))
     assert len(checked) == 18
@@ -74,7 +74,7 @@ async def test_what_was_just_brought_is_exact(
         assert one.artifact in ("csv", "json")
     whole = sum(file.size for file in files.values())
     assert progress[-1] == (whole, whole)
-    assert (tmp_path / NAME).stat().st_mtime_ns == before.st_mtime_ns
+    assert (tmp_path / MANIFEST_NAME).stat().st_mtime_ns == before.st_mtime_ns
 
 
 async def test_every_state_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,15 +167,15 @@ async def test_of_several_lines_the_last_good_one_holds(tmp_path: Path) -> None:
         LINE,
     )
     (tmp_path / "old.csv").touch()
-    text = (tmp_path / NAME).read_bytes() + b'[]\n\xff\n{"export_id":"exp_1","artif'
-    (tmp_path / NAME).write_bytes(text)
+    text = (tmp_path / MANIFEST_NAME).read_bytes() + b'[]\n\xff\n{"export_id":"exp_1","artif'
+    (tmp_path / MANIFEST_NAME).write_bytes(text)
     checked = await check(tmp_path)
     assert [(file.export_id, file.path, file.state) for file in checked] == [
         ("exp_2", "exp_1.csv", FileState.EXACT),
         ("exp_1", "exp_1.csv", FileState.EXACT),
         (None, "old.csv", FileState.UNLISTED),
     ]
-    assert (tmp_path / NAME).read_bytes() == text
+    assert (tmp_path / MANIFEST_NAME).read_bytes() == text
 
 
 async def test_large_files_are_told_in_their_order(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ async def test_large_files_are_told_in_their_order(tmp_path: Path) -> None:
 def test_a_folder_without_a_manifest_is_refused_at_once(tmp_path: Path, name: str) -> None:
     """The message says why; so is a file."""
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match=f"has no {NAME}"):
+    with pytest.raises(ConfigurationError, match=f"has no {MANIFEST_NAME}"):
         verify_directory(tmp_path / name)
 
 
@@ -203,10 +203,10 @@ async def test_a_manifest_that_vanishes_is_told(tmp_path: Path) -> None:
     """With the path and the error number of the operating system."""
     write(tmp_path, LINE)
     checking = verify_directory(tmp_path)
-    (tmp_path / NAME).unlink()
-    with pytest.raises(DirectoryError, match=f"{NAME} cannot be read: No such file") as caught:
+    (tmp_path / MANIFEST_NAME).unlink()
+    with pytest.raises(DirectoryError, match=f"{MANIFEST_NAME} cannot be read: No such file") as caught:
         await anext(checking)
-    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / NAME))
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / MANIFEST_NAME))
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
@@ -215,9 +215,9 @@ def test_what_is_no_regular_file_is_no_manifest(tmp_path: Path, kind: str) -> No
     folder = tmp_path / "folder"
     folder.mkdir()
     write(tmp_path, LINE)
-    path = folder / NAME
+    path = folder / MANIFEST_NAME
     makers: dict[str, Callable[[], None]] = {
-        "link": lambda: path.symlink_to(tmp_path / NAME),
+        "link": lambda: path.symlink_to(tmp_path / MANIFEST_NAME),
         "pipe": lambda: os.mkfifo(path),
         "folder": path.mkdir,
     }
@@ -233,8 +233,8 @@ async def test_a_manifest_that_becomes_a_link_is_not_read(tmp_path: Path) -> Non
     write(tmp_path, LINE)
     write(folder, LINE)
     checking = verify_directory(folder)
-    (folder / NAME).unlink()
-    (folder / NAME).symlink_to(tmp_path / NAME)
+    (folder / MANIFEST_NAME).unlink()
+    (folder / MANIFEST_NAME).symlink_to(tmp_path / MANIFEST_NAME)
     with pytest.raises(DirectoryError, match="is a symbolic link"):
         await anext(checking)
 
@@ -246,7 +246,7 @@ def test_a_folder_that_lets_nobody_look_is_told(tmp_path: Path, monkeypatch: pyt
         raise PermissionError(errno.EACCES, "denied")
 
     monkeypatch.setattr(Path, "lstat", refuse)
-    with pytest.raises(DirectoryError, match=f"{NAME} cannot be read: denied") as caught:
+    with pytest.raises(DirectoryError, match=f"{MANIFEST_NAME} cannot be read: denied") as caught:
         verify_directory(tmp_path)
     assert isinstance(caught.value, OSError)
     assert caught.value.errno == errno.EACCES
@@ -261,7 +261,7 @@ async def test_a_manifest_that_cannot_be_read_to_its_end_is_told(
     def worn(*_: object) -> None:
         raise OSError(errno.EIO, "worn out")
 
-    monkeypatch.setattr("packagex_async._sync.inventory.read_lines", worn)
+    monkeypatch.setattr("packagex_async._sync.manifest_snapshot.read_lines", worn)
     with pytest.raises(DirectoryError, match="worn out"):
         await anext(verify_directory(tmp_path))
 

@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 
 from packagex_async._files.paths import UnsafePathError
 from packagex_async._sync import manifest as manifest_module
-from packagex_async._sync.manifest import NAME, Manifest
+from packagex_async._sync.manifest import MANIFEST_NAME, Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
-from packagex_async._sync.manifest_reader import MAX_LINE, RawLine, read_lines
+from packagex_async._sync.manifest_reader import MAX_LINE_SIZE, RawLine, read_lines
 from tests.support import names
 
 LINE = ManifestEntry(
@@ -67,7 +67,7 @@ def test_what_was_appended_is_found(tmp_path: Path) -> None:
             assert manifest.find("exp_1", ("json", "csv")) == {"json": ABSENT, "csv": newer}
             assert manifest.find("exp_2", ("json", "csv")) == {}
         assert found(folder) == {"json": ABSENT, "csv": newer}
-    assert names(folder) == [NAME]
+    assert names(folder) == [MANIFEST_NAME]
 
 
 def test_a_line_is_json_without_surprises(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_line_is_json_without_surprises(tmp_path: Path) -> None:
     with opened(tmp_path) as manifest:
         manifest.append([LINE])
         manifest.close()
-    (text,) = (tmp_path / NAME).read_text().splitlines()
+    (text,) = (tmp_path / MANIFEST_NAME).read_text().splitlines()
     assert json.loads(text) == attrs.asdict(LINE)
     assert list(json.loads(text)) == [
         "export_id", "artifact", "path", "size", "sha256", "verified", "when", "updated_at",
@@ -106,7 +106,7 @@ def test_a_line_is_json_without_surprises(tmp_path: Path) -> None:
 def test_an_odd_line_is_passed_over(tmp_path: Path, changes: dict[str, Any]) -> None:
     """The good one before it still holds."""
     odd = json.dumps(attrs.asdict(LINE) | changes).encode()
-    (tmp_path / NAME).write_bytes(LINE.dump() + odd + b"\n")
+    (tmp_path / MANIFEST_NAME).write_bytes(LINE.dump() + odd + b"\n")
     assert found(tmp_path) == {"csv": LINE}
 
 
@@ -137,33 +137,35 @@ def test_torn_duplicated_and_foreign_lines_do_no_harm(lines: list[bytes], tail: 
         expected[complete.export_id, complete.artifact] = complete
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        (folder / NAME).write_bytes(whole + tail)
+        (folder / MANIFEST_NAME).write_bytes(whole + tail)
         with opened(folder) as manifest:
             for number in (1, 2, 3):
                 there = manifest.find(f"exp_{number}", ("json", "csv"))
                 assert {(f"exp_{number}", name): line for name, line in there.items()} == {
                     key: line for key, line in expected.items() if key[0] == f"exp_{number}"
                 }
-            repaired = (folder / NAME).read_bytes()
+            repaired = (folder / MANIFEST_NAME).read_bytes()
             assert repaired in (whole, whole + tail + b"\n")
             manifest.append([attrs.evolve(LINE, export_id="exp_9")])
-        assert (folder / NAME).read_bytes() == repaired + attrs.evolve(LINE, export_id="exp_9").dump()
+        assert (folder / MANIFEST_NAME).read_bytes() == repaired + attrs.evolve(
+            LINE, export_id="exp_9"
+        ).dump()
         assert found(folder, "exp_9").keys() == {"csv"}
-        assert names(folder) == [NAME]
+        assert names(folder) == [MANIFEST_NAME]
 
 
 def test_a_good_line_without_its_end_is_no_torn_one(tmp_path: Path) -> None:
     """It is given one, and counts."""
-    (tmp_path / NAME).write_bytes(LINE.dump()[:-1])
+    (tmp_path / MANIFEST_NAME).write_bytes(LINE.dump()[:-1])
     assert found(tmp_path) == {"csv": LINE}
-    assert (tmp_path / NAME).read_bytes() == LINE.dump()
+    assert (tmp_path / MANIFEST_NAME).read_bytes() == LINE.dump()
 
 
 def test_a_line_torn_by_another_process_is_ended_by_the_next(tmp_path: Path) -> None:
     """It died while this one was at work; nothing that follows is lost with it."""
     with opened(tmp_path) as manifest:
         manifest.append([ABSENT])
-        with (tmp_path / NAME).open("ab") as file:
+        with (tmp_path / MANIFEST_NAME).open("ab") as file:
             file.write(LINE.dump()[:40])
         assert manifest.find("exp_1", ("json", "csv")) == {"json": ABSENT}
         manifest.append([LINE])
@@ -175,7 +177,7 @@ def test_a_line_that_another_process_is_writing_is_no_torn_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of it may be seen before the rest is there; no blank line comes of it."""
-    path, whole = tmp_path / NAME, ABSENT.dump() + LINE.dump()
+    path, whole = tmp_path / MANIFEST_NAME, ABSENT.dump() + LINE.dump()
     path.write_bytes(whole[:-40])
     monkeypatch.setattr("packagex_async._sync.manifest.time.sleep", lambda _: path.write_bytes(whole))
     assert found(tmp_path) == {"json": ABSENT, "csv": LINE}
@@ -186,7 +188,7 @@ def test_one_that_is_emptied_meanwhile_takes_lines_all_the_same(tmp_path: Path) 
     """Whatever somebody wanted with that: what comes afterwards is not lost."""
     with opened(tmp_path) as manifest:
         manifest.append([ABSENT])
-        (tmp_path / NAME).write_bytes(b"")
+        (tmp_path / MANIFEST_NAME).write_bytes(b"")
         manifest.append([LINE])
     assert found(tmp_path) == {"csv": LINE}
 
@@ -201,7 +203,7 @@ def test_lines_of_another_process_are_found(tmp_path: Path) -> None:
 
 def test_nobody_repairs_while_another_process_uses_the_manifest(tmp_path: Path) -> None:
     """It may be writing; as soon as it is dead, nothing is in the way."""
-    (tmp_path / NAME).write_bytes(LINE.dump())
+    (tmp_path / MANIFEST_NAME).write_bytes(LINE.dump())
     script = "import sys; from pathlib import Path; from packagex_async._sync.manifest import Manifest\n"
     script += (
         "manifest = Manifest(Path(sys.argv[1])); manifest.find('exp_1', ['csv']); print(flush=True); input()"
@@ -211,12 +213,12 @@ def test_nobody_repairs_while_another_process_uses_the_manifest(tmp_path: Path) 
         assert process.stdout is not None
         process.stdout.readline()
         torn = LINE.dump() + LINE.dump()[:40]
-        (tmp_path / NAME).write_bytes(torn)
+        (tmp_path / MANIFEST_NAME).write_bytes(torn)
         assert found(tmp_path) == {"csv": LINE}
-        assert (tmp_path / NAME).read_bytes() == torn
+        assert (tmp_path / MANIFEST_NAME).read_bytes() == torn
         process.kill()
     assert found(tmp_path) == {"csv": LINE}
-    assert (tmp_path / NAME).read_bytes() == LINE.dump()
+    assert (tmp_path / MANIFEST_NAME).read_bytes() == LINE.dump()
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
@@ -230,20 +232,20 @@ def test_without_locks_a_torn_line_is_ended_and_not_removed(
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     torn = LINE.dump() + LINE.dump()[:40]
-    (tmp_path / NAME).write_bytes(torn)
+    (tmp_path / MANIFEST_NAME).write_bytes(torn)
     assert found(tmp_path) == {"csv": LINE}
-    assert (tmp_path / NAME).read_bytes() == torn + b"\n"
+    assert (tmp_path / MANIFEST_NAME).read_bytes() == torn + b"\n"
 
 
 def test_an_old_claim_of_an_earlier_version_is_removed(tmp_path: Path) -> None:
     """A recent one may be in use."""
-    claim = tmp_path / f"{NAME}.claim"
+    claim = tmp_path / f"{MANIFEST_NAME}.claim"
     claim.touch()
     assert found(tmp_path) == {}
     assert claim.exists()
     os.utime(claim, (1, 1))
     assert found(tmp_path) == {}
-    assert names(tmp_path) == [NAME]
+    assert names(tmp_path) == [MANIFEST_NAME]
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder", "socket"])
@@ -251,7 +253,7 @@ def test_what_is_no_regular_file_is_no_manifest(tmp_path: Path, kind: str) -> No
     """It is not waited for, and what a link leads to is not touched."""
     folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
     folder.mkdir()
-    path = folder / NAME
+    path = folder / MANIFEST_NAME
     elsewhere.write_bytes(LINE.dump()[:40])
     with socket.socket(socket.AF_UNIX) as listener:
         makers: dict[str, Callable[[], None]] = {
@@ -263,7 +265,7 @@ def test_what_is_no_regular_file_is_no_manifest(tmp_path: Path, kind: str) -> No
         makers[kind]()
         with opened(folder) as manifest:
             for act in (lambda: manifest.append([LINE]), lambda: manifest.find("exp_1", ["csv"])):
-                with pytest.raises(UnsafePathError, match=NAME):
+                with pytest.raises(UnsafePathError, match=MANIFEST_NAME):
                     act()
     assert elsewhere.read_bytes() == LINE.dump()[:40]
 
@@ -283,26 +285,26 @@ def test_an_id_of_any_length_is_known(tmp_path: Path, length: int) -> None:
 @pytest.mark.parametrize("end", [b"", b"\n"])
 def test_a_line_longer_than_any_of_ours_is_passed_over(tmp_path: Path, end: bytes) -> None:
     """In bounded memory; what is before and behind it holds."""
-    huge = b'{"export_id":"' + b"x" * (9 * MAX_LINE) + b'"}'
-    (tmp_path / NAME).write_bytes(ABSENT.dump() + huge + b"\n" + LINE.dump() + huge + end)
+    huge = b'{"export_id":"' + b"x" * (9 * MAX_LINE_SIZE) + b'"}'
+    (tmp_path / MANIFEST_NAME).write_bytes(ABSENT.dump() + huge + b"\n" + LINE.dump() + huge + end)
     tracemalloc.start()
     try:
         with opened(tmp_path) as manifest:
             assert manifest.find("exp_1", ("json", "csv")) == {"json": ABSENT, "csv": LINE}
-        assert tracemalloc.get_traced_memory()[1] < 8 * MAX_LINE
+        assert tracemalloc.get_traced_memory()[1] < 8 * MAX_LINE_SIZE
     finally:
         tracemalloc.stop()
-    assert (tmp_path / NAME).read_bytes().endswith(huge + b"\n")
+    assert (tmp_path / MANIFEST_NAME).read_bytes().endswith(huge + b"\n")
 
 
 @pytest.mark.parametrize("cut", [1, 2])
 def test_a_line_at_the_limit_is_the_longest_that_is_read(tmp_path: Path, cut: int) -> None:
     """Wherever the blocks end that it is read in."""
     empty = len(attrs.evolve(LINE, export_id="").dump()) - 1
-    for length, known in ((MAX_LINE, True), (MAX_LINE + 1, False)):
+    for length, known in ((MAX_LINE_SIZE, True), (MAX_LINE_SIZE + 1, False)):
         line = attrs.evolve(LINE, export_id="x" * (length - empty))
-        other = b"x" * (MAX_LINE // cut) + b"\n"
-        (tmp_path / NAME).write_bytes(other + line.dump() + LINE.dump())
+        other = b"x" * (MAX_LINE_SIZE // cut) + b"\n"
+        (tmp_path / MANIFEST_NAME).write_bytes(other + line.dump() + LINE.dump())
         assert (found(tmp_path, line.export_id) == {"csv": line}) == known
         assert found(tmp_path) == {"csv": LINE}
 
@@ -310,10 +312,10 @@ def test_a_line_at_the_limit_is_the_longest_that_is_read(tmp_path: Path, cut: in
 def test_a_tail_that_does_not_grow_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often something is looked up while another process holds it."""
     read: list[int] = []
-    (tmp_path / NAME).write_bytes(LINE.dump())
+    (tmp_path / MANIFEST_NAME).write_bytes(LINE.dump())
     with opened(tmp_path) as one:
         one.find("exp_1", ("csv",))
-        with (tmp_path / NAME).open("ab") as file:
+        with (tmp_path / MANIFEST_NAME).open("ab") as file:
             file.write(b"x" * 5000)
         real = read_lines
 
