@@ -290,10 +290,10 @@ class AsyncExports:
     async def wait(
         self, export: Export | str, *, timeout: float | None = None, on_change: OnChange | None = None
     ) -> Export:
-        """Wait until an export is completed, in growing intervals of 1 to 30 seconds with jitter. API:
-        Retrieve Export.
+        """Wait until an export is completed. API: Retrieve Export.
 
-        An unknown status is treated like `processing`.
+        The export is requested in growing intervals of 1 to 30 seconds, with jitter. An unknown status is
+        treated like `processing`.
 
         Args:
             export: The export, or its id.
@@ -433,8 +433,9 @@ class AsyncExports:
         durability: Literal["fsync"] | None = None,
         segments: int = MAX_SEGMENTS,
     ) -> AsyncGenerator[DownloadReport, None]:
-        """Download all matching exports into one directory, the oldest first. API: List exports, Retrieve
-        Export.
+        """Download all matching exports into one directory. API: List exports, Retrieve Export.
+
+        The oldest exports are downloaded first, because the API deletes them first.
 
         The manifest `packagex-manifest.jsonl` in the directory gets one line per artifact. A second run
         downloads only what is new or changed. A failure ends only the download it belongs to, and is in the

@@ -56,8 +56,8 @@ async def test_base_url_takes_precedence_over_environment(api: aioresponses) -> 
         ({"api_key": ""}, "pass api_key"),
         ({"api_key": "  \n"}, "pass api_key"),
         ({"api_key": 7}, "pass api_key"),
-        ({"api_key": "px_CANARY\r\nX-Evil: 1"}, "characters that no key has"),
-        ({"api_key": "px_CANARYé"}, "characters that no key has"),
+        ({"api_key": "px_CANARY\r\nX-Evil: 1"}, "non-ASCII or non-printable characters"),
+        ({"api_key": "px_CANARYé"}, "non-ASCII or non-printable characters"),
         (
             {"api_key": "k", "environment": "staging"},
             "environment must be one of production, sandbox, not 'staging'",
