@@ -22,9 +22,8 @@ from packagex_async._files.layouts import layout_of
 from packagex_async._listing.lister import list_exports, list_pages
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._polling.export_requests import RetrievedExport, create_export, retrieve_export
-from packagex_async._polling.poll_queue import OnWait
 from packagex_async._polling.schedule import check_timeout, timeout_from
-from packagex_async._polling.waiter import CompletionWaiter, OnChange
+from packagex_async._polling.waiter import CompletionWaiter, OnChange, OnWait
 from packagex_async._storage.download_urls import DownloadUrls, gone
 from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError

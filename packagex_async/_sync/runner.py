@@ -14,7 +14,8 @@ from packagex_async._context import ClientContext
 from packagex_async._download.export import DownloadPlan, download_artifacts
 from packagex_async._files.operations import FATAL_ERRNOS
 from packagex_async._polling.export_requests import RetrievedExport
-from packagex_async._polling.poll_queue import OnWait, PollQueue
+from packagex_async._polling.poll_queue import PollQueue
+from packagex_async._polling.waiter import OnWait
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._sync.local_state import LocalArtifacts, LocalState
 from packagex_async._sync.queue import ExportQueue
