@@ -24,7 +24,7 @@ from aiohttp import web
 
 from packagex_async import Artifact, AsyncPackageX
 from packagex_async._files.layouts import SUFFIXES
-from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async._sync.manifest_entry import ManifestEntry
 
 KEY = "px_benchmark"
@@ -105,7 +105,7 @@ def serve(count: int, began: int, told: Connection) -> None:
 def fill(folder: Path, count: int, began: int) -> None:
     """Make `folder` one that has the first `count` exports."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(began))
-    with (folder / NAME).open("wb") as manifest:
+    with (folder / MANIFEST_NAME).open("wb") as manifest:
         for number in range(count):
             export_id = f"exp_{number:022d}"
             for artifact in Artifact:

@@ -26,7 +26,7 @@ import attrs
 from far_side import FarSide, Truth
 
 from packagex_async import AsyncPackageX, PackageXError, RetryPolicy
-from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest import MANIFEST_NAME
 
 _CONTEXT = multiprocessing.get_context("spawn")
 _NAMES = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}
@@ -136,7 +136,7 @@ class Night:
         alive, dead = _by_name(truth.alive), _by_name(truth.dead)
         figures.alive = len(alive)
         figures.requests, figures.faults = truth.requests, truth.struck
-        there = {path.name: path for path in self._folder.iterdir() if path.name != NAME}
+        there = {path.name: path for path in self._folder.iterdir() if path.name != MANIFEST_NAME}
         figures.leftovers = len(there.keys() - alive.keys() - dead.keys())
         figures.missing = len(alive.keys() - there.keys())
         for name, sha256 in (alive | dead).items():
@@ -146,7 +146,7 @@ class Night:
                 figures.unrecorded += name in alive and told.get(name) != (len(content), sha256)
 
     def _told(self) -> dict[str, tuple[int, str]]:
-        lines = map(json.loads, (self._folder / NAME).read_text().splitlines())
+        lines = map(json.loads, (self._folder / MANIFEST_NAME).read_text().splitlines())
         return {line["path"]: (line["size"], line["sha256"]) for line in lines}
 
     def _begin(self) -> tuple[BaseProcess, Connection]:

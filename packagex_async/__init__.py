@@ -1,7 +1,7 @@
-"""The async Python SDK for the Exports API of PackageX.
+"""An asyncio client for the Exports API of PackageX.
 
-Names are imported when they are first used: the pytest plugin, which pytest loads in every project that has
-this package installed, costs nothing until it is needed.
+Public names are imported at their first use. The pytest plugin of this package is loaded by every pytest run,
+and must not cost import time.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from packagex_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from packagex_async._sync.comparison import CheckedFile as CheckedFile
-    from packagex_async._sync.comparison import FileState as FileState
+    from packagex_async._sync.file_checker import CheckedFile as CheckedFile
+    from packagex_async._sync.file_checker import FileState as FileState
     from packagex_async.client import AsyncPackageX as AsyncPackageX
     from packagex_async.creation import CsvFieldOptions as CsvFieldOptions
     from packagex_async.errors import ApiError as ApiError
@@ -117,17 +117,17 @@ __all__ = [
     "verify_directory",
 ]
 
-_MODULES = ("models", "errors", "creation", "retry", "report", "_sync.comparison", "verification")
-_DOORS = {"AsyncExports": "exports", "AsyncPackageX": "client"}
+_MODULES = ("models", "errors", "creation", "retry", "report", "_sync.file_checker", "verification")
+_SINGLE_MODULES = {"AsyncExports": "exports", "AsyncPackageX": "client"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Who comes in by a door waits for nothing that is not behind it.
-    modules = (_DOORS[name],) if name in _DOORS else _MODULES
-    homes = (importlib.import_module(f"{__name__}.{module}") for module in modules)
-    value = globals()[name] = next(getattr(home, name) for home in homes if hasattr(home, name))
+    # Do not import the other modules for the client.
+    names = (_SINGLE_MODULES[name],) if name in _SINGLE_MODULES else _MODULES
+    modules = (importlib.import_module(f"{__name__}.{module}") for module in names)
+    value = globals()[name] = next(getattr(module, name) for module in modules if hasattr(module, name))
     return value
 
 

@@ -1,4 +1,4 @@
-"""`AsyncPackageX`: the front door."""
+"""`AsyncPackageX`: the client."""
 
 from __future__ import annotations
 
@@ -32,41 +32,42 @@ ENVIRONMENTS = {
 }
 KEY_VARIABLE = "PX_API_KEY"
 MAX_SECONDS = 366 * 24 * 3600
-"""The longest timeout: clocks and system calls do not take any number."""
+"""Maximum of a timeout; larger values overflow in system calls."""
 
 
 class AsyncPackageX:
-    """A client of the PackageX API, for use in asyncio.
+    """An asyncio client of the PackageX API.
 
-    Use it as `async with AsyncPackageX() as px:`, or call `aclose` when done: one that has sent something and
-    is forgotten gives a `ResourceWarning` that names the line it was made in. It may be made before the event
-    loop runs; connections are opened at the first request. One client serves any number of tasks of one event
-    loop: another loop, another thread or a forked process needs a client of its own.
+    Use it as `async with AsyncPackageX() as px:`, or call `aclose` at the end. A used client that is not
+    closed causes a `ResourceWarning` with the line that created it. A client can be created before the event
+    loop runs; connections are opened by the first request. It can be shared by all tasks of one event loop.
+    Another event loop, thread or forked process needs another client.
 
-    A response of the API may have 64 MiB when it is decompressed; a larger one is a `DecodeError`.
+    Responses of the API are limited to 64 MiB after decompression. A larger response is a `DecodeError`.
 
     Args:
-        api_key: The API key; from the environment variable `PX_API_KEY` unless given.
-        environment: `"production"` or `"sandbox"`; each has keys of its own.
-        base_url: Another base URL instead; https, or http to a loopback host such as the emulator's.
-        retry: When requests are tried again.
-        timeout: Seconds for one API request, and for opening one connection to a storage host. Waiting for a
-            free connection does not count.
-        stall_timeout: Seconds that an artifact may stand still, and that the head of a response from a
-            storage host may take.
-        connector: An aiohttp connector to use; it is never closed by the client. It serves the API and
-            storage, and looks up names itself: a name that resolves to this machine is not refused then.
-        proxy: The URL of an HTTP proxy for every request. Proxy variables of the environment are not read.
-        ssl: How TLS is checked, as aiohttp takes it: an `SSLContext`, a `Fingerprint`; `None` is the default.
-        trace_configs: aiohttp trace configurations. They see signed URLs, and the key among the headers: keep
-            both out of what you record.
+        api_key: The API key; default: the environment variable `PX_API_KEY`.
+        environment: `"production"` or `"sandbox"`. Each has its own keys.
+        base_url: Base URL to use instead of the environment's. It must be https, or http with a loopback host
+            (the emulator).
+        retry: When requests are repeated.
+        timeout: Seconds for one API request, and for opening one connection to a storage host. Time in the
+            queue for a free connection does not count.
+        stall_timeout: Seconds without progress after which a transfer is aborted, and for the headers of a
+            response from a storage host.
+        connector: An aiohttp connector for all requests. The client does not close it. It resolves names
+            itself, so the client does not refuse names that resolve to loopback addresses.
+        proxy: URL of an HTTP proxy for all requests. Proxy environment variables are ignored.
+        ssl: TLS verification as in aiohttp: an `SSLContext`, a `Fingerprint`, a bool, or `None` (default
+            verification).
+        trace_configs: aiohttp trace configurations. They receive signed URLs and the API key: do not log
+            either.
 
     Attributes:
         exports: The exports of the organization.
 
     Raises:
-        ConfigurationError: No key, an unknown environment, or a base URL, a proxy or a number that cannot be
-            used.
+        ConfigurationError: The API key is missing or malformed, or another option is invalid.
     """
 
     exports: AsyncExports
@@ -87,7 +88,7 @@ class AsyncPackageX:
     ) -> None:
         settings = TransportSettings(
             base_url=_base_url(environment, base_url),
-            key=_key(api_key),
+            key=_api_key(api_key),
             policy=retry,
             timeout=_seconds("timeout", timeout),
             stall_timeout=_seconds("stall_timeout", stall_timeout),
@@ -111,19 +112,21 @@ class AsyncPackageX:
                 policy=retry,
                 clock=clock,
                 stall_timeout=settings.stall_timeout,
-                limiter=AdaptiveLimiter(_capacity(connector), clock, retry_after_max=retry.retry_after_max),
+                limiter=AdaptiveLimiter(
+                    _max_connections(connector), clock, retry_after_max=retry.retry_after_max
+                ),
             )
         )
 
     async def aclose(self) -> None:
-        """End all running operations, and close sessions, connectors and threads of the client. Idempotent.
+        """Cancel all running operations, and close sessions, connectors and threads. Idempotent.
 
         Every running operation raises a `ClientClosedError` and cleans up as after a cancellation:
-        `resume=True` keeps partial files. A `create` that may have been carried out raises an
-        `UnconfirmedError`. What is called afterwards raises a `ClientClosedError`, too.
+        `resume=True` keeps partial files. A `create` whose request may have been executed raises an
+        `UnconfirmedError`. Later calls raise a `ClientClosedError`.
 
         Raises:
-            ConfigurationError: The client is in use on another event loop.
+            ConfigurationError: The client is in use in another event loop.
         """
         if self._operations.is_abandoned():
             self._operations.closed = True
@@ -158,22 +161,24 @@ def _base_url(environment: str, base_url: str | None) -> str:
     return ENVIRONMENTS[environment]
 
 
-def _key(api_key: str | None) -> Secret:
-    given = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key
-    # Some editors begin a file with a byte order mark.
-    key = given.strip().strip("\ufeff").strip() if isinstance(given, str) else ""
+def _api_key(api_key: str | None) -> Secret:
+    value = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key
+    # Some editors write a byte order mark at the beginning of a file.
+    key = value.strip().strip("\ufeff").strip() if isinstance(value, str) else ""
     if not key:
         raise ConfigurationError(f"no API key: pass api_key, or set the environment variable {KEY_VARIABLE}")
     if not (key.isascii() and key.isprintable()):
-        raise ConfigurationError("the API key has characters that no key has: check how it was read")
+        raise ConfigurationError(
+            "the API key contains non-ASCII or non-printable characters: check where it was read from"
+        )
     return Secret(key)
 
 
-def _capacity(connector: BaseConnector | None) -> int:
+def _max_connections(connector: BaseConnector | None) -> int:
     return (max_connections(connector) if connector is not None else None) or DEFAULT_LIMIT
 
 
 def _seconds(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= MAX_SECONDS:
-        raise ConfigurationError(f"{name} must be more than 0 seconds, and {MAX_SECONDS} (a year) at most")
+        raise ConfigurationError(f"{name} must be more than 0 seconds, and at most {MAX_SECONDS} (one year)")
     return float(value)

@@ -1,8 +1,7 @@
-"""`AsyncExports`: the resource, one method for each thing that can be done with exports."""
+"""`AsyncExports`: the operations on exports, one method for each."""
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -17,14 +16,14 @@ from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
 from packagex_async._context import ClientContext
 from packagex_async._download.export import DownloadPlan, ExportDownload, chosen
-from packagex_async._download.options import DownloadOptions
+from packagex_async._download.plans import MAX_SEGMENTS, Artifacts, make_options, make_plan
 from packagex_async._download.stream import open_stream
-from packagex_async._files.layouts import parse_directory, parse_layout
+from packagex_async._files.layouts import parse_layout
 from packagex_async._listing.lister import list_exports, list_pages
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._polling.export_requests import RetrievedExport, create_export, retrieve_export
-from packagex_async._polling.poll_queue import OnWait
-from packagex_async._polling.waiter import CompletionWaiter, OnChange
+from packagex_async._polling.schedule import check_timeout, timeout_from
+from packagex_async._polling.waiter import CompletionWaiter, OnChange, OnWait
 from packagex_async._storage.download_urls import DownloadUrls, export_gone_error
 from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
@@ -44,17 +43,13 @@ from packagex_async.models import (
 )
 from packagex_async.report import DownloadReport, OnProgress
 
-MAX_SEGMENTS = 8
-"""Connections that may bring one artifact."""
-
-Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
 Statuses = ExportStatus | StatusName | Iterable[ExportStatus | StatusName]
 
 
 class AsyncExports:
-    """The exports of an organization: list them, retrieve one, bring its artifacts home.
+    """The exports of an organization: list, retrieve, create and download them. API: Exports.
 
-    Reached as `AsyncPackageX.exports`. API: Exports.
+    Use it as `AsyncPackageX.exports`.
     """
 
     def __init__(self, context: ClientContext) -> None:
@@ -70,23 +65,23 @@ class AsyncExports:
     async def retrieve(
         self, export_id: str, *, include_csv: bool = False, include_json: bool = False
     ) -> Export:
-        """One export. API: Retrieve Export.
+        """Retrieve one export. API: Retrieve Export.
 
         Args:
-            export_id: Its id, `exp_...`.
-            include_csv: Ask for download URLs. The API's pages disagree on which of the flags brings
-                which URL: set both to get every URL.
+            export_id: Id of the export, `exp_...`.
+            include_csv: Request download URLs. The API documentation is contradictory about which of the two
+                flags returns which URL, so set both to get all URLs.
             include_json: See `include_csv`.
 
         Returns:
-            The export; its URLs are `None` where it does not offer the artifact.
+            The export. The URL of an artifact that it does not offer is `None`.
 
         Raises:
             ConfigurationError: The id is empty, or the client is closed.
-            NotFoundError: There is no such export, or no longer.
-            ApiError: The API refused.
-            ConnectionFailedError: No answer.
-            DecodeError: The answer holds no export, or is about another one.
+            NotFoundError: The export does not exist, or was deleted.
+            ApiError: The API refused the request.
+            ConnectionFailedError: The API did not respond.
+            DecodeError: The response contains no export, or a different one.
         """
         with self._operations.running("retrieve()"):
             retrieved = await retrieve_export(
@@ -107,41 +102,40 @@ class AsyncExports:
         search: str | None = None,
         prefetch: int = 16,
     ) -> AsyncGenerator[Export, None]:
-        """Every export that matches, each once, page after page. API: List exports.
+        """List all matching exports, each once. API: List exports.
 
-        An export that is alive throughout the walk is yielded once, whatever is created or deleted
-        meanwhile; when answers tell of deletions, the walk looks back at its end, and what it finds there
-        comes last. Nothing is asked for before the first step of the loop; from the second page on, further
-        pages are asked for while the consumer is at work, the more the longer the listing keeps still.
-        Leaving the loop early leaves nothing behind; wrap the generator in `contextlib.aclosing` to have it
-        closed at once.
+        Every export that exists from the first to the last request is yielded once, even if exports are
+        created or deleted meanwhile. If responses show that exports were deleted, the pages are read again at
+        the end; exports that are found then come last. No request is sent before the first iteration.
 
-        An item of a page that is no export, or has no usable id, sinks nothing: a warning is logged, all
-        exports of all pages are yielded, and a `DecodeError` at the end says which item it was.
+        Leaving the loop early cancels all requests. Wrap the generator in `contextlib.aclosing` to cancel
+        them at once.
+
+        Malformed items (not an export, or no usable id) do not end the listing. They are logged as a warning,
+        all exports are yielded, and the `DecodeError` at the end describes the first malformed item.
 
         Args:
-            page: The first page, from 1.
-            limit: The most exports a page holds; the API may cap it.
-            order_by: The field to order by: `"created_at"`, `"count_batches"`, `"count_total"` or
-                `"updated_at"`; the first of them unless given.
-            direction: `"asc"` or `"desc"`; ascending unless given.
+            page: Number of the first page, from 1.
+            limit: Maximum number of exports per page; the API may use a lower one.
+            order_by: Field to order by: `"created_at"` (default), `"updated_at"`, `"count_batches"` or
+                `"count_total"`.
+            direction: `"asc"` (default) or `"desc"`.
             resource: Only exports of this resource, such as `"contact"` (see `ExportResource`).
-            statuses: Only exports of this status, or of any of several, such as `"completed"` (see
+            statuses: Only exports with this status, or one of these, such as `"completed"` (see
                 `ExportStatus`).
             search: Only exports whose name matches.
-            prefetch: The most pages asked for ahead of the one the consumer is at, and held in memory; 0 asks
-                for one page after another.
+            prefetch: Maximum number of pages to request ahead and to keep in memory; 0 requests one page
+                after another.
 
         Returns:
             An async generator of exports.
 
         Raises:
-            ConfigurationError: At once, for a parameter that the API would refuse.
-            PaginationError: While walking, when the listing repeats itself or does not advance.
-            ApiError: While walking, when the API refuses.
-            ConnectionFailedError: While walking, when there is no answer.
-            DecodeError: While walking, when an answer holds no page of exports; at the end, when items of a
-                page were no exports.
+            ConfigurationError: At the call: the API would refuse a parameter. Later: the client is closed.
+            PaginationError: The listing repeats a page or does not advance.
+            ApiError: The API refused a request.
+            ConnectionFailedError: The API did not respond.
+            DecodeError: A response is not a page of exports; at the end: pages contained malformed items.
         """
         return list_exports(
             requests.ListQuery.from_arguments(
@@ -169,14 +163,16 @@ class AsyncExports:
         search: str | None = None,
         prefetch: int = 16,
     ) -> AsyncGenerator[Page, None]:
-        """The same as `list`, a page at a time; a page's `data` leaves out what an earlier page held.
+        """List all matching exports, one page at a time. API: List exports, Pagination.
 
-        A page's `malformed` says how many of its items are no exports.
-
-        Takes and raises what `list` takes and raises. API: List exports, Pagination.
+        The `data` of a page does not contain exports of earlier pages. Its `malformed` is the number of
+        malformed items. Parameters and errors are those of `list`.
 
         Returns:
             An async generator of pages.
+
+        Raises:
+            PackageXError: See `list`.
         """
         return list_pages(
             requests.ListQuery.from_arguments(
@@ -208,43 +204,44 @@ class AsyncExports:
         durability: Literal["fsync"] | None = None,
         segments: int = MAX_SEGMENTS,
     ) -> DownloadReport:
-        """Bring an export's artifacts to disk, side by side.
+        """Download the artifacts of an export concurrently. API: Retrieve Export.
 
-        They land in `directory` as `{id}.json`, `{id}.csv`, `{id}.error.csv` and `{id}.sanitized.csv`. A file
-        appears there whole and verified, or not at all. API: Retrieve Export.
+        The files are `{id}.json`, `{id}.csv`, `{id}.error.csv` and `{id}.sanitized.csv` in `directory`. A
+        file appears there when it is complete and verified.
 
         Args:
-            export: The export, or its id. It is retrieved when it holds no URL of the artifacts asked for.
-            directory: The folder; made when it is not there.
-            artifacts: Which artifact, or several, of `"json"`, `"csv"`, `"csv_error"` and `"csv_sanitized"`
-                (see `Artifact`); all four unless given.
-            concurrency: How many at a time.
-            overwrite: Replace files that are there already. Without it, a file of the artifact's length
-                (and hash, where the storage host declares one) is kept, and any other is left as it is and
-                reported as a `DestinationError`.
-            digest: `"sha256"` to have each file's SHA-256 in the report.
-            on_progress: Called with a `ProgressEvent` at every step, from the event loop: keep it short.
-            resume: Leave what an interrupted download has brought, in hidden files beside the target, to the
-                next one that is called with it; without it, nothing unfinished is left.
-            require_verification: Fail an artifact whose storage host declares neither length nor hash.
-            max_size: The most bytes an artifact may have.
-            durability: `"fsync"` to have file and folder on the medium before a file counts as there.
-            segments: The most connections that bring one large artifact (16 MiB or more), 1 to 8. More than
-                one are used only while that is faster, and only where the storage host names the content
-                and honours ranges; 1 turns it off.
+            export: The export, or its id. It is retrieved if it has no URL of the requested artifacts.
+            directory: Path of the directory; created if it does not exist.
+            artifacts: One or several of `"json"`, `"csv"`, `"csv_error"` and `"csv_sanitized"` (see
+                `Artifact`); default: all.
+            concurrency: Maximum number of concurrent artifacts.
+            overwrite: Replace existing files. Otherwise an existing file is kept if it has the length (and
+                the hash, if the storage host declares one) of the artifact. Any other file is not changed;
+                its artifact fails with a `DestinationError`.
+            digest: `"sha256"` adds the SHA-256 of each file to the report.
+            on_progress: Called in the event loop with a `ProgressEvent` at every step. It should return
+                quickly.
+            resume: Keep partial files of an interrupted download (hidden files next to the target), and
+                continue those of an earlier one. Otherwise partial files are removed.
+            require_verification: Fail artifacts for which the storage host declares neither length nor hash.
+            max_size: Maximum bytes of an artifact.
+            durability: `"fsync"` calls `fsync` on file and directory before a file counts as downloaded.
+            segments: Maximum number of connections for one artifact of 16 MiB or more, from 1 to 8. Several
+                are used only while that is faster, and only if the storage host identifies the content and
+                supports ranges.
 
         Returns:
-            What is on disk now. Artifacts that the export does not offer are in its `missing`.
+            The files that are on disk now, and in `missing` the artifacts that the export does not offer.
 
         Raises:
-            DownloadGroupError: At least one artifact failed; the report it carries has the others.
-            ExportStateError: The export is not completed, has failed, or is gone (see its subclasses).
-            ConfigurationError: An option that cannot work.
-            ApiError: The API refused to tell of the export.
-            ConnectionFailedError: The API did not answer.
-            DecodeError: The API's answer holds no export.
+            DownloadGroupError: At least one artifact failed. Its `report` contains the others.
+            ExportStateError: The export is not completed, has failed, or was deleted (see its subclasses).
+            ConfigurationError: An option is invalid, or the client is closed.
+            ApiError: The API refused to return the export.
+            ConnectionFailedError: The API did not respond.
+            DecodeError: The response of the API contains no export, or a different one.
         """
-        demands = _demands(
+        demands = make_options(
             overwrite=overwrite,
             digest=digest,
             leftovers=PartialIndex() if resume else None,
@@ -253,10 +250,10 @@ class AsyncExports:
             durability=durability,
             segments=segments,
         )
-        order = _order(directory, artifacts, concurrency, demands, on_progress)
+        order = make_plan(directory, artifacts, concurrency, demands, on_progress)
         with self._operations.running("download()"):
-            offering = await self._offering(export, order.artifacts)
-            return _successful(await self._export_download(offering, order).run())
+            export = await self._offering(export, order.artifacts)
+            return _successful(await self._export_download(export, order).run())
 
     async def create(
         self,
@@ -265,27 +262,26 @@ class AsyncExports:
         options: Mapping[str, Any] | None = None,
         csv_field_options: CsvFieldOptions | Mapping[str, Any] | None = None,
     ) -> Export:
-        """Have an export made. API: Create Export.
+        """Create an export. API: Create Export.
 
-        It is asked for once. Trying again under the policy is for what surely was not done: there was no
-        connection, or the API refused with a 429. The API knows no idempotency key, so after anything else
-        a second request could make a second export.
+        The API has no idempotency key. So the request is repeated only if it was certainly not executed:
+        without a connection, or after a 429 response.
 
         Args:
             resource: What to export, such as `"contact"` (see `ExportResource`).
-            options: Which of it, by the filters of that resource's own list API, such as `limit` (a number,
-                or `"all"`), `order_by`, `direction`, and `created_at` like `"gte:2024-01-01"`.
-            csv_field_options: How the CSV is written; a plain mapping is sent as it is.
+            options: Filters of the resource's own list API, such as `limit` (a number, or `"all"`),
+                `order_by`, `direction`, and `created_at` like `"gte:2024-01-01"`.
+            csv_field_options: Format of the CSV. A mapping is sent unchanged.
 
         Returns:
-            The export, queued; `wait` for it.
+            The queued export. Use `wait` until it is completed.
 
         Raises:
-            ConfigurationError: Something that the API would refuse; nothing was sent.
-            UnconfirmedError: The export may have been created, and there is no word of it: no answer, a 5xx,
-                or one that makes no sense.
-            ApiError: The API refused. What it does not accept is in the `errors` of a `BadRequestError`.
-            ConnectionFailedError: There was no connection, and nothing was created.
+            ConfigurationError: A parameter is invalid, or the client is closed; nothing was sent.
+            UnconfirmedError: The export may have been created: no response, a 5xx response, or a malformed
+                one.
+            ApiError: The API refused the request. `BadRequestError.errors` has the invalid fields.
+            ConnectionFailedError: There was no connection; nothing was created.
         """
         body = creation_body(resource, options, csv_field_options)
         with self._operations.running("create()"):
@@ -294,33 +290,33 @@ class AsyncExports:
     async def wait(
         self, export: Export | str, *, timeout: float | None = None, on_change: OnChange | None = None
     ) -> Export:
-        """Wait until an export is completed, looking at it in growing, jittered intervals of 1 to 30 seconds.
+        """Wait until an export is completed. API: Retrieve Export.
 
-        A status that is unknown today is waited on. Leaving early, as by cancellation, leaves nothing behind.
-        API: Retrieve Export.
+        The export is requested in growing intervals of 1 to 30 seconds, with jitter. An unknown status is
+        treated like `processing`.
 
         Args:
             export: The export, or its id.
-            timeout: Seconds to wait, to which a last look may add one; unless given, or if it is longer than
-                that, until the export's 24 hours are over.
-            on_change: Called with the export whenever its status is another than the one last known, from the
-                event loop: keep it short.
+            timeout: Maximum seconds to wait; the last request may take one second more. Default and maximum:
+                until the export is 24 hours old, when the API deletes it.
+            on_change: Called in the event loop with the export when its status has changed. It should return
+                quickly.
 
         Returns:
-            The export, completed, with its URLs.
+            The completed export, with its URLs.
 
         Raises:
-            WaitTimeoutError: It was not completed within `timeout` seconds; this is a `TimeoutError`.
-            ExportFailedError: The platform could not prepare it.
-            ExportTimedOutError: The platform gave up preparing it.
-            ExportGoneError: It was there and is no longer, or its 24 hours are over.
-            NotFoundError: There is no export of that id.
-            ConfigurationError: No id, or no time to wait.
-            ApiError: The API refused, and trying again under the policy did not help.
-            ConnectionFailedError: No answer, likewise.
-            DecodeError: The answer holds no export, or is about another one.
+            WaitTimeoutError: The export was not completed within `timeout` seconds (also a `TimeoutError`).
+            ExportFailedError: The API could not prepare the export.
+            ExportTimedOutError: The API stopped preparing the export.
+            ExportGoneError: The export was deleted, or is 24 hours old.
+            NotFoundError: No export has this id.
+            ConfigurationError: The id or the timeout is invalid, or the client is closed.
+            ApiError: The API refused the request, also after retries.
+            ConnectionFailedError: The API did not respond, also after retries.
+            DecodeError: The response contains no export, or a different one.
         """
-        _seconds("timeout", timeout)
+        check_timeout(timeout)
         waiter = CompletionWaiter(
             export, timeout=timeout, on_change=on_change or _unheard, context=self._context
         )
@@ -347,38 +343,21 @@ class AsyncExports:
         durability: Literal["fsync"] | None = None,
         segments: int = MAX_SEGMENTS,
     ) -> DownloadReport:
-        """`create`, `wait` and `download` in one call.
+        """Create an export, wait until it is completed, and download it.
 
-        What fails after the export was created leaves it where it is: `wait` for it or `download` it by its
-        id, which `on_change` is told first, and the log, too.
-
-        Args:
-            resource: As `create` takes it, with `options` and `csv_field_options`.
-            directory: As `download` takes it, with everything from `artifacts` on.
-            options: See `create`.
-            csv_field_options: See `create`.
-            timeout: Seconds to wait, as `wait` takes it; creating and downloading do not count.
-            on_change: Called with the export once it is created, and whenever its status changes.
-            artifacts: See `download`.
-            concurrency: See `download`.
-            overwrite: See `download`.
-            digest: See `download`.
-            on_progress: See `download`.
-            resume: See `download`.
-            require_verification: See `download`.
-            max_size: See `download`.
-            durability: See `download`.
-            segments: See `download`.
+        The parameters are those of `create` (`resource`, `options`, `csv_field_options`), `wait` (`timeout`,
+        `on_change`) and `download` (all others). `on_change` is also called with the created export. If a
+        later step fails, use its id to `wait` or `download` again.
 
         Returns:
-            What is on disk now.
+            See `download`.
 
         Raises:
-            ConfigurationError: An option that cannot work; nothing was created.
-            PackageXError: What `create`, `wait` and `download` raise.
+            ConfigurationError: A parameter is invalid, or the client is closed; nothing was created.
+            PackageXError: See `create`, `wait` and `download`.
         """
-        _seconds("timeout", timeout)
-        demands = _demands(
+        check_timeout(timeout)
+        demands = make_options(
             overwrite=overwrite,
             digest=digest,
             leftovers=PartialIndex() if resume else None,
@@ -387,48 +366,50 @@ class AsyncExports:
             durability=durability,
             segments=segments,
         )
-        order = _order(directory, artifacts, concurrency, demands, on_progress)
+        order = make_plan(directory, artifacts, concurrency, demands, on_progress)
         with self._operations.running("export_and_download()"):
             export = await self.create(resource, options=options, csv_field_options=csv_field_options)
             (on_change or _unheard)(export)
             export = await self.wait(export, timeout=timeout, on_change=on_change)
-            offering = await self._offering(export, order.artifacts)
-            return _successful(await self._export_download(offering, order).run())
+            export = await self._offering(export, order.artifacts)
+            return _successful(await self._export_download(export, order).run())
 
     @asynccontextmanager
     async def stream(
         self, export: Export | str, artifact: Artifact | ArtifactName
     ) -> AsyncGenerator[AsyncIterator[bytes], None]:
-        """One artifact's bytes, without touching the disk: `async with` it, then `async for` the blocks.
+        """Stream the bytes of one artifact without writing to disk. API: Retrieve Export.
 
-        A body that breaks off is taken up again where it surely is of the same content. API: Retrieve Export.
+        Use `async with` to open the stream and `async for` to read it. After a connection failure, the rest
+        is requested if it certainly has the same content.
 
         Args:
-            export: The export, or its id. It is retrieved when it holds no URL of the artifact.
-            artifact: Which artifact: `"json"`, `"csv"`, `"csv_error"` or `"csv_sanitized"` (see `Artifact`).
+            export: The export, or its id. It is retrieved if it has no URL of the artifact.
+            artifact: `"json"`, `"csv"`, `"csv_error"` or `"csv_sanitized"` (see `Artifact`).
 
         Returns:
-            An async iterator of blocks of bytes, whose end means that the declared length and hash hold.
+            An async iterator of chunks of bytes. If it ends without an error, length and hash are verified,
+            as far as the storage host declares them.
 
         Raises:
-            StorageError: The export does not offer the artifact, or the storage host refuses it or is out of
-                reach (`StorageUnreachableError`).
-            LinkExpiredError: Its link is no longer valid, and a fresh one did not help.
-            IncompleteBodyError: The body broke off.
-            StalledError: No bytes came for `stall_timeout` seconds.
+            StorageError: The export does not offer the artifact, or the storage host refused the request or
+                cannot be reached (`StorageUnreachableError`).
+            LinkExpiredError: The URL has expired, also after it was renewed.
+            IncompleteBodyError: The connection was closed early.
+            StalledError: No bytes arrived for `stall_timeout` seconds.
             ChecksumError: The bytes do not have the declared hash.
-            ExportStateError: The export is not completed, has failed, or is gone (see its subclasses).
-            ConfigurationError: No such artifact.
-            ApiError: The API refused to tell of the export.
-            ConnectionFailedError: The API did not answer.
-            DecodeError: The API's answer holds no export.
+            ExportStateError: The export is not completed, has failed, or was deleted (see its subclasses).
+            ConfigurationError: The artifact is invalid, or the client is closed.
+            ApiError: The API refused to return the export.
+            ConnectionFailedError: The API did not respond.
+            DecodeError: The response of the API contains no export, or a different one.
         """
-        (which,) = chosen([artifact])
+        (chosen_artifact,) = chosen([artifact])
         async with AsyncExitStack() as stack:
             with self._operations.running("stream()"):
-                body = await stack.enter_async_context(self._stream(export, which))
-            opened = await stack.enter_async_context(self._context.sessions.streams.track(body))
-            yield await stack.enter_async_context(aclosing(self._operations.steps("stream()", opened)))
+                body = await stack.enter_async_context(self._stream(export, chosen_artifact))
+            chunks = await stack.enter_async_context(self._context.sessions.streams.track(body))
+            yield await stack.enter_async_context(aclosing(self._operations.steps("stream()", chunks)))
 
     def download_all(
         self,
@@ -454,72 +435,66 @@ class AsyncExports:
         durability: Literal["fsync"] | None = None,
         segments: int = MAX_SEGMENTS,
     ) -> AsyncGenerator[DownloadReport, None]:
-        """Bring the artifacts of every export that matches to disk, those nearest to their deletion first.
+        """Download all matching exports into one directory. API: List exports, Retrieve Export.
 
-        What arrives is written down in `packagex-manifest.jsonl` in the folder, a line an artifact. A second
-        run fetches only what is new or changed. One failure never stops the rest: it is told in its export's
-        report. Leaving the loop early ends what is under way; wrap the generator in `contextlib.aclosing` to
-        have it ended at once. API: List exports, Retrieve Export.
+        The oldest exports are downloaded first, because the API deletes them first.
+
+        The manifest `packagex-manifest.jsonl` in the directory gets one line per artifact. A second run
+        downloads only what is new or changed. A failure ends only the download it belongs to, and is in the
+        report of its export.
+
+        Leaving the loop early cancels everything. Wrap the generator in `contextlib.aclosing` to cancel it at
+        once.
+
+        Parameters that are not described here are those of `list` and `download`.
 
         Args:
-            directory: The folder; made when it is not there.
-            concurrency: How many artifacts at a time, of all exports together. There are fewer for a while
-                when the storage host refuses because there are too many.
-            resume: Go on where an earlier run into this folder has ended: what its manifest has is kept, and
-                partials are continued. Without it everything is fetched anew, and nothing unfinished is left.
-            layout: `"flat"` for the names that `download` gives, `"folders"` for a folder for each export, or
-                a template such as `"{resource}/{created:%Y-%m-%d}/{id}"` with the fields `{id}`,
-                `{resource}`, `{status}`, `{created}` (with a format of `strftime`, in UTC) and `{artifact}`.
-                The suffix is added to it.
-            on_progress: Called with a `ProgressEvent` at every step, from the event loop: keep it short.
-            verify: Read what an earlier run has brought, and fetch it again if it has another SHA-256.
-            wait: `True` to wait for exports that are still under way, each until its 24 hours are over; or
-                the seconds to wait for each of them, from when it is listed. An export that is not completed
-                in that time is reported with a `WaitTimeoutError`. Without it they are reported with an
-                `ExportNotReadyError`.
-            on_wait: Called with the ids of the exports that are waited for when the listing has ended, and
-                whenever their number changes after that, from the event loop: keep it short.
-            artifacts: Which artifact, or several; all four unless given.
-            order_by: The order of the listing, as in `list`.
-            direction: As in `list`.
-            resource: As in `list`.
-            statuses: As in `list`.
-            search: As in `list`.
-            limit: As in `list`.
-            overwrite: Replace files that are there already and are not in the manifest; see `download`.
-            require_verification: Fail an artifact whose storage host declares neither length nor hash.
-            max_size: The most bytes an artifact may have.
-            durability: `"fsync"` to have files, folders and manifest on the medium before a file counts.
-            segments: The most connections that bring one large artifact; see `download`.
+            directory: Path of the directory; created if it does not exist.
+            concurrency: Maximum number of concurrent artifacts of all exports together. It is reduced
+                temporarily when the storage host refuses requests because there are too many.
+            resume: Keep files that match the manifest, and continue partial files. Otherwise everything is
+                downloaded again, and partial files are removed.
+            layout: `"flat"` uses the file names of `download`, `"folders"` one directory per export. A
+                template such as `"{resource}/{created:%Y-%m-%d}/{id}"` may contain `{id}`, `{resource}`,
+                `{status}`, `{artifact}` and `{created}` (in UTC, with a `strftime` format). The file
+                extension is added.
+            verify: Read the files of earlier runs, and download those again whose SHA-256 has changed.
+            wait: `True` waits for exports that are queued or processing until they are 24 hours old. A number
+                is the maximum of seconds to wait for each, from when it is listed; later it is reported with
+                a `WaitTimeoutError`. `False` reports them with an `ExportNotReadyError`.
+            on_wait: Called in the event loop with the ids of the exports that are queued or processing, at
+                the end of the listing and when they change later. It should return quickly.
+            overwrite: Replace existing files that are not in the manifest; see `download`.
 
         Returns:
-            An async generator of one report for each export, as they finish. Exports that could not be
-            downloaded at all have an `error` in theirs.
+            An async generator of one report per export, in the order in which they finish. `error` of a
+            report is why the export could not be downloaded at all.
 
         Raises:
-            ConfigurationError: At once, for an option that cannot work or the API would refuse.
-            AuthenticationError: While downloading, when the API does not know the key.
-            PermissionDeniedError: While downloading, when the key may not do this.
-            DestinationError: While downloading, when the disk is full or read-only, or the manifest cannot be
-                kept. These three stop everything at once.
-            PaginationError: When the listing makes no sense; what it had told of is downloaded first.
-            ApiError: When the API refuses the listing, likewise.
-            ConnectionFailedError: When the listing is not answered, likewise.
-            DecodeError: When an answer holds no page of exports, or items of one are no exports, likewise.
+            ConfigurationError: At the call: a parameter is invalid. Later: the client is closed.
+            AuthenticationError: The API does not know the key. Ends all downloads at once.
+            PermissionDeniedError: The key has no permission. Ends all downloads at once.
+            DestinationError: The disk is full or read-only, or the manifest cannot be used. Ends all
+                downloads at once.
+            PaginationError: The listing does not advance. Exports that were already listed are downloaded
+                first.
+            ApiError: The API refused the listing; likewise.
+            ConnectionFailedError: The API did not respond to the listing; likewise.
+            DecodeError: The listing is malformed, or contains malformed items; likewise.
         """
-        timeout = _waiting_time(wait)
-        leftovers = PartialIndex()
-        demands = _demands(
+        timeout = timeout_from(wait)
+        partials = PartialIndex()
+        options = make_options(
             overwrite=overwrite,
             digest="sha256",
-            leftovers=leftovers if resume else None,
+            leftovers=partials if resume else None,
             require_verification=require_verification,
             max_size=max_size,
             durability=durability,
             segments=segments,
         )
-        order = _order(directory, artifacts, concurrency, demands, on_progress)
-        found = self.list(
+        plan = make_plan(directory, artifacts, concurrency, options, on_progress)
+        exports = self.list(
             limit=limit,
             order_by=order_by,
             direction=direction,
@@ -527,64 +502,73 @@ class AsyncExports:
             statuses=statuses,
             search=search,
         )
-        # Not at the head of the file: who downloads one export does not wait for them to be imported.
+        # Imported here, because the other methods do not need these modules.
         try:
-            from packagex_async._sync.local_state import LocalState, Terms
-            from packagex_async._sync.runner import Patience, Source, SyncRunner
+            from packagex_async._sync.local_state import LocalState, ReusePolicy
+            from packagex_async._sync.runner import ExportSource, SyncRunner, WaitOptions
         except (ImportError, OSError) as error:
             raise ConfigurationError(
                 "download_all() cannot be loaded: this process has too many open files, "
                 "or the package is damaged"
             ) from error
 
-        source = Source(found=found, retrieve=self._retrieved, offering=self._offering, links=self._links)
-        clock, disk, policy = self._context.clock, self._context.disk, self._context.policy
-        terms = Terms(resume=resume, verify=verify)
-        folder = LocalState(
-            order.directory, parse_layout(layout), terms, disk, clock, leftovers, durable=demands.durable
+        clock, disk, retry = self._context.clock, self._context.disk, self._context.policy
+        reuse = ReusePolicy(resume=resume, verify=verify)
+        local_state = LocalState(
+            plan.directory, parse_layout(layout), reuse, disk, clock, partials, durable=options.durable
         )
-        limiter = AdaptiveLimiter(concurrency, clock, retry_after_max=policy.retry_after_max)
+        source = ExportSource(
+            exports=exports,
+            retrieve=self._retrieve_with_urls,
+            with_urls=self._offering,
+            download_urls=self._links,
+        )
+        limiter = AdaptiveLimiter(concurrency, clock, retry_after_max=retry.retry_after_max)
         context = attrs.evolve(self._context, limiter=limiter)
-        patience = Patience(timeout=timeout, on_wait=on_wait) if wait else None
-        bulk = SyncRunner(source, folder, order, context, patience=patience)
-        return self._operations.steps("download_all()", bulk.reports())
+        wait_options = WaitOptions(timeout=timeout, on_wait=on_wait) if wait else None
+        runner = SyncRunner(source, local_state, plan, context, wait_options=wait_options)
+        return self._operations.steps("download_all()", runner.reports())
 
     @asynccontextmanager
     async def _stream(
         self, export: Export | str, artifact: Artifact
     ) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
-        offering = await self._offering(export, (artifact,))
-        links = self._links(offering)
-        link = links.get(artifact)
-        if link is None:
-            raise StorageError("the export does not offer it", export_id=offering.id, artifact=artifact)
-        async with open_stream(link, links, self._context) as body:
+        export = await self._offering(export, (artifact,))
+        urls = self._links(export)
+        url = urls.get(artifact)
+        if url is None:
+            raise StorageError("the export does not offer it", export_id=export.id, artifact=artifact)
+        async with open_stream(url, urls, self._context) as body:
             yield body
 
-    def _export_download(self, offering: Export, plan: DownloadPlan) -> ExportDownload:
-        return ExportDownload(offering, self._links(offering), plan, self._context)
+    def _export_download(self, export: Export, plan: DownloadPlan) -> ExportDownload:
+        return ExportDownload(export, self._links(export), plan, self._context)
 
     def _links(self, export: Export) -> DownloadUrls:
-        return DownloadUrls(export, lambda: self._with_urls(export.id))
+        return DownloadUrls(export, lambda: self._retrieve(export.id))
 
-    async def _retrieved(self, export_id: str) -> RetrievedExport:
+    async def _retrieve_with_urls(self, export_id: str) -> RetrievedExport:
         retrieved = await retrieve_export(self._context.api, export_id, include_csv=True, include_json=True)
         _logs.unread_fields(retrieved.export)
         return retrieved
 
-    async def _with_urls(self, export_id: str) -> Export:
-        return (await self._retrieved(export_id)).export
+    async def _retrieve(self, export_id: str) -> Export:
+        return (await self._retrieve_with_urls(export_id)).export
 
     async def _offering(self, export: Export | str, artifacts: tuple[Artifact, ...]) -> Export:
-        """The export with its URLs, in a state to be downloaded."""
+        """Return the export with its URLs if it can be downloaded."""
         if isinstance(export, str):
-            return check_downloadable(await self._with_urls(export))
+            return check_downloadable(await self._retrieve(export))
         if any(export.url(artifact) for artifact in artifacts):
             return check_downloadable(export)
         try:
-            return check_downloadable(await self._with_urls(export.id))
+            return check_downloadable(await self._retrieve(export.id))
         except NotFoundError as error:
             raise export_gone_error(export.id) from error
+
+
+def _unheard(_: Export) -> None:
+    """Default of `on_change`."""
 
 
 def _successful(report: DownloadReport) -> DownloadReport:
@@ -597,77 +581,3 @@ def _successful(report: DownloadReport) -> DownloadReport:
     _logs.download_finished(report)
     report.raise_for_failures()
     return report
-
-
-def _demands(
-    *,
-    overwrite: bool,
-    digest: Literal["sha256"] | None,
-    leftovers: PartialIndex | None,
-    require_verification: bool,
-    max_size: int | None,
-    durability: Literal["fsync"] | None,
-    segments: int,
-) -> DownloadOptions:
-    _one_of("digest", digest, "sha256")
-    _one_of("durability", durability, "fsync")
-    if max_size is not None:
-        _at_least_one("max_size", max_size)
-    _at_least_one("segments", segments)
-    if segments > MAX_SEGMENTS:
-        raise ConfigurationError(f"segments must be {MAX_SEGMENTS} at most, not {segments}")
-    return DownloadOptions(
-        overwrite=overwrite,
-        sha256=digest is not None,
-        durable=durability is not None,
-        verified=require_verification,
-        max_size=max_size,
-        leftovers=leftovers,
-        segments=segments,
-    )
-
-
-def _order(
-    directory: str | os.PathLike[str],
-    artifacts: Artifacts | None,
-    concurrency: int,
-    demands: DownloadOptions,
-    on_progress: OnProgress | None,
-) -> DownloadPlan:
-    _at_least_one("concurrency", concurrency)
-    return DownloadPlan(
-        directory=parse_directory(directory),
-        artifacts=chosen(artifacts),
-        concurrency=concurrency,
-        demands=demands,
-        on_progress=on_progress,
-    )
-
-
-def _one_of(name: str, value: str | None, only: str) -> None:
-    if value not in (None, only):
-        raise ConfigurationError(f"{name} must be {only!r} or None, not {value!r}")
-
-
-def _at_least_one(name: str, value: int) -> None:
-    if value < 1:
-        raise ConfigurationError(f"{name} must be 1 or more, not {value}")
-
-
-def _seconds(name: str, value: float | None) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if value is not None and not (number and value > 0):
-        raise ConfigurationError(f"{name} must be more than 0 seconds, or None, not {value!r}")
-
-
-def _waiting_time(wait: bool | float) -> float | None:
-    """Return the number of seconds in `wait`, or `None` if it is `True` or `False`."""
-    if isinstance(wait, bool):
-        return None
-    if not isinstance(wait, (int, float)) or not 0 < wait < math.inf:
-        raise ConfigurationError(f"wait must be True, False or a number of seconds above 0, not {wait!r}")
-    return wait
-
-
-def _unheard(_: Export) -> None:
-    """Nobody asked to be told."""

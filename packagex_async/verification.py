@@ -1,4 +1,4 @@
-"""Whether a folder still holds what was brought there: every file its manifest names, read again."""
+"""Verify that the files of a directory still match its manifest."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import parse_directory
 from packagex_async._files.operations import file_size
 from packagex_async._files.paths import UnsafePathError
-from packagex_async._sync.comparison import CheckedFile, Comparison
-from packagex_async._sync.inventory import Inventory
-from packagex_async._sync.manifest import NAME
+from packagex_async._sync.file_checker import CheckedFile, FileChecker
+from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async._sync.manifest_entry import ManifestEntry
+from packagex_async._sync.manifest_snapshot import ManifestSnapshot
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ConfigurationError, DirectoryError
 
@@ -28,56 +28,61 @@ T = TypeVar("T")
 
 OnRead = Callable[[int, int], object]
 
-_AT_ONCE = 4
+_MAX_THREADS = 4
+_MAX_PATH_LENGTH = 5000
+"""Characters of a path in an error message."""
 
-_MAX_PATH = 5000
-_MOST_FILES = 64
-_MOST_BYTES = 8 * 1024 * 1024
-"""One call of a thread checks so many small files, and no more than so many bytes if it can be helped."""
+_BATCH_FILES = 64
+_BATCH_BYTES = 8 * 1024 * 1024
+"""Limits of one call in a thread: number of files, and their approximate size in bytes."""
 
 
 def verify_directory(
     directory: str | os.PathLike[str], *, on_progress: OnRead | None = None
 ) -> AsyncGenerator[CheckedFile, None]:
-    """Read every file again that `download_all` has brought to a folder, and compare it with the manifest.
+    """Read all files that `download_all` has written to a directory, and compare them with the manifest.
 
-    It needs neither network nor key, and changes nothing. Files that the manifest does not name come last;
-    hidden ones, among them what unfinished downloads have left, are passed over. Leaving the loop early ends
-    what is under way; wrap the generator in `contextlib.aclosing` to have it ended at once.
+    This needs neither network nor API key, and changes nothing. Files that are not in the manifest come last.
+    Hidden files are skipped, partial files among them. Leaving the loop early stops the threads; wrap the
+    generator in `contextlib.aclosing` to stop them at once.
 
     Args:
-        directory: The folder.
-        on_progress: Called with the bytes checked so far and the bytes there are to check, from the event
-            loop: keep it short.
+        directory: Path of the directory.
+        on_progress: Called in the event loop with the number of checked bytes and the total number of bytes.
+            It should return quickly.
 
     Returns:
-        An async generator of one `CheckedFile` for each file.
+        An async generator of one `CheckedFile` per file.
 
     Raises:
-        ConfigurationError: At once, when the folder has no manifest, or something else is in its place.
-        DirectoryError: When the operating system does not let the manifest be read, at once or later.
+        ConfigurationError: At the call: the directory has no manifest, or the manifest is not a regular file.
+        DirectoryError: At the call or later: the operating system does not allow reading the manifest.
     """
-    folder = parse_directory(directory)
-    _check_manifest(folder / NAME)
-    return _Verification(folder, on_progress or _unheard).files()
+    path = parse_directory(directory)
+    _check_manifest(path / MANIFEST_NAME)
+    return _Verification(path, on_progress or _ignore).run()
 
 
 def _check_manifest(manifest: Path) -> None:
     try:
-        found = file_size(manifest)
+        size = file_size(manifest)
     except UnsafePathError as error:
-        raise ConfigurationError(f"{sanitize(error.strerror, limit=_MAX_PATH)}: it is not read") from error
+        raise ConfigurationError(
+            f"{sanitize(error.strerror, limit=_MAX_PATH_LENGTH)}: it is not read"
+        ) from error
     except NotADirectoryError:
-        found = None
+        size = None
     except OSError as error:
         raise _directory_error(manifest, error) from error
-    if found is None:
-        folder = sanitize(manifest.parent, limit=_MAX_PATH)
-        raise ConfigurationError(f"{folder} has no {NAME}: nothing was downloaded there with download_all")
+    if size is None:
+        directory = sanitize(manifest.parent, limit=_MAX_PATH_LENGTH)
+        raise ConfigurationError(
+            f"{directory} has no {MANIFEST_NAME}: check the path; download_all creates the manifest"
+        )
 
 
 def _directory_error(manifest: Path, error: OSError) -> DirectoryError:
-    path, reason = (sanitize(part, limit=_MAX_PATH) for part in (manifest, error.strerror or error))
+    path, reason = (sanitize(part, limit=_MAX_PATH_LENGTH) for part in (manifest, error.strerror or error))
     return DirectoryError(
         f"{path} cannot be read: {reason}; check the permissions and the disk",
         filename=str(manifest),
@@ -86,86 +91,89 @@ def _directory_error(manifest: Path, error: OSError) -> DirectoryError:
 
 
 class _StoppedError(Exception):
-    """Nobody wants to know any more."""
+    """The verification has ended, so a thread must stop reading."""
 
 
 class _Verification:
-    def __init__(self, folder: Path, on_progress: OnRead) -> None:
-        self._folder = folder
+    """One verification of a directory."""
+
+    def __init__(self, directory: Path, on_progress: OnRead) -> None:
+        self._directory = directory
         self._on_progress = on_progress
-        self._disk = FileExecutor(_AT_ONCE)
-        self._done = self._total = 0
-        self._stopped = False
-        # A hash takes a fraction of what its path would.
+        self._disk = FileExecutor(_MAX_THREADS)
+        self._checked_bytes = self._total_bytes = 0
+        self._is_stopped = False
+        # Hashes of the listed paths, which take less memory than the paths.
         self._listed: set[int] = set()
 
-    async def files(self) -> AsyncGenerator[CheckedFile, None]:
+    async def run(self) -> AsyncGenerator[CheckedFile, None]:
+        """Yield all files of the manifest, then the files that are not in it."""
         loop = asyncio.get_running_loop()
-        comparison = Comparison(self._folder, partial(self._heard, loop))
-        under_way: deque[asyncio.Task[list[CheckedFile]]] = deque()
+        checker = FileChecker(self._directory, partial(self._on_read, loop))
+        tasks: deque[asyncio.Task[list[CheckedFile]]] = deque()
         try:
-            with await self._run(Inventory, self._folder) as inventory:
-                self._total = inventory.size
-                portions = _portions(inventory.lines())
-                while portion := await self._run(next, portions, None):
-                    under_way.append(asyncio.create_task(self._checked(comparison, portion)))
-                    if len(under_way) == _AT_ONCE:
-                        for file in await _first(under_way):
+            with await self._run(ManifestSnapshot, self._directory) as manifest:
+                self._total_bytes = manifest.total_size
+                batches = _batches(manifest.entries())
+                while batch := await self._run(next, batches, None):
+                    tasks.append(asyncio.create_task(self._check(checker, batch)))
+                    if len(tasks) == _MAX_THREADS:
+                        for file in await _pop_result(tasks):
                             yield file
-                while under_way:
-                    for file in await _first(under_way):
+                while tasks:
+                    for file in await _pop_result(tasks):
                         yield file
-            unlisted = comparison.unlisted(lambda path: hash(path) in self._listed)
-            while batch := await self._run(lambda: list(islice(unlisted, _MOST_FILES))):
-                for file in batch:
+            unlisted = checker.unlisted_files(lambda path: hash(path) in self._listed)
+            while files := await self._run(lambda: list(islice(unlisted, _BATCH_FILES))):
+                for file in files:
                     yield file
         finally:
-            self._stopped = True
-            await asyncio.gather(*under_way, return_exceptions=True)
+            self._is_stopped = True
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._disk.close()
 
-    async def _checked(self, comparison: Comparison, lines: list[ManifestEntry]) -> list[CheckedFile]:
-        self._listed.update(hash(line.path) for line in lines)
-        files = await self._run(lambda: list(map(comparison.checked, lines)))
-        # What was not read, for it is not there say, is done with, too.
+    async def _check(self, checker: FileChecker, entries: list[ManifestEntry]) -> list[CheckedFile]:
+        self._listed.update(hash(entry.path) for entry in entries)
+        files = await self._run(lambda: list(map(checker.check, entries)))
+        # Files that were not read count as checked, too.
         self._advance(sum((file.expected_size or 0) - (file.size or 0) for file in files))
         return files
 
-    def _heard(self, loop: asyncio.AbstractEventLoop, count: int) -> None:
-        if self._stopped:
+    def _on_read(self, loop: asyncio.AbstractEventLoop, count: int) -> None:
+        if self._is_stopped:
             raise _StoppedError
         loop.call_soon_threadsafe(self._advance, count)
 
     def _advance(self, count: int) -> None:
-        self._done += count
-        self._on_progress(self._done, self._total)
+        self._checked_bytes += count
+        self._on_progress(self._checked_bytes, self._total_bytes)
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return await self._disk.run(self._folder, function, *args, **kwargs)
+            return await self._disk.run(self._directory, function, *args, **kwargs)
         except DiskError as error:
             failure = error
-        raise _directory_error(self._folder / NAME, failure.cause) from failure.cause
+        raise _directory_error(self._directory / MANIFEST_NAME, failure.cause) from failure.cause
 
 
-async def _first(under_way: deque[asyncio.Task[list[CheckedFile]]]) -> list[CheckedFile]:
-    # Shielded, for who is cancelled here first has to tell the threads to stop.
-    files = await asyncio.shield(under_way[0])
-    under_way.popleft()
+async def _pop_result(tasks: deque[asyncio.Task[list[CheckedFile]]]) -> list[CheckedFile]:
+    # A cancelled caller has to stop the threads before it cancels the tasks, hence the shield.
+    files = await asyncio.shield(tasks[0])
+    tasks.popleft()
     return files
 
 
-def _portions(lines: Iterator[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
-    portion: list[ManifestEntry] = []
+def _batches(entries: Iterator[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
+    batch: list[ManifestEntry] = []
     size = 0
-    for line in lines:
-        portion.append(line)
-        size += line.size or 0
-        if len(portion) == _MOST_FILES or size >= _MOST_BYTES:
-            yield portion
-            portion, size = [], 0
-    yield portion
+    for entry in entries:
+        batch.append(entry)
+        size += entry.size or 0
+        if len(batch) == _BATCH_FILES or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    yield batch
 
 
-def _unheard(_done: int, _total: int) -> None:
-    """Nobody asked to be told."""
+def _ignore(_checked: int, _total: int) -> None:
+    """Default of `on_progress`."""

@@ -17,8 +17,6 @@ from packagex_async.errors import NotFoundError, RequestTimeoutError
 from packagex_async.models import Export
 from packagex_async.retry import Clock
 
-OnWait = Callable[[tuple[str, ...]], object]
-
 
 @attrs.frozen(order=True, repr=False)
 class ScheduledPoll:

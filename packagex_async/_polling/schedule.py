@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 import attrs
 
 from packagex_async._utils.redaction import sanitize
-from packagex_async.errors import ExportGoneError, ExportStateError, WaitTimeoutError
+from packagex_async.errors import ConfigurationError, ExportGoneError, ExportStateError, WaitTimeoutError
 from packagex_async.models import LIFETIME, Export
 from packagex_async.retry import Clock
 
@@ -84,3 +85,31 @@ class PollSchedule:
 def is_expired(export: Export, server_date: datetime | None) -> bool:
     """Return whether the export was 24 hours old at `server_date`."""
     return bool(export.created_at and server_date and server_date - export.created_at >= LIFETIME)
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Check the `timeout` parameter of `wait`.
+
+    Raises:
+        ConfigurationError: It is neither `None` nor a number above 0.
+    """
+    if timeout is not None and not (_is_number(timeout) and timeout > 0):
+        raise ConfigurationError(f"timeout must be more than 0 seconds, or None, not {timeout!r}")
+
+
+def timeout_from(wait: bool | float) -> float | None:
+    """Return the timeout in the `wait` parameter of `download_all`, in seconds; `None` for `True` and
+    `False`.
+
+    Raises:
+        ConfigurationError: It is neither a bool nor a finite number above 0.
+    """
+    if isinstance(wait, bool):
+        return None
+    if not (_is_number(wait) and 0 < wait < math.inf):
+        raise ConfigurationError(f"wait must be True, False or a number of seconds above 0, not {wait!r}")
+    return wait
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

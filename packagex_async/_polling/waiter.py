@@ -15,6 +15,7 @@ from packagex_async.errors import NotFoundError, RequestTimeoutError
 from packagex_async.models import Export, ExportStatus
 
 OnChange = Callable[[Export], object]
+OnWait = Callable[[tuple[str, ...]], object]
 
 
 class CompletionWaiter:

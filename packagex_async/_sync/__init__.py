@@ -1,1 +1,1 @@
-"""The download of many exports into one directory, with a manifest."""
+"""Many exports in one directory: download, manifest and verification."""

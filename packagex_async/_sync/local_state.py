@@ -1,4 +1,4 @@
-"""A folder that exports are brought to, run after run: what of them is there, and what has come to it."""
+"""The local state of a download directory: which artifacts exist, and which have to be downloaded."""
 
 from __future__ import annotations
 
@@ -31,186 +31,37 @@ from packagex_async.retry import Clock
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_NOT_A_FILE = -1
+"""Size of an existing path that is not a regular file, or cannot be read."""
+
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Terms:
-    """What counts as there.
+class ReusePolicy:
+    """When a file of an earlier run is kept.
 
     Attributes:
-        resume: Whether what an earlier run has brought counts at all.
-        verify: Whether it has to have the hash it had, too.
+        resume: Keep files at all.
+        verify: Compare the SHA-256 of each file with the manifest, not only its length.
     """
 
     resume: bool
     verify: bool
 
 
-class LocalState:
-    """A folder and its manifest.
-
-    Args:
-        path: The folder.
-        layout: Where in it an artifact goes.
-        terms: What counts as there.
-        disk: The threads to work on.
-        clock: What dates the manifest's lines.
-        leftovers: What earlier runs have left unfinished.
-        durable: Whether those are on the medium before `record` returns.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        layout: Layout,
-        terms: Terms,
-        disk: FileExecutor,
-        clock: Clock,
-        leftovers: PartialIndex,
-        *,
-        durable: bool,
-    ) -> None:
-        self._path = path
-        self._layout = layout
-        self._terms = terms
-        self._disk = disk
-        self._clock = clock
-        self._manifest = Manifest(path, durable=durable)
-        self._leftovers = leftovers
-
-    async def known(self, export: Export, artifacts: Collection[Artifact]) -> Known:
-        """What is there of `artifacts` already.
-
-        Raises:
-            DestinationError: The manifest cannot be read.
-        """
-        return await self._run(export, self._known, export, artifacts)
-
-    async def record(self, export: Export, known: Known, report: DownloadReport) -> None:
-        """Write down what has come, where it was known to go, and what the export does not offer.
-
-        Raises:
-            DestinationError: The manifest cannot be written.
-        """
-        if lines := list(self._lines(export, known, report)):
-            await self._run(export, self._manifest.append, lines)
-
-    def close(self) -> None:
-        """Let the manifest go; idempotent."""
-        self._manifest.close()
-
-    async def _run(self, export: Export, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return await self._disk.run_short(self._manifest.path, function, *args, **kwargs)
-        except DiskError as error:
-            failure = error
-        raise destination_error(
-            failure, export_id=export.id, artifact=Artifact.JSON, purpose="kept"
-        ) from failure.cause
-
-    def _known(self, export: Export, artifacts: Collection[Artifact]) -> Known:
-        known = Known()
-        lines = self._manifest.find(export.id, artifacts)
-        for artifact in artifacts:
-            known.paths[artifact] = path = self._layout(export, artifact)
-            known.targets[artifact] = self._path / path
-            self._see(known, artifact, lines.get(artifact), export)
-        return known
-
-    def _see(self, known: Known, artifact: Artifact, told: ManifestEntry | None, export: Export) -> None:
-        target = known.targets[artifact]
-        if not self._is_reached(target):
-            return
-        # One that appears from now on is in nobody's way: no file is ever replaced unseen.
-        size = _size(target) if told or self._leftovers.may_exist(target) else None
-        # A path in the manifest is compared and never followed, wherever it leads.
-        line = told if told and told.path in (None, known.paths[artifact].as_posix()) else None
-        if line and line.path is None and self._unchanged(line, export):
-            known.missing.add(artifact)
-        elif size is None and not self._leftovers.find(target):
-            known.absent.add(artifact)
-        elif line and line.path and size is not None and size >= 0:
-            if self._unchanged(line, export) and self._holds(target, size, line):
-                known.kept[artifact] = _kept(artifact, target, line)
-            else:
-                known.replaced.add(artifact)
-
-    def _is_reached(self, target: Path) -> bool:
-        """Whether directories alone lead to `target`; if not, its transfer tells what is in the way."""
-        try:
-            require_directories(target.parent, self._path)
-        except OSError:
-            return False
-        return True
-
-    def _unchanged(self, line: ManifestEntry, export: Export) -> bool:
-        updated_at = _iso(export.updated_at)
-        return self._terms.resume and updated_at is not None and line.updated_at == updated_at
-
-    def _holds(self, target: Path, size: int, line: ManifestEntry) -> bool:
-        if size != line.size or not self._terms.verify:
-            return size == line.size
-        try:
-            there = digest_file(target, ("sha256",))
-        except OSError:
-            return False
-        return there is not None and there.digests["sha256"].hex() == line.sha256
-
-    def _lines(self, export: Export, known: Known, report: DownloadReport) -> Iterator[ManifestEntry]:
-        when = datetime.fromtimestamp(self._clock.time(), UTC).isoformat(timespec="seconds")
-        updated_at = _iso(export.updated_at)
-        for file in report.files:
-            yield ManifestEntry(
-                export_id=export.id,
-                artifact=file.artifact.value,
-                path=known.paths[file.artifact].as_posix(),
-                size=file.size,
-                sha256=file.sha256,
-                verified=file.verified,
-                when=when,
-                updated_at=updated_at,
-            )
-        # Who does not tell when it changed is asked again in any case.
-        for artifact in report.missing if updated_at else ():
-            yield ManifestEntry(
-                export_id=export.id, artifact=artifact.value, when=when, updated_at=updated_at
-            )
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment is not None else None
-
-
-def _size(target: Path) -> int | None:
-    """The file's length, `None` when nothing is there, less than 0 for something else than a file."""
-    try:
-        return file_size(target)
-    except OSError:
-        return -1
-
-
-def _kept(artifact: Artifact, target: Path, line: ManifestEntry) -> DownloadedFile:
-    return DownloadedFile(
-        artifact=artifact,
-        path=target,
-        size=line.size or 0,
-        verified=cast(Verified, line.verified),
-        sha256=line.sha256,
-        attempts=0,
-        kept=True,
-    )
-
-
 @attrs.define(eq=False, repr=False)
-class Known:
-    """What a folder has of an export.
+class LocalArtifacts:
+    """The local state of one export's artifacts.
+
+    An artifact is in at most one of `kept`, `missing`, `replaced` and `absent`. It is in none of them if a
+    file or a partial file exists that the manifest does not explain.
 
     Attributes:
-        paths: Where its artifacts go, relative to the folder.
-        targets: The same in full.
-        kept: Those that are there as they were brought.
-        missing: Those it did not offer, and has not changed since.
-        replaced: Those that were brought, and are not any more what is wanted.
-        absent: Those of which nothing is there, not even a part.
+        paths: Paths relative to the directory.
+        targets: Full paths.
+        kept: Artifacts whose file is unchanged since an earlier run.
+        missing: Artifacts that the export did not offer in an earlier run; it has not changed since.
+        replaced: Artifacts whose file is from an earlier run, and outdated or damaged.
+        absent: Artifacts without a file and without a partial file.
     """
 
     paths: dict[Artifact, PurePosixPath] = attrs.field(factory=dict)
@@ -220,12 +71,12 @@ class Known:
     replaced: set[Artifact] = attrs.field(factory=set)
     absent: set[Artifact] = attrs.field(factory=set)
 
-    def open(self, artifacts: Collection[Artifact]) -> tuple[Artifact, ...]:
-        """Those of `artifacts` that have to be asked for."""
+    def to_download(self, artifacts: Collection[Artifact]) -> tuple[Artifact, ...]:
+        """Return those of `artifacts` that have to be downloaded."""
         return tuple(name for name in artifacts if name not in self.kept and name not in self.missing)
 
-    def events(self, export_id: str) -> list[ProgressEvent]:
-        """What there is to tell of the files that are kept."""
+    def kept_events(self, export_id: str) -> list[ProgressEvent]:
+        """Return a progress event for each file that is kept."""
         return [
             ProgressEvent(
                 kind=ProgressKind.KEPT,
@@ -237,12 +88,172 @@ class Known:
             for artifact, file in self.kept.items()
         ]
 
-    def joined(self, fresh: DownloadReport) -> DownloadReport:
-        """The report of all that is there, when `fresh` tells what has just come."""
-        files = self.kept | dict(fresh.files.items())
-        missing = {*self.missing, *fresh.missing}
+    def merge_into(self, report: DownloadReport) -> DownloadReport:
+        """Return a copy of `report` with the kept files and the missing artifacts added."""
+        files = self.kept | dict(report.files.items())
+        missing = {*self.missing, *report.missing}
         return attrs.evolve(
-            fresh,
+            report,
             files=ByArtifact(files[artifact] for artifact in Artifact if artifact in files),
             missing=tuple(artifact for artifact in Artifact if artifact in missing),
         )
+
+
+class LocalState:
+    """A download directory and its manifest.
+
+    Args:
+        directory: The directory.
+        layout: Determines the path of each artifact.
+        policy: Determines which files are kept.
+        disk: Runs blocking calls in threads.
+        clock: Source of the time in manifest entries.
+        partials: Finds partial files of earlier runs.
+        durable: Call `fsync` after each write to the manifest.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        layout: Layout,
+        policy: ReusePolicy,
+        disk: FileExecutor,
+        clock: Clock,
+        partials: PartialIndex,
+        *,
+        durable: bool,
+    ) -> None:
+        self._directory = directory
+        self._layout = layout
+        self._policy = policy
+        self._disk = disk
+        self._clock = clock
+        self._manifest = Manifest(directory, durable=durable)
+        self._partials = partials
+
+    async def inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
+        """Return the local state of the artifacts.
+
+        Raises:
+            DestinationError: The manifest cannot be read.
+        """
+        return await self._run(export, self._inspect, export, artifacts)
+
+    async def record(self, export: Export, local: LocalArtifacts, report: DownloadReport) -> None:
+        """Add the downloaded files and the missing artifacts of `report` to the manifest.
+
+        Raises:
+            DestinationError: The manifest cannot be written.
+        """
+        if entries := list(self._entries(export, local, report)):
+            await self._run(export, self._manifest.append, entries)
+
+    def close(self) -> None:
+        """Close the manifest. Idempotent."""
+        self._manifest.close()
+
+    async def _run(self, export: Export, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await self._disk.run_short(self._manifest.path, function, *args, **kwargs)
+        except DiskError as error:
+            failure = error
+        raise destination_error(
+            failure, export_id=export.id, artifact=Artifact.JSON, purpose="kept"
+        ) from failure.cause
+
+    def _inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
+        local = LocalArtifacts()
+        entries = self._manifest.find(export.id, artifacts)
+        for artifact in artifacts:
+            local.paths[artifact] = path = self._layout(export, artifact)
+            local.targets[artifact] = self._directory / path
+            self._classify(local, artifact, entries.get(artifact), export)
+        return local
+
+    def _classify(
+        self, local: LocalArtifacts, artifact: Artifact, entry: ManifestEntry | None, export: Export
+    ) -> None:
+        target = local.targets[artifact]
+        if not self._has_safe_parents(target):
+            return
+        # Skip the check for most new artifacts. A file that appears later is not overwritten in any case.
+        size = _size(target) if entry or self._partials.may_exist(target) else None
+        # A path from the manifest is only compared, never opened.
+        if entry and entry.path not in (None, local.paths[artifact].as_posix()):
+            entry = None
+        if entry and entry.path is None and self._is_current(entry, export):
+            local.missing.add(artifact)
+        elif size is None and not self._partials.find(target):
+            local.absent.add(artifact)
+        elif entry and entry.path and size is not None and size != _NOT_A_FILE:
+            if self._is_current(entry, export) and self._is_intact(target, size, entry):
+                local.kept[artifact] = _kept_file(artifact, target, entry)
+            else:
+                local.replaced.add(artifact)
+
+    def _has_safe_parents(self, target: Path) -> bool:
+        """Return whether all parents are directories; if not, the download of the artifact fails later."""
+        try:
+            require_directories(target.parent, self._directory)
+        except OSError:
+            return False
+        return True
+
+    def _is_current(self, entry: ManifestEntry, export: Export) -> bool:
+        updated_at = _iso(export.updated_at)
+        return self._policy.resume and updated_at is not None and entry.updated_at == updated_at
+
+    def _is_intact(self, target: Path, size: int, entry: ManifestEntry) -> bool:
+        if size != entry.size or not self._policy.verify:
+            return size == entry.size
+        try:
+            file = digest_file(target, ("sha256",))
+        except OSError:
+            return False
+        return file is not None and entry.matches(file)
+
+    def _entries(
+        self, export: Export, local: LocalArtifacts, report: DownloadReport
+    ) -> Iterator[ManifestEntry]:
+        when = datetime.fromtimestamp(self._clock.time(), UTC).isoformat(timespec="seconds")
+        updated_at = _iso(export.updated_at)
+        for file in report.files:
+            yield ManifestEntry(
+                export_id=export.id,
+                artifact=file.artifact.value,
+                path=local.paths[file.artifact].as_posix(),
+                size=file.size,
+                sha256=file.sha256,
+                verified=file.verified,
+                when=when,
+                updated_at=updated_at,
+            )
+        # Without `updated_at` an entry cannot show that the export is unchanged.
+        for artifact in report.missing if updated_at else ():
+            yield ManifestEntry(
+                export_id=export.id, artifact=artifact.value, when=when, updated_at=updated_at
+            )
+
+
+def _iso(date: datetime | None) -> str | None:
+    return date.isoformat() if date is not None else None
+
+
+def _size(target: Path) -> int | None:
+    """Return the length of the file in bytes, `None` if nothing exists, or `_NOT_A_FILE`."""
+    try:
+        return file_size(target)
+    except OSError:
+        return _NOT_A_FILE
+
+
+def _kept_file(artifact: Artifact, target: Path, entry: ManifestEntry) -> DownloadedFile:
+    return DownloadedFile(
+        artifact=artifact,
+        path=target,
+        size=entry.size or 0,
+        verified=cast(Verified, entry.verified),
+        sha256=entry.sha256,
+        attempts=0,
+        kept=True,
+    )

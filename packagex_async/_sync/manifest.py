@@ -1,8 +1,8 @@
-"""The manifest of a folder: one line for each artifact that was brought there, and only ever appended to.
+"""The manifest of a directory: an append-only file with one line for each artifact that was downloaded.
 
-Its index holds where in the file the last good line of an artifact stands, not what it says, so that hundreds
-of thousands of lines take few bytes each. Lines of others are passed over and left as they are. Other
-processes may append to the same file: their lines are read when they are there.
+Only the positions of the last entries are kept in memory, so that hundreds of thousands of entries need few
+bytes each. Lines that are not valid entries are skipped and left unchanged. Other processes may append to the
+same file; new lines are read before each access.
 """
 
 from __future__ import annotations
@@ -21,175 +21,176 @@ from packagex_async._files.locks import STALE_AFTER, LockResult, try_lock
 from packagex_async._files.operations import sync_directory
 from packagex_async._files.paths import is_recent, make_directories, open_regular
 from packagex_async._sync.manifest_entry import ManifestEntry
-from packagex_async._sync.manifest_reader import line_at, read_lines
+from packagex_async._sync.manifest_reader import read_line_at, read_lines
 
-NAME = "packagex-manifest.jsonl"
+MANIFEST_NAME = "packagex-manifest.jsonl"
 
-_OPENING = b'{"export_id"'
-_MOMENT = 0.001
+_ENTRY_PREFIX = b'{"export_id"'
+_WRITE_SECONDS = 0.001
+"""Seconds in which another process finishes a write that has begun."""
 
 
 class Manifest:
-    """The manifest of one folder, in plain blocking calls for any thread; the first one makes the file.
+    """The manifest of one directory. All calls are blocking and thread-safe; the first one creates the file.
 
     Args:
-        folder: The folder; made when it is not there.
-        durable: Whether lines are on the medium when `append` returns.
+        directory: The directory; created if it does not exist.
+        durable: Call `fsync` after each write.
 
     Attributes:
-        path: Where the manifest is.
+        path: Path of the manifest.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = False) -> None:
-        self.path = folder / NAME
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+        self.path = directory / MANIFEST_NAME
         self._durable = durable
         self._lock = threading.Lock()
         self._file: FileIO | None = None
-        self._places: dict[int, int] = {}
-        self._end = 0
-        self._size = 0
-        self._tail: bytes | None = None
+        self._positions: dict[int, int] = {}
+        self._indexed_size = 0
+        self._file_size = 0
+        self._incomplete_line: bytes | None = None
 
     def find(self, export_id: str, artifacts: Iterable[str]) -> dict[str, ManifestEntry]:
-        """The last good line of each artifact of the export that has one.
+        """Return the last entry of each of the artifacts that have one.
 
         Raises:
             OSError: The manifest cannot be read.
         """
         with self._lock:
-            file = self._opened()
-            self._catch_up(file)
-            return dict(self._lines(file, export_id, artifacts))
+            file = self._open()
+            self._update_index(file)
+            return dict(self._find(file, export_id, artifacts))
 
-    def append(self, lines: Iterable[ManifestEntry]) -> None:
-        """Add lines, all in one step.
+    def append(self, entries: Iterable[ManifestEntry]) -> None:
+        """Add entries with a single write.
 
         Raises:
-            OSError: The disk refuses.
+            OSError: The manifest cannot be written.
         """
-        texts = [(line, line.dump()) for line in lines]
+        lines = [(entry, entry.dump()) for entry in entries]
         with self._lock:
-            file = self._opened()
-            self._write_lines(file, texts)
+            file = self._open()
+            self._append(file, lines)
             if self._durable:
                 os.fsync(file.fileno())
 
     def close(self) -> None:
-        """Let the file go; idempotent."""
+        """Close the file. Idempotent."""
         with self._lock:
             if self._file is not None:
                 self._file.close()
                 self._file = None
 
-    def _opened(self) -> FileIO:
+    def _open(self) -> FileIO:
         if self._file is None:
             make_directories(self.path.parent, self.path.parent)
-            _remove_old_claim(self.path)
+            _remove_legacy_lock(self.path)
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
             self._file = FileIO(open_regular(self.path, flags), "a+b")
-            self._catch_up(self._file)
-            if self._is_torn(self._file):
+            self._update_index(self._file)
+            if self._has_incomplete_line(self._file):
                 self._repair(self._file)
-            # Nobody else repairs it while this one may be writing.
+            # A shared lock: no other process repairs the file while this one may write.
             try_lock(self._file.fileno(), shared=True)
             if self._durable:
                 sync_directory(self.path.parent)
         return self._file
 
     def _repair(self, file: FileIO) -> None:
-        """Remove a line that a process has died over; whatever else has no end is given one."""
+        """Remove an incomplete entry of a process that was killed; add a line break to any other text."""
         lock = try_lock(file.fileno())
         if lock is LockResult.HELD:
             return
-        self._catch_up(file)
-        if lock is LockResult.ACQUIRED and _is_beginning(self._tail):
-            file.truncate(self._end)
+        self._update_index(file)
+        if lock is LockResult.ACQUIRED and _is_incomplete_entry(self._incomplete_line):
+            file.truncate(self._indexed_size)
         else:
-            _write(file, b"\n")
+            _append(file, b"\n")
 
-    def _write_lines(self, file: FileIO, texts: Sequence[tuple[ManifestEntry, bytes]]) -> None:
-        """Add lines to the file, and to the index, with whatever others have added since the last time."""
-        whole = b"".join(text for _, text in texts)
-        place = _write(file, whole)
-        if place != self._end:
-            # Where a process died in the middle of its line while this one was at work, that took in ours.
-            if place and _read(file, place - 1, 1) != b"\n":
-                _write(file, whole)
-            self._catch_up(file)
+    def _append(self, file: FileIO, lines: Sequence[tuple[ManifestEntry, bytes]]) -> None:
+        """Write lines, and update the index, also with lines of other processes."""
+        data = b"".join(line for _, line in lines)
+        position = _append(file, data)
+        if position != self._indexed_size:
+            # If another process was killed in the middle of a line, the first of our lines has become part of
+            # it.
+            if position and _read_at(file, position - 1, 1) != b"\n":
+                _append(file, data)
+            self._update_index(file)
             return
-        for line, text in texts:
-            self._places[_key(line.export_id, line.artifact)] = self._end
-            self._end += len(text)
-        self._size = self._end
+        for entry, line in lines:
+            self._positions[_key(entry.export_id, entry.artifact)] = self._indexed_size
+            self._indexed_size += len(line)
+        self._file_size = self._indexed_size
 
-    def _is_torn(self, file: FileIO) -> bool:
-        """Whether it ends in the middle of a line."""
+    def _has_incomplete_line(self, file: FileIO) -> bool:
         size = file.seek(0, os.SEEK_END)
-        # What is indexed ends with a line's end.
-        if size == self._end or _read(file, size - 1, 1) == b"\n":
+        # The indexed part ends with a line break.
+        if size == self._indexed_size or _read_at(file, size - 1, 1) == b"\n":
             return False
-        # Half of what another process is just writing can be seen: only what stays as it is was left so.
-        time.sleep(_MOMENT)
+        # Another process may be writing the line. If the size does not change, no process is.
+        time.sleep(_WRITE_SECONDS)
         return file.seek(0, os.SEEK_END) == size
 
-    def _catch_up(self, file: FileIO) -> None:
-        """Read the lines that have come since the last time, whoever has written them."""
+    def _update_index(self, file: FileIO) -> None:
+        """Read the lines that were added since the last call, by any process."""
         size = file.seek(0, os.SEEK_END)
-        if size == self._size:
+        if size == self._file_size:
             return
-        self._size, self._tail = size, b""
-        for raw in read_lines(file, self._end):
-            if not raw.is_complete:
-                self._tail = raw.text
+        self._file_size, self._incomplete_line = size, b""
+        for line in read_lines(file, self._indexed_size):
+            if not line.is_complete:
+                self._incomplete_line = line.text
                 break
-            if raw.text is not None and (line := ManifestEntry.parse(raw.text)) is not None:
-                self._places[_key(line.export_id, line.artifact)] = raw.position
-            self._end = raw.end
+            if line.text is not None and (entry := ManifestEntry.parse(line.text)) is not None:
+                self._positions[_key(entry.export_id, entry.artifact)] = line.position
+            self._indexed_size = line.end
 
-    def _lines(
+    def _find(
         self, file: FileIO, export_id: str, artifacts: Iterable[str]
     ) -> Iterator[tuple[str, ManifestEntry]]:
         for artifact in artifacts:
-            place = self._places.get(_key(export_id, artifact))
-            if place is None:
+            position = self._positions.get(_key(export_id, artifact))
+            if position is None:
                 continue
-            line = ManifestEntry.parse(line_at(file, place))
-            # Two artifacts may share a hash.
-            if line is not None and (line.export_id, line.artifact) == (export_id, artifact):
-                yield artifact, line
+            entry = ManifestEntry.parse(read_line_at(file, position))
+            # Different artifacts can have the same hash.
+            if entry is not None and (entry.export_id, entry.artifact) == (export_id, artifact):
+                yield artifact, entry
 
 
 def _key(export_id: str, artifact: str) -> int:
-    # A member of an enumeration has a hash of its own.
+    # The hash of an enum member differs from that of its value.
     return hash((export_id, str(artifact)))
 
 
-def _read(file: FileIO, place: int, most: int) -> bytes:
-    file.seek(place)
-    return file.read(most) or b""
+def _read_at(file: FileIO, position: int, size: int) -> bytes:
+    file.seek(position)
+    return file.read(size) or b""
 
 
-def _write(file: FileIO, text: bytes) -> int:
-    """Add `text` to the end of the file; where that was."""
-    if file.write(text) != len(text):
-        raise OSError(errno.ENOSPC, "no room for another line")
-    return file.tell() - len(text)
+def _append(file: FileIO, data: bytes) -> int:
+    """Write `data` at the end of the file; return its position."""
+    if file.write(data) != len(data):
+        raise OSError(errno.ENOSPC, "no space left for another line")
+    return file.tell() - len(data)
 
 
-def _remove_old_claim(path: Path) -> None:
-    """Remove what an earlier version has left in place of a lock."""
-    claim = path.with_name(f"{path.name}.claim")
-    if not is_recent(claim, STALE_AFTER):
+def _remove_legacy_lock(path: Path) -> None:
+    """Remove the lock file of earlier versions."""
+    lock_file = path.with_name(f"{path.name}.claim")
+    if not is_recent(lock_file, STALE_AFTER):
         with contextlib.suppress(OSError):
-            claim.unlink(missing_ok=True)
+            lock_file.unlink(missing_ok=True)
 
 
-def _is_beginning(tail: bytes | None) -> bool:
-    """Whether `tail`, with the zeros that a power cut leaves, is the beginning of a line of ours."""
-    if tail is None:
+def _is_incomplete_entry(text: bytes | None) -> bool:
+    """Return whether `text` is the beginning of an entry, possibly with zeros after a power failure."""
+    if text is None:
         return False
-    text = tail.strip(b"\0")
-    return text.startswith(_OPENING[: len(text)]) and not _is_json(text)
+    text = text.strip(b"\0")
+    return text.startswith(_ENTRY_PREFIX[: len(text)]) and not _is_json(text)
 
 
 def _is_json(text: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""One line of the manifest: what was brought, in JSON."""
+"""One line of the manifest: an artifact and its file, as JSON."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ import re
 
 import attrs
 
+from packagex_async._files.operations import FileDigest
+
 
 @attrs.frozen(kw_only=True, repr=False)
 class ManifestEntry:
-    """What the manifest says of one artifact. It holds no URL.
+    """An artifact that was downloaded, or that its export does not offer. It contains no URL.
+
+    The attributes are also the keys of the JSON object.
 
     Attributes:
-        export_id: Which export.
-        artifact: Which of its artifacts.
-        path: Where it is, relative to the folder, with `/` between names; `None` where the export does not
-            offer it.
-        size: Its length in bytes.
-        sha256: Its SHA-256 in hexadecimal.
-        verified: What it was checked against (see `DownloadedFile`).
-        when: When it was brought, ISO 8601 in UTC.
-        updated_at: When the export had last changed, by its own account, likewise.
+        export_id: Id of the export.
+        artifact: Name of the artifact.
+        path: Path relative to the directory, with `/` as separator; `None` if the export does not offer the
+            artifact.
+        size: Length of the file in bytes.
+        sha256: SHA-256 of the file in hexadecimal.
+        verified: What the file was verified against (see `DownloadedFile`).
+        when: Time of the download, ISO 8601 in UTC.
+        updated_at: `updated_at` of the export, ISO 8601 in UTC.
     """
 
     export_id: str
@@ -34,29 +38,31 @@ class ManifestEntry:
     updated_at: str | None
 
     def dump(self) -> bytes:
-        """The line, with its end."""
-        return (
-            json.dumps({name: getattr(self, name) for name in _FIELDS}, separators=(",", ":")).encode()
-            + b"\n"
-        )
+        """Return the line, including its line break."""
+        values = {name: getattr(self, name) for name in _FIELDS}
+        return json.dumps(values, separators=(",", ":")).encode() + b"\n"
 
     @classmethod
     def parse(cls, text: bytes) -> ManifestEntry | None:
-        """What a line says, or `None` when it is not one of ours."""
+        """Parse a line; return `None` if it is not a valid entry."""
         if not text.startswith(b"{"):
             return None
         try:
-            told = json.loads(text)
-            line = cls(**{name: told[name] for name in _FIELDS})
+            values = json.loads(text)
+            entry = cls(**{name: values[name] for name in _FIELDS})
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        return line if line._makes_sense() else None
+        return entry if entry._is_valid() else None
 
-    def _makes_sense(self) -> bool:
-        # Not offered, or there with all that belongs to it.
-        kinds = type(self.path), type(self.size), type(self.sha256), type(self.verified)
+    def matches(self, file: FileDigest) -> bool:
+        """Return whether a file has the length and the SHA-256 of this entry."""
+        return file.size == self.size and file.digests["sha256"].hex() == self.sha256
+
+    def _is_valid(self) -> bool:
+        # The values of a file are all there, or all missing.
+        types = type(self.path), type(self.size), type(self.sha256), type(self.verified)
         return (
-            kinds in (_ABSENT, _PRESENT)
+            types in (_NO_FILE, _FILE)
             and type(self.export_id) is type(self.artifact) is type(self.when) is str
             and type(self.updated_at) in (str, type(None))
             and 0 <= (self.size or 0) <= _MAX_SIZE
@@ -66,8 +72,8 @@ class ManifestEntry:
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(ManifestEntry))
-_ABSENT = (type(None),) * 4
-_PRESENT = (str, int, str, str)
+_NO_FILE = (type(None),) * 4
+_FILE = (str, int, str, str)
 _MAX_SIZE = 2**63 - 1
 _VERIFIED = frozenset({None, "checksum", "length", "none"})
 _SHA256 = r"[0-9a-f]{64}"

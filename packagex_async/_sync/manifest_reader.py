@@ -1,4 +1,4 @@
-"""The lines of a manifest, read in bounded memory and linear time, whatever the file holds."""
+"""Read the lines of a manifest, in bounded memory and linear time for any file content."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterator
 from io import FileIO
 from typing import NamedTuple
 
-MAX_LINE = 1024 * 1024
-"""Bytes that a line may have; a longer one is passed over."""
+MAX_LINE_SIZE = 1024 * 1024
+"""Maximum bytes of a line; longer lines are skipped."""
 
 _BLOCK_SIZE = 1024 * 1024
-_FIRST_READ = 8192
+_FIRST_READ_SIZE = 8192
 
 
 class RawLine(NamedTuple):
     """A line of the file.
 
     Attributes:
-        position: Where it begins.
-        end: Where the next one begins.
-        text: Its text, without its end; `None` if it is longer than `MAX_LINE` bytes.
-        is_complete: Whether it has an end.
+        position: Position of its first byte.
+        end: Position of the next line.
+        text: Its bytes without the line break; `None` if it is longer than `MAX_LINE_SIZE` bytes.
+        is_complete: Whether it has a line break.
     """
 
     position: int
@@ -30,37 +30,34 @@ class RawLine(NamedTuple):
 
 
 def read_lines(file: FileIO, position: int) -> Iterator[RawLine]:
-    """Yield the lines of `file` that begin at `position` and later.
+    """Yield the lines of `file`, starting at the line that begins at `position`.
 
     Raises:
         OSError: The file cannot be read.
     """
     file.seek(position)
-    rest, dropped = b"", 0
+    rest, skipped = b"", 0
     while block := file.read(_BLOCK_SIZE):
         *texts, rest = (rest + block).split(b"\n")
         for text in texts:
-            end = position + dropped + len(text) + 1
-            yield RawLine(position, end, None if dropped else _bounded(text), True)
-            position, dropped = end, 0
-        if len(rest) > MAX_LINE:
-            rest, dropped = b"", dropped + len(rest)
-    if rest or dropped:
-        yield RawLine(position, position + dropped + len(rest), None if dropped else rest, False)
+            end = position + skipped + len(text) + 1
+            is_too_long = skipped or len(text) > MAX_LINE_SIZE
+            yield RawLine(position, end, None if is_too_long else text, True)
+            position, skipped = end, 0
+        if len(rest) > MAX_LINE_SIZE:
+            rest, skipped = b"", skipped + len(rest)
+    if rest or skipped:
+        yield RawLine(position, position + skipped + len(rest), None if skipped else rest, False)
 
 
-def line_at(file: FileIO, position: int) -> bytes:
-    """Return the text of the line that begins at `position`, or its beginning if it is too long.
+def read_line_at(file: FileIO, position: int) -> bytes:
+    """Return the line that begins at `position`, or its beginning if it is too long.
 
     Raises:
         OSError: The file cannot be read.
     """
     file.seek(position)
-    text = block = file.read(_FIRST_READ) or b""
-    while b"\n" not in block and len(text) <= MAX_LINE and (block := file.read(len(text)) or b""):
+    text = block = file.read(_FIRST_READ_SIZE) or b""
+    while b"\n" not in block and len(text) <= MAX_LINE_SIZE and (block := file.read(len(text)) or b""):
         text += block
     return text.partition(b"\n")[0]
-
-
-def _bounded(text: bytes) -> bytes | None:
-    return text if len(text) <= MAX_LINE else None

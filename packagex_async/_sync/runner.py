@@ -1,4 +1,4 @@
-"""Many exports: found, downloaded and handed out at the same time, whatever becomes of the others."""
+"""Download of many exports into one directory, concurrently with listing and polling."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from packagex_async._context import ClientContext
 from packagex_async._download.export import DownloadPlan, ExportDownload
 from packagex_async._files.operations import FATAL_ERRNOS
 from packagex_async._polling.export_requests import RetrievedExport
-from packagex_async._polling.poll_queue import OnWait, PollQueue
+from packagex_async._polling.poll_queue import PollQueue
+from packagex_async._polling.waiter import OnWait
 from packagex_async._storage.download_urls import DownloadUrls
-from packagex_async._sync.local_state import Known, LocalState
-from packagex_async._sync.queue import Pending
+from packagex_async._sync.local_state import LocalArtifacts, LocalState
+from packagex_async._sync.queue import ExportQueue
 from packagex_async.errors import (
     AuthenticationError,
     DestinationError,
@@ -27,23 +28,24 @@ from packagex_async.errors import (
 from packagex_async.models import Artifact, Export
 from packagex_async.report import DownloadReport
 
-_ROOM = 1000
-_WATCHERS = 8
-_AHEAD = 2
-"""Artifacts begun for each place: while some are looked up, put in place and written down, others come."""
+_QUEUE_SIZE = 1000
+_MAX_POLLERS = 8
+_STARTED_PER_SLOT = 2
+"""Artifacts in progress per concurrent transfer: while some are inspected or moved, others transfer."""
 
-_REFUSED_KEY = (AuthenticationError, PermissionDeniedError)
-# Of a single artifact, a failure is told in its report; raised as such, it is one of the whole folder.
-_FATAL = (*_REFUSED_KEY, DestinationError)
+_KEY_ERRORS = (AuthenticationError, PermissionDeniedError)
+# A failure of one artifact is part of its report. A `DestinationError` that is raised concerns the directory.
+_FATAL_ERRORS = (*_KEY_ERRORS, DestinationError)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Patience:
-    """How exports that are not completed yet are waited for.
+class WaitOptions:
+    """How to wait for exports that are queued or processing.
 
     Attributes:
-        timeout: Seconds that each of them is waited for; `None` for as long as it lives.
-        on_wait: Is told which exports are waited for, whenever that changes after the listing has ended.
+        timeout: Seconds to wait for each export; `None` waits until it is 24 hours old.
+        on_wait: Called with the ids of the pending exports at the end of the listing, and when they change
+            later.
     """
 
     timeout: float | None
@@ -51,69 +53,71 @@ class Patience:
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Source:
-    """Where exports come from.
+class ExportSource:
+    """Access to exports.
 
     Attributes:
-        found: Finds them.
-        retrieve: Retrieves one by its id, with its URLs.
-        offering: Retrieves one if it has none of the URLs that are wanted.
-        links: Makes the links of one.
+        exports: Lists the exports.
+        retrieve: Retrieves an export by its id, with its URLs.
+        with_urls: Retrieves an export if it has no URL of the given artifacts.
+        download_urls: Returns the URLs of an export, which can be refreshed.
     """
 
-    found: AsyncGenerator[Export, None]
+    exports: AsyncGenerator[Export, None]
     retrieve: Callable[[str], Awaitable[RetrievedExport]]
-    offering: Callable[[Export, tuple[Artifact, ...]], Awaitable[Export]]
-    links: Callable[[Export], DownloadUrls]
+    with_urls: Callable[[Export, tuple[Artifact, ...]], Awaitable[Export]]
+    download_urls: Callable[[Export], DownloadUrls]
 
 
 class SyncRunner:
-    """The download of all exports of a source to one folder.
+    """Downloads all exports of a source into one directory.
 
     Args:
-        source: Where they come from.
-        folder: Where they go, and what of them is there already.
-        order: What is wanted of each of them; its `concurrency` is that of all together.
-        context: What to work with.
-        patience: How to wait for those that are still under way; `None` to report them as not ready.
+        source: Access to the exports.
+        local_state: The directory and its manifest.
+        plan: What to download of each export; its `concurrency` is the limit for all exports together.
+        context: Shared state of the client.
+        wait_options: How to wait for pending exports; `None` reports them as not ready.
     """
 
     def __init__(
         self,
-        source: Source,
-        folder: LocalState,
-        order: DownloadPlan,
+        source: ExportSource,
+        local_state: LocalState,
+        plan: DownloadPlan,
         context: ClientContext,
         *,
-        patience: Patience | None,
+        wait_options: WaitOptions | None,
     ) -> None:
         self._source = source
-        self._folder = folder
-        self._order = order
+        self._local_state = local_state
+        self._plan = plan
         self._context = context
-        self._patience = patience
-        self._pending = Pending(_ROOM)
-        self._watch = PollQueue(source.retrieve, context.clock, patience.timeout if patience else None)
-        self._watchers = 0
-        self._listed = False
-        self._finished: asyncio.Queue[DownloadReport | None] = asyncio.Queue()
-        self._room = asyncio.Semaphore(order.concurrency)
-        self._under_way = 0
-        self._eased = asyncio.Event()
-        self._unlisted: PackageXError | None = None
+        self._wait_options = wait_options
+        self._queue = ExportQueue(_QUEUE_SIZE)
+        self._polls = PollQueue(
+            source.retrieve, context.clock, wait_options.timeout if wait_options else None
+        )
+        self._pollers = 0
+        self._is_listing_complete = False
+        self._listing_error: PackageXError | None = None
+        self._active_artifacts = 0
+        self._artifact_done = asyncio.Event()
+        self._reports: asyncio.Queue[DownloadReport | None] = asyncio.Queue()
+        self._report_slots = asyncio.Semaphore(plan.concurrency)
 
     async def reports(self) -> AsyncGenerator[DownloadReport, None]:
-        """What became of each export, as they finish.
+        """Yield the report of each export when it is finished.
 
         Raises:
-            PackageXError: What stopped the download, or the listing; all else has ended by then.
+            PackageXError: The listing failed, or all downloads would fail; no task is running then.
         """
-        self._pending.expect()
+        self._queue.add_producer()
         run = asyncio.create_task(self._run())
-        run.add_done_callback(lambda _: self._finished.put_nowait(None))
+        run.add_done_callback(lambda _: self._reports.put_nowait(None))
         try:
-            while (report := await self._finished.get()) is not None:
-                self._room.release()
+            while (report := await self._reports.get()) is not None:
+                self._report_slots.release()
                 yield report
             await run
         finally:
@@ -121,125 +125,126 @@ class SyncRunner:
             await asyncio.gather(run, return_exceptions=True)
 
     async def _run(self) -> None:
-        # It goes on while no step of `reports` runs, and has to end when the client is closed.
-        with self._context.operations.running("download_all()"), closing(self._folder):
-            await self._run_all()
+        # Downloads continue while the generator is suspended, so they are an operation by themselves.
+        with self._context.operations.running("download_all()"), closing(self._local_state):
+            await self._run_tasks()
 
-    async def _run_all(self) -> None:
-        failure: BaseException | None
+    async def _run_tasks(self) -> None:
+        error: BaseException | None
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._discover(group))
-                group.create_task(self._dispatch(group))
-        except BaseExceptionGroup as failures:
-            failure = failures.exceptions[0]
+                group.create_task(self._list(group))
+                group.create_task(self._start_downloads(group))
+        except BaseExceptionGroup as errors:
+            error = errors.exceptions[0]
         else:
-            failure = self._unlisted
-        if failure is not None:
-            raise failure
+            error = self._listing_error
+        if error is not None:
+            raise error
 
-    async def _discover(self, group: asyncio.TaskGroup) -> None:
-        async with aclosing(self._source.found) as found:
+    async def _list(self, group: asyncio.TaskGroup) -> None:
+        async with aclosing(self._source.exports) as exports:
             try:
-                async for export in found:
-                    if self._patience and is_in_progress(export):
-                        self._begin_to_watch(export, group)
+                async for export in exports:
+                    if self._wait_options and is_in_progress(export):
+                        self._start_polling(export, group)
                     else:
-                        await self._pending.put(export)
-            except _REFUSED_KEY:
+                        await self._queue.put(export)
+            except _KEY_ERRORS:
                 raise
             except PackageXError as error:
-                # What was found is finished first.
-                self._unlisted = error
-        self._listed = True
-        if self._watch.export_ids:
-            _logs.waiting(self._watch.export_ids)
-            self._tell_what_is_waited_for()
-        await self._pending.done()
+                # Exports that were already listed are downloaded before the error is raised.
+                self._listing_error = error
+        self._is_listing_complete = True
+        if self._polls.export_ids:
+            _logs.waiting(self._polls.export_ids)
+            self._call_on_wait()
+        await self._queue.remove_producer()
 
-    def _tell_what_is_waited_for(self) -> None:
-        if self._listed and self._patience and self._patience.on_wait:
-            self._patience.on_wait(self._watch.export_ids)
+    def _call_on_wait(self) -> None:
+        if self._is_listing_complete and self._wait_options and self._wait_options.on_wait:
+            self._wait_options.on_wait(self._polls.export_ids)
 
-    def _begin_to_watch(self, export: Export, group: asyncio.TaskGroup) -> None:
-        self._watch.add(export)
-        if self._watchers < _WATCHERS:
-            self._watchers += 1
-            self._pending.expect()
-            group.create_task(self._see_to_the_unfinished())
+    def _start_polling(self, export: Export, group: asyncio.TaskGroup) -> None:
+        self._polls.add(export)
+        if self._pollers < _MAX_POLLERS:
+            self._pollers += 1
+            self._queue.add_producer()
+            group.create_task(self._poll_exports())
 
-    async def _see_to_the_unfinished(self) -> None:
-        while (turn := self._watch.pop()) is not None:
+    async def _poll_exports(self) -> None:
+        while (scheduled := self._polls.pop()) is not None:
             try:
-                if (export := await self._watch.poll(turn)) is not None:
-                    self._tell_what_is_waited_for()
-                    await self._pending.put(export)
-            except _REFUSED_KEY:
+                if (export := await self._polls.poll(scheduled)) is not None:
+                    self._call_on_wait()
+                    await self._queue.put(export)
+            except _KEY_ERRORS:
                 raise
             except PackageXError as error:
-                self._tell_what_is_waited_for()
-                await self._hand_out(DownloadReport(export_id=turn.export_id, error=error))
-        self._watchers -= 1
-        await self._pending.done()
+                self._call_on_wait()
+                await self._report(DownloadReport(export_id=scheduled.export_id, error=error))
+        self._pollers -= 1
+        await self._queue.remove_producer()
 
-    async def _dispatch(self, group: asyncio.TaskGroup) -> None:
-        """Begin exports until there are artifacts enough for all places, and for those that soon are free."""
-        while (export := await self._pending.take()) is not None:
-            while self._under_way >= _AHEAD * self._order.concurrency:
-                self._eased.clear()
-                await self._eased.wait()
-            # One that tells of no links may offer anything.
-            artifacts = len(export.artifacts) or len(self._order.artifacts)
-            self._under_way += artifacts
-            group.create_task(self._see_to(export, artifacts))
+    async def _start_downloads(self, group: asyncio.TaskGroup) -> None:
+        """Start one download after another; wait while too many artifacts are in progress."""
+        while (export := await self._queue.get()) is not None:
+            while self._active_artifacts >= _STARTED_PER_SLOT * self._plan.concurrency:
+                self._artifact_done.clear()
+                await self._artifact_done.wait()
+            # A listed export may have no URLs. It may offer any artifact then.
+            artifact_count = len(export.artifacts) or len(self._plan.artifacts)
+            self._active_artifacts += artifact_count
+            group.create_task(self._download_and_report(export, artifact_count))
 
-    async def _see_to(self, export: Export, artifacts: int) -> None:
+    async def _download_and_report(self, export: Export, artifact_count: int) -> None:
         try:
-            await self._hand_out(await self._bring(export))
+            await self._report(await self._download(export))
         finally:
-            self._under_way -= artifacts
-            self._eased.set()
+            self._active_artifacts -= artifact_count
+            self._artifact_done.set()
 
-    async def _hand_out(self, report: DownloadReport) -> None:
-        await self._room.acquire()
-        self._finished.put_nowait(report)
+    async def _report(self, report: DownloadReport) -> None:
+        await self._report_slots.acquire()
+        self._reports.put_nowait(report)
 
-    async def _bring(self, export: Export) -> DownloadReport:
-        known = Known()
+    async def _download(self, export: Export) -> DownloadReport:
+        local = LocalArtifacts()
         try:
-            known = await self._folder.known(check_downloadable(export), self._order.artifacts)
-            fresh = await self._fetch(export, known)
-        except _FATAL:
+            local = await self._local_state.inspect(check_downloadable(export), self._plan.artifacts)
+            report = await self._download_changed(export, local)
+        except _FATAL_ERRORS:
             raise
         except PackageXError as error:
-            fresh = DownloadReport(export_id=export.id, error=error)
-        if self._order.on_progress is not None:
-            for event in known.events(export.id):
-                self._order.on_progress(event)
-        return known.joined(fresh)
+            report = DownloadReport(export_id=export.id, error=error)
+        if self._plan.on_progress is not None:
+            for event in local.kept_events(export.id):
+                self._plan.on_progress(event)
+        return local.merge_into(report)
 
-    async def _fetch(self, export: Export, known: Known) -> DownloadReport:
-        artifacts = known.open(self._order.artifacts)
+    async def _download_changed(self, export: Export, local: LocalArtifacts) -> DownloadReport:
+        artifacts = local.to_download(self._plan.artifacts)
         if not artifacts:
             return DownloadReport(export_id=export.id)
-        offering = await self._source.offering(export, artifacts)
-        order = attrs.evolve(
-            self._order,
+        export = await self._source.with_urls(export, artifacts)
+        plan = attrs.evolve(
+            self._plan,
             artifacts=artifacts,
-            targets=known.targets,
-            replaced=known.replaced,
-            absent=known.absent,
+            targets=local.targets,
+            replaced=local.replaced,
+            absent=local.absent,
         )
-        report = await ExportDownload(offering, self._source.links(offering), order, self._context).run()
-        _stop_where_nothing_helps(report)
-        await self._folder.record(offering, known, report)
+        urls = self._source.download_urls(export)
+        report = await ExportDownload(export, urls, plan, self._context).run()
+        _raise_if_fatal(report)
+        await self._local_state.record(export, local, report)
         return report
 
 
-def _stop_where_nothing_helps(report: DownloadReport) -> None:
-    """Raise a failure that all others would share: the disk takes nothing more, or the key is refused."""
+def _raise_if_fatal(report: DownloadReport) -> None:
+    """Raise a failure that affects all exports: the disk is full or read-only, or the API refuses the key."""
     for failure in report.failures:
         if isinstance(failure, DestinationError) and failure.errno in FATAL_ERRNOS:
             raise failure
-        if isinstance(failure.__cause__, _REFUSED_KEY):
+        if isinstance(failure.__cause__, _KEY_ERRORS):
             raise failure.__cause__

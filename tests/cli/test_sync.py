@@ -22,7 +22,7 @@ from packagex_async import (
     ProgressKind,
     StorageError,
 )
-from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async.cli.display.dashboard import MOST_SHOWN, Board
 from packagex_async.cli.display.tally import MOST_LISTED, Tally
 from packagex_async.cli.exit_codes import ExitCode
@@ -33,7 +33,7 @@ from tests.support import names
 
 
 def files(folder: Path) -> list[str]:
-    return [name for name in names(folder) if name != NAME]
+    return [name for name in names(folder) if name != MANIFEST_NAME]
 
 
 def counts(ended: Ended) -> dict[str, str]:

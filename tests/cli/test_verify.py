@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async.cli import main
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.testing import Emulator
@@ -96,7 +96,7 @@ def test_json_is_a_line_a_file_and_one_that_sums_up(folder: Path, verify: Cli) -
 
 def test_a_path_that_leads_out_is_told(folder: Path, verify: Cli) -> None:
     """And not followed."""
-    manifest = folder / NAME
+    manifest = folder / MANIFEST_NAME
     manifest.write_bytes(manifest.read_bytes().replace(b'"path":"', b'"path":"../'))
     ended = verify(folder)
     assert ended.code == ExitCode.NOTHING
@@ -114,8 +114,8 @@ def test_a_folder_that_sync_has_not_filled(verify: Cli, tmp_path: Path) -> None:
     """It is refused; an empty manifest is not."""
     ended = verify(tmp_path)
     assert ended.code == ExitCode.USAGE
-    assert f"has no {NAME}" in ended.err
-    (tmp_path / NAME).touch()
+    assert f"has no {MANIFEST_NAME}" in ended.err
+    (tmp_path / MANIFEST_NAME).touch()
     assert verify(tmp_path) == (0, "The manifest names no file, and there is none.\n", "")
 
 

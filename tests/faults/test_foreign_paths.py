@@ -20,7 +20,7 @@ from packagex_async import (
     ProgressKind,
     RetryPolicy,
 )
-from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async.testing import Cut
 from tests.faults.scenario import DownloadScenario
 from tests.support import names
@@ -103,14 +103,14 @@ async def test_at_path_of_manifest(
 ) -> None:
     """An error that names the path ends the run before anything is downloaded."""
     if kind == "dangling link":
-        (scenario.folder / NAME).symlink_to(outside.parent / "absent")
+        (scenario.folder / MANIFEST_NAME).symlink_to(outside.parent / "absent")
     else:
-        KINDS[kind](scenario.folder / NAME, outside)
-    with pytest.raises(DestinationError, match=f"{NAME} is (a|not a) ") as caught:
+        KINDS[kind](scenario.folder / MANIFEST_NAME, outside)
+    with pytest.raises(DestinationError, match=f"{MANIFEST_NAME} is (a|not a) ") as caught:
         await sync(scenario, resume=resume)
-    assert caught.value.filename == str(scenario.folder / NAME)
+    assert caught.value.filename == str(scenario.folder / MANIFEST_NAME)
     assert is_untouched(outside)
-    assert names(scenario.folder) == [NAME]
+    assert names(scenario.folder) == [MANIFEST_NAME]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -195,7 +195,9 @@ async def test_directory_is_link(
     scenario.folder.symlink_to(real)
     reports = await sync(scenario, layout="folders")
     assert reports[scenario.export_id].ok
-    assert json.loads((real / NAME).read_text().splitlines()[0])["path"].startswith(scenario.export_id)
+    assert json.loads((real / MANIFEST_NAME).read_text().splitlines()[0])["path"].startswith(
+        scenario.export_id
+    )
 
 
 @pytest.mark.parametrize("resume", [False, True])

@@ -1,4 +1,4 @@
-"""The front door: what it is given, and what it closes."""
+"""`AsyncPackageX`: its options, and what it closes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from packagex_async import AsyncPackageX, ConfigurationError, ConnectionFailedEr
 from packagex_async.testing import Emulator
 
 
-async def asked(api: aioresponses, px: AsyncPackageX, url: str) -> str:
+async def key_of_request(api: aioresponses, px: AsyncPackageX, url: str) -> str:
     api.get(f"{url}/v1/exports/exp_1", payload={"id": "exp_1"})
     async with px:
         await px.exports.retrieve("exp_1")
@@ -25,39 +25,39 @@ async def asked(api: aioresponses, px: AsyncPackageX, url: str) -> str:
     return key
 
 
-async def test_the_key_comes_from_the_argument(api: aioresponses, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the environment, and without the newline it may have been read with."""
+async def test_key_from_the_argument(api: aioresponses, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes precedence over the environment variable. A trailing newline is removed."""
     monkeypatch.setenv("PX_API_KEY", "px_other")
-    assert await asked(api, AsyncPackageX("px_key\n"), "https://api.packagex.io") == "px_key"
+    assert await key_of_request(api, AsyncPackageX("px_key\n"), "https://api.packagex.io") == "px_key"
 
 
-async def test_the_key_comes_from_the_environment(api: aioresponses, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When none is passed."""
+async def test_key_from_the_environment_variable(api: aioresponses, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is used if no key is passed."""
     monkeypatch.setenv("PX_API_KEY", "px_env")
-    assert await asked(api, AsyncPackageX(), "https://api.packagex.io") == "px_env"
+    assert await key_of_request(api, AsyncPackageX(), "https://api.packagex.io") == "px_env"
 
 
-async def test_the_sandbox_has_a_host_of_its_own(api: aioresponses) -> None:
-    """As the vendor names it."""
+async def test_sandbox_host(api: aioresponses) -> None:
+    """The API documentation names it."""
     px = AsyncPackageX("px_key", environment="sandbox")
-    assert await asked(api, px, "https://sandbox--api.packagex.io") == "px_key"
+    assert await key_of_request(api, px, "https://sandbox--api.packagex.io") == "px_key"
 
 
-async def test_a_base_url_goes_before_the_environment(api: aioresponses) -> None:
-    """And may have a path."""
+async def test_base_url_takes_precedence_over_environment(api: aioresponses) -> None:
+    """It may have a path."""
     px = AsyncPackageX("px_key", environment="sandbox", base_url="https://gateway.example/packagex/")
-    assert await asked(api, px, "https://gateway.example/packagex") == "px_key"
+    assert await key_of_request(api, px, "https://gateway.example/packagex") == "px_key"
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({}, "pass api_key, or set the environment variable PX_API_KEY"),
         ({"api_key": ""}, "pass api_key"),
         ({"api_key": "  \n"}, "pass api_key"),
         ({"api_key": 7}, "pass api_key"),
-        ({"api_key": "px_CANARY\r\nX-Evil: 1"}, "characters that no key has"),
-        ({"api_key": "px_CANARYé"}, "characters that no key has"),
+        ({"api_key": "px_CANARY\r\nX-Evil: 1"}, "non-ASCII or non-printable characters"),
+        ({"api_key": "px_CANARYé"}, "non-ASCII or non-printable characters"),
         (
             {"api_key": "k", "environment": "staging"},
             "environment must be one of production, sandbox, not 'staging'",
@@ -73,18 +73,18 @@ async def test_a_base_url_goes_before_the_environment(api: aioresponses) -> None
         ({"api_key": "k", "timeout": float("nan")}, "timeout must be more than 0 seconds"),
     ],
 )
-def test_what_cannot_work_is_refused_at_once(
-    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], says: str
+def test_invalid_options_are_configuration_errors(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], message: str
 ) -> None:
-    """The error says what to do, and shows no key."""
+    """The message says what to do, and contains no key."""
     monkeypatch.delenv("PX_API_KEY", raising=False)
-    with pytest.raises(ConfigurationError, match=says) as caught:
+    with pytest.raises(ConfigurationError, match=message) as caught:
         AsyncPackageX(**options)
     assert "CANARY" not in str(caught.value)
 
 
-def test_a_client_is_made_before_the_loop_runs(packagex_emulator: Emulator) -> None:
-    """At import time, say; and its repr shows where it points, not its key."""
+def test_client_is_created_before_the_event_loop(packagex_emulator: Emulator) -> None:
+    """Its repr has the base URL and no key."""
     px = packagex_emulator.client()
     assert repr(px) == f"AsyncPackageX(base_url={packagex_emulator.base_url!r})"
 
@@ -95,8 +95,8 @@ def test_a_client_is_made_before_the_loop_runs(packagex_emulator: Emulator) -> N
     assert asyncio.run(count()) == len(packagex_emulator.exports)
 
 
-async def test_closing_twice_does_no_harm(server: Emulator) -> None:
-    """Used or not, with the block or without."""
+async def test_aclose_is_idempotent(server: Emulator) -> None:
+    """This also applies to an unused client."""
     unused = server.client()
     await unused.aclose()
     await unused.aclose()
@@ -105,8 +105,8 @@ async def test_closing_twice_does_no_harm(server: Emulator) -> None:
         await px.aclose()
 
 
-async def test_trap_29_a_connector_of_the_callers_is_never_closed(server: Emulator) -> None:
-    """It is theirs, and may serve others."""
+async def test_trap_29_given_connector_is_not_closed(server: Emulator) -> None:
+    """Other sessions may use it."""
     async with aiohttp.TCPConnector(limit=1) as connector:
         for _ in range(2):
             async with server.client(connector=connector) as px:
@@ -117,8 +117,8 @@ async def test_trap_29_a_connector_of_the_callers_is_never_closed(server: Emulat
                 assert response.status
 
 
-async def test_a_proxy_is_asked_in_place_of_the_host(server: Emulator) -> None:
-    """For the API, as for storage."""
+async def test_proxy(server: Emulator) -> None:
+    """Requests to the API and to storage hosts use it."""
     seen: list[str] = []
 
     async def proxy(request: web.BaseRequest) -> web.Response:
@@ -143,8 +143,8 @@ async def test_a_proxy_is_asked_in_place_of_the_host(server: Emulator) -> None:
     ]
 
 
-async def test_a_certificate_is_checked_by_the_callers_context() -> None:
-    """An own authority is trusted when it is named, and refused when it is not."""
+async def test_ssl_context() -> None:
+    """A private certificate authority is trusted only with the context that has it."""
     authority = trustme.CA()
     server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1", "localhost").configure_cert(server_side)
@@ -169,8 +169,8 @@ async def test_a_certificate_is_checked_by_the_callers_context() -> None:
         await runner.cleanup()
 
 
-async def test_trace_configs_see_every_request(server: Emulator) -> None:
-    """Of both sessions."""
+async def test_trace_configs(server: Emulator) -> None:
+    """They receive requests to the API and to storage hosts."""
     hosts: list[int | None] = []
     trace = aiohttp.TraceConfig()
 

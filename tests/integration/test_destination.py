@@ -29,7 +29,7 @@ from packagex_async import (
 from packagex_async._files.disk_errors import DiskError
 from packagex_async._files.executor import FileExecutor
 from packagex_async._partials.partial_writer import PartialFileWriter
-from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async.testing import Emulator, Stall
 from tests.support import AT_ONCE, names
 
@@ -102,7 +102,7 @@ async def test_no_thread_available(
             assert "no thread can be started" in str(failure)
     with pytest.raises(DestinationError, match="no thread can be started"):
         await anext(px.exports.download_all(tmp_path))
-    (tmp_path / NAME).touch()
+    (tmp_path / MANIFEST_NAME).touch()
     with pytest.raises(DirectoryError, match="no thread can be started"):
         await anext(verify_directory(tmp_path))
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""The resource: list, pages, retrieve, and which export may be downloaded."""
+"""`AsyncExports`: list, pages, retrieve, and the states in which an export can be downloaded."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.support import examples
 LIST = "https://api.packagex.io/v1/exports"
 
 
-def fill(server: Emulator, count: int, **options: Any) -> list[str]:
+def add_exports(server: Emulator, count: int, **options: Any) -> list[str]:
     base = server.now() - 3600
     return [server.add_export(rows=1, created_at=base + number, **options).id for number in range(count)]
 
@@ -50,9 +50,9 @@ async def ids(px: AsyncPackageX, **filters: Any) -> list[str]:
     return [export.id async for export in px.exports.list(**filters)]
 
 
-async def test_every_export_is_yielded_across_pages(server: Emulator, px: AsyncPackageX) -> None:
-    """Oldest first unless asked otherwise, at any limit."""
-    expected = fill(server, 7)
+async def test_exports_of_all_pages_are_yielded(server: Emulator, px: AsyncPackageX) -> None:
+    """The oldest come first by default. The limit has no effect on the result."""
+    expected = add_exports(server, 7)
     assert await ids(px) == expected
     assert await ids(px, limit=2) == expected
     assert await ids(px, limit=7, direction="desc") == expected[::-1]
@@ -60,32 +60,32 @@ async def test_every_export_is_yielded_across_pages(server: Emulator, px: AsyncP
     assert await ids(px, page=2, limit=3) == expected[3:]
 
 
-async def test_an_empty_listing_is_one_empty_page(server: Emulator, px: AsyncPackageX) -> None:
-    """And no export."""
+async def test_empty_listing_is_one_empty_page(server: Emulator, px: AsyncPackageX) -> None:
+    """It contains no export."""
     assert await ids(px) == []
     assert [len(page) async for page in px.exports.pages()] == [0]
     assert len(server.requests) == 2
 
 
-async def test_a_server_that_caps_the_limit_is_fine() -> None:
-    """Its own page size counts."""
+async def test_server_may_cap_the_limit() -> None:
+    """The actual number of items per page counts."""
     async with Emulator(populate=False, limit_cap=3) as server, server.client() as px:
-        expected = fill(server, 8)
+        expected = add_exports(server, 8)
         assert await ids(px, limit=1000) == expected
         assert len(server.requests) == 3
 
 
-async def test_pages_are_the_same_a_page_at_a_time(server: Emulator, px: AsyncPackageX) -> None:
-    """With where they stand."""
-    expected = fill(server, 5)
+async def test_pages(server: Emulator, px: AsyncPackageX) -> None:
+    """They contain the same exports as `list`, and the pagination."""
+    expected = add_exports(server, 5)
     pages = [page async for page in px.exports.pages(limit=2)]
     assert [[export.id for export in page] for page in pages] == [expected[:2], expected[2:4], expected[4:]]
     assert [page.pagination.has_more for page in pages] == [True, True, False]
     assert pages[0].pagination.total_count == 5
 
 
-async def test_every_filter_reaches_the_api(server: Emulator, px: AsyncPackageX) -> None:
-    """Enums or strings, one status or several."""
+async def test_filters(server: Emulator, px: AsyncPackageX) -> None:
+    """Enums and strings are accepted, and one or several statuses."""
     wanted = server.add_export(resource="tracker", status="failed", name="May trackers", rows=1).id
     other = server.add_export(resource="contact", status="completed", name="June", rows=1).id
     server.add_export(resource="shipment", status="queued", name="July", rows=1)
@@ -95,22 +95,20 @@ async def test_every_filter_reaches_the_api(server: Emulator, px: AsyncPackageX)
     assert await ids(px, search="may tr") == [wanted]
 
 
-def test_a_bad_parameter_is_refused_before_any_request() -> None:
-    """At the call, not at the first step of the loop."""
+def test_invalid_parameters_of_a_listing() -> None:
+    """The call raises the error, not the first iteration."""
     px = AsyncPackageX("px_key")
-    bads: list[dict[str, Any]] = [{"limit": 0}, {"search": " "}, {"page": -1}, {"direction": "sideways"}]
-    for bad in bads:
+    invalid: list[dict[str, Any]] = [{"limit": 0}, {"search": " "}, {"page": -1}, {"direction": "sideways"}]
+    for options in invalid:
         with pytest.raises(ConfigurationError):
-            px.exports.list(**bad)
+            px.exports.list(**options)
         with pytest.raises(ConfigurationError):
-            px.exports.pages(**bad)
+            px.exports.pages(**options)
 
 
-async def test_trap_25_expiry_during_the_default_walk_hides_nothing(
-    server: Emulator, px: AsyncPackageX
-) -> None:
-    """The oldest vanish page by page; all others arrive, each once."""
-    expected = fill(server, 9)
+async def test_trap_25_expiring_exports_hide_no_other_export(server: Emulator, px: AsyncPackageX) -> None:
+    """The oldest exports expire page by page. All others are yielded once."""
+    expected = add_exports(server, 9)
     for page in (1, 2, 3):
         server.inject(Delete(expected[page - 1], after_pages=page))
     listed = await ids(px, limit=2)
@@ -118,8 +116,8 @@ async def test_trap_25_expiry_during_the_default_walk_hides_nothing(
     assert len(listed) == len(set(listed))
 
 
-async def test_trap_25_a_server_that_ignores_page_is_an_error(api: aioresponses) -> None:
-    """Not a loop, and nothing is yielded twice."""
+async def test_trap_25_server_that_ignores_page(api: aioresponses) -> None:
+    """It is an error, and no export is yielded twice."""
     answer = {"data": [{"id": "exp_1"}], "pagination": {"has_more": True, "page": 1}}
     for page in (1, 2):
         api.get(f"{LIST}?page={page}&limit=1", payload=answer)
@@ -131,10 +129,8 @@ async def test_trap_25_a_server_that_ignores_page_is_an_error(api: aioresponses)
     assert yielded == ["exp_1"]
 
 
-async def test_trap_24_one_bad_item_does_not_sink_its_page(
-    api: aioresponses, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is yielded with what could be read, and logged once, without its values."""
+async def test_trap_24_unreadable_field(api: aioresponses, caplog: pytest.LogCaptureFixture) -> None:
+    """The export is yielded with its other fields. The log has the name of the field, not its value."""
     data = [{"id": "a"}, {"id": "b", "created_at": "CANARY", "name": "kept"}, {"id": "c"}]
     api.get(f"{LIST}?page=1&limit=100", payload={"data": data, "pagination": {"has_more": True}})
     api.get(f"{LIST}?page=2&limit=100", payload={"data": data, "pagination": {"has_more": False}})
@@ -147,8 +143,8 @@ async def test_trap_24_one_bad_item_does_not_sink_its_page(
     assert record.getMessage() == "export b: could not read created_at; see its `extra`"
 
 
-async def test_an_item_without_an_id_says_where(api: aioresponses) -> None:
-    """Which page cannot be read, and which of its items is at fault."""
+async def test_item_without_id(api: aioresponses) -> None:
+    """The error names the item and the request."""
     api.get(
         f"{LIST}?page=1&limit=100", payload={"data": [{"id": "a"}, {}], "pagination": {"has_more": False}}
     )
@@ -166,10 +162,10 @@ DIALECTS = [
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=["plain", "bare", "milliseconds", "terse"])
-async def test_every_dialect_of_the_api_is_understood(dialect: Dialect, tmp_path: Path) -> None:
-    """Whichever way the vendor's pages are read, the same exports and files come out."""
+async def test_dialects(dialect: Dialect, tmp_path: Path) -> None:
+    """Every interpretation of the API documentation gives the same exports and files."""
     async with Emulator(populate=False, dialect=dialect) as server, server.client() as px:
-        expected = fill(server, 5, sanitized_rows=2)
+        expected = add_exports(server, 5, sanitized_rows=2)
         listed = [export async for export in px.exports.list(limit=2)]
         assert [export.id for export in listed] == expected
         created = listed[0].created_at
@@ -183,8 +179,8 @@ async def test_every_dialect_of_the_api_is_understood(dialect: Dialect, tmp_path
         assert caught.value.code
 
 
-async def test_trap_28_leaving_a_loop_early_leaves_nothing_behind(packagex_emulator: Emulator) -> None:
-    """No task, no open answer, no warning; the far side runs on a loop of its own."""
+async def test_trap_28_early_exit_leaves_no_task(packagex_emulator: Emulator) -> None:
+    """No response remains open. The emulator runs in another event loop."""
     async with packagex_emulator.client() as px:
         before = asyncio.all_tasks()
         async with aclosing(px.exports.list(limit=2)) as exports:
@@ -196,7 +192,7 @@ async def test_trap_28_leaving_a_loop_early_leaves_nothing_behind(packagex_emula
         async for _ in px.exports.pages(limit=2):
             break
         gc.collect()
-        # The event loop closes abandoned generators in its next rounds.
+        # The event loop closes abandoned generators in its next iterations.
         for _ in range(5):
             await asyncio.sleep(0)
         assert asyncio.all_tasks() == before
@@ -208,55 +204,57 @@ async def test_trap_28_leaving_a_loop_early_leaves_nothing_behind(packagex_emula
     count=st.integers(0, 12),
     limit=st.integers(1, 5),
     direction=st.sampled_from(["asc", "desc"]),
-    counted=st.booleans(),
+    has_total=st.booleans(),
     prefetch=st.sampled_from([0, 2, 16]),
     events=st.lists(st.lists(st.sampled_from(["expire", "insert", "delete"]), max_size=3), max_size=12),
 )
 def test_exactly_once_over_real_sockets(
-    count: int, limit: int, direction: str, counted: bool, prefetch: int, events: list[list[str]]
+    count: int, limit: int, direction: str, has_total: bool, prefetch: int, events: list[list[str]]
 ) -> None:
-    """Whatever the emulator deletes and inserts between pages, each survivor is yielded once.
+    """Every surviving export is yielded once while others are deleted and inserted between pages.
 
-    Without a total count, the promise holds for the documented life of exports: they expire oldest first, 24
-    hours after creation, and new ones are the newest.
+    Without a total count, exports are deleted only because they are 24 hours old, and new ones are the
+    newest.
     """
-    asyncio.run(walk_while_living(count, limit, direction, counted, prefetch, events))
+    asyncio.run(check_exactly_once(count, limit, direction, has_total, prefetch, events))
 
 
-async def walk_while_living(
-    count: int, limit: int, direction: str, counted: bool, prefetch: int, events: list[list[str]]
+async def check_exactly_once(
+    count: int, limit: int, direction: str, has_total: bool, prefetch: int, events: list[list[str]]
 ) -> None:
-    moments = itertools.count(1_700_000_000)
-    now = [float(next(moments))]
-    fields = frozenset({"page", "limit", "total_count"} if counted else {"page", "limit"})
+    times = itertools.count(1_700_000_000)
+    now = [float(next(times))]
+    fields = frozenset({"page", "limit", "total_count"} if has_total else {"page", "limit"})
     dialect = Dialect(pagination_fields=fields)
     async with Emulator(populate=False, dialect=dialect, now=lambda: now[0]) as server, server.client() as px:
-        born = now[0] - 86_400 + 10
-        throughout = {server.add_export(rows=1, created_at=born + 10 * number).id for number in range(count)}
+        created_at = now[0] - 86_400 + 10
+        survivors = {
+            server.add_export(rows=1, created_at=created_at + 10 * number).id for number in range(count)
+        }
         schedule = iter(events)
 
-        def happen(what: str) -> None:
-            alive = server.exports
-            if what == "insert":
+        def change(event: str) -> None:
+            exports = server.exports
+            if event == "insert":
                 now[0] += 1
                 server.add_export(rows=1)
-            elif alive and what == "delete" and counted:
-                server.delete_export(alive[len(alive) // 2].id)
-            elif alive:
-                now[0] = max(now[0] + 1, alive[0].created_at + 86_400)
+            elif exports and event == "delete" and has_total:
+                server.delete_export(exports[len(exports) // 2].id)
+            elif exports:
+                now[0] = max(now[0] + 1, exports[0].created_at + 86_400)
 
-        def live(_: int) -> None:
-            for what in next(schedule, []):
-                happen(what)
+        def change_all(_: int) -> None:
+            for event in next(schedule, []):
+                change(event)
 
-        server.after_list = live
+        server.after_list = change_all
         try:
             listed = await ids(px, limit=limit, direction=direction, prefetch=prefetch)
         except PaginationError:
-            assert not counted
+            assert not has_total
             return
         assert len(listed) == len(set(listed))
-        assert throughout & {export.id for export in server.exports} <= set(listed)
+        assert survivors & {export.id for export in server.exports} <= set(listed)
 
 
 @pytest.mark.parametrize(
@@ -268,10 +266,10 @@ async def walk_while_living(
         ("timed_out", ExportTimedOutError),
     ],
 )
-async def test_an_export_that_is_not_completed_is_not_downloaded(
+async def test_export_that_is_not_completed(
     server: Emulator, px: AsyncPackageX, tmp_path: Path, status: str, kind: type[PackageXError]
 ) -> None:
-    """Whether it comes as an id, or as an export; the error says which and why."""
+    """The error has the id and the status, for an id and for an `Export`."""
     stored = server.add_export(status=status, rows=1)
     listed = [export async for export in px.exports.list()]
     for export in (
@@ -285,10 +283,10 @@ async def test_an_export_that_is_not_completed_is_not_downloaded(
     assert not (tmp_path / "new").exists()
 
 
-async def test_an_export_that_has_completed_since_it_was_listed_is_downloaded(
+async def test_export_completed_after_the_listing(
     server: Emulator, px: AsyncPackageX, tmp_path: Path
 ) -> None:
-    """Its state is asked for anew with its URLs."""
+    """Its status is requested again together with its URLs."""
     stored = server.add_export(status="processing", rows=1)
     (listed,) = [export async for export in px.exports.list()]
     server.update_export(stored.id, status="completed")
@@ -296,10 +294,8 @@ async def test_an_export_that_has_completed_since_it_was_listed_is_downloaded(
     assert report.ok
 
 
-async def test_an_export_that_is_gone_is_told_apart_from_an_unknown_id(
-    server: Emulator, px: AsyncPackageX, tmp_path: Path
-) -> None:
-    """One was there; the other may never have been."""
+async def test_deleted_export_and_unknown_id(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:
+    """A listed export did exist. An id may be wrong."""
     stored = server.add_export(rows=1)
     (listed,) = [export async for export in px.exports.list()]
     server.delete_export(stored.id)
@@ -310,7 +306,7 @@ async def test_an_export_that_is_gone_is_told_apart_from_an_unknown_id(
 
 
 @pytest.mark.parametrize(
-    ("bad", "says"),
+    ("options", "message"),
     [
         (
             {"artifacts": ["xlsx"]},
@@ -323,19 +319,19 @@ async def test_an_export_that_is_gone_is_told_apart_from_an_unknown_id(
         ({"concurrency": 0}, "concurrency must be 1 or more, not 0"),
     ],
 )
-async def test_an_option_that_cannot_work_is_refused_before_any_request(
-    server: Emulator, px: AsyncPackageX, tmp_path: Path, bad: dict[str, Any], says: str
+async def test_invalid_download_options(
+    server: Emulator, px: AsyncPackageX, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
-    """The error names it."""
-    with pytest.raises(ConfigurationError, match=says):
-        await px.exports.download("exp_1", tmp_path, **bad)
+    """The error names the option. No request is sent."""
+    with pytest.raises(ConfigurationError, match=message):
+        await px.exports.download("exp_1", tmp_path, **options)
     assert server.requests == []
 
 
-async def test_modules_that_cannot_be_loaded_are_an_error_of_ours(
+async def test_import_failure_is_a_configuration_error(
     px: AsyncPackageX, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when there are no file descriptors left at the first call."""
+    """An example is a process without free file descriptors at the first call."""
     monkeypatch.setitem(sys.modules, "packagex_async._sync.runner", None)
     with pytest.raises(ConfigurationError, match=r"download_all\(\) cannot be loaded"):
         px.exports.download_all(tmp_path)

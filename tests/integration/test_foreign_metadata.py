@@ -1,4 +1,4 @@
-"""Whatever a file on the disk holds: no exception but ours, and never a wrong file."""
+"""Manifests and partial metadata with any content: only documented errors, and never a wrong file."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from packagex_async import FileState, verify_directory
 from packagex_async._partials.partial_file import PartialFile
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._partials.partial_metadata import MAX_LENGTH, parse_metadata
-from packagex_async._sync.comparison import Comparison
-from packagex_async._sync.inventory import Inventory
-from packagex_async._sync.manifest import NAME, Manifest
+from packagex_async._sync.file_checker import FileChecker
+from packagex_async._sync.manifest import MANIFEST_NAME, Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
+from packagex_async._sync.manifest_snapshot import ManifestSnapshot
 from packagex_async.testing import Emulator
 from tests.support import AT_ONCE, names
 
 LENGTH = 1000
 WHOLE = random.Random("metadata").randbytes(LENGTH)
 MEMO: dict[str, Any] = {"length": LENGTH, "algorithm": "md5", "machine": "m", "gaps": [[600, LENGTH]]}
-LINE: dict[str, Any] = {
+ENTRY: dict[str, Any] = {
     "export_id": "exp_1", "artifact": "csv", "path": "a.csv", "size": 5, "sha256": "0" * 64,
     "verified": "checksum", "when": "2024-05-01T12:00:00+00:00", "updated_at": None,
 }  # fmt: skip
 
 
-def line(**changes: Any) -> ManifestEntry:
-    """A good line of the manifest."""
-    fields: dict[str, Any] = LINE | changes
+def entry(**changes: Any) -> ManifestEntry:
+    """Return a valid entry of the manifest."""
+    fields: dict[str, Any] = ENTRY | changes
     return ManifestEntry(**fields)
 
 
@@ -52,7 +52,7 @@ values = st.recursive(
 
 
 def changed(original: dict[str, Any]) -> st.SearchStrategy[bytes]:
-    """JSON that is like `original`, but for some fields; other JSON, and bytes that are none."""
+    """Return JSON similar to `original`, other JSON, and bytes that are not JSON."""
     fields = st.dictionaries(st.sampled_from([*original, "other"]), values, max_size=3)
     like = st.builds(lambda change: {**original, **change}, fields)
     texts = (like | values).map(lambda value: json.dumps(value).encode())
@@ -63,8 +63,8 @@ def changed(original: dict[str, Any]) -> st.SearchStrategy[bytes]:
 @given(changed(MEMO))
 @example(b"[" * 100_000)
 @example(b'{"length": ' + b"9" * 5000 + b"}")
-def test_metadata_is_usable_or_none(text: bytes) -> None:
-    """What is usable has the fields of the right types, and text that a header can hold."""
+def test_partial_metadata_is_valid_or_ignored(text: bytes) -> None:
+    """Valid metadata has fields of the right types and text that a header can contain."""
     memo = parse_metadata(text)
     if memo is not None:
         assert 0 <= memo["length"] <= MAX_LENGTH
@@ -73,11 +73,11 @@ def test_metadata_is_usable_or_none(text: bytes) -> None:
 
 
 @given(changed(MEMO), st.integers(0, LENGTH + 10), changed({"machine": "m", "pid": 1, "started": "1"}))
-def test_a_partial_is_continued_within_its_bounds_or_not_at_all(memo: bytes, size: int, claim: bytes) -> None:
-    """What it calls written is in the file, and nothing is left of one that cannot be used."""
-    with tempfile.TemporaryDirectory() as place:
-        target = Path(place) / "a.csv"
-        part = Path(place) / ".a.csv.0123456789abcdef-1.part"
+def test_partial_file_is_continued_within_its_length(memo: bytes, size: int, claim: bytes) -> None:
+    """Metadata never claims bytes that are not in the file. An unusable partial file is removed."""
+    with tempfile.TemporaryDirectory() as root:
+        target = Path(root) / "a.csv"
+        part = Path(root) / ".a.csv.0123456789abcdef-1.part"
         part.write_bytes(bytes(size))
         for ending, text in (("json", memo), ("claim", claim)):
             part.with_name(f"{part.name}.{ending}").write_bytes(text)
@@ -86,35 +86,35 @@ def test_a_partial_is_continued_within_its_bounds_or_not_at_all(memo: bytes, siz
             assert partial.written.end <= size <= (partial.length or 0)
             assert all(0 <= start < end for start, end in partial.gaps())
             partial.remove()
-            assert names(Path(place)) == []
+            assert names(Path(root)) == []
         elif not claim.strip().startswith(b"{"):
-            assert names(Path(place)) == []
+            assert names(Path(root)) == []
 
 
-lines = st.lists(changed(LINE), max_size=6).map(b"\n".join) | st.binary(max_size=300)
+lines = st.lists(changed(ENTRY), max_size=6).map(b"\n".join) | st.binary(max_size=300)
 
 
 @given(lines, st.booleans())
-@example(json.dumps(LINE | {"path": "\ud800.csv"}).encode(), True)
-@example(json.dumps(LINE | {"path": "a/\udcff/b.csv"}).encode(), True)
-@example(json.dumps(LINE | {"path": "a/" * 300_000 + "b"}).encode(), True)
-@example(json.dumps(LINE | {"path": "x" * 300}).encode(), True)
-@example(json.dumps(LINE | {"export_id": "\ud800"}).encode(), False)
+@example(json.dumps(ENTRY | {"path": "\ud800.csv"}).encode(), True)
+@example(json.dumps(ENTRY | {"path": "a/\udcff/b.csv"}).encode(), True)
+@example(json.dumps(ENTRY | {"path": "a/" * 300_000 + "b"}).encode(), True)
+@example(json.dumps(ENTRY | {"path": "x" * 300}).encode(), True)
+@example(json.dumps(ENTRY | {"export_id": "\ud800"}).encode(), False)
 @example(b"[" * 100_000, True)
 @example(b'{"size": ' + b"9" * 5000 + b"}", True)
-def test_a_manifest_of_anything_is_read_appended_to_and_verified(text: bytes, has_end: bool) -> None:
-    """What is good in it is found, a new line is not lost, and nothing outside counts as ours."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "folder"
+def test_manifest_with_any_content(text: bytes, has_end: bool) -> None:
+    """Valid entries are found, new ones are not lost, and files outside are not read."""
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root) / "folder"
         folder.mkdir()
-        (folder / NAME).write_bytes(text + b"\n" * has_end)
+        (folder / MANIFEST_NAME).write_bytes(text + b"\n" * has_end)
         (folder / "a.csv").write_bytes(b"bytes")
-        comparison = Comparison(folder, lambda _: None)
-        with Inventory(folder) as inventory:
-            states = {comparison.checked(line).state for line in inventory.lines()}
+        checker = FileChecker(folder, lambda _: None)
+        with ManifestSnapshot(folder) as snapshot:
+            states = {checker.check(one).state for one in snapshot.entries()}
         assert FileState.EXACT not in states
-        assert [file.path for file in comparison.unlisted(lambda _: False)] == ["a.csv"]
-        manifest, new = Manifest(folder), line(export_id="exp_new")
+        assert [file.path for file in checker.unlisted_files(lambda _: False)] == ["a.csv"]
+        manifest, new = Manifest(folder), entry(export_id="exp_new")
         manifest.find("exp_1", ("csv", "json"))
         manifest.append([new])
         manifest.close()
@@ -124,7 +124,7 @@ def test_a_manifest_of_anything_is_read_appended_to_and_verified(text: bytes, ha
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [
         lambda memo: b"[" * 50_000,
         lambda memo: b"x" * (1 << 20),
@@ -133,10 +133,10 @@ def test_a_manifest_of_anything_is_read_appended_to_and_verified(text: bytes, ha
         lambda memo: json.dumps(memo).replace('\\"', '\\"\\r\\nX-Evil: 1', 1).encode(),
     ],
 )
-async def test_a_download_begins_anew_where_the_metadata_cannot_be_used(
-    server: Emulator, tmp_path: Path, spoil: Callable[[dict[str, Any]], bytes]
+async def test_download_restarts_with_unusable_metadata(
+    server: Emulator, tmp_path: Path, damage: Callable[[dict[str, Any]], bytes]
 ) -> None:
-    """The file is the object, no request has a header of somebody else, and nothing is left."""
+    """No header contains foreign data, the file is correct, and no partial file remains."""
     body = os.urandom(100_000)
     export_id = server.add_export(content={"csv": body}).id
     part = tmp_path / f".{export_id}.csv.0123456789abcdef-1.part"
@@ -148,7 +148,7 @@ async def test_a_download_begins_anew_where_the_metadata_cannot_be_used(
         "identity": {"etag": '"a"', "generation": None, "modified": None},
         "machine": "m",
     }
-    part.with_name(f"{part.name}.json").write_bytes(spoil(memo))
+    part.with_name(f"{part.name}.json").write_bytes(damage(memo))
     async with server.client(retry=AT_ONCE) as px:
         report = await px.exports.download(export_id, tmp_path, artifacts="csv", resume=True)
     assert report.files["csv"].path.read_bytes() == body
@@ -156,11 +156,11 @@ async def test_a_download_begins_anew_where_the_metadata_cannot_be_used(
     assert len([request for request in server.requests if request.host == "storage"]) == 1
 
 
-async def test_a_huge_manifest_line_does_not_stop_a_verification(tmp_path: Path) -> None:
-    """It is passed over; the file that the next line names is checked."""
-    good = line(size=3, path="b.csv")
-    (tmp_path / NAME).write_bytes(
-        b'{"export_id":"' + b"x" * (5 << 20) + b"\n" + good.dump() + b"y" * (2 << 20)
+async def test_verification_skips_a_huge_line(tmp_path: Path) -> None:
+    """The file of the next entry is checked."""
+    valid = entry(size=3, path="b.csv")
+    (tmp_path / MANIFEST_NAME).write_bytes(
+        b'{"export_id":"' + b"x" * (5 << 20) + b"\n" + valid.dump() + b"y" * (2 << 20)
     )
     (tmp_path / "b.csv").write_bytes(b"abc")
     async with aclosing(verify_directory(tmp_path)) as files:

@@ -1,4 +1,4 @@
-"""Every answer about one export is about the export that was asked for, whichever call has asked."""
+"""Responses about another export than the requested one, and invalid URLs, in every method."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ OTHERS = ["exp_other", "EXP_1", "exp_1 ", "exp_11", "exp_", "exp_1\x1b]0;title\x
 
 
 @attrs.frozen
-class Impostor(Fault):
-    """Whoever retrieves an export gets another one.
+class OtherExport(Fault):
+    """Every retrieval returns another export.
 
     Attributes:
-        told: The id of the other one.
-        after: How many answers are right before.
+        export_id: Id of the other export.
+        after: Number of correct responses before.
     """
 
-    told: str
+    export_id: str
     after: int = 0
     seen: list[bool] = attrs.field(factory=list)
 
@@ -48,7 +48,7 @@ class Impostor(Fault):
 
     def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         envelope = json.loads(reply.body)
-        envelope["data"]["id"] = self.told
+        envelope["data"]["id"] = self.export_id
         return Reply.of(200, json.dumps(envelope).encode())
 
 
@@ -78,34 +78,34 @@ async def download_all(exports: AsyncExports, export_id: str, folder: Path) -> N
 async def stream(exports: AsyncExports, export_id: str, folder: Path) -> None:
     async with exports.stream(export_id, "csv") as body:
         async for _ in body:
-            pytest.fail("these are the bytes of another export")
+            pytest.fail("received bytes of another export")
 
 
 Call = Callable[[AsyncExports, str, Path], Awaitable[None]]
 CALLS: list[Call] = [retrieve, wait, download, download_listed, download_all, stream]
 
 
-@pytest.mark.parametrize("told", OTHERS)
+@pytest.mark.parametrize("other_id", OTHERS)
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
-async def test_an_answer_about_another_export_is_an_error(
-    server: Emulator, px: AsyncPackageX, tmp_path: Path, call: Call, told: str
+async def test_response_about_another_export(
+    server: Emulator, px: AsyncPackageX, tmp_path: Path, call: Call, other_id: str
 ) -> None:
-    """It names both, in one line, and nothing of the other one reaches the disk."""
+    """The error has both ids in one line, and no file is written."""
     server.add_export(export_id="exp_1", content={"csv": b"1"})
-    server.inject(Impostor(told), times=None)
+    server.inject(OtherExport(other_id), times=None)
     with pytest.raises(DecodeError, match=r"is about export .*, not about export exp_1") as caught:
         await call(px.exports, "exp_1", tmp_path)
-    assert told.encode("unicode_escape").decode().partition("\\")[0] in str(caught.value)
+    assert other_id.encode("unicode_escape").decode().partition("\\")[0] in str(caught.value)
     assert str(caught.value).isprintable()
     assert [name for name in names(tmp_path) if "exp" in name] == []
 
 
-async def test_links_of_another_export_are_no_fresh_links(
+async def test_urls_of_another_export_are_not_used(
     server: Emulator, px: AsyncPackageX, tmp_path: Path
 ) -> None:
-    """An expired link is not renewed by them; the error names both exports."""
+    """They do not replace an expired URL. The error has both ids."""
     server.add_export(export_id="exp_1", content={"csv": b"1"})
-    server.inject(Impostor("exp_2", after=1), times=None)
+    server.inject(OtherExport("exp_2", after=1), times=None)
     server.inject(Expired(), times=None)
     with pytest.raises(DownloadGroupError) as caught:
         await px.exports.download("exp_1", tmp_path)
@@ -116,12 +116,10 @@ async def test_links_of_another_export_are_no_fresh_links(
     assert names(tmp_path) == []
 
 
-async def test_an_export_that_is_waited_for_in_bulk_is_the_one_that_was_listed(
-    server: Emulator, tmp_path: Path
-) -> None:
-    """Its own report says so."""
+async def test_download_all_polls_the_listed_export(server: Emulator, tmp_path: Path) -> None:
+    """The report of the listed export has the error."""
     server.add_export(export_id="exp_1", status="processing")
-    server.inject(Impostor("exp_2", after=1), times=None)
+    server.inject(OtherExport("exp_2", after=1), times=None)
     async with exports_on(FakeClock(), server) as exports:
         (report,) = [report async for report in exports.download_all(tmp_path, wait=True)]
     assert report.export_id == "exp_1"
@@ -129,13 +127,13 @@ async def test_an_export_that_is_waited_for_in_bulk_is_the_one_that_was_listed(
     assert "exp_2" in str(report.error)
 
 
-async def test_an_export_that_was_created_is_the_one_that_is_waited_for(tmp_path: Path) -> None:
-    """Or nothing is downloaded."""
+async def test_export_and_download_polls_the_created_export(tmp_path: Path) -> None:
+    """Nothing is downloaded otherwise."""
     clock = FakeClock()
     life = Life(queued=3, processing=20, rows=4)
     maker: AbstractAsyncContextManager[Emulator] = Emulator(populate=False, now=clock.time, life=life)
     async with maker as server, exports_on(clock, server) as exports:
-        server.inject(Impostor("exp_2", after=2), times=None)
+        server.inject(OtherExport("exp_2", after=2), times=None)
         with pytest.raises(DecodeError, match="about export exp_2, not about export"):
             await exports.export_and_download("contact", tmp_path)
     assert names(tmp_path) == []
@@ -156,12 +154,12 @@ URLS: list[Any] = [
 
 
 @pytest.mark.parametrize("url", URLS, ids=repr)
-async def test_a_link_that_is_none_fails_its_artifact_alone(
+async def test_invalid_url_fails_only_its_artifact(
     server: Emulator, px: AsyncPackageX, tmp_path: Path, url: Any
 ) -> None:
-    """It is offered, so it is not missing; the other artifacts arrive, and the next run asks again."""
+    """The artifact is not missing. The others are downloaded, and the next run tries again."""
     server.add_export(export_id="exp_1", content={"csv": b"1", "json": b"2"})
-    server.inject(Linked(url), times=None)
+    server.inject(ReplacedUrl(url), times=None)
     for _ in range(2):
         (report,) = [report async for report in px.exports.download_all(tmp_path)]
         assert report.files.keys() == ("json",)
@@ -174,8 +172,8 @@ async def test_a_link_that_is_none_fails_its_artifact_alone(
 
 
 @attrs.frozen
-class Linked(Fault):
-    """The CSV's URL is another one, or none at all."""
+class ReplacedUrl(Fault):
+    """The URL of the CSV is replaced."""
 
     url: Any
 

@@ -1,9 +1,10 @@
-"""Exports that are not completed yet are waited for within limits, and it is said which."""
+"""Waiting for exports that are not completed yet, in `download_all`."""
 
 from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,37 @@ import pytest
 
 from packagex_async import (
     AsyncPackageX,
+    AuthenticationError,
     ConfigurationError,
     DownloadReport,
+    ExportFailedError,
     ExportGoneError,
     ExportNotReadyError,
     RequestTimeoutError,
     RetryPolicy,
+    ServerError,
     WaitTimeoutError,
 )
 from packagex_async._logs import waiting
 from packagex_async._polling import schedule
-from packagex_async.testing import Dialect, Emulator, Stall
+from packagex_async.testing import (
+    Dialect,
+    Emulator,
+    RecordedRequest,
+    Stall,
+    Status,
+)
+from packagex_async.testing.data.store import Store
+from packagex_async.testing.faults import Fault
 from tests.support import FakeClock, exports_on
+from tests.sync_support import add, assert_exact, manifest
 
 DAY = 86_400
 
 
 @attrs.frozen
-class Dateless(Dialect):
-    """No export says when it was created."""
+class NoDates(Dialect):
+    """No export has a time of creation or change."""
 
     def stamp(self, seconds: float) -> Any:
         return None
@@ -44,13 +57,13 @@ async def reports_of(
 
 
 @pytest.mark.parametrize("seconds", [0.5, 60, 4000.0])
-async def test_a_number_of_seconds_is_the_longest_wait(tmp_path: Path, seconds: float) -> None:
-    """What is not completed by then is reported with a timeout; everything else arrives."""
+async def test_wait_limits_the_time_for_each_export(tmp_path: Path, seconds: float) -> None:
+    """Exports that are not completed in time are reported with a timeout."""
     clock = FakeClock()
     async with Emulator(populate=False, pending=None, now=clock.time) as server:
         ready = server.add_export(content={"csv": b"1"}).id
         late = [server.add_export(status=status).id for status in ("queued", "processing", "processing")]
-        began = clock.now
+        started_at = clock.now
         reports = await reports_of(clock, server, tmp_path, wait=seconds)
     assert reports.keys() == {ready, *late}
     assert reports[ready].ok
@@ -59,28 +72,26 @@ async def test_a_number_of_seconds_is_the_longest_wait(tmp_path: Path, seconds: 
         assert isinstance(error, WaitTimeoutError)
         assert f"export {export_id} is still" in str(error)
         assert f"after {seconds:g} seconds" in str(error)
-    assert seconds <= clock.now - began <= 3 * seconds
+    assert seconds <= clock.now - started_at <= 3 * seconds
 
 
-@pytest.mark.parametrize("dialect", [Dialect(), Dateless()], ids=["dated", "dateless"])
-async def test_without_a_limit_the_wait_ends_with_the_lives_of_the_exports(
-    tmp_path: Path, dialect: Dialect
-) -> None:
-    """By the clock of the server, or 24 hours after they were listed where no date is told."""
+@pytest.mark.parametrize("dialect", [Dialect(), NoDates()], ids=["dated", "dateless"])
+async def test_wait_true_ends_when_exports_are_24_hours_old(tmp_path: Path, dialect: Dialect) -> None:
+    """The server time decides, or the time since the listing if exports have no dates."""
     clock = FakeClock()
     # The clock of the server stands still, and it deletes nothing.
     async with Emulator(populate=False, pending=None, dialect=dialect, now=lambda: 1_714_564_800.0) as server:
         stored = server.add_export(status="processing")
-        began = clock.now
+        started_at = clock.now
         reports = await reports_of(clock, server, tmp_path, wait=True)
     error = reports[stored.id].error
     assert isinstance(error, ExportGoneError)
     assert "is still processing after 24 hours" in str(error)
-    assert DAY <= clock.now - began <= DAY + 60
+    assert DAY <= clock.now - started_at <= DAY + 60
 
 
-async def test_an_export_past_its_life_is_given_up_by_the_clock_of_the_server(tmp_path: Path) -> None:
-    """Whatever time is left to wait for it."""
+async def test_expired_export_is_not_waited_for(tmp_path: Path) -> None:
+    """The server time decides, even if the timeout is longer."""
     clock = FakeClock()
 
     class Ageing(Dialect):
@@ -94,10 +105,10 @@ async def test_an_export_past_its_life_is_given_up_by_the_clock_of_the_server(tm
     assert len(clock.slept) == 1
 
 
-async def test_a_silent_api_does_not_outlast_the_wait(
+async def test_timeout_limits_each_request(
     server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The request is given up with it."""
+    """The wait ends in time if the API does not respond."""
     monkeypatch.setattr(schedule, "MIN_REQUEST_TIMEOUT", 0.01)
     stored = server.add_export(status="processing")
     server.inject(Stall(0, on="api", export_id=stored.id), times=None)
@@ -110,16 +121,14 @@ async def test_a_silent_api_does_not_outlast_the_wait(
 
 
 @pytest.mark.parametrize("wait", [0, 0.0, -1, math.nan, math.inf, -math.inf, "10", None, []])
-async def test_a_wait_that_makes_no_sense_is_refused_at_the_call(
-    px: AsyncPackageX, tmp_path: Path, wait: Any
-) -> None:
-    """Before anything is asked for."""
+async def test_invalid_wait_is_a_configuration_error(px: AsyncPackageX, tmp_path: Path, wait: Any) -> None:
+    """The call raises it before any request."""
     with pytest.raises(ConfigurationError, match="wait must be True, False or a number of seconds above 0"):
         px.exports.download_all(tmp_path, wait=wait)
 
 
-async def test_without_wait_nothing_is_waited_for(tmp_path: Path) -> None:
-    """It is reported as not ready."""
+async def test_without_wait_pending_exports_are_not_ready(tmp_path: Path) -> None:
+    """They are reported at once."""
     clock = FakeClock()
     async with Emulator(populate=False, pending=None, now=clock.time) as server:
         stored = server.add_export(status="processing")
@@ -128,35 +137,37 @@ async def test_without_wait_nothing_is_waited_for(tmp_path: Path) -> None:
     assert clock.slept == []
 
 
-async def test_it_is_said_what_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """When all are listed, and whenever it is fewer."""
+async def test_pending_exports_are_logged_and_passed_to_on_wait(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`on_wait` is called at the end of the listing and after each change."""
     caplog.set_level(logging.INFO, logger="packagex_async")
     clock = FakeClock()
-    told: list[tuple[str, ...]] = []
+    events: list[tuple[str, ...]] = []
     async with Emulator(populate=False, pending=None, now=clock.time) as server:
         pending = [server.add_export(status="processing").id for _ in range(3)]
-        await reports_of(clock, server, tmp_path, wait=100, on_wait=told.append, limit=2)
-    assert told[0] == tuple(pending)
-    assert list(map(len, told)) == [3, 2, 1, 0]
+        await reports_of(clock, server, tmp_path, wait=100, on_wait=events.append, limit=2)
+    assert events[0] == tuple(pending)
+    assert list(map(len, events)) == [3, 2, 1, 0]
     lines = [record.getMessage() for record in caplog.records if "waiting" in record.getMessage()]
     assert lines == [f"waiting for 3 exports: {', '.join(pending)}"]
 
 
-async def test_where_nothing_is_waited_for_nothing_is_said(
+async def test_no_log_message_without_pending_exports(
     server: Emulator, px: AsyncPackageX, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither to the caller nor to the log."""
+    """`on_wait` is not called either."""
     caplog.set_level(logging.INFO, logger="packagex_async")
     server.add_export(content={"csv": b"1"})
-    told: list[tuple[str, ...]] = []
-    async for report in px.exports.download_all(tmp_path, wait=True, on_wait=told.append):
+    events: list[tuple[str, ...]] = []
+    async for report in px.exports.download_all(tmp_path, wait=True, on_wait=events.append):
         report.raise_for_failures()
-    assert told == []
+    assert events == []
     assert not [record for record in caplog.records if "waiting" in record.getMessage()]
 
 
-def test_a_line_names_no_more_exports_than_fit(caplog: pytest.LogCaptureFixture) -> None:
-    """And is one line, whatever their ids are."""
+def test_log_message_is_one_short_line(caplog: pytest.LogCaptureFixture) -> None:
+    """Only the first ids are shown, and control characters are escaped."""
     caplog.set_level(logging.INFO, logger="packagex_async")
     waiting(["exp_\n1"])
     waiting([f"exp_{number}" for number in range(25)])
@@ -164,3 +175,74 @@ def test_a_line_names_no_more_exports_than_fit(caplog: pytest.LogCaptureFixture)
     assert one == "waiting for 1 export: exp_\\n1"
     assert many.startswith("waiting for 25 exports: exp_0, exp_1,")
     assert many.endswith("exp_19 and 5 more")
+
+
+async def test_pending_exports_are_polled(server: Emulator, tmp_path: Path) -> None:
+    """Each ends with its own result: completed, failed, deleted, or an API error."""
+    clock = FakeClock()
+    ready, slow, failing, vanishing, unknown = add(server, 5)
+    for export_id in (slow, failing, vanishing, unknown):
+        server.update_export(export_id, status="processing")
+    server.inject(ChangeAfter(slow, 4, lambda store: store.update(slow, status="completed")))
+    server.inject(ChangeAfter(failing, 2, lambda store: store.update(failing, status="failed")))
+    server.inject(ChangeAfter(vanishing, 1, lambda store: store.delete(vanishing)))
+    server.inject(Status(500, on="api", export_id=unknown), times=None)
+    async with exports_on(clock, server, policy=RetryPolicy(attempts=1)) as exports:
+        reports = {report.export_id: report async for report in exports.download_all(tmp_path, wait=True)}
+    assert reports[ready].ok
+    assert reports[slow].ok
+    assert isinstance(reports[failing].error, ExportFailedError)
+    assert isinstance(reports[vanishing].error, ExportGoneError)
+    assert isinstance(reports[unknown].error, ServerError)
+    assert len(clock.slept) >= 4
+    assert max(clock.slept) <= 30
+    assert [line["export_id"] for line in manifest(tmp_path)].count(slow) == 4
+
+
+@attrs.frozen
+class ChangeAfter(Fault):
+    """Changes the store after a number of requests for an export."""
+
+    export_id: str
+    times: int
+    change: Callable[[Store], object]
+    seen: list[bool] = attrs.field(factory=list)
+
+    def strikes(self, request: RecordedRequest) -> bool:
+        if (request.host, request.export_id) != ("api", self.export_id):
+            return False
+        self.seen.append(True)
+        return len(self.seen) == self.times
+
+    def leave(self, store: Store) -> None:
+        self.change(store)
+
+
+async def test_many_exports_are_polled(server: Emulator, tmp_path: Path) -> None:
+    """Only some of them are polled concurrently."""
+    clock = FakeClock()
+    added = add(server, 20)
+    for export_id in added:
+        server.update_export(export_id, status="queued")
+        server.inject(ChangeAfter(export_id, 2, complete(export_id)))
+    async with exports_on(clock, server) as exports:
+        reports = [report async for report in exports.download_all(tmp_path, wait=True)]
+    assert all(report.ok for report in reports)
+    assert_exact(server, tmp_path)
+
+
+def complete(export_id: str) -> Callable[[Store], object]:
+    return lambda store: store.update(export_id, status="completed")
+
+
+async def test_refused_key_while_waiting_ends_all_downloads(
+    server: Emulator, px: AsyncPackageX, tmp_path: Path
+) -> None:
+    """No report is yielded."""
+    (export_id,) = add(server, 1, status="queued")
+    server.inject(Status(401, on="api", export_id=export_id))
+    clock = FakeClock()
+    async with exports_on(clock, server) as exports:
+        with pytest.raises(AuthenticationError):
+            async for _ in exports.download_all(tmp_path, wait=True):
+                pytest.fail("nothing can be reported")

@@ -1,4 +1,4 @@
-"""A folder is read again: what is exact, what is not, and what was never brought; nothing is touched."""
+"""`verify_directory`: the state of every file, unsafe manifests, and early exit."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from packagex_async import (
     FileState,
     verify_directory,
 )
-from packagex_async._sync.manifest import NAME
+from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.testing import Emulator
 
-LINE = ManifestEntry(
+ENTRY = ManifestEntry(
     export_id="exp_1",
     artifact="csv",
     path="exp_1.csv",
@@ -39,9 +39,9 @@ LINE = ManifestEntry(
 )
 
 
-def write(folder: Path, *lines: ManifestEntry) -> None:
-    """A manifest of these lines, and the file that they speak of."""
-    (folder / NAME).write_bytes(b"".join(line.dump() for line in lines))
+def write(folder: Path, *entries: ManifestEntry) -> None:
+    """Write a manifest with these entries, and the file `exp_1.csv`."""
+    (folder / MANIFEST_NAME).write_bytes(b"".join(entry.dump() for entry in entries))
     (folder / "exp_1.csv").write_bytes(b"a,b")
 
 
@@ -54,34 +54,34 @@ async def states(folder: Path) -> dict[str, FileState]:
 
 
 @pytest.mark.parametrize("layout", ["flat", "folders", "{resource}/{created}/{id}"])
-async def test_what_was_just_brought_is_exact(
+async def test_downloaded_files_are_exact(
     server: Emulator, px: AsyncPackageX, tmp_path: Path, layout: str
 ) -> None:
-    """In any layout; what an export does not offer is no file, and the manifest itself is not in question."""
+    """This holds for every layout. Artifacts that are not offered are no files."""
     for number in range(9):
         server.add_export(content={"csv": os.urandom(2000 + number), "json": b""})
     async with aclosing(px.exports.download_all(tmp_path, layout=layout)) as reports:
         files = {file.path: file async for report in reports for file in report.files}
-    before = (tmp_path / NAME).stat()
+    before = (tmp_path / MANIFEST_NAME).stat()
     progress: list[tuple[int, int]] = []
-    checked = await check(tmp_path, on_progress=lambda *told: progress.append(told))
+    checked = await check(tmp_path, on_progress=lambda *counts: progress.append(counts))
     assert len(checked) == 18
-    for one in checked:
-        size = files[tmp_path / one.path].size
-        assert one == attrs.evolve(one, state=FileState.EXACT, size=size, expected_size=size)
-        assert one.export_id is not None
-        assert one.export_id in one.path
-        assert one.artifact in ("csv", "json")
-    whole = sum(file.size for file in files.values())
-    assert progress[-1] == (whole, whole)
-    assert (tmp_path / NAME).stat().st_mtime_ns == before.st_mtime_ns
+    for file in checked:
+        size = files[tmp_path / file.path].size
+        assert file == attrs.evolve(file, state=FileState.EXACT, size=size, expected_size=size)
+        assert file.export_id is not None
+        assert file.export_id in file.path
+        assert file.artifact in ("csv", "json")
+    total = sum(file.size for file in files.values())
+    assert progress[-1] == (total, total)
+    assert (tmp_path / MANIFEST_NAME).stat().st_mtime_ns == before.st_mtime_ns
 
 
-async def test_every_state_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And all bytes count as checked in the end, whether they were there to be read or not."""
-    lines = [LINE]
+async def test_states_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end all bytes count as checked, also those of files that could not be read."""
+    lines = [ENTRY]
     for name in ("longer", "other", "absent", "folder", "link", "worn"):
-        lines.append(attrs.evolve(LINE, export_id=f"exp_{name}", path=f"below/{name}.csv"))
+        lines.append(attrs.evolve(ENTRY, export_id=f"exp_{name}", path=f"below/{name}.csv"))
     write(tmp_path, *lines)
     below = tmp_path / "below"
     (below / "folder.csv").mkdir(parents=True)
@@ -95,14 +95,14 @@ async def test_every_state_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / ".hidden" / "file").touch()
     real = os.open
 
-    def worn(path: Any, *args: Any, **kwargs: Any) -> int:
+    def fail_to_read(path: Any, *args: Any, **kwargs: Any) -> int:
         if Path(path).name == "worn.csv":
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(os, "open", worn)
+    monkeypatch.setattr(os, "open", fail_to_read)
     progress: list[tuple[int, int]] = []
-    checked = await check(tmp_path, on_progress=lambda *told: progress.append(told))
+    checked = await check(tmp_path, on_progress=lambda *counts: progress.append(counts))
     assert [(file.path, file.state, file.size, file.expected_size) for file in checked] == [
         ("exp_1.csv", FileState.EXACT, 3, 3),
         ("below/longer.csv", FileState.CHANGED, 5, 3),
@@ -120,21 +120,19 @@ async def test_every_state_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     "path",
     ["../exp_1.csv", "a/../../exp_1.csv", "/etc/hostname", "", ".", "a//b", "a\\..\\b", "c:evil", "nul\0"],
 )
-async def test_a_path_that_leads_out_is_told_and_not_followed(
-    tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However it is written; the file there is not even opened."""
+async def test_path_outside_the_directory(tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is not opened, however the path is written."""
     folder = tmp_path / "folder"
     folder.mkdir()
     (tmp_path / "exp_1.csv").write_bytes(b"a,b")
-    write(folder, attrs.evolve(LINE, path=path))
+    write(folder, attrs.evolve(ENTRY, path=path))
     (folder / "exp_1.csv").unlink()
     (file,) = await check(folder)
     assert (file.path, file.state, file.size, file.expected_size) == (path, FileState.OUTSIDE, None, 3)
 
 
-async def test_a_link_that_leads_out_is_not_followed_either(tmp_path: Path) -> None:
-    """Where it stays within the folder, it may stand; the folder itself may be a link, too."""
+async def test_link_outside_the_directory(tmp_path: Path) -> None:
+    """Links within the directory are followed, and the directory may be a link."""
     folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
     for made in (folder / "in", elsewhere):
         made.mkdir(parents=True)
@@ -143,7 +141,7 @@ async def test_a_link_that_leads_out_is_not_followed_either(tmp_path: Path) -> N
     (folder / "alias").symlink_to(folder / "in")
     (tmp_path / "linked").symlink_to(folder)
     names = ("out", "alias", "in")
-    write(folder, *(attrs.evolve(LINE, export_id=name, path=f"{name}/exp.csv") for name in names))
+    write(folder, *(attrs.evolve(ENTRY, export_id=name, path=f"{name}/exp.csv") for name in names))
     assert await states(tmp_path / "linked") == {
         "out/exp.csv": FileState.OUTSIDE,
         "alias/exp.csv": FileState.EXACT,
@@ -152,72 +150,72 @@ async def test_a_link_that_leads_out_is_not_followed_either(tmp_path: Path) -> N
     }
 
 
-async def test_of_several_lines_the_last_good_one_holds(tmp_path: Path) -> None:
-    """Earlier ones, foreign ones and a torn end change nothing; and nothing is repaired."""
-    moved = attrs.evolve(LINE, export_id="exp_2", path="old.csv")
-    gone = attrs.evolve(LINE, export_id="exp_3", path="gone.csv")
+async def test_last_valid_entry_counts(tmp_path: Path) -> None:
+    """Older, foreign and incomplete lines have no effect and are not changed."""
+    moved = attrs.evolve(ENTRY, export_id="exp_2", path="old.csv")
+    deleted = attrs.evolve(ENTRY, export_id="exp_3", path="gone.csv")
     write(
         tmp_path,
-        attrs.evolve(LINE, size=9),
+        attrs.evolve(ENTRY, size=9),
         moved,
-        gone,
+        deleted,
         attrs.evolve(moved, path="exp_1.csv"),
-        ManifestEntry(export_id="exp_3", artifact="csv", when=LINE.when, updated_at=None),
-        ManifestEntry(export_id="exp_4", artifact="csv", when=LINE.when, updated_at=None),
-        LINE,
+        ManifestEntry(export_id="exp_3", artifact="csv", when=ENTRY.when, updated_at=None),
+        ManifestEntry(export_id="exp_4", artifact="csv", when=ENTRY.when, updated_at=None),
+        ENTRY,
     )
     (tmp_path / "old.csv").touch()
-    text = (tmp_path / NAME).read_bytes() + b'[]\n\xff\n{"export_id":"exp_1","artif'
-    (tmp_path / NAME).write_bytes(text)
+    text = (tmp_path / MANIFEST_NAME).read_bytes() + b'[]\n\xff\n{"export_id":"exp_1","artif'
+    (tmp_path / MANIFEST_NAME).write_bytes(text)
     checked = await check(tmp_path)
     assert [(file.export_id, file.path, file.state) for file in checked] == [
         ("exp_2", "exp_1.csv", FileState.EXACT),
         ("exp_1", "exp_1.csv", FileState.EXACT),
         (None, "old.csv", FileState.UNLISTED),
     ]
-    assert (tmp_path / NAME).read_bytes() == text
+    assert (tmp_path / MANIFEST_NAME).read_bytes() == text
 
 
-async def test_large_files_are_told_in_their_order(tmp_path: Path) -> None:
-    """Although several are read at a time."""
+async def test_large_files_are_yielded_in_order(tmp_path: Path) -> None:
+    """Several of them are read concurrently."""
     sizes = [9_000_000 + number for number in range(9)]
     write(
-        tmp_path, *(attrs.evolve(LINE, export_id=f"exp_{size}", path=f"{size}", size=size) for size in sizes)
+        tmp_path, *(attrs.evolve(ENTRY, export_id=f"exp_{size}", path=f"{size}", size=size) for size in sizes)
     )
     for size in sizes:
-        with (tmp_path / f"{size}").open("wb") as hole:
-            hole.truncate(size)
+        with (tmp_path / f"{size}").open("wb") as sparse:
+            sparse.truncate(size)
     *checked, _ = await check(tmp_path)
     assert [(file.size, file.state) for file in checked] == [(size, FileState.CHANGED) for size in sizes]
 
 
 @pytest.mark.parametrize("name", ["", "absent", "file"])
-def test_a_folder_without_a_manifest_is_refused_at_once(tmp_path: Path, name: str) -> None:
-    """The message says why; so is a file."""
+def test_directory_without_manifest(tmp_path: Path, name: str) -> None:
+    """The call raises the error, also for a path that is a file."""
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match=f"has no {NAME}"):
+    with pytest.raises(ConfigurationError, match=f"has no {MANIFEST_NAME}"):
         verify_directory(tmp_path / name)
 
 
-async def test_a_manifest_that_vanishes_is_told(tmp_path: Path) -> None:
-    """With the path and the error number of the operating system."""
-    write(tmp_path, LINE)
-    checking = verify_directory(tmp_path)
-    (tmp_path / NAME).unlink()
-    with pytest.raises(DirectoryError, match=f"{NAME} cannot be read: No such file") as caught:
-        await anext(checking)
-    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / NAME))
+async def test_deleted_manifest(tmp_path: Path) -> None:
+    """The error has the path and the error number."""
+    write(tmp_path, ENTRY)
+    files = verify_directory(tmp_path)
+    (tmp_path / MANIFEST_NAME).unlink()
+    with pytest.raises(DirectoryError, match=f"{MANIFEST_NAME} cannot be read: No such file") as caught:
+        await anext(files)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / MANIFEST_NAME))
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
-def test_what_is_no_regular_file_is_no_manifest(tmp_path: Path, kind: str) -> None:
-    """It is refused at once, by its path; a pipe is not waited for, and a link not followed."""
+def test_manifest_must_be_a_regular_file(tmp_path: Path, kind: str) -> None:
+    """The error has the path. A pipe does not block, and a symbolic link is not followed."""
     folder = tmp_path / "folder"
     folder.mkdir()
-    write(tmp_path, LINE)
-    path = folder / NAME
+    write(tmp_path, ENTRY)
+    path = folder / MANIFEST_NAME
     makers: dict[str, Callable[[], None]] = {
-        "link": lambda: path.symlink_to(tmp_path / NAME),
+        "link": lambda: path.symlink_to(tmp_path / MANIFEST_NAME),
         "pipe": lambda: os.mkfifo(path),
         "folder": path.mkdir,
     }
@@ -226,70 +224,66 @@ def test_what_is_no_regular_file_is_no_manifest(tmp_path: Path, kind: str) -> No
         verify_directory(folder)
 
 
-async def test_a_manifest_that_becomes_a_link_is_not_read(tmp_path: Path) -> None:
-    """Not even after it was looked at."""
+async def test_manifest_replaced_by_a_link(tmp_path: Path) -> None:
+    """It is not followed, although the first check succeeded."""
     folder = tmp_path / "folder"
     folder.mkdir()
-    write(tmp_path, LINE)
-    write(folder, LINE)
-    checking = verify_directory(folder)
-    (folder / NAME).unlink()
-    (folder / NAME).symlink_to(tmp_path / NAME)
+    write(tmp_path, ENTRY)
+    write(folder, ENTRY)
+    files = verify_directory(folder)
+    (folder / MANIFEST_NAME).unlink()
+    (folder / MANIFEST_NAME).symlink_to(tmp_path / MANIFEST_NAME)
     with pytest.raises(DirectoryError, match="is a symbolic link"):
-        await anext(checking)
+        await anext(files)
 
 
-def test_a_folder_that_lets_nobody_look_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the error number, as an `OSError` too."""
+def test_directory_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is an `OSError`, too, and has the error number."""
 
     def refuse(_: Path) -> None:
         raise PermissionError(errno.EACCES, "denied")
 
     monkeypatch.setattr(Path, "lstat", refuse)
-    with pytest.raises(DirectoryError, match=f"{NAME} cannot be read: denied") as caught:
+    with pytest.raises(DirectoryError, match=f"{MANIFEST_NAME} cannot be read: denied") as caught:
         verify_directory(tmp_path)
     assert isinstance(caught.value, OSError)
     assert caught.value.errno == errno.EACCES
 
 
-async def test_a_manifest_that_cannot_be_read_to_its_end_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And closed."""
-    write(tmp_path, LINE)
+async def test_read_error_in_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is closed."""
+    write(tmp_path, ENTRY)
 
-    def worn(*_: object) -> None:
-        raise OSError(errno.EIO, "worn out")
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "read error")
 
-    monkeypatch.setattr("packagex_async._sync.inventory.read_lines", worn)
-    with pytest.raises(DirectoryError, match="worn out"):
+    monkeypatch.setattr("packagex_async._sync.manifest_snapshot.read_lines", fail)
+    with pytest.raises(DirectoryError, match="read error"):
         await anext(verify_directory(tmp_path))
 
 
 @pytest.fixture
 def _deep(tmp_path: Path) -> Iterator[None]:
-    """Folders in folders, deeper than any path is long; what removes the others cannot remove them."""
+    """Nested directories whose path is too long for pytest, which could not remove them."""
     folder = os.open(tmp_path, os.O_RDONLY)
     for _ in range(1500):
         os.mkdir("deep", dir_fd=folder)
-        below = os.open("deep", os.O_RDONLY, dir_fd=folder)
+        child = os.open("deep", os.O_RDONLY, dir_fd=folder)
         os.close(folder)
-        folder = below
+        folder = child
     os.close(folder)
     yield
     subprocess.run(["rm", "-rf", tmp_path / "deep"], check=True)
 
 
 @pytest.mark.usefixtures("_deep")
-async def test_a_folder_of_odd_things_is_gone_through(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pipes, loops of links, names that are no text, folders that cannot be read, and very deep ones."""
+async def test_unusual_files_and_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pipes, link loops, undecodable names, unreadable and very deep directories are handled."""
     odd = os.fsdecode(b"caf\xe9.csv")
     write(
         tmp_path,
         *(
-            attrs.evolve(LINE, export_id=path, path=path)
+            attrs.evolve(ENTRY, export_id=path, path=path)
             for path in (odd, "pipe", "loop/a.csv", "locked/a.csv", "\ud800.csv", "a/" * 3000 + "b")
         ),
     )
@@ -320,14 +314,18 @@ async def test_a_folder_of_odd_things_is_gone_through(
     }
 
 
-async def test_leaving_early_ends_the_reading(tmp_path: Path) -> None:
-    """At the next block of every file under way; these are endless for all that the reader knows."""
+async def test_early_exit_stops_reading(tmp_path: Path) -> None:
+    """It stops at the next block of each file. The files are very large."""
     names = [f"{number}.csv" for number in range(9)]
-    smalls = [attrs.evolve(LINE, export_id=f"small_{number}") for number in range(64)]
-    write(tmp_path, *smalls, *(attrs.evolve(LINE, export_id=name, path=name, size=1 << 40) for name in names))
+    small_files = [attrs.evolve(ENTRY, export_id=f"small_{number}") for number in range(64)]
+    write(
+        tmp_path,
+        *small_files,
+        *(attrs.evolve(ENTRY, export_id=name, path=name, size=1 << 40) for name in names),
+    )
     for name in names:
-        with (tmp_path / name).open("wb") as hole:
-            hole.truncate(1 << 40)
+        with (tmp_path / name).open("wb") as sparse:
+            sparse.truncate(1 << 40)
     before = asyncio.all_tasks()
     async with aclosing(verify_directory(tmp_path)) as files:
         async for file in files:
@@ -336,16 +334,16 @@ async def test_leaving_early_ends_the_reading(tmp_path: Path) -> None:
     assert asyncio.all_tasks() == before
 
 
-async def test_a_cancelled_verification_ends_at_once(tmp_path: Path) -> None:
-    """In the middle of a file."""
-    endless = attrs.evolve(LINE, size=1 << 40)
+async def test_cancellation_stops_reading(tmp_path: Path) -> None:
+    """It stops in the middle of a file."""
+    endless = attrs.evolve(ENTRY, size=1 << 40)
     write(tmp_path, endless)
     with (tmp_path / "exp_1.csv").open("wb") as file:
         file.truncate(1 << 40)
-    begun = asyncio.Event()
+    started = asyncio.Event()
     before = asyncio.all_tasks()
-    task = asyncio.create_task(check(tmp_path, on_progress=lambda *_: begun.set()))
-    await begun.wait()
+    task = asyncio.create_task(check(tmp_path, on_progress=lambda *_: started.set()))
+    await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

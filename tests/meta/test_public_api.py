@@ -104,7 +104,7 @@ def test_the_help_of_a_method_says_what_to_pass_get_and_catch() -> None:
     """As `help(AsyncExports.download)` shows it, with the words that an artifact may be called by."""
     shown = pydoc.plain(pydoc.render_doc(AsyncExports.download))
     assert all(f'`"{word}"`' in shown for word in Artifact)
-    for heading in ("Bring an export's artifacts to disk", "Args:", "Returns:", "Raises:"):
+    for heading in ("Download the artifacts of an export", "Args:", "Returns:", "Raises:"):
         assert heading in shown
 
 

@@ -1,0 +1,85 @@
+"""Validation of the options of a download."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Literal
+
+from packagex_async._download.export import DownloadPlan, chosen
+from packagex_async._download.options import DownloadOptions
+from packagex_async._files.layouts import parse_directory
+from packagex_async._partials.partial_index import PartialIndex
+from packagex_async.errors import ConfigurationError
+from packagex_async.models import Artifact, ArtifactName
+from packagex_async.report import OnProgress
+
+MAX_SEGMENTS = 8
+"""Maximum number of connections for one artifact."""
+
+Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
+
+
+def make_options(
+    *,
+    overwrite: bool,
+    digest: Literal["sha256"] | None,
+    leftovers: PartialIndex | None,
+    require_verification: bool,
+    max_size: int | None,
+    durability: Literal["fsync"] | None,
+    segments: int,
+) -> DownloadOptions:
+    """Return the options of a download, given as the parameters of `download`.
+
+    Raises:
+        ConfigurationError: An option is invalid.
+    """
+    _check_value("digest", digest, "sha256")
+    _check_value("durability", durability, "fsync")
+    if max_size is not None:
+        _check_positive("max_size", max_size)
+    _check_positive("segments", segments)
+    if segments > MAX_SEGMENTS:
+        raise ConfigurationError(f"segments must be {MAX_SEGMENTS} or less, not {segments}")
+    return DownloadOptions(
+        overwrite=overwrite,
+        sha256=digest is not None,
+        durable=durability is not None,
+        verified=require_verification,
+        max_size=max_size,
+        leftovers=leftovers,
+        segments=segments,
+    )
+
+
+def make_plan(
+    directory: str | os.PathLike[str],
+    artifacts: Artifacts | None,
+    concurrency: int,
+    options: DownloadOptions,
+    on_progress: OnProgress | None,
+) -> DownloadPlan:
+    """Return the plan of a download, given as the parameters of `download`.
+
+    Raises:
+        ConfigurationError: An option is invalid.
+    """
+    _check_positive("concurrency", concurrency)
+    return DownloadPlan(
+        directory=parse_directory(directory),
+        artifacts=chosen(artifacts),
+        concurrency=concurrency,
+        demands=options,
+        on_progress=on_progress,
+    )
+
+
+def _check_value(name: str, value: str | None, allowed: str) -> None:
+    if value not in (None, allowed):
+        raise ConfigurationError(f"{name} must be {allowed!r} or None, not {value!r}")
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise ConfigurationError(f"{name} must be 1 or more, not {value}")

@@ -1,0 +1,73 @@
+"""Entries of the manifest as JSON, and invalid entries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packagex_async._files.operations import FileDigest
+from packagex_async._sync.manifest import MANIFEST_NAME
+from packagex_async._sync.manifest_entry import ManifestEntry
+from tests.unit.sync.manifests import ENTRY, find, open_manifest
+
+
+def test_entry_is_a_json_object(tmp_path: Path) -> None:
+    """Its keys are documented, and it is one line."""
+    with open_manifest(tmp_path) as manifest:
+        manifest.append([ENTRY])
+        manifest.close()
+    (text,) = (tmp_path / MANIFEST_NAME).read_text().splitlines()
+    assert json.loads(text) == attrs.asdict(ENTRY)
+    assert list(json.loads(text)) == [
+        "export_id", "artifact", "path", "size", "sha256", "verified", "when", "updated_at",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"export_id": 7},
+        {"artifact": None},
+        {"path": 1},
+        {"path": None},
+        {"size": "7"},
+        {"size": True},
+        {"size": -1},
+        {"size": 1.5},
+        {"sha256": None},
+        {"verified": None},
+        {"when": None},
+        {"updated_at": 5},
+        {"size": 2**63},
+        {"sha256": "x" * 64},
+        {"sha256": "\x1b[31m"},
+        {"verified": "surely"},
+    ],
+)
+def test_invalid_entry_is_skipped(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """The earlier valid entry counts."""
+    invalid_lines = json.dumps(attrs.asdict(ENTRY) | changes).encode()
+    (tmp_path / MANIFEST_NAME).write_bytes(ENTRY.dump() + invalid_lines + b"\n")
+    assert find(tmp_path) == {"csv": ENTRY}
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_parsed(text: bytes) -> None:
+    """The result is an entry or `None`."""
+    assert ManifestEntry.parse(text) is None
+
+
+def test_entry_matches_a_file_of_its_length_and_hash() -> None:
+    """Both are compared."""
+    digest = hashlib.sha256(b"content").digest()
+    entry = attrs.evolve(ENTRY, size=7, sha256=digest.hex())
+    assert entry.matches(FileDigest(7, {"sha256": digest}))
+    assert not entry.matches(FileDigest(8, {"sha256": digest}))
+    assert not entry.matches(FileDigest(7, {"sha256": bytes(32)}))

@@ -1,0 +1,63 @@
+"""Lines of any length are read in bounded memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+import attrs
+import pytest
+
+from packagex_async._sync import manifest as manifest_module
+from packagex_async._sync.manifest import MANIFEST_NAME
+from packagex_async._sync.manifest_reader import MAX_LINE_SIZE, RawLine, read_lines
+from tests.unit.sync.manifests import ENTRY, MISSING, find, open_manifest
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_very_long_line_is_skipped(tmp_path: Path, end: bytes) -> None:
+    """This needs bounded memory. The lines before and after it are read."""
+    huge = b'{"export_id":"' + b"x" * (9 * MAX_LINE_SIZE) + b'"}'
+    (tmp_path / MANIFEST_NAME).write_bytes(MISSING.dump() + huge + b"\n" + ENTRY.dump() + huge + end)
+    tracemalloc.start()
+    try:
+        with open_manifest(tmp_path) as manifest:
+            assert manifest.find("exp_1", ("json", "csv")) == {"json": MISSING, "csv": ENTRY}
+        assert tracemalloc.get_traced_memory()[1] < 8 * MAX_LINE_SIZE
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / MANIFEST_NAME).read_bytes().endswith(huge + b"\n")
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_longest_line(tmp_path: Path, cut: int) -> None:
+    """Block boundaries have no effect on the limit."""
+    empty = len(attrs.evolve(ENTRY, export_id="").dump()) - 1
+    for length, is_read in ((MAX_LINE_SIZE, True), (MAX_LINE_SIZE + 1, False)):
+        line = attrs.evolve(ENTRY, export_id="x" * (length - empty))
+        other = b"x" * (MAX_LINE_SIZE // cut) + b"\n"
+        (tmp_path / MANIFEST_NAME).write_bytes(other + line.dump() + ENTRY.dump())
+        assert (find(tmp_path, line.export_id) == {"csv": line}) == is_read
+        assert find(tmp_path) == {"csv": ENTRY}
+
+
+def test_unchanged_incomplete_line_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Further lookups do not read it again."""
+    positions: list[int] = []
+    (tmp_path / MANIFEST_NAME).write_bytes(ENTRY.dump())
+    with open_manifest(tmp_path) as one:
+        one.find("exp_1", ("csv",))
+        with (tmp_path / MANIFEST_NAME).open("ab") as file:
+            file.write(b"x" * 5000)
+        real = read_lines
+
+        def count(file: FileIO, position: int) -> Iterator[RawLine]:
+            positions.append(position)
+            return real(file, position)
+
+        monkeypatch.setattr(manifest_module, "read_lines", count)
+        for _ in range(9):
+            assert one.find("exp_1", ("csv",)) == {"csv": ENTRY}
+    assert positions == [len(ENTRY.dump())]
