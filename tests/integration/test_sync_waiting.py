@@ -32,7 +32,7 @@ DAY = 86_400
 class Dateless(Dialect):
     """No export says when it was created."""
 
-    def stamp(self, seconds: float) -> Any:
+    def format_timestamp(self, seconds: float) -> Any:
         return None
 
 
@@ -84,7 +84,7 @@ async def test_an_export_past_its_life_is_given_up_by_the_clock_of_the_server(tm
     clock = FakeClock()
 
     class Ageing(Dialect):
-        def stamp(self, seconds: float) -> Any:
+        def format_timestamp(self, seconds: float) -> Any:
             return seconds - DAY
 
     async with Emulator(populate=False, pending=None, dialect=Ageing(), now=clock.time) as server:
