@@ -60,5 +60,5 @@ def test_stopped_run_prints_the_next_step(
     out, err = capsys.readouterr()
     assert json.loads(out)["error"] == "the disk is full"
     assert err == (
-        f"packagex-exports: the disk is full\npackagex-exports: 0 files of 1 exports are complete {next_step}"
+        f"packagex-exports: the disk is full\npackagex-exports: 0 files of 1 exports are {next_step}"
     )
