@@ -1,4 +1,4 @@
-"""The command `packagex-exports`: the door, which tells of the extra when it is not installed."""
+"""The command `packagex-exports`. Without the extra `cli`, it prints how to install it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from packagex_async.cli.exit_codes import ExitCode
-from packagex_async.cli.signals import Terminated, termination
-from packagex_async.cli.stdio import open_streams, write_error
+from packagex_async.cli.signals import Terminated, sigterm_handler
+from packagex_async.cli.stdio import ensure_standard_streams, write_error
 
-_EXTRA = ("cyclopts", "rich")
+_EXTRA_PACKAGES = ("cyclopts", "rich")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: What stands behind the command's name; from `sys.argv` unless given. The process ends after
-            the command if they are not given.
+        arguments: The arguments after the program name. Default: `sys.argv[1:]`; the process is then expected
+            to exit after the call.
 
     Returns:
-        The exit code, one of `ExitCode`.
+        The exit code, a member of `ExitCode`.
     """
-    with open_streams():
+    with ensure_standard_streams():
         try:
-            with termination.handled(ends_process=arguments is None):
+            with sigterm_handler.installed(process_exits=arguments is None):
                 return _run(sys.argv[1:] if arguments is None else arguments)
         except KeyboardInterrupt:
             write_error("packagex-exports: interrupted")
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    if not all(map(find_spec, _EXTRA)):
+    if not all(map(find_spec, _EXTRA_PACKAGES)):
         write_error("packagex-exports needs more packages: pip install 'packagex-async[cli]'")
         return ExitCode.USAGE
     from packagex_async.cli.run import run

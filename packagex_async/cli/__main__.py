@@ -1,4 +1,4 @@
-"""`python -m packagex_async.cli` is `packagex-exports`."""
+"""`python -m packagex_async.cli` runs the command `packagex-exports`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The options that every command shares: which API, with which key, how patiently."""
+"""The options that all commands share: how to connect to the API."""
 
 from __future__ import annotations
 
@@ -15,55 +15,58 @@ KEY_VARIABLE = "PX_API_KEY"
 
 
 @attrs.frozen(kw_only=True)
-class Connection:
-    """How to reach the API."""
+class ConnectionOptions:
+    """How to connect to the API. The docstrings of the fields are the help of the options."""
 
     api_key_file: Path | None = None
-    """A file that holds the API key; without it, the key comes from the variable PX_API_KEY."""
+    """Read the API key from this file instead of the variable PX_API_KEY."""
 
     environment: Literal["production", "sandbox"] = "production"
-    """Which environment; each has keys of its own."""
+    """The API environment. Each environment needs its own key."""
 
     base_url: str | None = None
-    """Another base URL instead, such as the emulator's."""
+    """Connect to this base URL, such as the emulator's."""
 
     request_timeout: float = 60.0
-    """Seconds for one request to the API."""
+    """Timeout of one API request, in seconds."""
 
     attempts: int = 5
-    """Tries in a row that bring nothing new before giving up; 1 means never again."""
+    """Give up after this many consecutive attempts without progress."""
 
     def client(self) -> AsyncPackageX:
-        """A client of that API.
+        """Return a client with these options.
 
         Raises:
-            ConfigurationError: There is no key, or an option cannot work.
+            ConfigurationError: There is no key, or an option is invalid.
         """
         return AsyncPackageX(
-            self._key(),
+            self._read_key(),
             environment=self.environment,
             base_url=self.base_url,
             timeout=self.request_timeout,
             retry=RetryPolicy(attempts=self.attempts),
         )
 
-    def _key(self) -> str:
-        key = os.environ.get(KEY_VARIABLE, "") if self.api_key_file is None else _read(self.api_key_file)
+    def _read_key(self) -> str:
+        if self.api_key_file is None:
+            key = os.environ.get(KEY_VARIABLE, "")
+        else:
+            key = _read_key_file(self.api_key_file)
         if not key.strip():
             raise ConfigurationError(f"no API key: set {KEY_VARIABLE}, or name a file with --api-key-file")
         return key
 
 
-Shared = Annotated[Connection, Parameter(parse=False)]
-"""The type of the parameter by which a command gets it, from wherever the options stand."""
+Connection = Annotated[ConnectionOptions, Parameter(parse=False)]
+"""The type of the parameter with which a command receives the connection options."""
 
 
-def _read(file: Path) -> str:
+def _read_key_file(file: Path) -> str:
     try:
-        # Some editors begin a file with a byte order mark.
+        # Some editors write a byte order mark at the start of a file.
         return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigurationError(f"--api-key-file {file}: {error.strerror}") from error
     except UnicodeDecodeError:
-        # The decoding error would quote what the file holds.
-        raise ConfigurationError(f"--api-key-file {file}: this is no text") from None
+        # The message of the UnicodeDecodeError quotes the contents of the file.
+        raise ConfigurationError(f"--api-key-file {file}: the file is not UTF-8 text") from None

@@ -1,4 +1,4 @@
-"""What the command's exit code tells, and which one an error comes to."""
+"""Exit codes of the commands, and the exit code of each error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from packagex_async.errors import (
 
 
 class ExitCode(enum.IntEnum):
-    """How a command ended."""
+    """The result of a command."""
 
     OK = 0
     ERROR = 1
@@ -36,30 +36,30 @@ class ExitCode(enum.IntEnum):
     NOT_READY = 10
     UNCONFIRMED = 11
     INTERRUPTED = 130
-    UNREAD = 141
+    BROKEN_PIPE = 141
     TERMINATED = 143
 
 
 HELP = """Exit codes:
 
-    0  everything that was asked for is done
-    1  an error that is none of the following
-    2  usage or configuration: no key, or an option that cannot work
-    3  the API refuses the key (401, 403)
-    4  no such export, or no longer
-    5  some files are there as they should be, others are not
-    6  none is: every download failed (2, 3 or 4 where that is the reason of them all)
-    7  sync was stopped: the disk is full, say, or the listing broke off
-    8  the platform could not prepare the export
-    9  the platform gave up preparing the export
-   10  an export was not completed in the time it was waited for, and nothing else failed
-   11  whether the export was created is not known: look before creating it again
+    0  success
+    1  any other error
+    2  usage or configuration error, such as a missing key or an invalid option
+    3  the API rejected the key (401, 403)
+    4  the export does not exist, or was deleted
+    5  some files are complete, others failed
+    6  all downloads failed (2, 3 or 4 if all failed for that reason)
+    7  sync stopped early, for example because the disk is full
+    8  the export failed on the server
+    9  the export timed out on the server
+   10  the export was not completed within the waiting time; nothing else failed
+   11  the export may have been created; check before creating it again
   130  interrupted by SIGINT (Ctrl-C)
-  141  whoever read the output stopped reading, like `| head`
+  141  stdout was closed by its reader, such as `head`
   143  terminated by SIGTERM
 """
 
-_CODES: tuple[tuple[ExitCode, tuple[type[PackageXError], ...]], ...] = (
+_EXIT_CODES: tuple[tuple[ExitCode, tuple[type[PackageXError], ...]], ...] = (
     (ExitCode.USAGE, (ConfigurationError, BadRequestError)),
     (ExitCode.AUTHENTICATION, (AuthenticationError, PermissionDeniedError)),
     (ExitCode.NOT_FOUND, (NotFoundError, ExportGoneError)),
@@ -68,22 +68,28 @@ _CODES: tuple[tuple[ExitCode, tuple[type[PackageXError], ...]], ...] = (
     (ExitCode.NOT_READY, (WaitTimeoutError,)),
     (ExitCode.UNCONFIRMED, (UnconfirmedError,)),
 )
-_TELLING = {ExitCode.USAGE, ExitCode.AUTHENTICATION, ExitCode.NOT_FOUND}
+_COMMON_CAUSES = {ExitCode.USAGE, ExitCode.AUTHENTICATION, ExitCode.NOT_FOUND}
+"""Codes that many downloads return if all of them failed for that reason."""
 
 
 def exit_code(error: PackageXError) -> ExitCode:
-    """The code for a command that ended in `error`."""
-    return next((code for code, kinds in _CODES if isinstance(error, kinds)), ExitCode.ERROR)
+    """Return the exit code of a command that failed with `error`."""
+    return next((code for code, kinds in _EXIT_CODES if isinstance(error, kinds)), ExitCode.ERROR)
 
 
 def exit_code_when_stopped(error: PackageXError) -> ExitCode:
-    """The code for many downloads that `error` has stopped."""
+    """Return the exit code of a sync that `error` stopped."""
     code = exit_code(error)
-    return code if code in _TELLING else ExitCode.STOPPED
+    return code if code in _COMMON_CAUSES else ExitCode.STOPPED
 
 
 def exit_code_of_downloads(failures: Iterable[ExitCode], *, any_succeeded: bool) -> ExitCode:
-    """The code for downloads of which some, all or none ended in errors of these codes."""
+    """Return the common exit code of several downloads.
+
+    Args:
+        failures: The exit codes of the errors.
+        any_succeeded: Whether at least one download succeeded.
+    """
     codes = set(failures)
     if not codes:
         return ExitCode.OK
@@ -91,4 +97,4 @@ def exit_code_of_downloads(failures: Iterable[ExitCode], *, any_succeeded: bool)
         return ExitCode.NOT_READY
     if any_succeeded:
         return ExitCode.PARTIAL
-    return codes.pop() if len(codes) == 1 and codes <= _TELLING else ExitCode.NOTHING
+    return codes.pop() if len(codes) == 1 and codes <= _COMMON_CAUSES else ExitCode.NOTHING

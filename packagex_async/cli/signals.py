@@ -1,4 +1,4 @@
-"""SIGTERM ends a command in order, and within a second, whatever SIGINT does."""
+"""Handle SIGTERM: cancel the command, and end the process within a second."""
 
 from __future__ import annotations
 
@@ -15,116 +15,117 @@ from packagex_async.cli.exit_codes import ExitCode
 
 T = TypeVar("T")
 
-_GRACE = 0.8
-"""Seconds that a command has to end in order."""
+_GRACE_PERIOD = 0.8
+"""Seconds that a cancelled command has for its cleanup."""
 
 
 class Terminated(BaseException):
     """SIGTERM has ended the command."""
 
 
-class Termination:
-    """What SIGTERM does to the command that runs: its cancellation, then, if need be, the end of the process.
+class SigtermHandler:
+    """The handler of SIGTERM while a command runs.
 
-    A first SIGTERM cancels the command, and lets it clean up. After `_GRACE` seconds, or at a second SIGTERM,
-    the process ends at once. Nothing is lost by that: the next run resumes what any other end has left.
+    The first SIGTERM cancels the command, which then cleans up. After `_GRACE_PERIOD` seconds, or at a second
+    SIGTERM, the process exits at once. No data is lost: the next run resumes partial files.
     """
 
     def __init__(self) -> None:
         self._received = False
-        self._respond: Callable[[], object] = _nothing
-        self._ended = _thread.allocate_lock()
+        self._on_signal: Callable[[], object] = _do_nothing
+        # Released when the command has ended.
+        self._running = _thread.allocate_lock()
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code of a command that was interrupted by this signal or by another."""
+        """The exit code of an interrupted command: `TERMINATED` after SIGTERM, otherwise `INTERRUPTED`."""
         return ExitCode.TERMINATED if self._received else ExitCode.INTERRUPTED
 
     @contextmanager
-    def handled(self, *, ends_process: bool) -> Generator[None, None, None]:
-        """Handle SIGTERM in the block.
+    def installed(self, *, process_exits: bool) -> Generator[None, None, None]:
+        """Handle SIGTERM within the block.
 
         Args:
-            ends_process: Whether the process ends after the block. If so, the grace period goes on behind it:
-                the interpreter waits for threads at its end.
+            process_exits: Whether the process exits after the block. If so, the grace period continues after
+                the block, because the interpreter waits for threads when it exits.
 
         Raises:
-            Terminated: SIGTERM came.
+            Terminated: SIGTERM was received.
         """
         self._received = False
-        self._respond = _raise
-        self._ended = _thread.allocate_lock()
-        self._ended.acquire()
-        before = signal.signal(signal.SIGTERM, self._receive)
+        self._on_signal = _raise_terminated
+        self._running = _thread.allocate_lock()
+        self._running.acquire()
+        previous = signal.signal(signal.SIGTERM, self._receive)
         try:
             yield
             if self._received:
                 raise Terminated
         finally:
-            signal.signal(signal.SIGTERM, before)
-            if not ends_process:
-                self._ended.release()
+            signal.signal(signal.SIGTERM, previous)
+            if not process_exits:
+                self._running.release()
 
     def run(self, command: Coroutine[object, object, T]) -> T:
-        """Run `command` on an event loop of its own, and return its result.
+        """Run `command` on a new event loop, and return its result.
 
         Raises:
-            Terminated: SIGTERM has cancelled it.
+            Terminated: SIGTERM cancelled the command.
         """
         try:
-            return asyncio.run(self._cancellable(command))
+            return asyncio.run(self._cancel_on_signal(command))
         except asyncio.CancelledError:
             if not self._received:
                 raise
             raise Terminated from None
 
-    async def _cancellable(self, command: Coroutine[object, object, T]) -> T:
+    async def _cancel_on_signal(self, command: Coroutine[object, object, T]) -> T:
         loop = asyncio.get_running_loop()
         cancel = cast("asyncio.Task[T]", asyncio.current_task()).cancel
-        self._respond = lambda: loop.call_soon_threadsafe(cancel)
+        self._on_signal = lambda: loop.call_soon_threadsafe(cancel)
         try:
-            with _waking(loop):
+            with _wake_up_on_signal(loop):
                 return await command
         finally:
-            # What follows is short, and has nothing that could be cancelled.
-            self._respond = _nothing
+            # From here on the task has finished, so there is nothing to cancel.
+            self._on_signal = _do_nothing
 
     def _receive(self, *_: object) -> None:
         if self._received:
             os._exit(ExitCode.TERMINATED)
         self._received = True
-        # A `threading.Thread` takes locks to start, which the interrupted code may hold.
-        _thread.start_new_thread(self._end_process, ())
-        self._respond()
+        # Starting a `threading.Thread` takes locks that the interrupted code may hold.
+        _thread.start_new_thread(self._exit_after_grace_period, ())
+        self._on_signal()
 
-    def _end_process(self) -> None:
-        if not self._ended.acquire(timeout=_GRACE):
+    def _exit_after_grace_period(self) -> None:
+        if not self._running.acquire(timeout=_GRACE_PERIOD):
             os._exit(ExitCode.TERMINATED)
 
 
-def _raise() -> None:
+def _raise_terminated() -> None:
     raise Terminated
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
 @contextmanager
-def _waking(loop: asyncio.AbstractEventLoop) -> Generator[None, None, None]:
-    """Have a signal wake `loop`, even one that arrives just before the loop begins to wait."""
+def _wake_up_on_signal(loop: asyncio.AbstractEventLoop) -> Generator[None, None, None]:
+    """Let a signal wake up `loop`, even if it arrives just before the loop starts to wait."""
     receiver, sender = socket.socketpair()
     with receiver, sender, ExitStack() as stack:
         receiver.setblocking(False)
         sender.setblocking(False)
-        # On Windows, asyncio does it by itself.
+        # On Windows, add_reader is not implemented, and asyncio wakes up by itself.
         with suppress(NotImplementedError):
             loop.add_reader(receiver, receiver.recv, 64)
             stack.callback(loop.remove_reader, receiver)
-            before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-            stack.callback(signal.set_wakeup_fd, before)
+            previous = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+            stack.callback(signal.set_wakeup_fd, previous)
         yield
 
 
-termination = Termination()
+sigterm_handler = SigtermHandler()
 """The handler of this process."""

@@ -1,4 +1,4 @@
-"""Standard streams that are closed: a command works all the same, and what it writes to them goes nowhere."""
+"""Standard streams that are closed or broken. Commands run anyway, and the output is discarded."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from typing import TextIO
 
 
 @contextmanager
-def open_streams() -> Generator[None, None, None]:
-    """Have all three standard streams open in the block.
+def ensure_standard_streams() -> Generator[None, None, None]:
+    """Open closed standard streams on the null device.
 
-    A closed descriptor would be given to the next file or socket that is opened, which would then receive
-    what is meant for the stream. Python itself has `None` in place of a stream that is closed.
+    The operating system assigns a closed descriptor to the next file or socket that is opened. That file
+    would then receive the output of the stream. Python itself sets a closed stream to `None`.
     """
     for descriptor in range(3):
-        _open_descriptor(descriptor)
+        _ensure_open(descriptor)
     with ExitStack() as stack:
         for name in ("stdout", "stderr"):
             if getattr(sys, name) is None:
                 stack.callback(setattr, sys, name, None)
-                nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
-                setattr(sys, name, nowhere)
+                null = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+                setattr(sys, name, null)
         yield
 
 
-def _open_descriptor(descriptor: int) -> None:
+def _ensure_open(descriptor: int) -> None:
     try:
         os.fstat(descriptor)
     except OSError:
-        # The lowest free descriptor is this one, for those below it are open.
+        # All lower descriptors are open, so `os.open` returns this one.
         os.open(os.devnull, os.O_RDWR)
 
 
 def write_error(line: str) -> None:
-    """Write one line to stderr, or nothing if nobody reads it."""
+    """Write one line to stderr. If nobody reads stderr, discard it."""
     try:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
-        abandon(sys.stderr)
+        discard_output(sys.stderr)
 
 
-def abandon(stream: TextIO) -> None:
-    """Let what is still buffered go nowhere, so that the interpreter does not fail on it at its end."""
+def discard_output(stream: TextIO) -> None:
+    """Discard buffered output, so that the interpreter does not fail when it flushes the stream on exit."""
     with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

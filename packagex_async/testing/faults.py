@@ -15,7 +15,8 @@ from packagex_async.testing.server.request import Host, RecordedRequest
 class Fault:
     """A fault in the handling of one request.
 
-    This class changes nothing. Subclasses override its methods, which the emulator calls in this order.
+    This class changes nothing. Subclasses override the methods that they need. The emulator calls them in the
+    order of their definition.
     """
 
     def matches(self, request: RecordedRequest) -> bool:

@@ -1,4 +1,4 @@
-"""An emulator, and commands that are run against it."""
+"""Fixtures: an emulator, and commands that run against it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 from packagex_async.cli import main
 from packagex_async.testing import Dialect, Emulator, serve_in_thread
-from tests.cli.support import CANARY, Cli, Clock, Ended
+from tests.cli.support import CANARY, Cli, Clock, Result
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key is set, and no habit of the machine's decides how things look."""
+    """Set the API key, and make the output independent of the machine's settings."""
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -23,7 +23,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Emulator]:
-    """An emulator that knows the canary key, and speaks of URLs often; pending exports stay pending."""
+    """An emulator with sample exports that accepts the canary key. Pending exports stay pending."""
     dialect = Dialect(urls_in_list=True)
     with serve_in_thread(Emulator(api_key=CANARY, dialect=dialect, pending=None)) as server:
         yield server
@@ -31,13 +31,13 @@ def server() -> Iterator[Emulator]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """What tells `empty` the time."""
+    """The clock of `empty`."""
     return Clock()
 
 
 @pytest.fixture
 def empty(clock: Clock) -> Iterator[Emulator]:
-    """The same without any export."""
+    """The same emulator without exports."""
     dialect = Dialect(urls_in_list=True)
     server = Emulator(populate=False, api_key=CANARY, dialect=dialect, now=clock, pending=None)
     with serve_in_thread(server):
@@ -46,13 +46,13 @@ def empty(clock: Clock) -> Iterator[Emulator]:
 
 @pytest.fixture
 def cli(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Runs a command against the emulator; no key and no URL ever comes out of it."""
+    """Run a command against the emulator of the test, and check that its output contains no secret."""
     server = request.getfixturevalue("empty" if "empty" in request.fixturenames else "server")
 
-    def run(*arguments: str | Path) -> Ended:
+    def run(*arguments: str | Path) -> Result:
         options = ["--base-url", server.base_url, "--attempts", "1"]
         code = main([*map(str, arguments), *options])
         out, err = capsys.readouterr()
-        return Ended(code, out, err).without_secrets()
+        return Result(code, out, err).check_secrets()
 
     return run

@@ -1,9 +1,10 @@
-"""A command that was run: how it ended, and what it wrote."""
+"""Helpers for tests of the command line."""
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import threading
 import time
@@ -16,20 +17,22 @@ from packagex_async.testing import Emulator, Fault, RecordedRequest, Stall, Stor
 from packagex_async.testing.data.store import Store
 
 CANARY = "px_canary_3c0f2a7e"
+"""The API key. No output may contain it."""
+
 COMMAND = [sys.executable, "-W", "error", "-m", "packagex_async.cli"]
 
-_PATIENT = """\
+_PATIENT_SCRIPT = """\
 import runpy
 from packagex_async.cli import signals
-signals._GRACE = 25.0
+signals._GRACE_PERIOD = 25.0
 runpy.run_module("packagex_async.cli", run_name="__main__", alter_sys=True)
 """
-PATIENT = [sys.executable, "-W", "error", "-c", _PATIENT]
-"""The command, with enough time to end in order after a SIGTERM on a busy machine."""
+PATIENT_COMMAND = [sys.executable, "-W", "error", "-c", _PATIENT_SCRIPT]
+"""The command with a longer grace period after SIGTERM, for busy machines."""
 
 
-class Ended(NamedTuple):
-    """How a command ended."""
+class Result(NamedTuple):
+    """The result of a command."""
 
     code: int
     out: str
@@ -37,10 +40,11 @@ class Ended(NamedTuple):
 
     @property
     def records(self) -> list[dict[str, Any]]:
+        """The JSON objects on stdout."""
         return [json.loads(line) for line in self.out.splitlines()]
 
-    def without_secrets(self) -> Ended:
-        """The same, and no key, no URL and no traceback is in it."""
+    def check_secrets(self) -> Result:
+        """Return the result, after checking that it contains no key, no URL and no traceback."""
         for text in (self.out, self.err):
             for secret in (CANARY, "://", "Signature", "Traceback"):
                 assert secret not in text
@@ -48,28 +52,32 @@ class Ended(NamedTuple):
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
+    def is_cleared(self) -> bool:
+        """Whether the last operation erased the line: the live display is gone."""
+        return self.getvalue().rstrip().endswith("\x1b[2K")
 
-Cli = Callable[..., Ended]
+
+Cli = Callable[..., Result]
 
 
 @attrs.define
 class Clock:
-    """The machine's clock, which can be put forward."""
+    """The system clock plus an offset in seconds."""
 
-    ahead: float = 0.0
+    offset: float = 0.0
 
     def __call__(self) -> float:
-        return time.time() + self.ahead
+        return time.time() + self.offset
 
 
 @attrs.frozen
-class Passing(Fault):
-    """Time passes once an export was created."""
+class AdvanceClock(Fault):
+    """Advances the clock after an export was created."""
 
     clock: Clock
     seconds: float
@@ -78,20 +86,29 @@ class Passing(Fault):
         return request.method == "POST"
 
     def after_response(self, store: Store) -> None:
-        self.clock.ahead += self.seconds
+        self.clock.offset += self.seconds
 
 
 @attrs.frozen
-class Noticed(Stall):
-    """A stall that tells when it has begun."""
+class SignallingStall(Stall):
+    """A stall that sets an event when it begins."""
 
-    begun: threading.Event = attrs.field(factory=threading.Event, kw_only=True, eq=False)
+    started: threading.Event = attrs.field(factory=threading.Event, kw_only=True, eq=False)
 
     def after_response(self, store: Store) -> None:
-        self.begun.set()
+        self.started.set()
 
 
-def small(server: Emulator, **options: Any) -> StoredExport:
-    """A completed export with two small artifacts."""
-    known: dict[str, Any] = {"content": {"json": b"[1, 2]", "csv": b"a,b\n1,2\n"}}
-    return server.add_export(**(known | options))
+def add_small_export(server: Emulator, **options: Any) -> StoredExport:
+    """Add a completed export with a JSON file of 6 bytes and a CSV file of 8 bytes."""
+    defaults: dict[str, Any] = {"content": {"json": b"[1, 2]", "csv": b"a,b\n1,2\n"}}
+    return server.add_export(**(defaults | options))
+
+
+def summary_counts(result: Result) -> dict[str, str]:
+    """Return the table of totals of `sync`, without the columns that depend on the clock."""
+    heading, row, *_ = result.out.splitlines()
+    counts = dict(zip(heading.split(), re.split(r"  +", row), strict=True))
+    assert re.fullmatch(r"\d+\.\d s", counts.pop("time"))
+    assert re.fullmatch(r"[\d.]+ \w+/s", counts.pop("rate"))
+    return counts

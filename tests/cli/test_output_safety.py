@@ -1,8 +1,7 @@
-"""What a server or a manifest says cannot give orders to a terminal, forge a line, or show a secret."""
+"""Text of a server or a manifest cannot control the terminal, forge lines or reveal secrets."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import sys
@@ -15,13 +14,13 @@ import pytest
 
 from packagex_async import Artifact, DownloadReport, ProgressEvent, ProgressKind, StorageError
 from packagex_async.cli import main
-from packagex_async.cli.display.dashboard import Board
-from packagex_async.cli.display.progress import Bars, Waiting
-from packagex_async.cli.display.tables import complain, show, show_json, show_table
-from packagex_async.cli.display.tally import Tally
+from packagex_async.cli.display.dashboard import Dashboard
+from packagex_async.cli.display.progress import ArtifactBars, WaitIndicator
+from packagex_async.cli.display.tables import print_error, print_json, print_table
+from packagex_async.cli.display.totals import Totals
 from packagex_async.report import ByArtifact
 from packagex_async.testing import Emulator, Garbage, Status
-from tests.cli.support import CANARY, Ended, Terminal
+from tests.cli.support import CANARY, Result, Terminal
 
 HOSTILE = [
     "\x1b]0;owned\x07",
@@ -32,12 +31,12 @@ HOSTILE = [
     "//evil.example/a'\"<>?sig=SIGNATURE",
     "\u200b\ufeff\x7f\x00",
 ]
-# What rich itself writes: colours, cursor movements, erasures, and whether the cursor shows.
-OF_RICH = re.compile(r"\x1b\[[0-9;]*[mAKGJ]|\x1b\[\?25[lh]|\r")
+# Control sequences of rich: colors, cursor movements, erasures, visibility of the cursor.
+RICH_SEQUENCES = re.compile(r"\x1b\[[0-9;]*[mAKGJ]|\x1b\[\?25[lh]|\r")
 
 
 def assert_safe(text: str) -> None:
-    """Only printable characters and line ends, no markup that was obeyed, and no secret."""
+    """Check that `text` has only printable characters and newlines, no forged line and no secret."""
     assert not [char for char in text if unicodedata.category(char)[0] in "CZ" and char not in " \n"]
     assert "SIGNATURE" not in text
     assert CANARY not in text
@@ -46,29 +45,29 @@ def assert_safe(text: str) -> None:
 
 @pytest.fixture(params=HOSTILE, ids=ascii)
 def hostile(request: pytest.FixtureRequest) -> str:
-    """A text that a server has chosen."""
+    """A malicious text of a server."""
     text: str = request.param
     return text
 
 
-Run = Callable[..., Ended]
+Run = Callable[..., Result]
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command, which writes to no terminal."""
+    """Run a command without a terminal."""
 
-    def run(*arguments: str | Path, base_url: str | None = None) -> Ended:
+    def run(*arguments: str | Path, base_url: str | None = None) -> Result:
         connection = ["--base-url", base_url, "--attempts", "1"] if base_url else []
         code = main([*map(str, arguments), *connection])
         out, err = capsys.readouterr()
-        return Ended(code, out, err)
+        return Result(code, out, err)
 
     return run
 
 
-def hostile_answer(text: str, status: str | None = None) -> bytes:
-    """An export whose every text is hostile."""
+def hostile_body(text: str, status: str | None = None) -> bytes:
+    """Return a listing of one export in which every string is `text`."""
     export = {
         "id": f"exp_{text}",
         "object": text,
@@ -101,34 +100,34 @@ COMMANDS = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that commands run in."""
+    """The working directory of the commands."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.mark.parametrize("status", [None, "completed", "failed"])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_text_of_the_api_reaches_a_stream_as_it_is(
+def test_strings_of_the_api_are_sanitized(
     command: str, status: str | None, hostile: str, empty: Emulator, folder: Path, run: Run
 ) -> None:
-    """Ids, names, statuses, and names of fields, in results and in errors."""
-    body = hostile_answer(hostile, status)
+    """Ids, names, statuses and field names, in results and in errors."""
+    body = hostile_body(hostile, status)
     if not command.startswith(("list", "sync")):
         data = json.loads(body)["data"][0]
         body = json.dumps({"data": data}).encode()
     empty.inject(Garbage(body), times=None)
-    ended = run(*COMMANDS[command], base_url=empty.base_url)
-    assert ended.out + ended.err
-    for text in (ended.out, ended.err):
+    result = run(*COMMANDS[command], base_url=empty.base_url)
+    assert result.out + result.err
+    for text in (result.out, result.err):
         assert_safe(text)
         assert "Traceback" not in text
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_error_of_the_api_reaches_a_stream_as_it_is(
+def test_errors_of_the_api_are_sanitized(
     command: str, hostile: str, empty: Emulator, folder: Path, run: Run
 ) -> None:
-    """Messages, codes, endpoints and properties; the error is one line."""
+    """Messages, codes, endpoints and properties. Each error is one line."""
     error = {
         "message": f"{hostile} {CANARY}",
         "error_code": hostile,
@@ -136,109 +135,79 @@ def test_no_error_of_the_api_reaches_a_stream_as_it_is(
         "errors": [{hostile: 1}],
     }
     empty.inject(Status(400, body=json.dumps(error).encode(), on="api"), times=None)
-    ended = run(*COMMANDS[command], base_url=empty.base_url)
-    assert ended.err.startswith("packagex-exports: ")
-    assert all(line.startswith("packagex-exports: ") for line in ended.err.splitlines())
-    for text in (ended.out, ended.err):
+    result = run(*COMMANDS[command], base_url=empty.base_url)
+    assert result.err.startswith("packagex-exports: ")
+    assert all(line.startswith("packagex-exports: ") for line in result.err.splitlines())
+    for text in (result.out, result.err):
         assert_safe(text)
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_no_text_of_a_manifest_reaches_a_stream_as_it_is(
+def test_strings_of_a_manifest_are_sanitized(
     hostile: str, options: list[str], folder: Path, run: Run
 ) -> None:
-    """`verify` shows paths that somebody else may have written."""
+    """`verify` prints paths from the manifest."""
     line = {
         "export_id": hostile, "artifact": "csv", "path": f"{hostile}.csv", "size": 1, "sha256": "0" * 64,
         "verified": "none", "when": "2024-05-01T02:00:07+00:00", "updated_at": None,
     }  # fmt: skip
     (folder / "packagex-manifest.jsonl").write_text(json.dumps(line) + "\n")
-    ended = run("verify", folder, *options)
-    for text in (ended.out, ended.err):
+    result = run("verify", folder, *options)
+    for text in (result.out, result.err):
         assert_safe(text)
 
 
-# --- on a terminal
+# On a terminal.
 
 
 def screen(terminal: Terminal) -> str:
-    """What rich has written, without its own control sequences."""
-    return OF_RICH.sub("", terminal.getvalue())
+    """Return the text on the terminal without the control sequences of rich."""
+    return RICH_SEQUENCES.sub("", terminal.getvalue())
 
 
 def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """A terminal behind stderr that is wide enough for everything."""
+    """Replace stderr by a terminal that is wide enough for every line."""
     monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     return terminal
 
 
-def hostile_event(text: str, kind: ProgressKind = ProgressKind.STARTED, **told: Any) -> ProgressEvent:
-    return ProgressEvent(kind=kind, export_id=f"exp_{text}", artifact=Artifact.CSV, total=10, **told)
+def hostile_event(text: str, kind: ProgressKind = ProgressKind.STARTED, **fields: Any) -> ProgressEvent:
+    """Return an event of an export with `text` in its id."""
+    return ProgressEvent(kind=kind, export_id=f"exp_{text}", artifact=Artifact.CSV, total=10, **fields)
 
 
-def test_no_progress_obeys_a_server(hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither bars, nor the board, nor the line of an export that is waited for."""
+def test_progress_is_sanitized(hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bars, the dashboard and the wait indicator."""
     terminal = wide_terminal(monkeypatch)
-    with Bars(quiet=False) as bars:
+    with ArtifactBars(quiet=False) as bars:
         bars(hostile_event(hostile))
         bars._progress.refresh()
-    with Board() as board:
-        board.step(hostile_event(hostile))
-        board.step(hostile_event(hostile, ProgressKind.ADVANCED, received=5))
+    with Dashboard() as dashboard:
+        dashboard.on_progress(hostile_event(hostile))
+        dashboard.on_progress(hostile_event(hostile, ProgressKind.ADVANCED, received=5))
         error = StorageError(hostile, export_id=hostile, artifact=Artifact.CSV)
         report = DownloadReport(export_id=hostile, failures=ByArtifact([error]))
-        tally = Tally()
-        tally.add(report)
-        board.done(report, tally)
-        board._progress.refresh()
-    with Waiting(f"export {hostile}", quiet=False) as waiting:
-        waiting.tell(f"export {hostile} is {hostile}")
-        waiting._progress.refresh()
+        totals = Totals()
+        totals.add(report)
+        dashboard.on_report(report, totals)
+        dashboard._progress.refresh()
+    with WaitIndicator(f"export {hostile}", quiet=False) as indicator:
+        indicator.update(f"export {hostile} is {hostile}")
+        indicator._progress.refresh()
     assert_safe(screen(terminal))
     if "[red]" in hostile:
         assert "[red]x[/red]" in screen(terminal)
         assert ":smile:" in screen(terminal)
 
 
-def test_no_table_obeys_a_server(hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does a line."""
+def test_tables_and_lines_are_sanitized(hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Markup of rich is printed as text."""
     terminal = wide_terminal(monkeypatch)
     monkeypatch.setattr(sys, "stdout", out := Terminal())
-    show_table(["id", "name"], [[hostile, hostile]], foldable={"name"})
-    show_json({hostile: [hostile]})
-    complain(hostile)
+    print_table(["id", "name"], [[hostile, hostile]], wrap={"name"})
+    print_json({hostile: [hostile]})
+    print_error(hostile)
     assert_safe(screen(out))
     assert_safe(screen(terminal))
     assert terminal.getvalue().count("\n") == 1
-
-
-def test_a_path_of_the_user_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs go on with it. What it holds for a terminal is escaped."""
-    path = Path("what?", "a=b", "x.csv")
-    monkeypatch.setattr(sys, "stdout", out := io.StringIO())
-    monkeypatch.setattr(sys, "stderr", err := io.StringIO())
-    show_json({"path": path})
-    show_table(["path"], [[path]])
-    complain(path, ": there")
-    show("PX_API_KEY=for the emulator\n")
-    assert json.loads(out.getvalue().splitlines()[0]) == {"path": str(path)}
-    assert out.getvalue().splitlines()[1:] == ["path", str(path), r"PX_API_KEY=for the emulator\n"]
-    assert err.getvalue() == f"packagex-exports: {path}: there\n"
-    complain(Path("a\x1bb"))
-    assert err.getvalue().endswith(": a\\x1bb\n")
-
-
-# --- the key
-
-
-@pytest.mark.parametrize("mark", ["\ufeff", " \ufeff \n"])
-def test_a_byte_order_mark_is_no_part_of_the_key(
-    mark: str, empty: Emulator, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Some editors write one; neither in a file nor in the variable does it do any harm."""
-    (tmp_path / "key").write_text(f"{mark}{CANARY}\n", encoding="utf-8")
-    assert run("list", "--api-key-file", tmp_path / "key", base_url=empty.base_url).code == 0
-    monkeypatch.setenv("PX_API_KEY", f"{mark}{CANARY}")
-    assert run("list", base_url=empty.base_url).code == 0
-    assert {request.headers["PX-API-KEY"] for request in empty.requests} == {CANARY}

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, or that nobody reads: a command does its work all the same."""
+"""Closed and broken standard streams. Commands do their work anyway."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from packagex_async.cli import main
-from packagex_async.cli.stdio import open_streams, write_error
+from packagex_async.cli.stdio import ensure_standard_streams, write_error
 from packagex_async.testing import Emulator
-from tests.cli.support import COMMAND, Cli, Ended, small
+from tests.cli.support import COMMAND, Cli, Result, add_small_export
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that can close a stream")
 
 
-def run(redirections: str, *arguments: str | Path) -> Ended:
-    """Run a command with these redirections of a shell."""
+def run(redirections: str, *arguments: str | Path) -> Result:
+    """Run a command with these redirections of the shell."""
     command = f"{shlex.join([*COMMAND, *map(str, arguments)])} {redirections}"
-    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-    return Ended(ended.returncode, ended.stdout, ended.stderr).without_secrets()
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    return Result(done.returncode, done.stdout, done.stderr).check_secrets()
 
 
 COMMANDS = ("list", "list --json", "get", "download", "sync", "sync --json", "verify", "wait", "create")
@@ -34,11 +34,11 @@ CASES = [(command, redirections) for command in COMMANDS for redirections in ("2
     ("command", "redirections"),
     [*CASES, ("list", ">&-"), ("sync", ">&-"), ("sync", "<&-"), ("sync", ">&- 2>&-")],
 )
-def test_a_command_works_in_silence(
+def test_command_works_with_closed_streams(
     command: str, redirections: str, empty: Emulator, cli: Cli, tmp_path: Path
 ) -> None:
-    """Its exit code says how it went; nothing of what it would say gets into a file."""
-    export = small(empty)
+    """The exit code is correct, and no file contains output."""
+    export = add_small_export(empty)
     name, *options = command.split()
     operands: dict[str, list[str | Path]]
     operands = {"get": [export.id], "wait": [export.id], "create": ["contact"], "sync": [tmp_path]}
@@ -47,9 +47,9 @@ def test_a_command_works_in_silence(
     if name == "verify":
         connection = []
         assert cli("sync", tmp_path).code == 0
-    ended = run(redirections, name, *operands.get(name, []), *options, *connection)
-    assert ended.code == 0
-    assert bool(ended.out) is (">&-" not in redirections.replace("2>&-", ""))
+    result = run(redirections, name, *operands.get(name, []), *options, *connection)
+    assert result.code == 0
+    assert bool(result.out) is (">&-" not in redirections.replace("2>&-", ""))
     if name in ("download", "sync", "verify"):
         for artifact in ("csv", "json"):
             path = tmp_path / f"{export.id}.{artifact}"
@@ -68,37 +68,37 @@ def test_a_command_works_in_silence(
         ("--help", 0),
     ],
 )
-def test_an_exit_code_needs_no_stream(arguments: str, code: int, redirections: str, empty: Emulator) -> None:
-    """Of errors, too."""
+def test_exit_code_with_closed_streams(arguments: str, code: int, redirections: str, empty: Emulator) -> None:
+    """Errors keep their exit codes."""
     connection = ["--base-url", empty.base_url] if arguments.startswith("get") else []
     assert run(redirections, *arguments.split(), *connection).code == code
 
 
 @posix
 @pytest.mark.parametrize("command", ["demo", "emulator"])
-def test_what_needs_no_api_works_in_silence_too(command: str, tmp_path: Path) -> None:
-    """All streams are closed."""
+def test_local_command_works_with_closed_streams(command: str, tmp_path: Path) -> None:
+    """All three streams are closed."""
     options = ["--directory", tmp_path] if command == "demo" else ["--duration", "0"]
     assert run("<&- >&- 2>&-", command, *options) == (0, "", "")
 
 
 @posix
-def test_nobody_reads_stderr(empty: Emulator, tmp_path: Path) -> None:
-    """A line that cannot be written is no reason to stop."""
-    export = small(empty)
+def test_broken_stderr_does_not_stop_a_command(empty: Emulator, tmp_path: Path) -> None:
+    """Lines that cannot be written are discarded."""
+    export = add_small_export(empty)
     read, write = os.pipe()
     os.close(read)
     try:
         arguments = ["sync", str(tmp_path), "--base-url", empty.base_url]
-        ended = subprocess.run([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=write, check=False)
+        done = subprocess.run([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=write, check=False)
     finally:
         os.close(write)
-    assert ended.returncode == 0
+    assert done.returncode == 0
     assert (tmp_path / f"{export.id}.csv").exists()
 
 
-def test_a_program_without_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python has `None` in place of a stream that is closed, and gets it back."""
+def test_streams_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python sets a closed stream to `None`. It is restored after the command."""
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     assert main(["--version"]) == 0
@@ -106,8 +106,8 @@ def test_a_program_without_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (sys.stdout, sys.stderr) == (None, None)
 
 
-def test_a_closed_stream_takes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nor does it fail."""
+def test_write_error_to_a_closed_stream(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It writes nothing and does not fail."""
     with open(tmp_path / "closed", "w") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
     write_error("lost")
@@ -115,16 +115,16 @@ def test_a_closed_stream_takes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 @posix
-def test_a_closed_descriptor_is_given_to_no_file() -> None:
-    """What is written to it later would get into that file."""
-    standard = [os.dup(descriptor) for descriptor in range(3)]
+def test_closed_descriptor_is_not_reused_for_a_file() -> None:
+    """Otherwise that file would receive the output of the stream."""
+    saved = [os.dup(descriptor) for descriptor in range(3)]
     try:
         os.closerange(0, 3)
-        with open_streams():
+        with ensure_standard_streams():
             descriptor = os.open(os.devnull, os.O_RDONLY)
             os.close(descriptor)
     finally:
-        for number, descriptor_before in enumerate(standard):
-            os.dup2(descriptor_before, number)
-            os.close(descriptor_before)
+        for number, copy in enumerate(saved):
+            os.dup2(copy, number)
+            os.close(copy)
     assert descriptor > 2

@@ -158,7 +158,7 @@ packagex-exports emulator
 ```
 
 <!-- invisible-code-block: python
-assert "plays the API" in shown and "It stops on Ctrl-C." in shown
+assert "The emulator is running" in shown and "It stops on Ctrl-C." in shown
 -->
 
 ```sh

@@ -45,7 +45,7 @@ DAY = 86_400
 class NoDates(Dialect):
     """No export has a time of creation or change."""
 
-    def stamp(self, seconds: float) -> Any:
+    def format_timestamp(self, seconds: float) -> Any:
         return None
 
 
@@ -95,7 +95,7 @@ async def test_expired_export_is_not_waited_for(tmp_path: Path) -> None:
     clock = FakeClock()
 
     class Ageing(Dialect):
-        def stamp(self, seconds: float) -> Any:
+        def format_timestamp(self, seconds: float) -> Any:
             return seconds - DAY
 
     async with Emulator(populate=False, pending=None, dialect=Ageing(), now=clock.time) as server:

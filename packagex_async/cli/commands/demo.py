@@ -1,4 +1,4 @@
-"""The whole job before your eyes: list, download while faults strike, and compare every byte."""
+"""The command `demo`."""
 
 from __future__ import annotations
 
@@ -8,132 +8,144 @@ from pathlib import Path
 import attrs
 
 from packagex_async import AsyncPackageX, DownloadedFile, ProgressEvent, ProgressKind
-from packagex_async.cli.commands.download import Wish, fetch
-from packagex_async.cli.display.progress import Bars
-from packagex_async.cli.display.tables import complain, show, show_json, show_table
+from packagex_async.cli.commands.outcomes import DownloadOptions, download_export
+from packagex_async.cli.display.progress import ArtifactBars
+from packagex_async.cli.display.tables import print_error, print_json, print_line, print_table
 from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.parameters import Flag
 from packagex_async.testing import Cut, Emulator, Reset, Status, StoredExport, WrongHash
 
-_HEADINGS = ("export", "artifact", "size", "attempts", "verified by", "bytes", "asked again because")
+_HEADINGS = ("export", "artifact", "size", "attempts", "verified by", "bytes", "reason for retry")
+
+
+async def demo(*, directory: Path = Path("packagex-demo"), json: Flag = False, quiet: Flag = False) -> int:
+    """Download all sample exports from a local emulator that injects faults, and compare every byte.
+
+    Needs no API key. Replaces files of an earlier run.
+
+    Args:
+        directory: Write the files to this directory.
+        json: Print one JSON object per line, for each artifact and for the summary.
+        quiet: Do not show progress bars. They are shown on terminals only.
+    """
+    # `pending=None`: no export becomes completed after it has been listed.
+    async with Emulator(pending=None) as server:
+        _inject_faults(server)
+        run = _DemoRun(server)
+        await run.download_all(directory, quiet=quiet)
+        return _print_result(run, directory, json=json)
 
 
 @attrs.frozen
-class Compared:
-    """An artifact that the emulator offers, and what became of it.
+class _ComparedArtifact:
+    """An artifact of the emulator, and the downloaded file.
 
     Attributes:
-        export_id: Which export.
-        artifact: Which of its artifacts.
-        content: The bytes the emulator holds.
-        reasons: Why the artifact was asked for again, each time.
-        file: The file it came to, or `None` when it failed.
+        export_id: The id of the export.
+        artifact: The name of the artifact.
+        content: The bytes that the emulator serves.
+        retry_reasons: The error before each retry.
+        file: The downloaded file, or `None` if the download failed.
     """
 
     export_id: str
     artifact: str
     content: bytes
-    reasons: list[str]
+    retry_reasons: list[str]
     file: DownloadedFile | None
 
     @property
-    def equal(self) -> bool:
-        """Whether the file holds exactly the emulator's bytes."""
+    def is_equal(self) -> bool:
+        """Whether the file contains exactly the bytes that the emulator serves."""
         return self.file is not None and self.file.path.read_bytes() == self.content
 
-    def record(self) -> dict[str, object]:
-        """What the demo tells of it."""
+    def to_record(self) -> dict[str, object]:
+        """Return the JSON record of the artifact."""
         return {
             "export_id": self.export_id,
             "artifact": self.artifact,
             "size": len(self.content),
             "attempts": self.file.attempts if self.file else None,
             "verified": self.file.verified if self.file else None,
-            "equal": self.equal,
-            "retried": self.reasons,
+            "equal": self.is_equal,
+            "retried": self.retry_reasons,
             "path": self.file.path if self.file else None,
         }
 
+    def to_row(self) -> list[object]:
+        """Return the row of the artifact in the table."""
+        values = self.to_record()
+        values |= {
+            "equal": "equal" if self.is_equal else "NOT EQUAL",
+            "retried": "; ".join(self.retry_reasons),
+        }
+        return list(values.values())[: len(_HEADINGS)]
 
-class Play:
-    """One run against an emulator in which faults strike."""
+
+class _DemoRun:
+    """One run of the demo."""
 
     def __init__(self, server: Emulator) -> None:
         self.listed: int = 0
         self._server = server
         self._files: dict[tuple[str, str], DownloadedFile] = {}
-        self._reasons: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        self._retry_reasons: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
 
-    async def run(self, directory: Path, *, quiet: bool) -> None:
-        """List every export, and download those that are completed."""
-        # Files of an earlier run would be kept, and the faults in their bodies would not be met.
-        wish = Wish(directory=directory, overwrite=True)
+    async def download_all(self, directory: Path, *, quiet: bool) -> None:
+        """List all exports and download those that are completed."""
+        # Without `overwrite`, files of an earlier run would be kept and their faults would not occur.
+        options = DownloadOptions(directory=directory, overwrite=True)
         async with self._server.client() as px:
             exports = [export async for export in px.exports.list()]
             self.listed = len(exports)
             for export in exports:
                 if export.status == "completed":
-                    await self._download(px, export.id, wish, quiet=quiet)
+                    await self._download(px, export.id, options, quiet=quiet)
 
-    def compared(self) -> list[Compared]:
-        """Every artifact that should be on disk now, missed by the listing or not."""
+    def compare(self) -> list[_ComparedArtifact]:
+        """Compare all artifacts of the emulator with the files, including artifacts that were not listed."""
         return [
-            Compared(
+            _ComparedArtifact(
                 export.id,
                 artifact,
                 self._server.content(export.id, artifact),
-                self._reasons[export.id, artifact],
+                self._retry_reasons[export.id, artifact],
                 self._files.get((export.id, artifact)),
             )
-            for export in _completed(self._server)
+            for export in _completed_exports(self._server)
             for artifact in export.artifacts
         ]
 
-    def refusals(self) -> list[str]:
-        """The API's answers after which it was asked again."""
+    def api_errors(self) -> list[str]:
+        """Describe the error responses of the API."""
         return [
             f"{request.method} {request.path} was answered {request.status}"
             for request in self._server.requests
             if request.host == "api" and request.status != 200
         ]
 
-    async def _download(self, px: AsyncPackageX, export_id: str, wish: Wish, *, quiet: bool) -> None:
-        with Bars(quiet=quiet) as bars:
+    async def _download(
+        self, px: AsyncPackageX, export_id: str, options: DownloadOptions, *, quiet: bool
+    ) -> None:
+        with ArtifactBars(quiet=quiet) as bars:
 
-            def watch(event: ProgressEvent) -> None:
+            def on_progress(event: ProgressEvent) -> None:
                 bars(event)
                 if event.kind is ProgressKind.RETRYING and event.error is not None:
-                    self._reasons[event.export_id, event.artifact].append(str(event.error.args[0]))
+                    self._retry_reasons[event.export_id, event.artifact].append(str(event.error.args[0]))
 
-            outcome = await fetch(px, export_id, wish, watch)
+            outcome = await download_export(px, export_id, options, on_progress)
         self._files.update({(export_id, file.artifact): file for file in outcome.report.files})
         for error in outcome.errors:
-            complain(str(error))
+            print_error(str(error))
 
 
-async def demo(*, directory: Path = Path("packagex-demo"), json: bool = False, quiet: bool = False) -> int:
-    """Download all completed exports of the emulator while faults strike, and compare every byte.
-
-    Needs no key. Files that an earlier run left in the folder are replaced.
-
-    Args:
-        directory: The folder the files go to.
-        json: Write a line of JSON for each artifact, then one that sums up.
-        quiet: Show no progress bars; they are shown only on a terminal.
-    """
-    # An export that is completed meanwhile would be missing.
-    async with Emulator(pending=None) as server:
-        _script_faults(server)
-        play = Play(server)
-        await play.run(directory, quiet=quiet)
-        return _tell(play, directory, json=json)
-
-
-def _completed(server: Emulator) -> list[StoredExport]:
+def _completed_exports(server: Emulator) -> list[StoredExport]:
     return [export for export in server.exports if export.status == "completed"]
 
 
-def _script_faults(server: Emulator) -> None:
-    first, second, third, fourth, *_ = (export.id for export in _completed(server))
+def _inject_faults(server: Emulator) -> None:
+    first, second, third, fourth, *_ = (export.id for export in _completed_exports(server))
     server.inject(Status(503, retry_after="1", on="api"))
     server.inject(Cut(after=200_000, export_id=first, artifact="csv"))
     server.inject(Reset(after=100_000, export_id=second, artifact="json"))
@@ -141,27 +153,24 @@ def _script_faults(server: Emulator) -> None:
     server.inject(WrongHash(export_id=fourth, artifact="json"))
 
 
-def _tell(play: Play, directory: Path, *, json: bool) -> ExitCode:
-    compared = play.compared()
+def _print_result(run: _DemoRun, directory: Path, *, json: bool) -> ExitCode:
+    compared = run.compare()
     summary = {
-        "listed": play.listed,
-        "api_retried": play.refusals(),
+        "listed": run.listed,
+        "api_retried": run.api_errors(),
         "artifacts": len(compared),
-        "equal": sum(one.equal for one in compared),
+        "equal": sum(artifact.is_equal for artifact in compared),
         "directory": directory.absolute(),
     }
     if json:
-        for record in (*(one.record() for one in compared), summary):
-            show_json(record)
+        for record in (*(artifact.to_record() for artifact in compared), summary):
+            print_json(record)
     else:
-        show_table(_HEADINGS, map(_row, compared), foldable=_HEADINGS[-1:])
-        show("")
-        show(f"{play.listed} exports listed; {' and '.join(play.refusals())}, and asked again.")
-        show(f"{summary['equal']} of {len(compared)} files equal the emulator's, byte for byte.")
-        show(f"They are in {summary['directory']}")
+        print_table(_HEADINGS, (artifact.to_row() for artifact in compared), wrap=_HEADINGS[-1:])
+        print_line("")
+        print_line(f"{run.listed} exports listed. {' and '.join(run.api_errors())}, and retried.")
+        print_line(
+            f"{summary['equal']} of {len(compared)} files are identical to the emulator's, byte for byte."
+        )
+        print_line(f"They are in {summary['directory']}")
     return ExitCode.OK if summary["equal"] == len(compared) else ExitCode.ERROR
-
-
-def _row(one: Compared) -> list[object]:
-    told = one.record() | {"equal": "equal" if one.equal else "NOT EQUAL", "retried": "; ".join(one.reasons)}
-    return list(told.values())[: len(_HEADINGS)]

@@ -1,40 +1,37 @@
-"""The options that choose exports, the same for every command that lists them."""
+"""The options of all commands that list exports: filters and order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import attrs
 
+from packagex_async.cli.parameters import split_commas
+
 
 @attrs.frozen(kw_only=True)
-class Filters:
-    """Which exports, and in which order."""
+class FilterOptions:
+    """Filters and order of a listing. The docstrings of the fields are the help of the options."""
 
     resource: str | None = None
     """Only exports of this resource: contact, group, location, shipment, tracker, ..."""
 
     statuses: list[str] | None = None
-    """Only these: queued, processing, completed, failed, timed_out; repeat it or use commas."""
+    """Only exports with these statuses: queued, processing, completed, failed, timed_out. Repeat the option
+    or separate values by commas."""
 
     search: str | None = None
-    """Only exports whose name matches."""
+    """Only exports whose name matches these search terms."""
 
     order_by: Literal["created_at", "count_batches", "count_total", "updated_at"] | None = None
-    """The field to order by; created_at unless given."""
+    """Sort by this field. Default: created_at."""
 
     direction: Literal["asc", "desc"] | None = None
-    """The order; asc unless given."""
+    """Sort in ascending or descending order. Default: asc."""
 
     limit: int = 100
-    """The most exports a page of the listing holds."""
+    """Exports per page."""
 
-    def parameters(self) -> dict[str, Any]:
-        """The same under the names of the methods' parameters."""
-        return attrs.asdict(self) | {"statuses": words(self.statuses)}
-
-
-def words(given: Iterable[str] | None) -> list[str] | None:
-    """The values of an option that may be repeated, or hold several with commas between them."""
-    return None if given is None else [word for item in given for word in item.split(",") if word]
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments for `AsyncExports.list` and `AsyncExports.download_all`."""
+        return attrs.asdict(self) | {"statuses": split_commas(self.statuses)}

@@ -1,4 +1,4 @@
-"""Every export that matches, brought to a folder: watched, counted, and told in the end."""
+"""The command `sync`."""
 
 from __future__ import annotations
 
@@ -9,128 +9,132 @@ from typing import Annotated, Any
 
 import attrs
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from packagex_async import AsyncPackageX, ConfigurationError, PackageXError
-from packagex_async.cli.commands.filters import Filters, words
-from packagex_async.cli.connection import Shared
-from packagex_async.cli.display.reporters import Teller, teller_of
-from packagex_async.cli.display.summary import Closing
-from packagex_async.cli.display.tally import Tally
+from packagex_async.cli.commands.filters import FilterOptions
+from packagex_async.cli.connection import Connection
+from packagex_async.cli.display.reporters import Reporter, choose_reporter
+from packagex_async.cli.display.summary import SummaryPrinter
+from packagex_async.cli.display.totals import Totals
 from packagex_async.cli.exit_codes import exit_code_when_stopped
-from packagex_async.cli.signals import termination
+from packagex_async.cli.parameters import Flag, WaitSeconds, split_commas
+from packagex_async.cli.signals import sigterm_handler
 
 
 @attrs.frozen(kw_only=True)
-class Demands:
-    """What is wanted of every export."""
+class SyncOptions:
+    """How to download the exports. The docstrings of the fields are the help of the options."""
 
     artifacts: list[str] | None = None
-    """Which of json, csv, csv_error and csv_sanitized; repeat it or use commas; all unless given."""
+    """Download only these artifacts: json, csv, csv_error, csv_sanitized. Repeat the option or separate
+    values by commas. Default: all."""
 
     concurrency: int = 16
-    """How many artifacts at a time."""
+    """Download this many artifacts at the same time."""
 
     layout: str = "flat"
-    """flat, folders (one for each export), or a template such as {resource}/{created:%Y-%m-%d}/{id}
-    with the fields id, resource, status, created and artifact."""
+    """Layout of the files in the directory: flat, folders (one per export), or a template such as
+    {resource}/{created:%Y-%m-%d}/{id}. Fields: id, resource, status, created, artifact."""
 
-    wait: bool = False
-    """Wait for exports that are still under way, until their 24 hours are over."""
+    wait: Flag = False
+    """Wait for exports that are still in progress, until they are deleted (24 hours after their creation)."""
 
-    wait_timeout: Annotated[float, Parameter(validator=Number(gt=0))] | None = None
-    """Wait for each of them for so many seconds at most; without --wait, too."""
+    wait_timeout: WaitSeconds | None = None
+    """Wait at most this many seconds for each export in progress. Implies --wait."""
 
-    verify: bool = False
-    """Read again what earlier runs have brought, and fetch anew what has changed."""
+    verify: Flag = False
+    """Read existing files again, and download those that have changed."""
 
-    no_resume: bool = False
-    """Fetch everything anew, and leave nothing unfinished behind."""
+    no_resume: Flag = False
+    """Ignore partial files of earlier runs, and keep none if interrupted."""
 
-    overwrite: bool = False
-    """Replace files that differ and are not in the manifest."""
+    overwrite: Flag = False
+    """Replace existing files that differ and are not in the manifest."""
 
-    fsync: bool = False
-    """Have everything on the medium before it counts as there."""
+    fsync: Flag = False
+    """Call fsync for files and directories before a file counts as complete."""
 
-    require_verification: bool = False
-    """Fail an artifact whose storage host declares neither length nor hash."""
+    require_verification: Flag = False
+    """Fail artifacts for which the server declares neither a length nor a hash."""
 
     max_size: int | None = None
-    """The most bytes an artifact may have."""
+    """Maximum size of an artifact, in bytes."""
 
     segments: int = 8
-    """The most connections that bring one large artifact, 1 to 8."""
+    """Maximum number of connections per artifact, from 1 to 8."""
 
-    def parameters(self) -> dict[str, Any]:
-        """The same under the names of the method's parameters."""
-        told = attrs.asdict(self) | {"artifacts": words(self.artifacts)}
-        durability = "fsync" if told.pop("fsync") else None
-        if (seconds := told.pop("wait_timeout")) is not None:
-            told["wait"] = seconds
-        return told | {"resume": not told.pop("no_resume"), "durability": durability}
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments for `AsyncExports.download_all`."""
+        arguments = attrs.asdict(self) | {"artifacts": split_commas(self.artifacts)}
+        durability = "fsync" if arguments.pop("fsync") else None
+        if (seconds := arguments.pop("wait_timeout")) is not None:
+            arguments["wait"] = seconds
+        return arguments | {"resume": not arguments.pop("no_resume"), "durability": durability}
 
 
 async def sync(
     directory: Path,
     /,
     *,
-    filters: Annotated[Filters, Parameter(name="*")] = Filters(),  # noqa: B008  # frozen
-    demands: Annotated[Demands, Parameter(name="*")] = Demands(),  # frozen
-    json: bool = False,
-    quiet: bool = False,
-    connection: Shared,
+    filters: Annotated[FilterOptions, Parameter(name="*")] = FilterOptions(),  # noqa: B008  # frozen
+    options: Annotated[SyncOptions, Parameter(name="*")] = SyncOptions(),  # frozen
+    json: Flag = False,
+    quiet: Flag = False,
+    connection: Connection,
 ) -> int:
-    """Bring every artifact of every export that matches to a folder, those nearest to their deletion first.
+    """Download all artifacts of all matching exports to a directory.
 
-    A second run fetches only what is new, changed or lost, and goes on where one was interrupted. One failure
-    stops nothing. What is there is written down in packagex-manifest.jsonl in the folder.
+    Run it again to download new, changed and missing files, and to resume an interrupted run. Exports that
+    are deleted soonest come first. A failure does not stop the other downloads. The directory contains the
+    manifest packagex-manifest.jsonl, a list of all complete files.
 
     Args:
-        directory: The folder; made when it is not there.
-        json: Write a line of JSON for each step, each export, and the end.
-        quiet: Show no progress: neither bars on a terminal, nor a line for each file elsewhere.
+        directory: Write the files to this directory. It is created if it does not exist.
+        json: Print one JSON object per line, for each progress event, each export, and the summary.
+        quiet: Do not show progress.
     """
-    tally = Tally()
-    closing = Closing(tally=tally, directory=directory, json=json, resume=not demands.no_resume)
+    totals = Totals()
+    summary = SummaryPrinter(totals=totals, directory=directory, json=json, resume=not options.no_resume)
     try:
         async with connection.client() as px:
-            with teller_of(json=json, quiet=quiet) as teller:
-                await _bring(px, directory, filters.parameters(), demands.parameters(), tally, teller)
+            with choose_reporter(json=json, quiet=quiet) as reporter:
+                await _download_all(
+                    px, directory, filters.as_arguments(), options.as_arguments(), totals, reporter
+                )
     except ConfigurationError:
         raise
     except PackageXError as error:
         code = exit_code_when_stopped(error)
-        closing.tell("stopped", code, str(error))
+        summary.print("stopped", code, str(error))
         return code
     except asyncio.CancelledError:
-        closing.tell("interrupted", termination.exit_code)
+        summary.print("interrupted", sigterm_handler.exit_code)
         raise
-    closing.tell("complete", tally.exit_code)
-    return tally.exit_code
+    summary.print("complete", totals.exit_code)
+    return totals.exit_code
 
 
-async def _bring(
+async def _download_all(
     px: AsyncPackageX,
     directory: Path,
     filters: dict[str, Any],
-    demands: dict[str, Any],
-    tally: Tally,
-    teller: Teller,
+    options: dict[str, Any],
+    totals: Totals,
+    reporter: Reporter,
 ) -> None:
     reports = px.exports.download_all(
-        directory, on_progress=teller.step, on_wait=teller.waits, **filters, **demands
+        directory, on_progress=reporter.on_progress, on_wait=reporter.on_wait, **filters, **options
     )
     async with aclosing(reports):
-        if teller.live:
-            teller.expect(await _count(px, filters))
+        if reporter.is_live:
+            reporter.set_total(await _count_exports(px, filters))
         async for report in reports:
-            tally.add(report)
-            teller.done(report, tally)
+            totals.add(report)
+            reporter.on_report(report, totals)
 
 
-async def _count(px: AsyncPackageX, filters: dict[str, Any]) -> int | None:
-    """How many exports there are, when the API tells."""
-    smallest: dict[str, Any] = {**filters, "limit": 1, "prefetch": 0}
-    async with aclosing(px.exports.pages(**smallest)) as pages:
+async def _count_exports(px: AsyncPackageX, filters: dict[str, Any]) -> int | None:
+    """Return the number of matching exports, or `None` if the API does not report it."""
+    smallest_page: dict[str, Any] = {**filters, "limit": 1, "prefetch": 0}
+    async with aclosing(px.exports.pages(**smallest_page)) as pages:
         return (await anext(pages)).pagination.total_count

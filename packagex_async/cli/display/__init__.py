@@ -1,1 +1,1 @@
-"""What the command line prints: tables, progress and summaries."""
+"""The output of the command line: tables, progress and summaries."""

@@ -1,4 +1,4 @@
-"""Many downloads at a glance: what is done in all, and the few files that are under way."""
+"""The live display of `sync`: totals, and the artifacts that are being downloaded."""
 
 from __future__ import annotations
 
@@ -9,101 +9,103 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, T
 from rich.text import Text
 
 from packagex_async import Artifact, DownloadReport, ProgressEvent, ProgressKind
-from packagex_async.cli.display.progress import Stage, note
-from packagex_async.cli.display.tally import Tally
+from packagex_async.cli.display.progress import LiveDisplay, retry_note
+from packagex_async.cli.display.totals import Totals
 
-MOST_SHOWN = 8
-"""Files that have a row of their own."""
+MAX_ARTIFACT_ROWS = 8
+"""Artifacts that are shown at the same time."""
 
-_ENDS = (ProgressKind.KEPT, ProgressKind.FINISHED, ProgressKind.FAILED)
+_FINAL_EVENTS = (ProgressKind.KEPT, ProgressKind.FINISHED, ProgressKind.FAILED)
 
 
-class Board(Stage):
-    """A row for the exports, one for their files and bytes, and one for each of the first files under way."""
+class Dashboard(LiveDisplay):
+    """A row for all exports, a row for all files and bytes, and rows for artifacts in progress."""
 
     def __init__(self) -> None:
         super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            _Amount(),
-            _Speed(),
+            _AmountColumn(),
+            _SpeedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             quiet=False,
         )
-        self._exports = self._row("exports", unit=_count)
-        self._bytes = self._row("files", unit=_size)
-        self._waiting: TaskID | None = None
-        self._rows: dict[tuple[str, Artifact], TaskID] = {}
+        self._exports_row = self._add_unit_row("exports", unit=_format_count)
+        self._files_row = self._add_unit_row("files", unit=_format_size)
+        self._wait_row: TaskID | None = None
+        self._artifact_rows: dict[tuple[str, Artifact], TaskID] = {}
         self._received: dict[tuple[str, Artifact], int] = {}
 
-    def expect(self, exports: int | None) -> None:
-        """Take note of how many exports there are, if that is known."""
-        self._update(self._exports, total=exports)
+    def set_total(self, exports: int | None) -> None:
+        """Show the number of exports, if it is known."""
+        self._update_row(self._exports_row, total=exports)
 
-    def waits(self, export_ids: tuple[str, ...]) -> None:
-        """Show how many exports are waited for, as long as there are any."""
-        if self._waiting is not None:
-            self._progress.remove_task(self._waiting)
-        self._waiting = self._row(waiting_for(len(export_ids)), unit=_count) if export_ids else None
+    def on_wait(self, export_ids: tuple[str, ...]) -> None:
+        """Show the number of exports that are waited for, if there are any."""
+        if self._wait_row is not None:
+            self._progress.remove_task(self._wait_row)
+        self._wait_row = None
+        if export_ids:
+            self._wait_row = self._add_unit_row(wait_message(len(export_ids)), unit=_format_count)
 
-    def step(self, event: ProgressEvent) -> None:
-        """Move the row of the event's artifact, and count its bytes."""
+    def on_progress(self, event: ProgressEvent) -> None:
+        """Update the row of the artifact, and add the bytes to the total."""
         artifact = event.export_id, event.artifact
         if event.kind not in (ProgressKind.STARTED, ProgressKind.KEPT):
-            fresh = event.received - self._received.get(artifact, 0)
-            self._progress.advance(self._bytes, max(fresh, 0))
-        if event.kind in _ENDS:
+            new_bytes = event.received - self._received.get(artifact, 0)
+            self._progress.advance(self._files_row, max(new_bytes, 0))
+        if event.kind in _FINAL_EVENTS:
             self._received.pop(artifact, None)
-            self._remove(artifact)
+            self._remove_artifact_row(artifact)
         else:
             self._received[artifact] = event.received
-            self._move(artifact, event)
+            self._update_artifact_row(artifact, event)
 
-    def done(self, report: DownloadReport, tally: Tally) -> None:
-        """Show what is done so far; of the report itself, its steps have told."""
-        self._update(self._exports, completed=tally.exports)
-        told = f"{tally.files} files, {tally.kept} kept, {tally.failed} failed"
-        self._update(self._bytes, description=told)
+    def on_report(self, report: DownloadReport, totals: Totals) -> None:
+        """Show the totals. The progress events have already shown the report itself."""
+        self._update_row(self._exports_row, completed=totals.exports)
+        description = f"{totals.files} files, {totals.kept} kept, {totals.failed} failed"
+        self._update_row(self._files_row, description=description)
 
-    def _move(self, artifact: tuple[str, Artifact], event: ProgressEvent) -> None:
-        if artifact not in self._rows and len(self._rows) < MOST_SHOWN:
-            self._rows[artifact] = self._row(" ".join(artifact), unit=_size)
-        if (row := self._rows.get(artifact)) is not None:
-            self._update(row, completed=event.received, total=event.total, note=note(event))
+    def _update_artifact_row(self, artifact: tuple[str, Artifact], event: ProgressEvent) -> None:
+        if artifact not in self._artifact_rows and len(self._artifact_rows) < MAX_ARTIFACT_ROWS:
+            self._artifact_rows[artifact] = self._add_unit_row(" ".join(artifact), unit=_format_size)
+        if (row := self._artifact_rows.get(artifact)) is not None:
+            self._update_row(row, completed=event.received, total=event.total, note=retry_note(event))
 
-    def _remove(self, artifact: tuple[str, Artifact]) -> None:
-        if (row := self._rows.pop(artifact, None)) is not None:
+    def _remove_artifact_row(self, artifact: tuple[str, Artifact]) -> None:
+        if (row := self._artifact_rows.pop(artifact, None)) is not None:
             self._progress.remove_task(row)
 
-    def _row(self, label: str, *, unit: Callable[[float], str]) -> TaskID:
-        return self._add(label, unit=unit, note="")
+    def _add_unit_row(self, label: str, *, unit: Callable[[float], str]) -> TaskID:
+        return self._add_row(label, unit=unit, note="")
 
 
-def waiting_for(exports: int) -> str:
-    """Return the line that says how many exports are waited for."""
+def wait_message(exports: int) -> str:
+    """Return the message for a number of exports that are waited for."""
     return f"waiting for {exports} {'export' if exports == 1 else 'exports'}"
 
 
-class _Amount(ProgressColumn):
-    """How much there is, of how much if that is known."""
+class _AmountColumn(ProgressColumn):
+    """The completed amount and, if known, the total."""
 
     def render(self, task: Task) -> Text:
-        of = "" if task.total is None else f"/{task.fields['unit'](task.total)}"
-        return Text(f"{task.fields['unit'](task.completed)}{of}", style="progress.download")
+        total = "" if task.total is None else f"/{task.fields['unit'](task.total)}"
+        return Text(f"{task.fields['unit'](task.completed)}{total}", style="progress.download")
 
 
-class _Speed(ProgressColumn):
-    """How much comes in a second."""
+class _SpeedColumn(ProgressColumn):
+    """The amount per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text(f"{task.fields['unit'](speed)}/s" if speed else "", style="progress.data.speed")
 
 
-def _count(number: float) -> str:
+def _format_count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def _size(number: float) -> str:
+def _format_size(number: float) -> str:
     return filesize.decimal(int(number))

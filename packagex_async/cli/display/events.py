@@ -1,4 +1,4 @@
-"""What many downloads tell a program: a record for each step, each export and the end; no URL is in any."""
+"""The JSON records of `sync`: progress events and reports. No record contains a URL."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from packagex_async import DownloadedFile, DownloadReport, PackageXError, Progre
 Record = dict[str, object]
 
 
-def of_step(event: ProgressEvent) -> Record:
-    """One step of one artifact; `event` is its kind."""
-    told: Record = attrs.asdict(event, recurse=False)
-    return {"event": told.pop("kind")} | told | {"error": _text(event.error)}
+def progress_record(event: ProgressEvent) -> Record:
+    """Return the record of a progress event. Its field `event` is the kind of the event."""
+    fields: Record = attrs.asdict(event, recurse=False)
+    return {"event": fields.pop("kind")} | fields | {"error": _error_text(event.error)}
 
 
-def of_report(report: DownloadReport) -> Record:
-    """What became of one export."""
+def report_record(report: DownloadReport) -> Record:
+    """Return the record of the report of one export."""
     return {
         "event": "report",
         "export_id": report.export_id,
         "ok": report.ok,
-        "files": [_of_file(file) for file in report.files],
+        "files": [_file_record(file) for file in report.files],
         "missing": list(report.missing),
         "failures": [{"artifact": error.artifact, "error": str(error)} for error in report.failures],
-        "error": _text(report.error),
+        "error": _error_text(report.error),
     }
 
 
-def _of_file(file: DownloadedFile) -> Record:
-    told: Record = attrs.asdict(file)
-    return told | {"elapsed": round(file.elapsed, 3)}
+def _file_record(file: DownloadedFile) -> Record:
+    fields: Record = attrs.asdict(file)
+    return fields | {"elapsed": round(file.elapsed, 3)}
 
 
-def _text(error: PackageXError | None) -> str | None:
+def _error_text(error: PackageXError | None) -> str | None:
     return None if error is None else str(error)

@@ -1,4 +1,4 @@
-"""What moves on stderr while something is under way, and is gone at its end."""
+"""Progress on stderr: bars and indicators that disappear when the operation ends."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ from rich.progress import (
 )
 
 from packagex_async import Artifact, ProgressEvent
-from packagex_async.cli.display.tables import complain, plain
+from packagex_async.cli.display.tables import print_error, printable
 
-_LABEL_LIMIT = 200
-"""Characters of the longest label of a row."""
+_MAX_LABEL_LENGTH = 200
 
 
-class Stage:
-    """Rows on a terminal, for as long as its block lasts.
+class LiveDisplay:
+    """Rows on the terminal that are updated in place while the `with` block runs.
 
     Args:
-        columns: What each row shows.
-        quiet: Show nothing; nothing is shown either where stderr is no terminal.
+        columns: The columns of each row.
+        quiet: Show nothing. Without a terminal on stderr, nothing is shown either.
     """
 
     def __init__(self, *columns: ProgressColumn, quiet: bool) -> None:
@@ -41,27 +40,27 @@ class Stage:
             console=Console(stderr=True),
             disable=quiet or not sys.stderr.isatty(),
             transient=True,
-            # What is written to stdout stays on stdout.
+            # The results on stdout must not be redirected to stderr.
             redirect_stdout=False,
             redirect_stderr=False,
         )
 
     @property
-    def live(self) -> bool:
+    def is_live(self) -> bool:
         """Whether anything is shown."""
         return not self._progress.disable
 
-    def _add(self, label: str, **fields: Any) -> TaskID:
-        return self._progress.add_task(plain(label, limit=_LABEL_LIMIT), total=None, **fields)
+    def _add_row(self, label: str, **fields: Any) -> TaskID:
+        return self._progress.add_task(printable(label, max_length=_MAX_LABEL_LENGTH), total=None, **fields)
 
-    def _update(self, row: TaskID, **fields: Any) -> None:
+    def _update_row(self, row: TaskID, **fields: Any) -> None:
         if "description" in fields:
-            fields["description"] = plain(fields["description"], limit=_LABEL_LIMIT)
+            fields["description"] = printable(fields["description"], max_length=_MAX_LABEL_LENGTH)
         self._progress.update(row, **fields)
 
     def __enter__(self) -> Self:
-        # Some versions of rich end even disabled rows with an empty line, if they were started.
-        if self.live:
+        # If it is started, some versions of rich print an empty line even if it is disabled.
+        if self.is_live:
             self._progress.start()
         return self
 
@@ -71,12 +70,12 @@ class Stage:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.live:
+        if self.is_live:
             self._progress.stop()
 
 
-class Bars(Stage):
-    """A bar for each artifact of one export, fed with progress events."""
+class ArtifactBars(LiveDisplay):
+    """A progress bar for each artifact of one export. Call it with each progress event."""
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__(
@@ -87,54 +86,58 @@ class Bars(Stage):
             TextColumn("{task.fields[note]}", markup=False),
             quiet=quiet,
         )
-        self._tasks: dict[Artifact, TaskID] = {}
+        self._rows: dict[Artifact, TaskID] = {}
 
     def __call__(self, event: ProgressEvent) -> None:
-        """Move the bar of the event's artifact."""
-        if event.artifact not in self._tasks:
+        """Update the bar of the artifact."""
+        if event.artifact not in self._rows:
             label = f"{event.export_id} {event.artifact}"
-            self._tasks[event.artifact] = self._add(label, note="")
-        self._update(
-            self._tasks[event.artifact], completed=event.received, total=event.total, note=note(event)
-        )
+            self._rows[event.artifact] = self._add_row(label, note="")
+        row = self._rows[event.artifact]
+        self._update_row(row, completed=event.received, total=event.total, note=retry_note(event))
 
 
-class Meter(Stage):
-    """One bar for a number of bytes, with speed and time left."""
+class ByteBar(LiveDisplay):
+    """One progress bar in bytes, with speed and remaining time. Call it with the progress."""
 
     def __init__(self, label: str, *, quiet: bool) -> None:
-        columns = (
+        super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            quiet=quiet,
         )
-        super().__init__(*columns, TimeRemainingColumn(), quiet=quiet)
-        self._task = self._add(label)
+        self._row = self._add_row(label)
 
     def __call__(self, done: int, total: int) -> None:
-        """Move the bar to `done` of `total` bytes."""
-        self._update(self._task, completed=done, total=total)
+        """Show that `done` of `total` bytes are processed."""
+        self._update_row(self._row, completed=done, total=total)
 
 
-class Waiting(Stage):
-    """A line that tells what is waited for, and for how long already; elsewhere a line for each change."""
+class WaitIndicator(LiveDisplay):
+    """A spinner with the elapsed time. Without a terminal, each update is a line on stderr instead."""
 
     def __init__(self, label: str, *, quiet: bool) -> None:
-        columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
-        super().__init__(*columns, quiet=quiet)
+        super().__init__(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            quiet=quiet,
+        )
         self._quiet = quiet
-        self._task = self._add(label)
+        self._row = self._add_row(label)
 
-    def tell(self, text: str) -> None:
-        """Tell of a change."""
-        self._update(self._task, description=text)
-        if not (self.live or self._quiet):
-            complain(text)
+    def update(self, text: str) -> None:
+        """Show `text`."""
+        self._update_row(self._row, description=text)
+        if not (self.is_live or self._quiet):
+            print_error(text)
 
 
-def note(event: ProgressEvent) -> str:
-    """What there is to say of an artifact that does not come at the first try."""
+def retry_note(event: ProgressEvent) -> str:
+    """Return the number of the attempt or the seconds until the next one; empty at the first attempt."""
     if event.delay is not None:
-        return f"again in {event.delay:.1f} s"
-    return "" if event.attempt == 1 else f"try {event.attempt}"
+        return f"retry in {event.delay:.1f} s"
+    return "" if event.attempt == 1 else f"attempt {event.attempt}"

@@ -1,4 +1,4 @@
-"""Who tells of many downloads while they run: nobody, a line a file on stderr, or JSON on stdout."""
+"""Report the progress of `sync`: not at all, as lines on stderr, or as JSON on stdout."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Self
 
 from packagex_async import DownloadReport, ProgressEvent
 from packagex_async.cli.display import events
-from packagex_async.cli.display.dashboard import Board, waiting_for
-from packagex_async.cli.display.tables import complain, show_json
-from packagex_async.cli.display.tally import Tally, errors_of
+from packagex_async.cli.display.dashboard import Dashboard, wait_message
+from packagex_async.cli.display.tables import print_error, print_json
+from packagex_async.cli.display.totals import Totals, errors_of
 
 
-class Silence:
-    """Says nothing."""
+class NullReporter:
+    """Reports nothing."""
 
-    live = False
+    is_live = False
+    """Whether the reporter shows a live display and uses `set_total`."""
 
     def __enter__(self) -> Self:
         return self
@@ -27,72 +28,72 @@ class Silence:
     ) -> None:
         pass
 
-    def expect(self, exports: int | None) -> None:
-        """Take note of how many exports there are, if that is known."""
+    def set_total(self, exports: int | None) -> None:
+        """Set the number of exports, if it is known."""
 
-    def waits(self, export_ids: tuple[str, ...]) -> None:
-        """Show which exports are waited for; called again whenever their number changes."""
+    def on_wait(self, export_ids: tuple[str, ...]) -> None:
+        """Report the exports that are waited for. Called again when they change."""
 
-    def step(self, event: ProgressEvent) -> None:
-        """Tell of one step of one artifact."""
+    def on_progress(self, event: ProgressEvent) -> None:
+        """Report a progress event of an artifact."""
 
-    def done(self, report: DownloadReport, tally: Tally) -> None:
-        """Tell of one export, which `tally` has counted."""
+    def on_report(self, report: DownloadReport, totals: Totals) -> None:
+        """Report an export. `totals` includes it."""
 
 
-class Lines(Silence):
-    """Says a line on stderr for each file that came, and for each failure; what was kept is only counted."""
+class LineReporter(NullReporter):
+    """Prints a line to stderr for each downloaded file and each failure, but not for files that were kept."""
 
     def __init__(self) -> None:
-        self._waits = False
+        self._is_waiting = False
 
-    def waits(self, export_ids: tuple[str, ...]) -> None:
-        """Write one line when the waiting begins."""
-        if not self._waits:
-            self._waits = True
-            complain(waiting_for(len(export_ids)))
+    def on_wait(self, export_ids: tuple[str, ...]) -> None:
+        """Print one line when the wait begins."""
+        if not self._is_waiting:
+            self._is_waiting = True
+            print_error(wait_message(len(export_ids)))
 
-    def done(self, report: DownloadReport, tally: Tally) -> None:
+    def on_report(self, report: DownloadReport, totals: Totals) -> None:
         for file in report.files:
             if not file.kept:
-                complain(file.path, f": {file.size} bytes, verified by {file.verified}")
-        _complain_of(report)
+                print_error(file.path, f": {file.size} bytes, verified by {file.verified}")
+        _print_errors(report)
 
 
-class Feed(Silence):
-    """Writes a line of JSON on stdout for each step and each export; failures are on stderr, too."""
+class JsonReporter(NullReporter):
+    """Prints a line of JSON to stdout for each progress event and each export, and failures to stderr too."""
 
     def __init__(self) -> None:
-        self._waits = False
+        self._is_waiting = False
 
-    def waits(self, export_ids: tuple[str, ...]) -> None:
-        """Write one line when the waiting begins."""
-        if not self._waits:
-            self._waits = True
-            show_json({"event": "waiting", "export_ids": list(export_ids)})
+    def on_wait(self, export_ids: tuple[str, ...]) -> None:
+        """Print one line when the wait begins."""
+        if not self._is_waiting:
+            self._is_waiting = True
+            print_json({"event": "waiting", "export_ids": list(export_ids)})
 
-    def step(self, event: ProgressEvent) -> None:
-        # That the reader has gone is met again with the next report, outside of any transfer.
+    def on_progress(self, event: ProgressEvent) -> None:
+        # A broken pipe must not fail the download: `on_report` raises it again, after the download.
         with suppress(OSError):
-            show_json(events.of_step(event))
+            print_json(events.progress_record(event))
 
-    def done(self, report: DownloadReport, tally: Tally) -> None:
-        show_json(events.of_report(report))
-        _complain_of(report)
-
-
-Teller = Silence | Board
+    def on_report(self, report: DownloadReport, totals: Totals) -> None:
+        print_json(events.report_record(report))
+        _print_errors(report)
 
 
-def teller_of(*, json: bool, quiet: bool) -> Teller:
-    """Who tells, as the user wants it and the terminal allows."""
+Reporter = NullReporter | Dashboard
+
+
+def choose_reporter(*, json: bool, quiet: bool) -> Reporter:
+    """Return the reporter for these options and the current terminal."""
     if json:
-        return Feed()
+        return JsonReporter()
     if quiet:
-        return Silence()
-    return Board() if sys.stderr.isatty() else Lines()
+        return NullReporter()
+    return Dashboard() if sys.stderr.isatty() else LineReporter()
 
 
-def _complain_of(report: DownloadReport) -> None:
+def _print_errors(report: DownloadReport) -> None:
     for error in errors_of(report):
-        complain(str(error))
+        print_error(str(error))

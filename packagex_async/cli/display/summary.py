@@ -1,4 +1,4 @@
-"""How many downloads ended: one table of counts, the failures with what to do, or one line of JSON."""
+"""The summary at the end of `sync`: a table of totals and failures, or one line of JSON."""
 
 from __future__ import annotations
 
@@ -8,70 +8,79 @@ from typing import Literal
 import attrs
 from rich import filesize
 
-from packagex_async.cli.display.tables import complain, show, show_json, show_table
-from packagex_async.cli.display.tally import Failure, Tally
+from packagex_async.cli.display.tables import print_error, print_json, print_line, print_table
+from packagex_async.cli.display.totals import Failure, Totals
 from packagex_async.cli.exit_codes import ExitCode
 
-_COUNTS = ("exports", "files", "bytes", "kept", "missing", "failed", "time", "rate")
-_FAILURES = tuple(field.name for field in attrs.fields(Failure))
+_TOTALS_HEADINGS = ("exports", "files", "bytes", "kept", "missing", "failed", "time", "rate")
+_FAILURE_HEADINGS = tuple(field.name for field in attrs.fields(Failure))
 
 
 @attrs.frozen(kw_only=True)
-class Closing:
-    """Tells the end of a run.
+class SummaryPrinter:
+    """Prints the summary of a run.
 
     Attributes:
-        tally: What there is to tell.
-        directory: The folder.
-        json: Whether to tell it in JSON.
-        resume: Whether another run goes on where this one has ended.
+        totals: The totals of the run.
+        directory: The directory of the files.
+        json: Whether to print JSON.
+        resume: Whether another run resumes partial files of this one.
     """
 
-    tally: Tally
+    totals: Totals
     directory: Path
     json: bool
     resume: bool
 
-    def tell(
-        self, how: Literal["complete", "stopped", "interrupted"], code: ExitCode, error: str | None = None
+    def print(
+        self, ended: Literal["complete", "stopped", "interrupted"], code: ExitCode, error: str | None = None
     ) -> None:
-        """Tell how it ended, with which exit code, and for what reason."""
-        seconds = self.tally.elapsed
-        if self.json:
-            show_json(self._record(how, code, seconds) | {"error": error})
-        elif self.tally.exports or not error:
-            self._tabulate(seconds)
-        if error:
-            complain(error)
-        if how != "complete":
-            complain(*self._way_on())
+        """Print the summary.
 
-    def _record(self, how: str, code: ExitCode, seconds: float) -> dict[str, object]:
+        Args:
+            ended: How the run ended.
+            code: The exit code.
+            error: The error that stopped the run.
+        """
+        elapsed = self.totals.elapsed
+        if self.json:
+            print_json(self._to_record(ended, code, elapsed) | {"error": error})
+        elif self.totals.exports or not error:
+            self._print_tables(elapsed)
+        if error:
+            print_error(error)
+        if ended != "complete":
+            print_error(*self._next_step())
+
+    def _to_record(self, ended: str, code: ExitCode, elapsed: float) -> dict[str, object]:
         names = ("exports", "files", "kept", "missing", "failed")
         return {
             "event": "summary",
-            "ended": how,
+            "ended": ended,
             "exit_code": code,
             "directory": self.directory,
-            **{name: getattr(self.tally, name) for name in names},
-            "bytes": self.tally.size,
-            "elapsed": round(seconds, 3),
+            **{name: getattr(self.totals, name) for name in names},
+            "bytes": self.totals.size,
+            "elapsed": round(elapsed, 3),
         }
 
-    def _tabulate(self, seconds: float) -> None:
-        tally = self.tally
-        rate = f"{filesize.decimal(int(tally.size / seconds))}/s"
-        size, time = filesize.decimal(tally.size), f"{seconds:.1f} s"
-        counts = tally.exports, tally.files, size, tally.kept, tally.missing, tally.failed, time, rate
-        show_table(_COUNTS, [counts])
-        if tally.listed:
-            show("")
-            show_table(_FAILURES, map(attrs.astuple, tally.listed), foldable=_FAILURES[2:])
-        if more := tally.failed - len(tally.listed):
-            show(f"and {more} more")
+    def _print_tables(self, elapsed: float) -> None:
+        totals = self.totals
+        size, time = filesize.decimal(totals.size), f"{elapsed:.1f} s"
+        rate = f"{filesize.decimal(int(totals.size / elapsed))}/s"
+        counts = totals.exports, totals.files, size, totals.kept, totals.missing, totals.failed, time, rate
+        print_table(_TOTALS_HEADINGS, [counts])
+        if totals.failures:
+            print_line("")
+            print_table(_FAILURE_HEADINGS, map(attrs.astuple, totals.failures), wrap=_FAILURE_HEADINGS[2:])
+        if more := totals.failed - len(totals.failures):
+            print_line(f"and {more} more")
 
-    def _way_on(self) -> tuple[object, ...]:
-        there = self.tally.files + self.tally.kept
-        next_run = "; run it again to go on" if self.resume else ""
-        counts = f"{there} files of {self.tally.exports} exports are in "
-        return counts, self.directory, f", whole, and stay{next_run}"
+    def _next_step(self) -> tuple[object, ...]:
+        complete = self.totals.files + self.totals.kept
+        next_step = " Run again to resume." if self.resume else ""
+        return (
+            f"{complete} files of {self.totals.exports} exports are complete in ",
+            self.directory,
+            f".{next_step}",
+        )

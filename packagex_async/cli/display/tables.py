@@ -1,4 +1,4 @@
-"""What goes to the terminal: tables and JSON lines to stdout, complaints to stderr, nothing cut off."""
+"""Print lines, tables and JSON to stdout, and errors to stderr. Text of the server is made safe to print."""
 
 from __future__ import annotations
 
@@ -16,55 +16,59 @@ from rich.text import Text
 from packagex_async._utils.redaction import escape, redact_json, sanitize
 from packagex_async.cli.stdio import write_error
 
-_UNLIMITED = 1_000_000
-_CELL_LIMIT = 100_000
-_LINE_LIMIT = 4_000
-"""Characters of the longest text in a cell, and in a line on stderr."""
+_UNLIMITED_WIDTH = 1_000_000
+_MAX_CELL_LENGTH = 100_000
+_MAX_ERROR_LENGTH = 4_000
+"""Characters of a text in an error line. Longer texts are cut."""
 
 
-def show(text: str) -> None:
-    """Write one line of our own words to stdout."""
-    _write(f"{_encodable(escape(text), sys.stdout)}\n")
+def print_line(text: str) -> None:
+    """Print one line to stdout. Control characters are escaped; nothing is redacted."""
+    _write(f"{_make_encodable(escape(text), sys.stdout)}\n")
 
 
-def show_json(record: Mapping[str, object]) -> None:
-    """Write one line of JSON to stdout. A path is written as it is; every other text loses its secrets."""
+def print_json(record: Mapping[str, object]) -> None:
+    """Print one line of JSON to stdout. Secrets in strings are redacted; paths are printed unchanged."""
     _write(f"{json.dumps(redact_json(record), default=str)}\n")
 
 
-def show_table(
-    headings: Sequence[str], rows: Iterable[Sequence[object]], *, foldable: Collection[str] = ()
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, wrap: Collection[str] = ()
 ) -> None:
-    """Write a table to stdout; the columns in `foldable` make room on a terminal that is too narrow.
+    """Print a table to stdout.
 
-    Elsewhere than on a terminal, each row is one line, however long.
+    Args:
+        headings: The headings of the columns.
+        rows: The values; `None` is printed as a dash.
+        wrap: The columns whose text wraps on a narrow terminal. If stdout is not a terminal, each row is one
+            line.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        table.add_column(heading, no_wrap=heading not in foldable, overflow="fold")
+        table.add_column(heading, no_wrap=heading not in wrap, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(_format_cell(value)) for value in row))
     console = Console()
-    wanted = Measurement.get(console, console.options.update(max_width=_UNLIMITED), table)
-    console.width = max(console.width, wanted.minimum) if sys.stdout.isatty() else wanted.maximum
+    width = Measurement.get(console, console.options.update(max_width=_UNLIMITED_WIDTH), table)
+    console.width = max(console.width, width.minimum) if sys.stdout.isatty() else width.maximum
     with console.capture() as captured:
         console.print(table)
     _write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
-def complain(*parts: object) -> None:
-    """Write one line to stderr, made of texts and paths."""
-    line = "".join(plain(part, limit=_LINE_LIMIT) for part in parts)
-    write_error(f"packagex-exports: {_encodable(line, sys.stderr)}")
+def print_error(*parts: object) -> None:
+    """Print the texts and paths in `parts` as one line to stderr."""
+    line = "".join(printable(part, max_length=_MAX_ERROR_LENGTH) for part in parts)
+    write_error(f"packagex-exports: {_make_encodable(line, sys.stderr)}")
 
 
-def plain(value: object, *, limit: int) -> str:
-    """Return `value` as text for a terminal.
+def printable(value: object, *, max_length: int) -> str:
+    """Return `value` as text that is safe to print on a terminal.
 
-    A path is the user's own, and stays as it is but for control characters; everything else may be a text of
-    the server.
+    Control characters in paths are escaped. Other values may be text of the server: secrets are redacted, and
+    long texts are cut.
     """
-    return escape(str(value)) if isinstance(value, PurePath) else sanitize(value, limit=limit)
+    return escape(str(value)) if isinstance(value, PurePath) else sanitize(value, limit=max_length)
 
 
 def _write(text: str) -> None:
@@ -72,11 +76,13 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _cell(value: object) -> str:
-    return "-" if value is None else _encodable(plain(value, limit=_CELL_LIMIT), sys.stdout)
+def _format_cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return _make_encodable(printable(value, max_length=_MAX_CELL_LENGTH), sys.stdout)
 
 
-def _encodable(text: str, stream: TextIO) -> str:
-    """`text` with what `stream` cannot encode spelled out."""
+def _make_encodable(text: str, stream: TextIO) -> str:
+    """Escape the characters of `text` that `stream` cannot encode."""
     encoding = stream.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,4 +1,4 @@
-"""`verify`: what a folder still holds, told without network and key."""
+"""The command `verify`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async.cli import main
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.testing import Emulator
-from tests.cli.support import Cli, Ended, Terminal, small
+from tests.cli.support import Cli, Result, Terminal, add_small_export
 
 
 @pytest.fixture
 def folder(empty: Emulator, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two files, in a place from where nobody can be asked."""
-    small(empty)
+    """A directory with two files of `sync`. The API key is removed."""
+    add_small_export(empty)
     assert cli("sync", tmp_path).code == 0
     monkeypatch.delenv("PX_API_KEY")
     return tmp_path
@@ -25,45 +25,45 @@ def folder(empty: Emulator, cli: Cli, tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def verify(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Runs the command as it stands: with no base URL."""
+    """Run the command without a base URL."""
 
-    def run(*arguments: str | Path) -> Ended:
+    def run(*arguments: str | Path) -> Result:
         code = main(["verify", *map(str, arguments)])
         out, err = capsys.readouterr()
-        return Ended(code, out, err).without_secrets()
+        return Result(code, out, err).check_secrets()
 
     return run
 
 
-def test_all_is_as_it_was_brought(folder: Path, verify: Cli) -> None:
-    """A file of others is told, and no failure."""
+def test_unchanged_files(folder: Path, verify: Cli) -> None:
+    """A file that is not in the manifest is listed, but is not a failure."""
     assert verify(folder) == (0, "2 exact\n", "")
     (folder / "notes.txt").touch()
-    ended = verify(folder)
-    heading, row, _, told = ended.out.splitlines()
+    result = verify(folder)
+    heading, row, _, summary = result.out.splitlines()
     assert heading.split() == ["state", "size", "expected", "path"]
     assert row.split() == ["unlisted", "-", "-", "notes.txt"]
-    assert (ended.code, told) == (0, "2 exact; 1 not in the manifest")
+    assert (result.code, summary) == (0, "2 exact; 1 not in the manifest")
 
 
-def test_what_is_not_exact_is_listed(folder: Path, verify: Cli) -> None:
-    """The code tells some from all."""
+def test_changed_files_are_listed(folder: Path, verify: Cli) -> None:
+    """The exit code is 5 if some files are unchanged, otherwise 6."""
     csv, json, _ = sorted(folder.iterdir())
     csv.write_text("other")
-    ended = verify(folder)
-    assert ended.out.splitlines()[1].split() == ["changed", "5", "8", csv.name]
-    assert (ended.code, ended.out.splitlines()[-1]) == (ExitCode.PARTIAL, "1 exact; 1 changed")
+    result = verify(folder)
+    assert result.out.splitlines()[1].split() == ["changed", "5", "8", csv.name]
+    assert (result.code, result.out.splitlines()[-1]) == (ExitCode.PARTIAL, "1 exact; 1 changed")
     json.unlink()
     assert verify(folder).code == ExitCode.NOTHING
 
 
-def test_json_is_a_line_a_file_and_one_that_sums_up(folder: Path, verify: Cli) -> None:
-    """Every state has its count."""
+def test_json_has_one_line_per_file_and_a_summary(folder: Path, verify: Cli) -> None:
+    """The summary contains the number of files in each state."""
     csv, json, _ = sorted(folder.iterdir())
     json.unlink()
-    *told, summary = verify(folder, "--json").records
+    *files, summary = verify(folder, "--json").records
     export_id = csv.stem
-    assert sorted(told, key=lambda record: record["path"]) == [
+    assert sorted(files, key=lambda record: record["path"]) == [
         {
             "event": "file",
             "path": csv.name,
@@ -94,36 +94,36 @@ def test_json_is_a_line_a_file_and_one_that_sums_up(folder: Path, verify: Cli) -
     }
 
 
-def test_a_path_that_leads_out_is_told(folder: Path, verify: Cli) -> None:
-    """And not followed."""
+def test_paths_outside_the_directory_are_not_read(folder: Path, verify: Cli) -> None:
+    """They are reported."""
     manifest = folder / MANIFEST_NAME
     manifest.write_bytes(manifest.read_bytes().replace(b'"path":"', b'"path":"../'))
-    ended = verify(folder)
-    assert ended.code == ExitCode.NOTHING
-    assert "2 outside the folder, and not followed" in ended.out
+    result = verify(folder)
+    assert result.code == ExitCode.NOTHING
+    assert "2 outside the directory (not read)" in result.out
 
 
-def test_a_long_list_is_cut_short(folder: Path, verify: Cli) -> None:
-    """The rest is a number."""
+def test_length_of_the_list_is_limited(folder: Path, verify: Cli) -> None:
+    """Further files are counted."""
     for number in range(103):
         (folder / f"{number}.txt").touch()
     assert verify(folder).out.endswith("\nand 3 more\n\n2 exact; 103 not in the manifest\n")
 
 
-def test_a_folder_that_sync_has_not_filled(verify: Cli, tmp_path: Path) -> None:
-    """It is refused; an empty manifest is not."""
-    ended = verify(tmp_path)
-    assert ended.code == ExitCode.USAGE
-    assert f"has no {MANIFEST_NAME}" in ended.err
+def test_missing_manifest_is_a_usage_error(verify: Cli, tmp_path: Path) -> None:
+    """An empty manifest is not."""
+    result = verify(tmp_path)
+    assert result.code == ExitCode.USAGE
+    assert f"has no {MANIFEST_NAME}" in result.err
     (tmp_path / MANIFEST_NAME).touch()
-    assert verify(tmp_path) == (0, "The manifest names no file, and there is none.\n", "")
+    assert verify(tmp_path) == (0, "There are no files, and the manifest is empty.\n", "")
 
 
-def test_a_terminal_sees_a_bar(folder: Path, verify: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is gone in the end; `--quiet` does without."""
+def test_terminal_shows_a_bar(folder: Path, verify: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It disappears in the end. `--quiet` disables it."""
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     assert verify(folder, "--quiet").code == 0
     assert terminal.getvalue() == ""
     assert verify(folder).code == 0
     assert "verifying" in terminal.getvalue()
-    assert terminal.getvalue().rstrip().endswith("\x1b[2K")
+    assert terminal.is_cleared()

@@ -1,23 +1,23 @@
-"""The demo: it shows the truth, good or bad."""
+"""The command `demo`."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from packagex_async.cli import main
 from packagex_async.testing import Emulator
+from tests.cli.support import COMMAND
 
 EXPORTS = [export for export in Emulator().exports if export.status == "completed"]
 OFFERED = [(export.id, artifact) for export in EXPORTS for artifact in export.artifacts]
 
 
-def test_the_demo_survives_every_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every artifact replaces what an earlier run left; the table says what was asked for again, and why."""
+def test_all_files_are_equal_despite_the_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files of an earlier run are replaced. The table shows the reason for each retry."""
     (tmp_path / f"{EXPORTS[0].id}.csv").write_text("from an earlier run")
     assert main(["demo", "--directory", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
@@ -30,28 +30,26 @@ def test_the_demo_survives_every_fault(tmp_path: Path, capsys: pytest.CaptureFix
     assert "answered 500" in rows[third, "csv"]
     assert "do not have the" in rows[fourth, "json"]
     assert sum(row.split()[3] == "2" for row in rows.values()) == 4
-    assert "15 exports listed; GET /v1/exports was answered 503, and asked again." in out
-    assert f"{len(OFFERED)} of {len(OFFERED)} files equal" in out
+    assert "15 exports listed. GET /v1/exports was answered 503, and retried." in out
+    assert f"{len(OFFERED)} of {len(OFFERED)} files are identical" in out
     assert f"They are in {tmp_path}\n" in out
     assert err == ""
     assert len(list(tmp_path.iterdir())) == len(OFFERED)
 
 
-def test_the_demo_owns_up_to_a_file_that_is_missing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Where one artifact cannot be written the others are there, and the code is not 0."""
-    lost = EXPORTS[5].id
-    (tmp_path / f"{lost}.json").mkdir()
+def test_failed_artifact_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The other files are complete, and the exit code is 1."""
+    failing = EXPORTS[5].id
+    (tmp_path / f"{failing}.json").mkdir()
     assert main(["demo", "--directory", str(tmp_path), "--json", "--quiet"]) == 1
     out, err = capsys.readouterr()
     *records, summary = map(json.loads, out.splitlines())
     assert [(record["export_id"], record["artifact"]) for record in records] == OFFERED
-    (bad,) = [record for record in records if not record["equal"]]
-    assert bad == {
-        "export_id": lost,
+    (failed,) = [record for record in records if not record["equal"]]
+    assert failed == {
+        "export_id": failing,
         "artifact": "json",
-        "size": bad["size"],
+        "size": failed["size"],
         "attempts": None,
         "verified": None,
         "equal": False,
@@ -65,15 +63,14 @@ def test_the_demo_owns_up_to_a_file_that_is_missing(
         "equal": len(OFFERED) - 1,
         "directory": str(tmp_path),
     }
-    (complaint,) = err.splitlines()
-    assert f"export {lost}, artifact json" in complaint
+    (line,) = err.splitlines()
+    assert f"export {failing}, artifact json" in line
 
 
-def test_the_demo_gives_no_warning(tmp_path: Path) -> None:
-    """Nothing it uses is deprecated, and nothing it opens is left open."""
-    demo = [sys.executable, "-W", "error", "-m", "packagex_async.cli", "demo"]
+def test_process_emits_no_warning(tmp_path: Path) -> None:
+    """It uses no deprecated API and leaves no resource open."""
     done = subprocess.run(
-        [*demo, "--quiet", "--directory", tmp_path], capture_output=True, text=True, check=True
+        [*COMMAND, "demo", "--quiet", "--directory", tmp_path], capture_output=True, text=True, check=True
     )
-    assert f"{len(OFFERED)} of {len(OFFERED)} files equal" in done.stdout
+    assert f"{len(OFFERED)} of {len(OFFERED)} files are identical" in done.stdout
     assert done.stderr == ""

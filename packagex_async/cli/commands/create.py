@@ -1,0 +1,80 @@
+"""The command `create`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from packagex_async import CsvFieldOptions, ExportResource
+from packagex_async.cli.commands.outcomes import (
+    DownloadOptions,
+    download_export,
+    exit_code_of_outcomes,
+    print_outcome,
+    print_outcomes_table,
+)
+from packagex_async.cli.commands.wait import print_completed, wait_until_completed
+from packagex_async.cli.connection import Connection
+from packagex_async.cli.display.exports import print_export
+from packagex_async.cli.display.progress import ArtifactBars
+from packagex_async.cli.display.tables import print_error
+from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.key_values import parse_key_values
+from packagex_async.cli.parameters import Flag, WaitSeconds, split_commas
+
+
+async def create(
+    resource: str,
+    /,
+    *,
+    options: str | None = None,
+    option: list[str] | None = None,
+    timezone: str | None = None,
+    datetime_format: str | None = None,
+    columns: list[str] | None = None,
+    wait: Flag = False,
+    timeout: WaitSeconds | None = None,
+    download: Path | None = None,
+    json: Flag = False,
+    quiet: Flag = False,
+    connection: Connection,
+) -> int:
+    """Create an export. Optionally wait for it and download it.
+
+    Args:
+        resource: The resource to export: contact, group, location, shipment, tracker, ...
+        options: Filters of the exported rows, as a JSON object. The names are those of the list API of the
+            resource.
+        option: One filter as name=value, such as created_at=gte:2024-01-01. May be repeated. Values that are
+            valid JSON, such as 1000 or true, are decoded.
+        timezone: Time zone of the dates in CSV files, such as America/New_York.
+        datetime_format: Format of the dates in CSV files, such as "MM/dd/yyyy hh:mm:ss a".
+        columns: Columns of CSV files, in order. Repeat the option or separate values by commas.
+        wait: Wait until the export is completed.
+        timeout: Wait at most this many seconds. Default: until the export is deleted, 24 hours after its
+            creation.
+        download: Wait until the export is completed, then download its artifacts to this directory.
+        json: Print one JSON object per line, for each status of the export and for each artifact.
+        quiet: Do not show progress.
+    """
+    filters = parse_key_values(options, option or ())
+    csv = CsvFieldOptions(timezone=timezone, datetime_format=datetime_format, columns=split_commas(columns))
+    async with connection.client() as px:
+        export = await px.exports.create(
+            ExportResource(resource), options=filters, csv_field_options=csv.as_json() or None
+        )
+        if json or not (wait or download):
+            print_export(export, json=json)
+        if not (wait or download):
+            return ExitCode.OK
+        # Print the id now, in case a later step fails.
+        print_error(f"export {export.id} is created")
+        export = await wait_until_completed(px, export, timeout, json=json, quiet=quiet)
+        if download is None:
+            print_completed(export, json=json)
+            return ExitCode.OK
+        with ArtifactBars(quiet=quiet) as bars:
+            outcome = await download_export(px, export.id, DownloadOptions(directory=download), bars)
+    print_outcome(outcome, json=json)
+    if not json:
+        print_outcomes_table([outcome])
+    return exit_code_of_outcomes([outcome])

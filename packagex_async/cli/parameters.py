@@ -1,0 +1,20 @@
+"""Types of parameters that several commands use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+Flag = Annotated[bool, Parameter(show_default=False)]
+"""An option without a value. Its default is always off, so the help does not show it."""
+
+WaitSeconds = Annotated[float, Parameter(validator=Number(gt=0))]
+"""A waiting time in seconds. It is validated before any request is sent."""
+
+
+def split_commas(values: Iterable[str] | None) -> list[str] | None:
+    """Split each value of a repeatable option at commas; empty items are dropped."""
+    return None if values is None else [item for value in values for item in value.split(",") if item]

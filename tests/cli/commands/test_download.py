@@ -1,0 +1,101 @@
+"""The command `download`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.testing import Emulator, Status
+from tests.cli.support import COMMAND, Cli, SignallingStall, add_small_export
+
+
+def test_files_are_complete(server: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """The table shows the files and their verification. An artifact that is not offered is not a failure."""
+    export = add_small_export(server)
+    result = cli("download", export.id, "--directory", tmp_path)
+    assert (tmp_path / f"{export.id}.json").read_bytes() == server.content(export.id, "json")
+    assert (tmp_path / f"{export.id}.csv").read_bytes() == server.content(export.id, "csv")
+    heading, *rows = [line.split() for line in result.out.splitlines()]
+    assert heading == ["export_id", "artifact", "outcome", "size", "verified", "attempts", "path"]
+    path = str(tmp_path / f"{export.id}.json")
+    assert rows[0] == [export.id, "json", "downloaded", "6", "checksum", "1", path]
+    assert [row[1:3] for row in rows[2:]] == [["csv_error", "missing"], ["csv_sanitized", "missing"]]
+    assert (result.code, result.err) == (0, "")
+
+
+def test_second_download_keeps_the_files(server: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """`--digest` is computed for kept files too."""
+    export = add_small_export(server)
+    arguments = ("download", export.id, "--directory", tmp_path, "--digest", "sha256")
+    first, second = cli(*arguments).out, cli(*arguments).out
+    digests = [hashlib.sha256(server.content(export.id, name)).hexdigest() for name in ("json", "csv")]
+    assert re.findall(r"[0-9a-f]{64}$", first, re.MULTILINE) == digests
+    assert re.findall(r"[0-9a-f]{64}$", second, re.MULTILINE) == digests
+    outcomes = [line.split()[2] for line in second.splitlines()]
+    assert outcomes == ["outcome", "kept", "kept", "missing", "missing"]
+
+
+def test_different_file_is_replaced_only_with_overwrite(server: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """The error message names the option."""
+    export = add_small_export(server)
+    (tmp_path / f"{export.id}.csv").write_text("mine")
+    arguments = ("download", export.id, "--directory", tmp_path, "--artifacts", "csv")
+    result = cli(*arguments)
+    assert result.code == ExitCode.NOTHING
+    assert "overwrite" in result.err
+    assert (tmp_path / f"{export.id}.csv").read_text() == "mine"
+    assert cli(*arguments, "--overwrite").code == 0
+    assert (tmp_path / f"{export.id}.csv").read_bytes() == server.content(export.id, "csv")
+
+
+def test_unknown_artifact_is_one_usage_error(server: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """No request is sent, even for several exports."""
+    result = cli("download", "exp_1", "exp_2", "--artifacts", "xlsx", "--directory", tmp_path)
+    assert result.code == ExitCode.USAGE
+    assert len(result.err.splitlines()) == 1
+    assert server.requests == []
+
+
+def test_each_export_is_downloaded_once(server: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """Repeated ids are ignored."""
+    export = add_small_export(server)
+    result = cli("download", export.id, export.id, "--directory", tmp_path, "--json", "--artifacts", "json")
+    assert [record["artifact"] for record in result.records] == ["json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a process")
+def test_sigint_keeps_partial_files_for_the_next_run(server: Emulator, tmp_path: Path) -> None:
+    """The exit code is 130, without a traceback. The next run completes the file."""
+    server.inject(stall := SignallingStall(after=3))
+    # With several artifacts, one might be complete before the signal.
+    arguments = ["download", add_small_export(server).id, "--artifacts", "csv"]
+    arguments += ["--directory", str(tmp_path), "--base-url", server.base_url]
+    with subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert stall.started.wait(30)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (130, "", "packagex-exports: interrupted\n")
+    assert not list(tmp_path.glob("[!.]*"))
+    again = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+    assert again.returncode == 0
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_failed_artifact_does_not_stop_the_others(
+    status: int, server: Emulator, cli: Cli, tmp_path: Path
+) -> None:
+    """The other files are complete, and the exit code is 5."""
+    server.inject(Status(status, on="storage", artifact="csv"), times=None)
+    export = add_small_export(server)
+    assert cli("download", export.id, "--directory", tmp_path).code == ExitCode.PARTIAL
+    assert [path.name for path in tmp_path.glob("[!.]*")] == [f"{export.id}.json"]

@@ -1,0 +1,37 @@
+"""The command `emulator`."""
+
+from __future__ import annotations
+
+import io
+import re
+import signal
+import sys
+
+import pytest
+
+from packagex_async.cli import main
+from packagex_async.cli.exit_codes import ExitCode
+
+
+def test_runs_for_the_given_duration(capsys: pytest.CaptureFixture[str]) -> None:
+    """The output contains the address and the commands to use it."""
+    assert main(["emulator", "--duration", "0", "--seed", "3"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"export PX_API_KEY=\S+\n  packagex-exports list --base-url http://127.0.0.1:\d+\n", out)
+    assert "after 0 seconds" in out
+
+
+class _InterruptingStream(io.StringIO):
+    """A stdout that raises SIGINT when a certain line is printed."""
+
+    def write(self, text: str) -> int:
+        if "stops on Ctrl-C" in text:
+            signal.raise_signal(signal.SIGINT)
+        return super().write(text)
+
+
+def test_ctrl_c_stops_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is 130, and one line on stderr says so."""
+    monkeypatch.setattr(sys, "stdout", _InterruptingStream())
+    assert main(["emulator"]) == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == "packagex-exports: interrupted\n"

@@ -1,0 +1,36 @@
+"""Types of parameters that several commands use."""
+
+from __future__ import annotations
+
+import pytest
+
+from packagex_async.cli import main
+from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.parameters import split_commas
+from packagex_async.testing import Emulator
+from tests.cli.support import Cli
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [(None, None), ([], []), (["a"], ["a"]), (["a,b", "c"], ["a", "b", "c"]), (["a,,b,"], ["a", "b"])],
+)
+def test_split_commas(values: list[str] | None, expected: list[str] | None) -> None:
+    """Values may be repeated or separated by commas; empty items are dropped."""
+    assert split_commas(values) == expected
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "soon"])
+@pytest.mark.parametrize("command", ["sync . --wait-timeout", "wait exp_1 --timeout"])
+def test_invalid_waiting_time_is_a_usage_error(command: str, seconds: str, empty: Emulator, cli: Cli) -> None:
+    """No request is sent."""
+    assert cli(*command.split(), seconds).code == ExitCode.USAGE
+    assert empty.requests == []
+
+
+def test_help_shows_no_default_of_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    """The defaults of other options are shown."""
+    assert main(["sync", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "[default: 16]" in text
+    assert "[default: False]" not in text

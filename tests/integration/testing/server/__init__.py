@@ -1,0 +1,1 @@
+"""Tests of the emulator's servers over real sockets."""

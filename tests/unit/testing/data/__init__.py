@@ -1,0 +1,1 @@
+"""Tests of the data that the emulator serves."""
