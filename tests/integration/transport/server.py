@@ -9,11 +9,12 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import attrs
 import trustme
+
+from tests.tcp_server import TcpServer
 
 
 @attrs.frozen
@@ -91,50 +92,29 @@ class Connection:
 Handler = Callable[[Connection], Awaitable[object]]
 
 
-class Server:
-    """Runs `handler` for each connection, for as long as the block is open.
+class Server(TcpServer):
+    """A server that calls `handler` for each connection.
 
     Attributes:
-        connections: How many connections came.
-        requests: What a handler appends.
+        connections: The number of accepted connections.
+        requests: The requests that a handler has appended.
     """
 
     def __init__(self, handler: Handler, context: ssl.SSLContext | None = None) -> None:
+        super().__init__(context)
         self.connections = 0
         self.requests: list[str] = []
         self._handler = handler
-        self._context = context
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
         """Scheme, address and port."""
-        return f"{'https' if self._context else 'http'}://127.0.0.1:{self.port}"
+        return self.origin
 
-    @property
-    def port(self) -> int:
-        """The port."""
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._context)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Call the handler; abort the connection after an error of the network."""
         self.connections += 1
         connection = Connection(self.connections, reader, writer)
-        self._tasks.add(asyncio.ensure_future(self._serve(connection, writer)))
-
-    async def _serve(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
         try:
             await self._handler(connection)
             writer.close()
