@@ -16,15 +16,15 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from downloads import effort, far, four, large, many
+from downloads import distant, effort, four, large, many
 from facts import machine, versions
 from in_memory import decoding, paging
 from memory import memory
 from objects import Objects
 from plot import svg
 from servers import nginx
-from stage import QUICK, Outcome, Scale, Stage, Workload
 from table import markdown
+from workload import QUICK, Environment, Outcome, Scale, Workload
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -32,7 +32,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "W1": large,
     "W2": four,
     "W3": many,
-    "W4": far,
+    "W4": distant,
     "W5": memory,
     "W6": paging,
     "W7": decoding,
@@ -57,13 +57,13 @@ NOTES = (
 )
 
 
-def play(names: Iterable[str], scale: Scale, scratch: Path) -> dict[str, Outcome]:
+def run_workloads(names: Iterable[str], scale: Scale, scratch: Path) -> dict[str, Outcome]:
     """Play the workloads called `names`, in a folder of their own."""
     served = scratch / "served"
     served.mkdir()
     with nginx(served) as server:
-        stage = Stage(scale, server, Objects(served), scratch)
-        return {name: WORKLOADS[name](stage) for name in names}
+        environment = Environment(scale, server, Objects(served), scratch)
+        return {name: WORKLOADS[name](environment) for name in names}
 
 
 def table(outcomes: Mapping[str, Outcome]) -> str:
@@ -97,7 +97,7 @@ def main() -> int:
         results = RESULTS
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         facts = {"machine": machine(Path(scratch)), "versions": versions()}
-        outcomes = play(names, QUICK if options.quick else Scale(), Path(scratch))
+        outcomes = run_workloads(names, QUICK if options.quick else Scale(), Path(scratch))
     sys.stdout.write(table(outcomes))
     if results is not None:
         write(outcomes, facts, results)

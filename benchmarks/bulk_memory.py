@@ -28,7 +28,7 @@ from packagex_async._sync.manifest import NAME
 from packagex_async._sync.manifest_entry import ManifestEntry
 
 KEY = "px_benchmark"
-MOST = 150
+MAX_MIB = 150
 _MIB = 1024 * 1024
 _BODY = b"1\n"
 _SHA256 = hashlib.sha256(_BODY).hexdigest()
@@ -36,7 +36,7 @@ _SHA256 = hashlib.sha256(_BODY).hexdigest()
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
-def _export(number: int, began: int) -> dict[str, object]:
+def _export(number: int, started_at: int) -> dict[str, object]:
     return {
         "id": f"exp_{number:022d}",
         "object": "export",
@@ -44,8 +44,8 @@ def _export(number: int, began: int) -> dict[str, object]:
         "status": "completed",
         "name": f"contact export {number}",
         "count_total": 1,
-        "created_at": began,
-        "updated_at": began,
+        "created_at": started_at,
+        "updated_at": started_at,
         "organization_id": "org_benchmark",
     }
 
@@ -58,12 +58,12 @@ class Server:
         began: When all of them were made, in seconds since the epoch.
     """
 
-    def __init__(self, count: int, began: int) -> None:
+    def __init__(self, count: int, started_at: int) -> None:
         self._count = count
-        self._began = began
+        self._began = started_at
         self._url = ""
 
-    async def run(self, told: Connection) -> None:
+    async def run(self, pipe: Connection) -> None:
         """Serve until killed; the address is told first."""
         app = web.Application()
         app.add_routes(
@@ -77,7 +77,7 @@ class Server:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self._url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        told.send(self._url)
+        pipe.send(self._url)
         await asyncio.Event().wait()
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -97,14 +97,14 @@ class Server:
         return web.Response(body=_BODY)
 
 
-def serve(count: int, began: int, told: Connection) -> None:
+def serve(count: int, started_at: int, pipe: Connection) -> None:
     """The server's process."""
-    asyncio.run(Server(count, began).run(told))
+    asyncio.run(Server(count, started_at).run(pipe))
 
 
-def fill(folder: Path, count: int, began: int) -> None:
+def fill(folder: Path, count: int, started_at: int) -> None:
     """Make `folder` one that has the first `count` exports."""
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(began))
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(started_at))
     with (folder / NAME).open("wb") as manifest:
         for number in range(count):
             export_id = f"exp_{number:022d}"
@@ -124,22 +124,22 @@ def fill(folder: Path, count: int, began: int) -> None:
                 manifest.write(line.dump())
 
 
-def download(url: str, folder: Path, told: Connection) -> None:
+def download(url: str, folder: Path, pipe: Connection) -> None:
     """The download's process: what came of it is told at its end."""
-    told.send(asyncio.run(_download(url, folder)))
+    pipe.send(asyncio.run(_download(url, folder)))
 
 
 async def _download(url: str, folder: Path) -> dict[str, float]:
     exports = kept = fetched = 0
     async with AsyncPackageX(KEY, base_url=url) as px:
         await px.exports.pages(limit=1).__anext__()
-        start, began = _peak(), time.monotonic()
+        start, started_at = _peak(), time.monotonic()
         async for report in px.exports.download_all(folder):
             report.raise_for_failures()
             exports += 1
             kept += sum(file.kept for file in report.files)
             fetched += sum(not file.kept for file in report.files)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started_at
     figures = {"exports": exports, "artifacts kept": kept, "artifacts fetched": fetched}
     memory = {"MiB at the start": start, "MiB at the most": _peak()}
     return {**figures, **memory, "MiB above the start": _peak() - start, "seconds": seconds}
@@ -151,16 +151,16 @@ def _peak() -> float:
 
 def run(count: int, new: int) -> dict[str, float]:
     """Download what is new of `count` exports; return the figures."""
-    began = int(time.time()) - 3600
-    with tempfile.TemporaryDirectory() as place:
-        fill(Path(place), count - new, began)
-        ours, theirs = _CONTEXT.Pipe()
-        server = _CONTEXT.Process(target=serve, args=(count, began, theirs), daemon=True)
+    started_at = int(time.time()) - 3600
+    with tempfile.TemporaryDirectory() as folder:
+        fill(Path(folder), count - new, started_at)
+        parent_pipe, child_pipe = _CONTEXT.Pipe()
+        server = _CONTEXT.Process(target=serve, args=(count, started_at, child_pipe), daemon=True)
         server.start()
         try:
-            client = _CONTEXT.Process(target=download, args=(ours.recv(), Path(place), theirs))
+            client = _CONTEXT.Process(target=download, args=(parent_pipe.recv(), Path(folder), child_pipe))
             client.start()
-            figures: dict[str, float] = ours.recv()
+            figures: dict[str, float] = parent_pipe.recv()
             client.join()
         finally:
             server.kill()
@@ -176,13 +176,13 @@ def main() -> int:
     parser.add_argument("--exports", type=int, default=100_000, help="how many are listed")
     parser.add_argument("--new", type=int, default=2_000, help="how many of them are not in the folder yet")
     parser.add_argument("--json", type=Path, help="a file for the figures")
-    parser.add_argument("--check", action="store_true", help=f"fail when it takes more than {MOST} MiB")
+    parser.add_argument("--check", action="store_true", help=f"fail when it takes more than {MAX_MIB} MiB")
     options = parser.parse_args()
     figures = run(options.exports, options.new)
     sys.stdout.write("\n".join(f"{name}: {figure:,.1f}" for name, figure in figures.items()) + "\n")
     if options.json is not None:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
-    good = figures["MiB above the start"] <= MOST and figures["exports"] == options.exports
+    good = figures["MiB above the start"] <= MAX_MIB and figures["exports"] == options.exports
     return 1 if options.check and not good else 0
 
 

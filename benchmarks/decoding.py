@@ -87,16 +87,16 @@ class Contender:
 
     Attributes:
         decode: Decodes the body of one page.
-        around: What must hold meanwhile.
+        context: Opened during the measurement.
     """
 
     decode: Decode
-    around: Callable[[], AbstractContextManager[None]] = nullcontext
+    context: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def seconds(self, bodies: list[bytes]) -> float:
         """How long the processor takes: nothing here waits."""
         gc.collect()
-        with self.around():
+        with self.context():
             began = time.process_time()
             for body in bodies:
                 self.decode(body)
@@ -114,8 +114,8 @@ def _contenders() -> dict[str, Contender]:
 
 
 def _spread(values: Iterable[float]) -> dict[str, float]:
-    told = sorted(values)
-    return {"median": statistics.median(told), "min": told[0], "max": told[-1]}
+    times = sorted(values)
+    return {"median": statistics.median(times), "min": times[0], "max": times[-1]}
 
 
 def times(rounds: int, unknown: int) -> list[dict[str, float]]:
@@ -131,12 +131,12 @@ def times(rounds: int, unknown: int) -> list[dict[str, float]]:
     return [{name: each.seconds(bodies) for name, each in contenders.items()} for _ in range(rounds)]
 
 
-def _play(unknown: int, rounds: int) -> dict[str, Any]:
-    played = times(rounds, unknown)
+def _run_variant(unknown: int, rounds: int) -> dict[str, Any]:
+    measured = times(rounds, unknown)
     return {
-        "seconds": {name: _spread(told[name] for told in played) for name in played[0]},
+        "seconds": {name: _spread(times[name] for times in measured) for name in measured[0]},
         "ratios": {
-            f"{ours} / {peer}": _spread(told[ours] / told[peer] for told in played)
+            f"{ours} / {peer}": _spread(times[ours] / times[peer] for times in measured)
             for ours in OURS
             for peer in PEERS
         },
@@ -150,18 +150,18 @@ def measure(rounds: int) -> dict[str, Any]:
         For each variant, the seconds of processor time that each contender took, and the ratios of ours to
         its peers' in the same round: median, min and max.
     """
-    return {variant: _play(unknown, rounds) for variant, unknown in VARIANTS.items()}
+    return {variant: _run_variant(unknown, rounds) for variant, unknown in VARIANTS.items()}
 
 
 def table(figures: Mapping[str, Any]) -> str:
     """The figures as a Markdown table."""
     lines = ["| fields | what | median | min-max |", "|---|---|---:|---:|"]
-    for variant, told in figures.items():
+    for variant, times in figures.items():
         for what, scale, unit in (("seconds", 1000, " ms"), ("ratios", 1, "")):
             lines += [
                 f"| {variant} | {name} | {scale * spread['median']:.2f}{unit}"
                 f" | {scale * spread['min']:.2f}-{scale * spread['max']:.2f} |"
-                for name, spread in told[what].items()
+                for name, spread in times[what].items()
             ]
     return "\n".join(lines)
 

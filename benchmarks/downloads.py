@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import attrs
-from errands import Errand
 from objects import ARTIFACTS, KIB
 from rounds import Contender, Runs, empty, ratios
 from runs import Cost
 from servers import relay
-from stage import CPU, TRANSFER, WALL, Outcome, Stage, raw
 from table import Row
+from tasks import DownloadTask
+from workload import CPU, TRANSFER, WALL, Environment, Outcome, raw
 
 _LARGE = "exp_large"
 _SMALL = 20 * KIB
@@ -18,15 +18,15 @@ _ROUNDS_OF_CURL = 2
 """It takes over half a minute from far away, and hardly varies."""
 
 
-def large(stage: Stage) -> Outcome:
+def large(environment: Environment) -> Outcome:
     """W1: one large artifact, bare, and with a hash to be held against."""
-    file = stage.objects.file(stage.origin, _LARGE, "json", stage.scale.large)
-    bare = stage.errand("large", [file], 1)
-    crc32c = stage.errand("crc32c", [stage.objects.with_hash(file, "crc32c")], 1)
-    md5 = stage.errand("md5", [stage.objects.with_hash(file, "md5")], 1)
-    over_tls = stage.objects.file(stage.tls_origin, _LARGE, "json", stage.scale.large)
-    tls = stage.tls_errand("tls", [over_tls], 1)
-    runs = stage.play(
+    file = environment.objects.file(environment.origin, _LARGE, "json", environment.scale.large)
+    bare = environment.task("large", [file], 1)
+    crc32c = environment.task("crc32c", [environment.objects.with_hash(file, "crc32c")], 1)
+    md5 = environment.task("md5", [environment.objects.with_hash(file, "md5")], 1)
+    over_tls = environment.objects.file(environment.tls_origin, _LARGE, "json", environment.scale.large)
+    tls = environment.tls_task("tls", [over_tls], 1)
+    runs = environment.run_contenders(
         bare.curl(),
         *_ours(bare),
         *_others(bare),
@@ -38,7 +38,7 @@ def large(stage: Stage) -> Outcome:
         attrs.evolve(tls.curl(), name="curl, TLS"),
         tls.python("ours, TLS", "ours"),
         tls.python("naive, TLS", "naive"),
-        rounds=stage.scale.large_rounds,
+        rounds=environment.scale.large_rounds,
     )
     rows = [
         Row("W1", "time vs curl", ratios(runs, "ours", "curl", WALL), 0.85, 0.50),
@@ -68,12 +68,14 @@ def large(stage: Stage) -> Outcome:
     return _outcome(rows, runs, bars=bare_runs)
 
 
-def four(stage: Stage) -> Outcome:
+def four(environment: Environment) -> Outcome:
     """W2: the four artifacts of one export, side by side."""
-    files = stage.objects.export(stage.origin, "exp_four", [stage.scale.quarter] * len(ARTIFACTS))
-    errand = stage.errand("four", files, len(files))
-    everybody = [errand.curl(), *_ours(errand), *_others(errand)]
-    runs = stage.play(*everybody, rounds=stage.scale.large_rounds)
+    files = environment.objects.export(
+        environment.origin, "exp_four", [environment.scale.quarter] * len(ARTIFACTS)
+    )
+    task = environment.task("four", files, len(files))
+    everybody = [task.curl(), *_ours(task), *_others(task)]
+    runs = environment.run_contenders(*everybody, rounds=environment.scale.large_rounds)
     rows = [
         Row("W2", "time vs curl --parallel", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
         Row("W2", "without start-up, time vs curl --parallel", ratios(runs, "ours", "curl", TRANSFER)),
@@ -82,16 +84,16 @@ def four(stage: Stage) -> Outcome:
     return _outcome(rows, runs, bars=runs)
 
 
-def many(stage: Stage) -> Outcome:
+def many(environment: Environment) -> Outcome:
     """W3: many exports of small artifacts, through `download_all`."""
     sizes = [_SMALL] * len(ARTIFACTS)
-    exports = [f"exp_{number:04}" for number in range(stage.scale.exports)]
-    files = [file for name in exports for file in stage.objects.export(stage.origin, name, sizes)]
-    stage.objects.listing(files)
-    errand = stage.errand("many", files, _AT_ONCE)
-    ours, naive = errand.python("ours", "ours", "bulk"), errand.python("naive", "naive")
-    fresh = stage.play(errand.curl(), ours, naive, tidy=empty)
-    runs = stage.play(errand.curl(), *_ours(errand, "bulk"), *_others(errand))
+    exports = [f"exp_{number:04}" for number in range(environment.scale.exports)]
+    files = [file for name in exports for file in environment.objects.export(environment.origin, name, sizes)]
+    environment.objects.listing(files)
+    task = environment.task("many", files, _AT_ONCE)
+    ours, naive = task.python("ours", "ours", "bulk"), task.python("naive", "naive")
+    fresh = environment.run_contenders(task.curl(), ours, naive, cleanup=empty)
+    runs = environment.run_contenders(task.curl(), *_ours(task, "bulk"), *_others(task))
     rows = [
         Row("W3", "time vs curl --parallel", ratios(runs, "ours", "curl", TRANSFER), 1.5, 1.1),
         Row("W3", "time vs naive loop", ratios(runs, "ours", "naive", TRANSFER), 0.95, 0.75),
@@ -106,14 +108,16 @@ def many(stage: Stage) -> Outcome:
     return attrs.evolve(outcome, raw={**outcome.raw, **undisturbed})
 
 
-def far(stage: Stage) -> Outcome:
+def distant(environment: Environment) -> Outcome:
     """W4: one artifact from far away, where one connection cannot be fast."""
-    with relay(stage.server.port) as port:
-        file = stage.objects.file(f"http://127.0.0.1:{port}", "exp_far", "json", stage.scale.far)
-        errand = stage.errand("far", [file], 1)
-        aria2c = errand.aria2c(8)
-        runs = stage.play(
-            attrs.evolve(errand.curl(), rounds=_ROUNDS_OF_CURL), errand.python("ours", "ours"), aria2c
+    with relay(environment.server.port) as port:
+        file = environment.objects.file(
+            f"http://127.0.0.1:{port}", "exp_far", "json", environment.scale.distant
+        )
+        task = environment.task("far", [file], 1)
+        aria2c = task.aria2c(8)
+        runs = environment.run_contenders(
+            attrs.evolve(task.curl(), rounds=_ROUNDS_OF_CURL), task.python("ours", "ours"), aria2c
         )
     rows = [
         Row("W4", f"time vs {aria2c.name}", ratios(runs, "ours", aria2c.name, WALL), 1.10, 1.0),
@@ -122,28 +126,28 @@ def far(stage: Stage) -> Outcome:
     return _outcome(rows, runs, bars=runs)
 
 
-def effort(stage: Stage) -> Outcome:
+def effort(environment: Environment) -> Outcome:
     """W8: the processor's time for W1."""
-    file = stage.objects.file(stage.origin, _LARGE, "json", stage.scale.large)
-    errand = stage.errand("effort", [file], 1)
-    runs = stage.play(errand.python("ours", "ours"), errand.python("naive", "naive"))
+    file = environment.objects.file(environment.origin, _LARGE, "json", environment.scale.large)
+    task = environment.task("effort", [file], 1)
+    runs = environment.run_contenders(task.python("ours", "ours"), task.python("naive", "naive"))
     row = Row("W8", "CPU seconds a GiB vs naive loop", ratios(runs, "ours", "naive", CPU), 0.40, 0.20)
     return _outcome([row], runs, bars={})
 
 
-def _ours(errand: Errand, *options: str) -> list[Contender]:
+def _ours(task: DownloadTask, *options: str) -> list[Contender]:
     return [
-        errand.python("ours", "ours", *options),
-        errand.python("ours, uvloop", "ours", "uvloop", *options),
+        task.python("ours", "ours", *options),
+        task.python("ours, uvloop", "ours", "uvloop", *options),
     ]
 
 
-def _others(errand: Errand) -> list[Contender]:
+def _others(task: DownloadTask) -> list[Contender]:
     return [
-        errand.python("naive", "naive"),
-        errand.python("parfive", "with_parfive"),
-        errand.python("httpx", "with_httpx"),
-        errand.python("obstore", "with_obstore"),
+        task.python("naive", "naive"),
+        task.python("parfive", "with_parfive"),
+        task.python("httpx", "with_httpx"),
+        task.python("obstore", "with_obstore"),
     ]
 
 

@@ -59,6 +59,6 @@ def _package(name: str) -> str:
 def _program(name: str, option: str) -> str:
     # Debian keeps nginx where the path of an ordinary user does not lead.
     env = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
-    said = subprocess.run([name, option], check=True, capture_output=True, text=True, env=env)
-    found = _NUMBER.search(said.stdout + said.stderr)
+    output = subprocess.run([name, option], check=True, capture_output=True, text=True, env=env)
+    found = _NUMBER.search(output.stdout + output.stderr)
     return found[0] if found else "unknown"

@@ -51,7 +51,7 @@ class Job(NamedTuple):
         return ssl.create_default_context(cafile=self.authority)
 
 
-def given() -> tuple[Job, Path, list[str]]:
+def parse_arguments() -> tuple[Job, Path, list[str]]:
     """What this process was started for: its job, the folder for the files, and its options."""
     _, job, folder, *options = sys.argv
     return Job.read(Path(job)), Path(folder), options
@@ -60,6 +60,6 @@ def given() -> tuple[Job, Path, list[str]]:
 @contextmanager
 def timed() -> Iterator[None]:
     """Tell on standard output when the block began and ended, in seconds of the machine's steady clock."""
-    began = time.monotonic()
+    started_at = time.monotonic()
     yield
-    sys.stdout.write(json.dumps([began, time.monotonic()]) + "\n")
+    sys.stdout.write(json.dumps([started_at, time.monotonic()]) + "\n")

@@ -19,18 +19,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
+from download_process import DownloadProcess, Job
 from kill_figures import BODY, MIB, PHASES, PUBLISH, START, Figures
-from slow_storage import BadDay, Meter
-from victim import Job, Victim
+from slow_storage import Meter, SlowFaultyStorage
 
 from packagex_async import Artifact
 from packagex_async.testing import Emulator, Expired, serve_in_thread
 
 _NAMES = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}
-_MOST = 6 * MIB
+_MAX_SIZE = 6 * MIB
 
 
-class Loop:
+class KillLoop:
     """The rounds, one after another.
 
     Args:
@@ -41,82 +41,84 @@ class Loop:
     def __init__(self, server: Emulator, figures: Figures) -> None:
         self._server = server
         self._figures = figures
-        self._dice = random.Random(figures.seed)
+        self._generator = random.Random(figures.seed)
         self._meter = Meter()
 
     def round(self, folder: Path) -> None:
         """Download one export to `folder`, killed and started again."""
-        content = {name: self._dice.randbytes(self._dice.randint(0, _MOST)) for name in _NAMES}
+        content = {name: self._generator.randbytes(self._generator.randint(0, _MAX_SIZE)) for name in _NAMES}
         export_id = self._server.add_export(content=content).id
-        self._spoil(export_id)
+        self._inject_faults(export_id)
         job = Job(self._server.base_url, self._server.api_key, export_id, folder)
         expected = {folder / f"{export_id}{_NAMES[name]}": body for name, body in content.items()}
-        for _ in range(self._dice.randint(1, 4)):
-            self._strike(job)
+        for _ in range(self._generator.randint(1, 4)):
+            self._kill_once(job)
             self._figures.corrupt += _corrupt(expected)
         finished = self._finish(job)
         self._figures.corrupt += _corrupt(expected)
-        self._figures.wedged += not (finished and all(path.exists() for path in expected))
+        self._figures.stuck_runs += not (finished and all(path.exists() for path in expected))
         self._figures.rounds += 1
         self._figures.needed += sum(map(len, content.values()))
         self._figures.fetched = self._meter.sent
         self._figures.leftovers += len(set(folder.iterdir()) - expected.keys())
         self._server.delete_export(export_id)
 
-    def _spoil(self, export_id: str) -> None:
-        if self._dice.random() < 0.25:
-            self._server.inject(Expired(export_id=export_id, artifact=self._dice.choice(list(Artifact))))
-        # The server throws dice of its own: what is planned here must not hang on the order of its requests.
-        dice = random.Random(self._dice.random())
-        self._server.inject(BadDay(export_id=export_id, dice=dice, meter=self._meter), times=None)
+    def _inject_faults(self, export_id: str) -> None:
+        if self._generator.random() < 0.25:
+            self._server.inject(Expired(export_id=export_id, artifact=self._generator.choice(list(Artifact))))
+        # The server has its own generator, so that the plan does not depend on the order of its requests.
+        generator = random.Random(self._generator.random())
+        self._server.inject(
+            SlowFaultyStorage(export_id=export_id, generator=generator, meter=self._meter), times=None
+        )
 
-    def _strike(self, job: Job) -> None:
-        aim, share = self._dice.choice(PHASES), self._dice.random()
-        asked = len(self._server.requests)
-        victim = Victim(job)
-        if aim == START:
-            time.sleep(self._dice.uniform(0, 0.06))
+    def _kill_once(self, job: Job) -> None:
+        phase, share = self._generator.choice(PHASES), self._generator.random()
+        first_request = len(self._server.requests)
+        process = DownloadProcess(job)
+        if phase == START:
+            time.sleep(self._generator.uniform(0, 0.06))
         else:
-            _follow(victim, share if aim == BODY else 1.0)
-            time.sleep(self._dice.uniform(0, 0.004))
-        stuck = victim.stuck
-        if victim.kill():
-            self._figures.kills[_phase(victim)] += 1
-        self._figures.wedged += stuck or victim.failed
-        self._count_taken_up(asked)
+            _wait_for_progress(process, share if phase == BODY else 1.0)
+            time.sleep(self._generator.uniform(0, 0.004))
+        stuck = process.stuck
+        if process.kill():
+            self._figures.kills[_phase(process)] += 1
+        self._figures.stuck_runs += stuck or process.failed
+        self._count_resumed_bytes(first_request)
 
     def _finish(self, job: Job) -> bool:
-        asked = len(self._server.requests)
-        finished = Victim(job).finish()
-        self._count_taken_up(asked)
+        first_request = len(self._server.requests)
+        finished = DownloadProcess(job).finish()
+        self._count_resumed_bytes(first_request)
         return finished
 
-    def _count_taken_up(self, asked: int) -> None:
-        """Count from where the first bytes of each artifact came, of those asked for since `asked`."""
+    def _count_resumed_bytes(self, first_request: int) -> None:
+        """Count the bytes before the first requested one of each artifact, from `first_request` on."""
         starts: dict[str | None, int] = {}
-        for request in self._server.requests[asked:]:
+        for request in self._server.requests[first_request:]:
             if request.host == "storage" and request.status in (200, 206):
                 start, _, last = (
                     request.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
                 )
                 starts.setdefault(request.artifact, int(start))
                 # Only where another connection brings what follows is an end of the range given.
-                self._figures.parts += bool(last)
-        self._figures.taken_up += sum(starts.values())
+                self._figures.segments += bool(last)
+        self._figures.resumed_bytes += sum(starts.values())
 
 
-def _follow(victim: Victim, share: float) -> None:
+def _wait_for_progress(process: DownloadProcess, share: float) -> None:
     """Wait until `share` of some artifact is there, or the download ends."""
-    while (step := victim.step()) is not None:
+    while (step := process.step()) is not None:
         if not step.ended and step.total is not None and step.received >= max(share * step.total, 1):
             return
 
 
-def _phase(victim: Victim) -> str:
-    under_way = [step for step in victim.steps.values() if step.received and not step.ended]
-    if any(step.publishing for step in under_way):
+def _phase(process: DownloadProcess) -> str:
+    in_progress = [step for step in process.steps.values() if step.received and not step.ended]
+    if any(step.publishing for step in in_progress):
         return PUBLISH
-    return BODY if under_way else START
+    return BODY if in_progress else START
 
 
 def _corrupt(expected: Mapping[Path, bytes]) -> int:
@@ -124,15 +126,15 @@ def _corrupt(expected: Mapping[Path, bytes]) -> int:
 
 
 def run(rounds: int, seed: int) -> Figures:
-    """Play `rounds` rounds with dice made from `seed`."""
+    """Run `rounds` rounds with random numbers from `seed`."""
     figures = Figures(seed)
-    began = time.monotonic()
+    started_at = time.monotonic()
     with serve_in_thread(Emulator(populate=False)) as server:
-        loop = Loop(server, figures)
+        loop = KillLoop(server, figures)
         for _ in range(rounds):
             with tempfile.TemporaryDirectory() as folder:
                 loop.round(Path(folder))
-    figures.seconds = time.monotonic() - began
+    figures.seconds = time.monotonic() - started_at
     return figures
 
 
@@ -142,7 +144,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=200, help="how many downloads")
-    parser.add_argument("--seed", type=int, default=7, help="what the dice are made from")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the random numbers")
     parser.add_argument("--json", type=Path, help="a file for the figures")
     parser.add_argument("--check", action="store_true", help="fail when anything is corrupt or stuck")
     options = parser.parse_args()

@@ -72,11 +72,11 @@ class Objects:
 
     def listing(self, files: list[File]) -> None:
         """Let the API's listing tell of these files' exports, page by page. API: List exports."""
-        told: dict[str, dict[str, Any]] = {}
+        exports_by_id: dict[str, dict[str, Any]] = {}
         for file in files:
-            export = told.setdefault(file.export_id, _export(file.export_id))
+            export = exports_by_id.setdefault(file.export_id, _export(file.export_id))
             export[f"_{file.artifact}_url"] = file.url
-        exports = list(told.values())
+        exports = list(exports_by_id.values())
         for number, start in enumerate(range(0, len(exports), PAGE), 1):
             has_more = start + PAGE < len(exports)
             pagination = {"page": number, "limit": PAGE, "has_more": has_more, "total_count": len(exports)}

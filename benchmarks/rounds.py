@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
-from runs import Cost, Failed, Run, measured
+from runs import Cost, Run, RunFailedError, measured
 
 Runs = Mapping[str, Sequence[Run]]
 """The runs of each contender, round by round."""
 
-Tidy = Callable[[Path], object]
+Cleanup = Callable[[Path], object]
 """What is done to the folder of a run when it has been measured."""
 
 _BLOCK = 1024 * 1024
@@ -44,10 +44,10 @@ class Contender:
         return self.rounds is None or 1 <= number <= self.rounds
 
 
-def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tidy: Tidy) -> Runs:
+def run_interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, cleanup: Cleanup) -> Runs:
     """Let everybody run in turn, once to warm up and then `rounds` times.
 
-    What each of them brings the first time is compared byte for byte; `tidy` clears it away. A peer
+    What each of them brings the first time is compared byte for byte; `cleanup` clears it away. A peer
     that fails is run again, once: one crash in a hundred runs need not cost everybody all of theirs.
 
     Raises:
@@ -61,7 +61,7 @@ def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tid
         for contender in random.sample(contenders, len(contenders)):
             if not contender.runs_in(number):
                 continue
-            run = _run(contender, scratch, tidy, check=contender.name not in checked)
+            run = _run(contender, scratch, cleanup, check=contender.name not in checked)
             checked.add(contender.name)
             if number:
                 runs[contender.name].append(run)
@@ -84,17 +84,17 @@ def empty(folder: Path) -> None:
             os.truncate(path, 0)
 
 
-def _run(contender: Contender, scratch: Path, tidy: Tidy, *, check: bool) -> Run:
+def _run(contender: Contender, scratch: Path, cleanup: Cleanup, *, check: bool) -> Run:
     try:
-        return _once(contender, scratch, tidy, check=check)
-    except Failed as failure:
+        return _once(contender, scratch, cleanup, check=check)
+    except RunFailedError as failure:
         if contender.ours:
             raise
         sys.stderr.write(f"{failure}\n")
-    return attrs.evolve(_once(contender, scratch, tidy, check=check), failures=1)
+    return attrs.evolve(_once(contender, scratch, cleanup, check=check), failures=1)
 
 
-def _once(contender: Contender, scratch: Path, tidy: Tidy, *, check: bool) -> Run:
+def _once(contender: Contender, scratch: Path, cleanup: Cleanup, *, check: bool) -> Run:
     folder = Path(tempfile.mkdtemp(dir=scratch))
     try:
         run = measured(contender.command(folder), scratch)
@@ -102,7 +102,7 @@ def _once(contender: Contender, scratch: Path, tidy: Tidy, *, check: bool) -> Ru
         if check:
             _compare(contender, folder)
     finally:
-        tidy(folder)
+        cleanup(folder)
         # Nobody's run shall wait for the disk to take in what the one before it wrote.
         os.sync()
     return run

@@ -16,7 +16,7 @@ import attrs
 
 HERE = Path(__file__).parent
 
-_LONGEST = 900
+_TIMEOUT_SECONDS = 900
 """Seconds after which a run is ended, and with it the benchmark."""
 
 
@@ -43,7 +43,7 @@ Cost = Callable[[Run], float]
 """What is compared of two runs."""
 
 
-class Failed(SystemExit):
+class RunFailedError(SystemExit):
     """A process has failed, or took longer than any should; says what it complained of."""
 
 
@@ -55,22 +55,22 @@ def measured(command: Sequence[str], scratch: Path) -> Run:
     """
     note = scratch / "peak.txt"
     # The kernel counts what a parent holds into the peak of its child: this small program starts it for us.
-    watched = [_time(), "-f", "%M", "-o", str(note), *command]
-    with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as complaints:
-        began = time.monotonic()
+    timed_command = [_time(), "-f", "%M", "-o", str(note), *command]
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        started_at = time.monotonic()
         process = subprocess.Popen(
-            ["timeout", str(_LONGEST), *watched],
+            ["timeout", str(_TIMEOUT_SECONDS), *timed_command],
             stdin=subprocess.DEVNULL,
-            stdout=told,
-            stderr=complaints,
+            stdout=output,
+            stderr=errors,
             env=_environment(),
         )
         cpu = _cpu_seconds(process)
-        wall = time.monotonic() - began
+        wall = time.monotonic() - started_at
         if process.returncode:
-            said = _text(complaints)
-            raise Failed(f"{' '.join(command)} failed with status {process.returncode}:\n{said}")
-        times = _text(told)
+            message = _text(errors)
+            raise RunFailedError(f"{' '.join(command)} failed with status {process.returncode}:\n{message}")
+        times = _text(output)
     start, end = json.loads(times) if times else (0, wall)
     return Run(wall=wall, transfer=end - start, cpu=cpu, peak=1024 * int(note.read_text()))
 

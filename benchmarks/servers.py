@@ -22,7 +22,7 @@ ONE_WAY = 0.04
 RATE = 4 * 1024 * 1024
 """Bytes a second that the relay carries towards each client's connection."""
 
-_LONGEST = 7200
+_TIMEOUT_SECONDS = 7200
 """Seconds after which nginx is ended, should this process be killed before it could."""
 
 _STOP_SECONDS = 10
@@ -80,13 +80,23 @@ def nginx(folder: Path) -> Iterator[Server]:
         raise SystemExit("there is no nginx: `nox -s bench` installs it")
     # It takes over sockets that listen already: no port is guessed, and who comes early waits in line.
     with socket.create_server(("127.0.0.1", 0)) as plain, socket.create_server(("127.0.0.1", 0)) as tls:
-        server = Server(plain.getsockname()[1], tls.getsockname()[1], _certified(folder))
+        server = Server(plain.getsockname()[1], tls.getsockname()[1], _create_certificate(folder))
         # What root starts would otherwise serve as nobody, who may not look into the folder.
         user = "user root;" if os.geteuid() == 0 else ""
         configuration = _CONFIGURATION.format(user=user, port=server.port, tls_port=server.tls_port)
         (folder / "nginx.conf").write_text(configuration)
         process = subprocess.Popen(
-            ["timeout", str(_LONGEST), program, "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"],
+            [
+                "timeout",
+                str(_TIMEOUT_SECONDS),
+                program,
+                "-p",
+                str(folder),
+                "-c",
+                "nginx.conf",
+                "-e",
+                "error.log",
+            ],
             env={**os.environ, "NGINX": f"{plain.fileno()};{tls.fileno()};"},
             pass_fds=[plain.fileno(), tls.fileno()],
             stderr=subprocess.DEVNULL,
@@ -100,22 +110,22 @@ def nginx(folder: Path) -> Iterator[Server]:
 @contextmanager
 def relay(port: int) -> Iterator[int]:
     """What is served at `port`, a round trip of two `ONE_WAY` away, at the port that is yielded."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        near: int = listening.getsockname()[1]
-        given = map(str, (listening.fileno(), port, ONE_WAY, RATE))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        relay_port: int = listener.getsockname()[1]
+        arguments = map(str, (listener.fileno(), port, ONE_WAY, RATE))
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "relay.py"), *given],
+            [sys.executable, str(HERE / "relay.py"), *arguments],
             stdin=subprocess.PIPE,
-            pass_fds=[listening.fileno()],
+            pass_fds=[listener.fileno()],
             process_group=0,
         )
     try:
-        yield near
+        yield relay_port
     finally:
         _stop(process)
 
 
-def _certified(folder: Path) -> Path:
+def _create_certificate(folder: Path) -> Path:
     """The certificate of an authority, which has signed one for nginx in `folder`."""
     authority = trustme.CA()
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))

@@ -1,4 +1,4 @@
-"""Storage on a bad day: slow enough to be interrupted, now and then broken, and metered."""
+"""Slow storage with random faults, which counts the sent bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DELAY = 0.002
 
 @attrs.define
 class Meter:
-    """How many bytes of bodies have left.
+    """A counter of sent body bytes.
 
     Attributes:
         sent: The bytes.
@@ -29,7 +29,7 @@ class Meter:
 
 @attrs.frozen(kw_only=True)
 class MeteredReply(Reply):
-    """An answer that `meter` counts, block by block, as it leaves."""
+    """A reply whose blocks are counted by `meter` when they are sent."""
 
     meter: Meter
 
@@ -40,24 +40,24 @@ class MeteredReply(Reply):
 
 
 @attrs.frozen(kw_only=True)
-class BadDay(TargetedFault):
-    """Every answer is slow; one in five is refused, cut or reset.
+class SlowFaultyStorage(TargetedFault):
+    """Send every response slowly, and refuse, truncate or reset one of five.
 
     Attributes:
-        dice: Who is struck, and where.
-        meter: Counts what leaves.
+        generator: Selects the faults.
+        meter: Counts the sent bytes.
     """
 
-    dice: random.Random
+    generator: random.Random
     meter: Meter
 
     def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        struck = self._fault(len(reply.body)).answer(reply, request)
+        faulty_reply = self._fault(len(reply.body)).answer(reply, request)
         slow: dict[str, Any] = {"block": _BLOCK, "delay": _DELAY, "meter": self.meter}
-        return MeteredReply(**{**attrs.asdict(struck, recurse=False), **slow})
+        return MeteredReply(**{**attrs.asdict(faulty_reply, recurse=False), **slow})
 
     def _fault(self, size: int) -> Fault:
-        if self.dice.random() > 0.2:
+        if self.generator.random() > 0.2:
             return Fault()
-        after = self.dice.randint(0, size)
-        return self.dice.choice((Cut(after), Reset(after), Status(503, on="storage")))
+        after = self.generator.randint(0, size)
+        return self.generator.choice((Cut(after), Reset(after), Status(503, on="storage")))

@@ -23,15 +23,15 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import attrs
-from far_side import FarSide, Truth
+from faulty_server import FaultyServer, ServerState
 
 from packagex_async import AsyncPackageX, PackageXError, RetryPolicy
 from packagex_async._sync.manifest import NAME
 
 _CONTEXT = multiprocessing.get_context("spawn")
 _NAMES = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}
-_KILLS = (0.15, 0.4, 0.7)
-_MOST_RUNS = 30
+_KILL_POINTS = (0.15, 0.4, 0.7)
+_MAX_RUNS = 30
 
 
 @attrs.define
@@ -40,7 +40,7 @@ class Figures:
 
     Attributes:
         exports: Exports at its beginning.
-        seed: What the dice were made from.
+        seed: The seed of the random numbers.
         kills: Runs that were killed.
         runs: Runs that came to their end; all but the last left something to do.
         alive: Artifacts alive at the end.
@@ -71,7 +71,7 @@ class Figures:
     @property
     def good(self) -> bool:
         """Whether all that is promised was kept."""
-        return self.runs < _MOST_RUNS and not (
+        return self.runs < _MAX_RUNS and not (
             self.missing or self.corrupt or self.unrecorded or self.leftovers
         )
 
@@ -89,10 +89,10 @@ class Figures:
         )
 
 
-def download(url: str, key: str, folder: Path, told: Connection) -> None:
+def download(url: str, key: str, folder: Path, results: Connection) -> None:
     """A run: whether it left nothing to do, and the MiB it took, are told at its end."""
     clean = asyncio.run(_download(url, key, folder))
-    told.send((clean, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    results.send((clean, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
 async def _download(url: str, key: str, folder: Path) -> bool:
@@ -107,7 +107,7 @@ async def _download(url: str, key: str, folder: Path) -> bool:
     return clean
 
 
-class Night:
+class SoakTest:
     """The runs over one folder.
 
     Args:
@@ -116,49 +116,49 @@ class Night:
         figures: Where the outcome is counted.
     """
 
-    def __init__(self, far_side: FarSide, folder: Path, figures: Figures) -> None:
-        self._far_side = far_side
+    def __init__(self, faulty_server: FaultyServer, folder: Path, figures: Figures) -> None:
+        self._faulty_server = faulty_server
         self._folder = folder
         self._figures = figures
 
     def run(self) -> None:
         """Kill what is at work three times; then let it come to its end until there is nothing to do."""
-        for share in _KILLS:
+        for share in _KILL_POINTS:
             self._kill_at(int(share * self._figures.exports * len(_NAMES)))
         clean, settled = False, False
-        while not (clean and settled) and self._figures.runs < _MOST_RUNS:
-            settled = not self._far_side.truth().appearing
+        while not (clean and settled) and self._figures.runs < _MAX_RUNS:
+            settled = not self._faulty_server.state().exports_to_add
             clean = self._finish()
 
-    def check(self, truth: Truth) -> None:
+    def check(self, state: ServerState) -> None:
         """Hold the folder against what the far side holds."""
-        figures, told = self._figures, self._told()
-        alive, dead = _by_name(truth.alive), _by_name(truth.dead)
+        figures, results = self._figures, self._manifest_entries()
+        alive, expired = _by_name(state.alive), _by_name(state.expired)
         figures.alive = len(alive)
-        figures.requests, figures.faults = truth.requests, truth.struck
-        there = {path.name: path for path in self._folder.iterdir() if path.name != NAME}
-        figures.leftovers = len(there.keys() - alive.keys() - dead.keys())
-        figures.missing = len(alive.keys() - there.keys())
-        for name, sha256 in (alive | dead).items():
-            if name in there:
-                content = there[name].read_bytes()
+        figures.requests, figures.faults = state.requests, state.fault_counts
+        existing = {path.name: path for path in self._folder.iterdir() if path.name != NAME}
+        figures.leftovers = len(existing.keys() - alive.keys() - expired.keys())
+        figures.missing = len(alive.keys() - existing.keys())
+        for name, sha256 in (alive | expired).items():
+            if name in existing:
+                content = existing[name].read_bytes()
                 figures.corrupt += hashlib.sha256(content).hexdigest() != sha256
-                figures.unrecorded += name in alive and told.get(name) != (len(content), sha256)
+                figures.unrecorded += name in alive and results.get(name) != (len(content), sha256)
 
-    def _told(self) -> dict[str, tuple[int, str]]:
+    def _manifest_entries(self) -> dict[str, tuple[int, str]]:
         lines = map(json.loads, (self._folder / NAME).read_text().splitlines())
         return {line["path"]: (line["size"], line["sha256"]) for line in lines}
 
-    def _begin(self) -> tuple[BaseProcess, Connection]:
-        ours, theirs = _CONTEXT.Pipe(duplex=False)
-        where = self._far_side.base_url, self._far_side.api_key, self._folder
-        process = _CONTEXT.Process(target=download, args=(*where, theirs), daemon=True)
+    def _start_run(self) -> tuple[BaseProcess, Connection]:
+        ours, child_pipe = _CONTEXT.Pipe(duplex=False)
+        arguments = self._faulty_server.base_url, self._faulty_server.api_key, self._folder
+        process = _CONTEXT.Process(target=download, args=(*arguments, child_pipe), daemon=True)
         process.start()
-        theirs.close()
+        child_pipe.close()
         return process, ours
 
     def _kill_at(self, artifacts: int) -> None:
-        process, _ = self._begin()
+        process, _ = self._start_run()
         while process.is_alive() and _files(self._folder) < artifacts:
             time.sleep(0.02)
         process.kill()
@@ -166,9 +166,9 @@ class Night:
         self._figures.kills += process.exitcode == -9
 
     def _finish(self) -> bool:
-        process, told = self._begin()
+        process, results = self._start_run()
         try:
-            clean, memory = told.recv()
+            clean, memory = results.recv()
         except EOFError:
             clean, memory = False, 0.0
         process.join()
@@ -190,18 +190,18 @@ def _by_name(hashes: dict[str, dict[str, str]]) -> dict[str, str]:
 
 
 def run(exports: int, seed: int) -> Figures:
-    """Play a night with dice made from `seed`."""
+    """Run the soak test with random numbers from `seed`."""
     figures = Figures(exports, seed)
-    began = time.monotonic()
-    far_side = FarSide(exports, seed)
+    started_at = time.monotonic()
+    faulty_server = FaultyServer(exports, seed)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            night = Night(far_side, Path(folder), figures)
-            night.run()
-            night.check(far_side.truth())
+            soak_test = SoakTest(faulty_server, Path(folder), figures)
+            soak_test.run()
+            soak_test.check(faulty_server.state())
     finally:
-        far_side.close()
-    figures.seconds = time.monotonic() - began
+        faulty_server.close()
+    figures.seconds = time.monotonic() - started_at
     return figures
 
 
@@ -211,7 +211,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--exports", type=int, default=5000, help="how many there are at the beginning")
-    parser.add_argument("--seed", type=int, default=7, help="what the dice are made from")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the random numbers")
     parser.add_argument("--json", type=Path, help="a file for the figures")
     parser.add_argument("--check", action="store_true", help="fail when a promise was broken")
     options = parser.parse_args()

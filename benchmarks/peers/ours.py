@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from job import Job, given, timed
+from job import Job, parse_arguments, timed
 
 from packagex_async import AsyncPackageX, Export
 
@@ -50,7 +50,7 @@ async def main(job: Job, folder: Path, options: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    job, folder, options = given()
+    job, folder, options = parse_arguments()
     run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
     if "uvloop" in options:
         # Who does without it shall not pay for its import.

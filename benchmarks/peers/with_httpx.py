@@ -8,12 +8,12 @@ from pathlib import Path
 
 import aiofiles
 import httpx
-from job import File, Job, given, timed
+from job import File, Job, parse_arguments, timed
 
 
-async def fetch(client: httpx.AsyncClient, wanted: Iterable[File], folder: Path) -> None:
+async def fetch(client: httpx.AsyncClient, files: Iterable[File], folder: Path) -> None:
     """Fetch one file after another."""
-    for file in wanted:
+    for file in files:
         async with client.stream("GET", file.url) as response:
             response.raise_for_status()
             async with aiofiles.open(folder / file.name, "wb") as target:
@@ -23,13 +23,13 @@ async def fetch(client: httpx.AsyncClient, wanted: Iterable[File], folder: Path)
 
 async def main(job: Job, folder: Path) -> None:
     """Do the job with one client, and workers that pull from one iterator."""
-    wanted = iter(job.files)
+    files = iter(job.files)
     async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
         for _ in range(job.workers):
-            group.create_task(fetch(client, wanted, folder))
+            group.create_task(fetch(client, files, folder))
 
 
 if __name__ == "__main__":
-    job, folder, _ = given()
+    job, folder, _ = parse_arguments()
     with timed():
         asyncio.run(main(job, folder))

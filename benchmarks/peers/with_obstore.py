@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from job import File, Job, given, timed
+from job import File, Job, parse_arguments, timed
 from obstore.store import HTTPStore
 
 BLOCK = 1024 * 1024
 """Bytes."""
 
 
-async def fetch(store: HTTPStore, wanted: Iterable[File], folder: Path) -> None:
+async def fetch(store: HTTPStore, files: Iterable[File], folder: Path) -> None:
     """Fetch one file after another."""
-    for file in wanted:
+    for file in files:
         answer = await store.get_async(urlsplit(file.url).path.lstrip("/"))
         with (folder / file.name).open("wb") as target:
             async for block in answer.stream(min_chunk_size=BLOCK):
@@ -25,14 +25,14 @@ async def fetch(store: HTTPStore, wanted: Iterable[File], folder: Path) -> None:
 
 async def main(job: Job, folder: Path) -> None:
     """Do the job with one store, and workers that pull from one iterator."""
-    wanted = iter(job.files)
+    files = iter(job.files)
     store = HTTPStore.from_url(job.base_url, client_options={"allow_http": True})
     async with asyncio.TaskGroup() as group:
         for _ in range(job.workers):
-            group.create_task(fetch(store, wanted, folder))
+            group.create_task(fetch(store, files, folder))
 
 
 if __name__ == "__main__":
-    job, folder, _ = given()
+    job, folder, _ = parse_arguments()
     with timed():
         asyncio.run(main(job, folder))

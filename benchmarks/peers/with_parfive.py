@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from job import given, timed
+from job import parse_arguments, timed
 from parfive import Downloader
 
 if __name__ == "__main__":
-    job, folder, _ = given()
+    job, folder, _ = parse_arguments()
     with timed():
         downloader = Downloader(max_conn=job.workers, progress=False)
         for file in job.files:

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import pytest
 from bench import table
 from plot import svg
-from rounds import Contender, interleaved, ratios
-from runs import Failed, Run
+from rounds import Contender, ratios, run_interleaved
+from runs import Run, RunFailedError
 from table import Row, markdown
 
 
@@ -88,9 +88,9 @@ def failing(times: int, folder: Path, *, ours: bool = False) -> Contender:
 def test_a_peer_that_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
     """One crash does not cost everybody their runs, and nobody hides one."""
     # Type checkers would take the tests' own module of this name.
-    stage = importlib.import_module("stage")
-    runs = interleaved([failing(1, scratch)], 2, scratch, shutil.rmtree)
-    outcome = stage.Outcome([], stage.raw(runs) | {"in memory": [0.5]})
+    workload = importlib.import_module("workload")
+    runs = run_interleaved([failing(1, scratch)], 2, scratch, shutil.rmtree)
+    outcome = workload.Outcome([], workload.raw(runs) | {"in memory": [0.5]})
     assert [run.failures for run in runs["curl"]] == [1, 0]
     assert outcome.failures == {"curl": 1}
     assert "- W3: failed runs of curl, made again: 1." in table({"W3": outcome}).splitlines()
@@ -99,14 +99,14 @@ def test_a_peer_that_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
 
 def test_a_peer_that_fails_twice_in_a_row_ends_the_benchmark(scratch: Path) -> None:
     """It cannot do it."""
-    with pytest.raises(Failed, match="failed with status 1"):
-        interleaved([failing(2, scratch)], 2, scratch, shutil.rmtree)
+    with pytest.raises(RunFailedError, match="failed with status 1"):
+        run_interleaved([failing(2, scratch)], 2, scratch, shutil.rmtree)
 
 
 def test_no_failure_of_ours_is_forgiven(scratch: Path) -> None:
     """It would be a fault of this package, and no figure makes up for one."""
-    with pytest.raises(Failed, match="failed with status 1"):
-        interleaved([failing(1, scratch, ours=True)], 2, scratch, shutil.rmtree)
+    with pytest.raises(RunFailedError, match="failed with status 1"):
+        run_interleaved([failing(1, scratch, ours=True)], 2, scratch, shutil.rmtree)
 
 
 def test_the_plot_shows_everybody_fastest_first() -> None:

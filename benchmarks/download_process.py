@@ -20,9 +20,9 @@ from packagex_async._transport import storage_response
 
 # A process forked from one that has imported everything is there in milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["packagex_async.testing.emulator", "victim"])
+_CONTEXT.set_forkserver_preload(["packagex_async.testing.emulator", "download_process"])
 
-_PATIENCE = 60.0
+_TIMEOUT_SECONDS = 60.0
 """Seconds after which a download is stuck."""
 
 
@@ -37,7 +37,7 @@ class Job:
 
 
 @attrs.frozen
-class Step:
+class ProgressStep:
     """How much of an artifact is there, and whether it is in its place."""
 
     artifact: str
@@ -57,7 +57,7 @@ class Step:
         return cls(str(event.artifact), event.received, event.total, ended)
 
 
-class Victim:
+class DownloadProcess:
     """A running download.
 
     Args:
@@ -68,19 +68,19 @@ class Victim:
     """
 
     def __init__(self, job: Job) -> None:
-        self.steps: dict[str, Step] = {}
-        self._deadline = time.monotonic() + _PATIENCE
-        self._told, theirs = _CONTEXT.Pipe(duplex=False)
-        self._process = _CONTEXT.Process(target=_download, args=(job, theirs), daemon=True)
+        self.steps: dict[str, ProgressStep] = {}
+        self._deadline = time.monotonic() + _TIMEOUT_SECONDS
+        self._events, child_pipe = _CONTEXT.Pipe(duplex=False)
+        self._process = _CONTEXT.Process(target=_download, args=(job, child_pipe), daemon=True)
         self._process.start()
-        theirs.close()
+        child_pipe.close()
 
-    def step(self) -> Step | None:
+    def step(self) -> ProgressStep | None:
         """Its next step; `None` when it has ended, or should have long ago."""
         try:
-            if not self._told.poll(max(self._deadline - time.monotonic(), 0)):
+            if not self._events.poll(max(self._deadline - time.monotonic(), 0)):
                 return None
-            step: Step = self._told.recv()
+            step: ProgressStep = self._events.recv()
         except (EOFError, OSError):
             return None  # it is dead, perhaps in the middle of a word
         self.steps[step.artifact] = step
@@ -113,16 +113,16 @@ class Victim:
         self._process.join()
         while self.step() is not None:
             pass
-        self._told.close()
+        self._events.close()
         return self._process.exitcode
 
 
 def _download(job: Job, steps: Connection) -> None:
-    _hasten()
+    _lower_thresholds()
     asyncio.run(_run(job, steps))
 
 
-def _hasten() -> None:
+def _lower_thresholds() -> None:
     """Use all ways of a large artifact for small ones, so that a kill finds them at it."""
     storage_response._WORTH_A_CONNECTION = MIB // 4
     artifact_module.LARGE = MIB  # type: ignore[attr-defined]
@@ -135,5 +135,8 @@ async def _run(job: Job, steps: Connection) -> None:
     retry = RetryPolicy(attempts=20, wait_initial=0.01, wait_max=0.1)
     async with AsyncPackageX(job.api_key, base_url=job.base_url, retry=retry) as px:
         await px.exports.download(
-            job.export_id, job.folder, resume=True, on_progress=lambda event: steps.send(Step.of(event))
+            job.export_id,
+            job.folder,
+            resume=True,
+            on_progress=lambda event: steps.send(ProgressStep.of(event)),
         )

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from errands import Errand
 from job import File, Job
 from objects import GIB, MIB, Objects
-from rounds import Contender, Runs, Tidy, interleaved
+from rounds import Cleanup, Contender, Runs, run_interleaved
 from runs import Cost
 from servers import Server
 from table import Row
+from tasks import DownloadTask
 
 WALL: Cost = attrgetter("wall")
 TRANSFER: Cost = attrgetter("transfer")
@@ -32,7 +32,7 @@ class Scale:
         large: Bytes of the one artifact of W1 and W8.
         quarter: Bytes of each of the four of W2.
         exports: Exports of W3, with four artifacts each.
-        far: Bytes of the artifact of W4.
+        distant: Bytes of the artifact of W4.
         huge: Bytes of the one in W5 that no memory should hold.
     """
 
@@ -41,18 +41,18 @@ class Scale:
     large: int = GIB
     quarter: int = 256 * MIB
     exports: int = 500
-    far: int = 128 * MIB
+    distant: int = 128 * MIB
     huge: int = 10 * GIB
 
 
 QUICK = Scale(
-    rounds=1, large_rounds=1, large=64 * MIB, quarter=16 * MIB, exports=50, far=32 * MIB, huge=256 * MIB
+    rounds=1, large_rounds=1, large=64 * MIB, quarter=16 * MIB, exports=50, distant=32 * MIB, huge=256 * MIB
 )
 """Enough to see that all of it works; the figures mean nothing."""
 
 
 @attrs.frozen
-class Stage:
+class Environment:
     """Where a workload is played.
 
     Attributes:
@@ -77,20 +77,22 @@ class Stage:
         """The same where it speaks TLS."""
         return f"https://127.0.0.1:{self.server.tls_port}"
 
-    def errand(self, name: str, files: list[File], workers: int) -> Errand:
+    def task(self, name: str, files: list[File], workers: int) -> DownloadTask:
         """These files, to be fetched by so many at once."""
-        return self._errand(name, Job(self.origin, workers, files))
+        return self._task(name, Job(self.origin, workers, files))
 
-    def tls_errand(self, name: str, files: list[File], workers: int) -> Errand:
+    def tls_task(self, name: str, files: list[File], workers: int) -> DownloadTask:
         """The same with the API where TLS is spoken."""
-        return self._errand(name, Job(self.tls_origin, workers, files, str(self.server.authority)))
+        return self._task(name, Job(self.tls_origin, workers, files, str(self.server.authority)))
 
-    def _errand(self, name: str, job: Job) -> Errand:
-        return Errand(name, job, self.objects.folder, self.scratch)
+    def _task(self, name: str, job: Job) -> DownloadTask:
+        return DownloadTask(name, job, self.objects.folder, self.scratch)
 
-    def play(self, *contenders: Contender, rounds: int | None = None, tidy: Tidy = shutil.rmtree) -> Runs:
-        """Everybody in turn, for as many rounds as count; what they bring is removed, or what `tidy` does."""
-        return interleaved(contenders, rounds or self.scale.rounds, self.scratch, tidy)
+    def run_contenders(
+        self, *contenders: Contender, rounds: int | None = None, cleanup: Cleanup = shutil.rmtree
+    ) -> Runs:
+        """Run all contenders in turn; `cleanup` removes their files."""
+        return run_interleaved(contenders, rounds or self.scale.rounds, self.scratch, cleanup)
 
 
 @attrs.frozen
@@ -117,7 +119,7 @@ class Outcome:
         return {name: count for name, count in counts.items() if count}
 
 
-Workload = Callable[[Stage], Outcome]
+Workload = Callable[[Environment], Outcome]
 
 
 def raw(runs: Runs) -> dict[str, list[Any]]:

@@ -13,7 +13,7 @@ from rounds import Contender
 HERE = Path(__file__).parent
 
 
-class Errand:
+class DownloadTask:
     """A job, and who may do it.
 
     Args:

@@ -1,4 +1,4 @@
-"""The emulator in a process of its own, on a bad day: one request in twenty meets a fault."""
+"""The emulator in a separate process, with a fault in one of twenty requests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from packagex_async.testing.server.request import RecordedRequest
 _CONTEXT = multiprocessing.get_context("spawn")
 _ARTIFACTS = ("json", "csv", "csv_error", "csv_sanitized")
 _SIZE = 8 * 1024
-_SHARE = 0.05
+_FAULT_RATE = 0.05
 
 _API: tuple[Fault, ...] = (
     Status(429, retry_after="1", on="api"),
@@ -78,123 +78,123 @@ _STORAGE: tuple[Fault, ...] = (
 
 
 @attrs.frozen
-class Weather(Fault):
-    """Every kind of fault, one request in twenty.
+class RandomFaults(Fault):
+    """Apply a random fault to one request in twenty.
 
     Attributes:
-        dice: Who is struck, and with what.
-        struck: How often each kind has struck.
+        generator: Selects the requests and the faults.
+        fault_counts: The number of applications of each kind of fault.
     """
 
-    dice: random.Random
-    struck: Counter[str] = attrs.field(factory=Counter)
-    _met: list[Fault] = attrs.field(factory=list)
+    generator: random.Random
+    fault_counts: Counter[str] = attrs.field(factory=Counter)
+    _active_faults: list[Fault] = attrs.field(factory=list)
 
     def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
-        met = Fault()
-        fault = self.dice.choice(_API if request.host == "api" else _STORAGE)
-        if self.dice.random() < _SHARE and fault.strikes(request):
-            met = fault
-            self.struck[type(fault).__name__] += 1
-        self._met.append(met)
-        return met.hear(request, store)
+        active_fault = Fault()
+        fault = self.generator.choice(_API if request.host == "api" else _STORAGE)
+        if self.generator.random() < _FAULT_RATE and fault.strikes(request):
+            active_fault = fault
+            self.fault_counts[type(fault).__name__] += 1
+        self._active_faults.append(active_fault)
+        return active_fault.hear(request, store)
 
     def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        return self._met.pop().answer(reply, request)
+        return self._active_faults.pop().answer(reply, request)
 
 
 @attrs.frozen
-class Truth:
-    """What the far side holds.
+class ServerState:
+    """The exports and counters of the server.
 
     Attributes:
-        alive: The SHA-256 of each artifact of each export that still lives.
-        dead: Likewise, of the exports that have expired.
-        requests: How many requests there were to each host.
-        struck: How often each kind of fault has struck.
-        appearing: How many exports are still to appear.
+        alive: The SHA-256 of each artifact of each existing export.
+        expired: The SHA-256 of each artifact of each expired export.
+        requests: The number of requests to each host.
+        fault_counts: The number of applications of each kind of fault.
+        exports_to_add: The number of exports that will still be added.
     """
 
     alive: dict[str, dict[str, str]]
-    dead: dict[str, dict[str, str]]
+    expired: dict[str, dict[str, str]]
     requests: Counter[str]
-    struck: Counter[str]
-    appearing: int
+    fault_counts: Counter[str]
+    exports_to_add: int
 
 
-class FarSide:
-    """The running far side.
+class FaultyServer:
+    """The emulator in a separate process, with random faults.
 
     Args:
-        exports: How many exports there are at the beginning.
-        seed: What its dice are made from.
+        exports: The number of exports at the start.
+        seed: The seed of the random numbers.
 
     Attributes:
-        base_url: Where it is.
-        api_key: The key it accepts.
+        base_url: The base URL of the API.
+        api_key: The accepted API key.
     """
 
     def __init__(self, exports: int, seed: int) -> None:
-        self._pipe, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(target=_serve, args=(exports, seed, theirs), daemon=True)
+        self._pipe, child_pipe = _CONTEXT.Pipe()
+        self._process = _CONTEXT.Process(target=_serve, args=(exports, seed, child_pipe), daemon=True)
         self._process.start()
         self.base_url, self.api_key = self._pipe.recv()
 
-    def truth(self) -> Truth:
-        """What it holds now."""
+    def state(self) -> ServerState:
+        """Return the current state."""
         self._pipe.send(None)
-        truth: Truth = self._pipe.recv()
-        return truth
+        state: ServerState = self._pipe.recv()
+        return state
 
     def close(self) -> None:
-        """End it."""
+        """Kill the process."""
         self._process.kill()
         self._process.join()
 
 
 def _serve(exports: int, seed: int, pipe: Connection) -> None:
-    asyncio.run(_Day(exports, seed).run(pipe))
+    asyncio.run(_ServerProcess(exports, seed).run(pipe))
 
 
-class _Day:
-    """The server's side of it."""
+class _ServerProcess:
+    """The server in its process."""
 
     def __init__(self, exports: int, seed: int) -> None:
-        self._dice = random.Random(seed)
+        self._generator = random.Random(seed)
         self._hashes: dict[str, dict[str, str]] = {}
         self._server = Emulator(populate=False)
-        self._weather = Weather(random.Random(seed))
-        self._server.inject(self._weather, times=None)
-        self._more = exports // 20
+        self._faults = RandomFaults(random.Random(seed))
+        self._server.inject(self._faults, times=None)
+        self._exports_to_add = exports // 20
         now = time.time()
         for number in range(exports):
             # One in twenty expires within the next minutes.
             span = (5, 240) if number < exports // 20 else (3600, LIFETIME)
-            self._add(now + self._dice.uniform(*span) - LIFETIME)
+            self._add(now + self._generator.uniform(*span) - LIFETIME)
 
     async def run(self, pipe: Connection) -> None:
         async with self._server as server:
             pipe.send((server.base_url, server.api_key))
             while True:
                 await asyncio.sleep(0.05)
-                if self._more:
-                    self._more -= 1
+                if self._exports_to_add:
+                    self._exports_to_add -= 1
                     self._add(time.time())
                 if pipe.poll():
                     pipe.recv()
-                    pipe.send(self._truth())
+                    pipe.send(self._state())
 
     def _add(self, created_at: float) -> None:
-        content = {name: self._dice.randbytes(self._dice.randint(0, _SIZE)) for name in _ARTIFACTS}
+        content = {name: self._generator.randbytes(self._generator.randint(0, _SIZE)) for name in _ARTIFACTS}
         export = self._server.add_export(content=content, created_at=created_at)
         self._hashes[export.id] = {name: hashlib.sha256(body).hexdigest() for name, body in content.items()}
 
-    def _truth(self) -> Truth:
+    def _state(self) -> ServerState:
         alive = {export.id for export in self._server.exports}
-        return Truth(
+        return ServerState(
             alive={name: hashes for name, hashes in self._hashes.items() if name in alive},
-            dead={name: hashes for name, hashes in self._hashes.items() if name not in alive},
+            expired={name: hashes for name, hashes in self._hashes.items() if name not in alive},
             requests=Counter(request.host for request in self._server.requests),
-            struck=self._weather.struck,
-            appearing=self._more,
+            fault_counts=self._faults.fault_counts,
+            exports_to_add=self._exports_to_add,
         )
