@@ -1,4 +1,4 @@
-"""The benchmark's own arithmetic: what it tells of its figures is true."""
+"""The calculations and the output of the benchmark."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from table import Row, markdown
 
 
 def run(wall: float) -> Run:
-    """A run that took so many seconds."""
+    """Return a run that took `wall` seconds."""
     return Run(wall=wall, transfer=wall, cpu=wall, peak=0)
 
 
-def test_ratios_are_taken_round_by_round() -> None:
-    """What is slow in a round is slow for everybody; a round that one of them sat out does not count."""
+def test_ratios_within_rounds() -> None:
+    """Ratios are computed within each round; rounds without both contenders are ignored."""
     runs = {"ours": [run(1), run(4), run(9)], "curl": [run(2), run(8)]}
     assert ratios(runs, "ours", "curl", lambda run: run.wall) == [0.5, 0.5]
 
@@ -31,18 +31,18 @@ def test_ratios_are_taken_round_by_round() -> None:
     ("values", "missed"),
     [((0.1, 0.2, 9.0), False), ((0.5,), False), ((0.1, 0.6, 0.7), True), ((), True)],
 )
-def test_a_promise_is_kept_by_the_median(values: tuple[float, ...], missed: bool) -> None:
-    """One lucky round does not keep it, one unlucky does not break it, and nothing measured keeps nothing."""
+def test_bound_applies_to_median(values: tuple[float, ...], missed: bool) -> None:
+    """Single fast or slow rounds do not matter, and a missing measurement misses the bound."""
     assert Row("W1", "time vs curl", values, must=0.5).missed is missed
 
 
-def test_what_was_not_promised_cannot_be_missed() -> None:
-    """Some rows are there to be read."""
+def test_row_without_bound_is_never_missed() -> None:
+    """Some rows are informational."""
     assert not Row("W1", "on uvloop", (99.0,)).missed
 
 
-def test_the_table_tells_bounds_and_spread() -> None:
-    """Whoever reads it sees the median, the least and the greatest, and where a promise is not kept."""
+def test_table_shows_bounds_and_spread() -> None:
+    """Each row shows median, minimum and maximum, and whether the bound was missed."""
     rows = [
         Row("W5", "memory", (3.0, 1.0, 2.0), must=24, moonshot=12, unit=" MiB"),
         Row("W6", "time", (0.3,), must=0.2),
@@ -58,15 +58,15 @@ def test_the_table_tells_bounds_and_spread() -> None:
 
 
 @pytest.mark.parametrize(("rounds", "taken"), [(None, [0, 1, 2, 3]), (2, [1, 2])])
-def test_who_takes_long_runs_seldom_and_without_a_warm_up(rounds: int | None, taken: list[int]) -> None:
-    """Its rounds are the first that count, so that each has a counterpart."""
+def test_slow_contender_runs_in_fewer_rounds(rounds: int | None, taken: list[int]) -> None:
+    """It runs in the first rounds that count, without a warm-up."""
     contender = Contender("curl", lambda folder: [], {}, rounds)
     assert [number for number in range(4) if contender.runs_in(number)] == taken
 
 
 @pytest.fixture
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for notes, where runs are watched by a `time` that every machine has."""
+    """Provide a folder for measurements, and a `time` program that exists on every machine."""
     programs = tmp_path / "programs"
     programs.mkdir()
     time = programs / "time"
@@ -78,18 +78,18 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def failing(times: int, folder: Path, *, ours: bool = False) -> Contender:
-    """One that writes down each of its runs, and fails in the first ones."""
+def failing_contender(times: int, folder: Path, *, ours: bool = False) -> Contender:
+    """Return a contender that records its runs and fails in the first ones."""
     note = folder / "runs"
     script = f'echo >> "$0"; test $(wc -l < "$0") -gt {times}'
     return Contender("curl", lambda _: ["sh", "-c", script, str(note)], {}, rounds=2, ours=ours)
 
 
-def test_a_peer_that_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
-    """One crash does not cost everybody their runs, and nobody hides one."""
-    # Type checkers would take the tests' own module of this name.
+def test_failed_peer_is_run_again(scratch: Path) -> None:
+    """The failure is counted and shown below the table."""
+    # Imported here, because type checkers would resolve another module of this name.
     workload = importlib.import_module("workload")
-    runs = run_interleaved([failing(1, scratch)], 2, scratch, shutil.rmtree)
+    runs = run_interleaved([failing_contender(1, scratch)], 2, scratch, shutil.rmtree)
     outcome = workload.Outcome([], workload.raw(runs) | {"in memory": [0.5]})
     assert [run.failures for run in runs["curl"]] == [1, 0]
     assert outcome.failures == {"curl": 1}
@@ -97,20 +97,20 @@ def test_a_peer_that_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
     assert sorted(path.name for path in scratch.iterdir()) == ["peak.txt", "runs"]
 
 
-def test_a_peer_that_fails_twice_in_a_row_ends_the_benchmark(scratch: Path) -> None:
-    """It cannot do it."""
+def test_peer_that_fails_twice_ends_the_benchmark(scratch: Path) -> None:
+    """The error contains the status of the process."""
     with pytest.raises(RunFailedError, match="failed with status 1"):
-        run_interleaved([failing(2, scratch)], 2, scratch, shutil.rmtree)
+        run_interleaved([failing_contender(2, scratch)], 2, scratch, shutil.rmtree)
 
 
-def test_no_failure_of_ours_is_forgiven(scratch: Path) -> None:
-    """It would be a fault of this package, and no figure makes up for one."""
+def test_failure_of_this_package_ends_the_benchmark(scratch: Path) -> None:
+    """This package is not run again after a failure."""
     with pytest.raises(RunFailedError, match="failed with status 1"):
-        run_interleaved([failing(1, scratch, ours=True)], 2, scratch, shutil.rmtree)
+        run_interleaved([failing_contender(1, scratch, ours=True)], 2, scratch, shutil.rmtree)
 
 
-def test_the_plot_shows_everybody_fastest_first() -> None:
-    """It is an SVG that any reader of XML understands, whatever a contender is called."""
+def test_plot_is_sorted_by_speed() -> None:
+    """The SVG is valid XML and contains all contenders, the fastest one first."""
     plot = ElementTree.fromstring(
         svg({"W1": {"slow & steady": [2.0], "ours": [0.4, 0.5]}, "W2": {"curl": [1.0]}})
     )
