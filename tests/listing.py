@@ -1,4 +1,4 @@
-"""A fake of the far side: a listing whose exports come and go, its pages on their way, and their reader."""
+"""A fake listing of the API that changes between pages, requests in progress, and a consumer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from packagex_async.retry import Retries, SystemClock
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 TURNS = 12
-"""Rounds of the loop in which everything that can go on has gone on."""
+"""Turns of the event loop after which all tasks are waiting."""
 
 
 @attrs.define
 class Listing:
-    """The far side: exports in order of creation, served a page at a time."""
+    """A listing of exports in order of creation, served page by page."""
 
     limit: int
     newest_first: bool = False
@@ -39,7 +39,7 @@ class Listing:
         self.alive.append(Export(id=f"exp_{self.born}", created_at=self.now))
 
     def enter(self, index: int) -> None:
-        """One that was created long ago comes to match the filter."""
+        """Insert an older export, which matches the filter after a change."""
         self.now += timedelta(seconds=1)
         self.born += 1
         self.alive.insert(index, attrs.evolve(self.alive[index], id=f"exp_{self.born}"))
@@ -54,7 +54,7 @@ class Listing:
         return self.alive.pop(index)
 
     def expire(self) -> list[Export]:
-        """Let the time pass until the oldest has reached its 24 hours; what has reached them is deleted."""
+        """Advance the clock until the oldest export expires, and delete all expired ones."""
         oldest = self.alive[0].created_at
         assert oldest is not None
         self.now = max(self.now + timedelta(seconds=1), oldest + LIFETIME)
@@ -95,7 +95,7 @@ class Listing:
 
 @attrs.define
 class Reordered(Listing):
-    """In the order of the latest change, as `order_by="updated_at"` lists it."""
+    """A listing in order of the latest change, as with `order_by="updated_at"`."""
 
     touched: dict[str, datetime] = attrs.field(factory=dict)
 
@@ -111,14 +111,14 @@ class Reordered(Listing):
 
 
 async def settle() -> None:
-    """Let the loop run what is ready."""
+    """Run the tasks of the event loop that are ready."""
     for _ in range(TURNS):
         await asyncio.sleep(0)
 
 
 @attrs.define
 class Far:
-    """Requests of a walk on their way; each is answered when the test says so, in any order."""
+    """The requests of a paginator, which the test answers in any order."""
 
     listing: Listing
     asked: list[int] = attrs.field(factory=list)
@@ -136,7 +136,7 @@ class Far:
         self.waiting[step].set_result(Answered(self.listing.page(step), self.listing.served))
 
     async def answer(self, *numbers: int) -> None:
-        """Serve these pages, one after another, and let the walk go on as far as it can."""
+        """Answer the requests for these pages, one after another, and run the ready tasks."""
         for number in numbers:
             self.serve(PageRequest(number))
             await settle()
@@ -147,14 +147,14 @@ class Far:
 
 @attrs.define
 class Reader:
-    """A consumer that takes every page as soon as it may have it.
+    """A consumer that reads every page as soon as possible.
 
     Attributes:
-        far: Where its pages come from.
-        most: The most pages asked for ahead.
-        walk: Its walk.
-        yielded: The ids it was given.
-        pages: How many pages of the first pass it has taken.
+        far: The requests for its pages.
+        most: The maximum number of prefetched pages.
+        walk: Its paginator.
+        yielded: The ids of the exports it received.
+        pages: The number of pages of the first pass that it received.
     """
 
     far: Far

@@ -21,7 +21,7 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)\Z")
 
 
 class ConnectionEnd(enum.Enum):
-    """What the server does with the connection after a response."""
+    """The treatment of the connection after a response."""
 
     KEEP_ALIVE = "kept alive"
     FIN = "closed"
@@ -84,7 +84,7 @@ class RawResponse:
         status: Status code and reason phrase.
         headers: Its headers.
         body: Its body, already encoded.
-        ending: What the server does with the connection afterwards.
+        ending: The treatment of the connection after the response.
         version: The HTTP version.
         head_complete: Whether the empty line after the headers is sent.
         trailing_bytes: Bytes sent a few turns of the event loop later.

@@ -1,6 +1,6 @@
-"""What is fuzzed: each target feeds bytes to one pure parser, and raises if a promise is broken.
+"""Fuzz targets: each passes bytes to one parser, and raises if a property is violated.
 
-A parser returns a value or raises a `PackageXError`. A message holds no secret and no control character.
+A parser returns a value or raises a `PackageXError`. Messages contain no secret and no control character.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _head(data: bytes) -> ResponseHead:
 
 
 def response_heads(data: bytes) -> None:
-    """Two heads of one object, compared as whole, as a part and as the end of it."""
+    """Classify two response heads of one object: as complete, as a part, and as the end of it."""
     first, _, second = data.partition(b"\n\n")
     known, head = _head(first).declared, _head(second)
     for offset in (None, 0, known.length):
@@ -67,7 +67,7 @@ def response_heads(data: bytes) -> None:
 
 
 def object_metadata(data: bytes) -> None:
-    """The metadata of a partial file, as any JSON."""
+    """Read the metadata of a partial file from any JSON."""
     with suppress(ValueError, RecursionError):
         stored = json.loads(data)
         if isinstance(stored, dict):
@@ -76,7 +76,7 @@ def object_metadata(data: bytes) -> None:
 
 
 def dates(data: bytes) -> None:
-    """HTTP dates, `Retry-After`, and the dates of an export."""
+    """Parse HTTP dates, `Retry-After`, and the dates of an export."""
     text = _text(data)
     moment = http_date(text)
     assert moment is None or moment.tzinfo is not None
@@ -87,12 +87,12 @@ def dates(data: bytes) -> None:
 
 
 def urls(data: bytes) -> None:
-    """URLs of artifacts, redirects and base URLs."""
+    """Check download URLs, redirects and base URLs."""
     text = _text(data)
     for rules in (UrlPolicy(), UrlPolicy(loopback=True, plain=True)):
         for address in (text, redirect_target("https://storage.example/a?sig=1", text)):
             with suppress(UrlRefusedError):
-                # The query on the wire is the text that was signed.
+                # The query is sent exactly as it was signed.
                 query = address.partition("#")[0].partition("?")[2]
                 assert rules.permit(address).raw_query_string == query
     link = DownloadUrl(export_id="exp_1", artifact=Artifact.CSV, url=text)
@@ -102,37 +102,37 @@ def urls(data: bytes) -> None:
 
 
 def api_responses(data: bytes) -> None:
-    """Bodies of API responses, under a good and a bad status."""
+    """Parse bodies of API responses with success and error statuses."""
     for status in (200, 400, 500):
-        answer = ApiResponse.of("GET /v1/exports", status, CIMultiDict(), data)
-        for parse in (lambda told: parse_export(told, "exp_1"), parse_page):
+        response = ApiResponse.of("GET /v1/exports", status, CIMultiDict(), data)
+        for parse in (lambda response: parse_export(response, "exp_1"), parse_page):
             try:
-                raise_for_status(answer, key=Secret(KEY), now=0.0)
-                repr(parse(answer))
+                raise_for_status(response, key=Secret(KEY), now=0.0)
+                repr(parse(response))
             except PackageXError as error:
                 assert KEY not in f"{error}{error!r}"
                 assert str(error).isprintable(), str(error)
 
 
 def manifests(data: bytes) -> None:
-    """Lines of a manifest."""
+    """Parse lines of a manifest."""
     line = ManifestEntry.parse(data)
     assert line is None or ManifestEntry.parse(line.dump()) == line
 
 
 def redaction(data: bytes) -> None:
-    """A signed URL with any text around it, in its path and in its query."""
+    """Redact a signed URL with any text around it, in its path and in its query."""
     before, path, query, after = (_text(part) for part in (data.split(b"\0", 3) + [b""] * 4)[:4])
     text = f"{before}https://storage.example/{path}?{query}&X-Amz-Signature={CANARY}{after}"
     assert CANARY not in redact(text)
     for value in (text, json.dumps(text), {text: text}, [text]):
-        shown = sanitize(value)
-        assert CANARY not in shown
-        assert shown.isprintable()
+        safe = sanitize(value)
+        assert CANARY not in safe
+        assert safe.isprintable()
 
 
 def decompression(data: bytes) -> None:
-    """Bodies that say they are compressed."""
+    """Decompress bodies with a `Content-Encoding`."""
     for encoding in ("gzip", "deflate"):
         decoder = Decompressor(encoding, 10_000_000)
         with suppress(BodyError):
@@ -176,4 +176,4 @@ SEEDS: dict[str, list[bytes]] = {
     "redaction": [b"see \0a/b.csv\0filename=UTF-8''a.csv\0 for more", b'{"url": "\0\0"}'],
     "decompression": [b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0", b"x\x9c\x03\0\0\0\0\x01"],
 }
-"""Inputs that a fuzzer starts from."""
+"""Initial inputs of the fuzzer."""

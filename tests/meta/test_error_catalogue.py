@@ -88,7 +88,7 @@ def test_tree_equals_that_of_the_code() -> None:
 def test_entry_agrees_with_docstring(kind: type[PackageXError]) -> None:
     """The entry starts with the first sentence of the docstring and lists the same attributes."""
     entry = NAMED[kind.__name__]
-    # Where the API says so is field in the docstring alone.
+    # The reference to the documentation of the API is only in the docstring.
     summary, _, _ = (kind.__doc__ or "").partition("\n")[0].partition(" API: ")
     assert entry.text.startswith(summary)
     assert re.findall(r"`(\w+)`", entry.field("Attributes")) == documented_attributes(kind)

@@ -27,7 +27,7 @@ PROJECT_FILES = r"""
     | packagex_async/(\w+/)*\w+\.py | packagex_async/py\.typed
     | tests/([\w-]+/)*\w+\.py
 """
-"""What is_project_file to the project: no cache, no hidden file, no result of a run but the figures that are told."""
+"""Paths of project files; caches, hidden files and unpublished results are excluded."""
 TARGETS = {"wheel": "packagex_async-*.whl", "sdist": "packagex_async-*.tar.gz"}
 
 
