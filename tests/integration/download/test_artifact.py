@@ -1,4 +1,4 @@
-"""Interrupted transfers resume, within a download and in the next run."""
+"""Downloads of one artifact: interrupted transfers resume, within a download and in the next run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from packagex_async.testing import (
     WrongRange,
 )
 from packagex_async.testing.faults import TargetedFault
-from tests.integration.interrupted import (
+from tests.integration.download.interrupted import (
     LARGE,
     ONE_ATTEMPT,
     SIZE,
