@@ -1,4 +1,4 @@
-"""Web applications run as servers run them: aiohttp's on the loopback, ASGI's without a socket."""
+"""Runs web applications as servers do: aiohttp on the loopback interface, ASGI without a socket."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ App = Callable[
     [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
 ]
 
-# Up to 2.3 an application is told that its visitor has left; from 2.4 on, what it sends fails.
+# Up to version 2.3, an application receives `http.disconnect`; from 2.4 on, `send` fails instead.
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 @asynccontextmanager
 async def visited(app: web.Application, **options: Any) -> AsyncIterator[ClientSession]:
-    """A visitor of an aiohttp application, which is served as `web.run_app` serves it, with its `options`."""
+    """Serve an aiohttp application like `web.run_app` with these `options`; yield a client session."""
     runner = web.AppRunner(app, **options)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        async with ClientSession(site.name) as visitor:
-            yield visitor
+        async with ClientSession(site.name) as session:
+            yield session
     finally:
         await runner.cleanup()
 
 
 @attrs.define
 class Answer:
-    """What an ASGI application answered.
+    """The response of an ASGI application.
 
     Attributes:
         status: The HTTP status.
-        body: The bytes that came.
-        whole: Whether the application has ended the body.
+        body: The received bytes.
+        whole: Whether the application has completed the body.
     """
 
     status: int = 0
@@ -50,13 +50,13 @@ class Answer:
 
 @asynccontextmanager
 async def started(app: App) -> AsyncIterator[None]:
-    """An ASGI application, between its start-up and its shutdown."""
-    orders: asyncio.Queue[Message] = asyncio.Queue()
+    """Run an ASGI application, from its startup to its shutdown."""
+    requests: asyncio.Queue[Message] = asyncio.Queue()
     replies: asyncio.Queue[Message] = asyncio.Queue()
     async with asyncio.TaskGroup() as group:
-        group.create_task(_run(app, {"type": "lifespan", "asgi": _ASGI}, orders.get, replies.put))
+        group.create_task(_run(app, {"type": "lifespan", "asgi": _ASGI}, requests.get, replies.put))
         for stage in ("startup", "shutdown"):
-            orders.put_nowait({"type": f"lifespan.{stage}"})
+            requests.put_nowait({"type": f"lifespan.{stage}"})
             reply = await replies.get()
             assert reply["type"] == f"lifespan.{stage}.complete", reply
             if stage == "startup":
@@ -64,15 +64,15 @@ async def started(app: App) -> AsyncIterator[None]:
 
 
 async def ask(app: App, target: str, *, method: str = "GET", leaves: bool = False) -> Answer:
-    """An ASGI application's answer to one request.
+    """Return the response of an ASGI application to one request.
 
     Args:
-        app: The application, started.
-        target: Path and query.
+        app: The running application.
+        target: The path and query.
         method: The HTTP method.
-        leaves: Whether the visitor is gone after the first bytes of the body.
+        leaves: Whether the client disconnects after the first bytes of the body.
     """
-    answer, gone, asked = Answer(), asyncio.Event(), asyncio.Event()
+    response, disconnected, requested = Answer(), asyncio.Event(), asyncio.Event()
     path, _, query = target.partition("?")
     scope: Message = {
         "type": "http", "asgi": _ASGI, "http_version": "1.1", "method": method, "scheme": "http",
@@ -81,25 +81,25 @@ async def ask(app: App, target: str, *, method: str = "GET", leaves: bool = Fals
     }  # fmt: skip
 
     async def receive() -> Message:
-        if asked.is_set():
-            await gone.wait()
+        if requested.is_set():
+            await disconnected.wait()
             return {"type": "http.disconnect"}
-        asked.set()
+        requested.set()
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
-            answer.status = message["status"]
+            response.status = message["status"]
             return
-        answer.body += message.get("body", b"")
-        answer.whole = not message.get("more_body", False)
-        if leaves and answer.body:
-            gone.set()
-            # Nothing more fits into a connection that nobody reads from.
+        response.body += message.get("body", b"")
+        response.whole = not message.get("more_body", False)
+        if leaves and response.body:
+            disconnected.set()
+            # The connection accepts no more bytes, because the client does not read.
             await asyncio.Event().wait()
 
     await app(scope, receive, send)
-    return answer
+    return response
 
 
 async def _run(app: App, *asgi: Any) -> None:

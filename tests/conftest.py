@@ -1,4 +1,4 @@
-"""What every test may use: the JSON API played by aioresponses, and Hypothesis without deadlines."""
+"""Common fixtures, and the settings of Hypothesis."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from packagex_async import AsyncPackageX
 from packagex_async.testing import Emulator
 from tests.support import AT_ONCE, examples
 
-# A slow machine is no failure; in CI the same examples are tried each time.
+# No deadline, because machines may be slow. In CI, each run uses the same examples.
 settings.register_profile(
-    "house",
+    "packagex",
     deadline=None,
     derandomize="CI" in os.environ,
     max_examples=examples(100),
 )
-settings.load_profile("house")
+settings.load_profile("packagex")
 
-# A shell has the jobs that it starts in the background ignore Ctrl-C, which some tests press.
+# Shells let background jobs ignore SIGINT, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Answer(ClientResponse):
-    """An answer that aioresponses can build, which does not know the writer that aiohttp 3.14 wants."""
+    """A response with the `stream_writer` that aiohttp 3.14 requires and aioresponses does not pass."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("stream_writer", Mock(output_size=0))
@@ -41,21 +41,21 @@ class _Answer(ClientResponse):
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses.aioresponses]:
-    """Answers for the API's requests; what goes to the loopback is really sent."""
+    """Mock the responses of the API; requests to the loopback interface are sent."""
     monkeypatch.setattr(aioresponses.core, "ClientResponse", _Answer)
-    with aioresponses.aioresponses(passthrough=["http://127.0.0.1"]) as answers:
-        yield answers
+    with aioresponses.aioresponses(passthrough=["http://127.0.0.1"]) as responses:
+        yield responses
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Emulator]:
-    """An empty emulator on the test's own loop."""
+    """Provide an empty emulator on the event loop of the test."""
     async with Emulator(populate=False) as server:
         yield server
 
 
 @pytest.fixture
 async def px(server: Emulator) -> AsyncIterator[AsyncPackageX]:
-    """A client of it that does not wait between tries."""
+    """Provide a client of the emulator that does not wait between attempts."""
     async with server.client(retry=AT_ONCE) as px:
         yield px

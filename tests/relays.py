@@ -1,93 +1,66 @@
-"""What stands between a client and the emulator in a company's network: a forward proxy, and a TLS front."""
+"""Servers between a client and the emulator, as in a company network: a forward proxy and a TLS proxy."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import ssl
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
+from typing import ClassVar
 from urllib.parse import urlsplit
+
+from tests.tcp_server import TcpServer, close
 
 _BLOCK = 64 * 1024
 _CREDENTIALS = re.compile(rb"\r\nProxy-Authorization: ([^\r]+)")
 
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-class Relay(ABC):
-    """A server on 127.0.0.1, for as long as its block is open, that passes on what it is given.
 
-    Args:
-        context: The certificate it shows; without one it speaks plain http.
-    """
+class Relay(TcpServer):
+    """A server that forwards each connection to another server."""
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        self._context = context
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port."""
-        scheme = "http" if self._context is None else "https"
-        return f"{scheme}://localhost:{self._server.sockets[0].getsockname()[1]}"
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._context)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
+    host: ClassVar[str] = "localhost"
 
     @abstractmethod
-    async def upstream(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Where a connection leads to; what has been read from it is passed on already."""
+    async def upstream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection:
+        """Connect to the other server, and forward the bytes already read."""
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tasks.add(asyncio.create_task(self._serve(reader, writer)))
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward in both directions until either side closes."""
         try:
             with suppress(OSError, asyncio.IncompleteReadError):
-                answers, upstream = await self.upstream(reader, writer)
-                await _pass_on_both(((reader, upstream), (answers, writer)))
+                upstream_reader, upstream_writer = await self.upstream(reader, writer)
+                await _forward_both(((reader, upstream_writer), (upstream_reader, writer)))
         finally:
-            await _close(writer)
+            await close(writer)
 
 
 class TlsFront(Relay):
-    """The emulator's API over https, behind a certificate.
+    """A TLS proxy in front of the API of the emulator.
 
     Args:
-        url: Where the API is.
-        context: The certificate.
+        url: The URL of the API.
+        context: The TLS context with the certificate.
     """
 
     def __init__(self, url: str, context: ssl.SSLContext) -> None:
         super().__init__(context)
         self._port = urlsplit(url).port
 
-    async def upstream(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def upstream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection:
+        """Connect to the API."""
         return await asyncio.open_connection("127.0.0.1", self._port)
 
 
 class ForwardProxy(Relay):
-    """A proxy that is asked for whole URLs, and for tunnels; it leads to 127.0.0.1, whatever the host.
+    """A forward proxy for absolute URLs and tunnels; it connects to 127.0.0.1 for every host name.
 
     Attributes:
-        asked: Method and host of each request that came.
-        credentials: What each of them said for itself, or `None`.
+        asked: Method and host of each request.
+        credentials: The `Proxy-Authorization` header of each request, or `None`.
     """
 
     def __init__(self) -> None:
@@ -95,30 +68,29 @@ class ForwardProxy(Relay):
         self.asked: list[str] = []
         self.credentials: list[str | None] = []
 
-    async def upstream(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def upstream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection:
+        """Read the head of the request, and connect to its host."""
         head = await reader.readuntil(b"\r\n\r\n")
         method, target, _ = head.split(b" ", 2)
-        given = _CREDENTIALS.search(head)
-        self.credentials.append(given[1].decode() if given else None)
+        credentials = _CREDENTIALS.search(head)
+        self.credentials.append(credentials[1].decode() if credentials else None)
         tunnel = method == b"CONNECT"
         address = urlsplit(f"//{target.decode()}" if tunnel else target.decode())
         self.asked.append(f"{method.decode()} {address.netloc}")
-        answers, upstream = await asyncio.open_connection("127.0.0.1", address.port)
+        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", address.port)
         if tunnel:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:
-            # Requests of the same connection would have to be told apart to be passed on.
+            # One request per connection, so that the proxy does not have to separate them.
             path = target.removeprefix(f"http://{address.netloc}".encode())
             head = head.replace(target, path, 1).removesuffix(b"\r\n") + b"Connection: close\r\n\r\n"
-            upstream.write(head)
-        return answers, upstream
+            upstream_writer.write(head)
+        return upstream_reader, upstream_writer
 
 
-async def _pass_on_both(ways: Iterable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
-    """Until either end hangs up; then the other one is hung up on."""
-    tasks = [asyncio.create_task(_pass_on(*way)) for way in ways]
+async def _forward_both(directions: Iterable[Connection]) -> None:
+    """Forward until either side closes; then close the other one."""
+    tasks = [asyncio.create_task(_forward(*direction)) for direction in directions]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -127,16 +99,10 @@ async def _pass_on_both(ways: Iterable[tuple[asyncio.StreamReader, asyncio.Strea
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while block := await reader.read(_BLOCK):
             writer.write(block)
             await writer.drain()
     finally:
-        await _close(writer)
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
+        await close(writer)

@@ -1,4 +1,4 @@
-"""Fakes of the far side (the machine's clock and dice), and the resource set up over them."""
+"""Helpers for tests: a fake clock, the exports resource with that clock, and retry policies."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ from packagex_async.testing import Emulator
 
 
 def examples(count: int) -> int:
-    """Return how many examples a property gets: `PROPERTY_EXAMPLES` percent of `count`, or all of them."""
+    """Return the number of examples of a property: `PROPERTY_EXAMPLES` percent of `count`, at least 5."""
     return max(count * int(os.environ.get("PROPERTY_EXAMPLES", "100")) // 100, 5)
 
 
 AT_ONCE = RetryPolicy(wait_initial=0)
-"""The default policy without its waits."""
+"""The default retry policy without waits."""
 
 
 def names(folder: Path) -> list[str]:
-    """What stands in `folder`, hidden files included."""
+    """Return the sorted names of the files in `folder`, hidden files included."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def in_a_pid_namespace() -> tuple[str, ...]:
-    """What runs a command in a pid namespace of its own; without the right to make one, no test."""
+    """Return a command prefix that creates a pid namespace; skip the test without permission."""
     for rights in ((), ("--user", "--map-root-user")):
         command = ("unshare", *rights, "--pid", "--fork", "--kill-child")
         if subprocess.run([*command, "true"], capture_output=True).returncode == 0:
             return command
-    pytest.skip("it takes the right to make a pid namespace")
+    pytest.skip("creating a pid namespace is not permitted")
 
 
 @attrs.define
 class FakeClock:
-    """A clock that sleeps without waiting, and dice that always fall the same.
+    """A clock whose sleeps return at once, with a constant jitter.
 
     Attributes:
-        now: Seconds, both since the epoch and monotonic.
-        dice: Where the dice fall, from 0 to 1.
-        slept: The sleeps so far, in seconds.
+        now: The time in seconds, for both the wall clock and the monotonic clock.
+        dice: The jitter as a fraction of its maximum.
+        slept: The durations of all sleeps, in seconds.
     """
 
     now: float = 1_714_564_800.0
@@ -86,7 +86,7 @@ async def exports_on(
     timeout: float = 60.0,
     connector: aiohttp.BaseConnector | None = None,
 ) -> AsyncIterator[AsyncExports]:
-    """The resource as the client sets it up, with `clock` in place of the machine's."""
+    """Open the exports resource as the client does, with `clock` as its clock."""
     settings = TransportSettings(
         base_url=server.base_url,
         key=Secret(server.api_key),

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import re
-import socket
 import ssl
-import struct
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -17,12 +15,13 @@ import attrs
 from multidict import CIMultiDict
 
 from packagex_async.testing.data.blobs import Blob
+from tests.tcp_server import reset
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)\Z")
 
 
 class ConnectionEnd(enum.Enum):
-    """What the server does with the connection after a response."""
+    """The treatment of the connection after a response."""
 
     KEEP_ALIVE = "kept alive"
     FIN = "closed"
@@ -85,7 +84,7 @@ class RawResponse:
         status: Status code and reason phrase.
         headers: Its headers.
         body: Its body, already encoded.
-        ending: What the server does with the connection afterwards.
+        ending: The treatment of the connection after the response.
         version: The HTTP version.
         head_complete: Whether the empty line after the headers is sent.
         trailing_bytes: Bytes sent a few turns of the event loop later.
@@ -234,10 +233,8 @@ def _encode(action: ServerAction) -> tuple[bytes, ConnectionEnd]:
 
 async def _end(ending: ConnectionEnd, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     if ending is ConnectionEnd.RST:
-        # With a linger time of zero, the close sends an RST.
-        linger = struct.pack("ii", 1, 0)
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    if ending in (ConnectionEnd.RST, ConnectionEnd.ABORT):
+        reset(writer)
+    if ending is ConnectionEnd.ABORT:
         writer.transport.abort()
     if ending is ConnectionEnd.HALF_CLOSE:
         writer.write_eof()

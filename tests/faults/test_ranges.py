@@ -158,7 +158,7 @@ async def test_206_with_encoding(raw: RawDownloadScenario) -> None:
 @pytest.mark.one_connection
 @pytest.mark.parametrize("content_range", ["bytes */100000", None, "nonsense"])
 async def test_416_for_resume(raw: RawDownloadScenario, content_range: str | None) -> None:
-    """Whatever total the response contains, the object is downloaded once from zero."""
+    """The object is downloaded once from zero, regardless of the total in the response."""
     raw.respond_with(
         truncated_response(AFTER),
         text_response("416 Range Not Satisfiable", headers={"Content-Range": content_range}),

@@ -1,1 +1,1 @@
-"""Fuzzing of the pure parsers: targets that any bytes may be fed to."""
+"""Fuzz targets: parsers that accept arbitrary bytes."""

@@ -1,4 +1,4 @@
-"""Fuzz one target with atheris, which is guided by coverage: `python -m tests.fuzz.run TARGET [SECONDS]`."""
+"""Run a fuzz target with atheris: `python -m tests.fuzz.run TARGET [SECONDS]`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-# It has no types.
+# atheris has no type information.
 atheris: Any = import_module("atheris")
 
 with atheris.instrument_imports(include=["packagex_async"]):
@@ -16,7 +16,7 @@ with atheris.instrument_imports(include=["packagex_async"]):
 
 
 def main() -> None:
-    """Fuzz until the time is up; an input that breaks a promise ends the run with an error."""
+    """Fuzz for the given time; an input that violates a property ends the run with an error."""
     name, seconds = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "60"
     corpus = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
     for number, seed in enumerate(SEEDS[name]):

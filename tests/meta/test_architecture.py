@@ -1,4 +1,4 @@
-"""The architecture: layers, folders, and the modules that may use the outside."""
+"""Layers, folders, and the modules that may perform I/O."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ PACKAGE = ROOT / "packagex_async"
 PAGE = ROOT / "docs/explanation/architecture.md"
 
 MAX_FILES = 12
-"""Modules in one folder."""
+"""The maximum number of modules in a folder."""
 
 PRIVATE_IN_ROOT = {"_context", "_logs", "_version"}
 CONSUMERS = {"cli", "testing"}
-"""Folders that use public names only."""
+"""Folders that import public names only."""
 
 
 class Import(NamedTuple):
-    """One imported module, and whether only the type checker imports it."""
+    """An imported module, and whether only the type checker imports it."""
 
     module: str
     typing_only: bool
 
 
 def guarded(tree: ast.Module) -> set[ast.AST]:
-    """Everything under `if TYPE_CHECKING:`."""
+    """Return all nodes under `if TYPE_CHECKING:`."""
     ifs = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
     return {inner for node in ifs if "TYPE_CHECKING" in ast.unparse(node.test) for inner in ast.walk(node)}
 
 
 def imports(source: str) -> Iterator[Import]:
-    """Every module that a file imports, at its beginning or in a function, by its full name."""
+    """Yield the full names of all modules that a file imports, at the top or in a function."""
     tree = ast.parse(source)
     typing_only = guarded(tree)
     for node in ast.walk(tree):
@@ -51,14 +51,14 @@ def imports(source: str) -> Iterator[Import]:
 
 
 def _module(base: str, name: str) -> str:
-    """The module that `from base import name` imports from; `name` may be a module itself."""
+    """Return the module that `from base import name` imports; `name` may be a module."""
     nested = ROOT / base.replace(".", "/") / f"{name}.py"
     return f"{base}.{name}" if nested.is_file() else base
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[Any]:
-    """The rows of the table, as the script of the picture reads it."""
+    """Provide the rows of the table, as parsed by the script of the figure."""
     script = ROOT / "docs" / "layers.py"
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(script.parent)
@@ -67,8 +67,8 @@ def rows() -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def places(rows: list[Any]) -> dict[str, tuple[int, str, int]]:
-    """The layer, the folder and the position of each module of the table."""
+def positions(rows: list[Any]) -> dict[str, tuple[int, str, int]]:
+    """Provide layer, folder and position of each module of the table."""
     return {
         f"{row.folder.replace('/', '.')}{module}": (row.layer, row.folder, position)
         for row in rows
@@ -80,7 +80,7 @@ FILES = sorted(file for file in PACKAGE.rglob("*.py") if file.name != "__init__.
 
 
 def name_of(file: Path) -> str:
-    """The dotted name of a module within the package."""
+    """Return the dotted name of a module within the package."""
     return ".".join(file.relative_to(PACKAGE).with_suffix("").parts)
 
 
@@ -88,19 +88,19 @@ LAYERED = [file for file in FILES if name_of(file).split(".")[0] not in CONSUMER
 
 
 def imports_of(file: Path) -> list[Import]:
-    """Every module that a file imports."""
+    """Return all modules that a file imports."""
     return list(imports(file.read_text(encoding="utf-8")))
 
 
 def own_imports(file: Path) -> set[str]:
-    """The modules of the package that a file imports, type-only imports included."""
+    """Return the modules of the package that a file imports, type-only imports included."""
     used = {module for module, _ in imports_of(file)}
     return {module.removeprefix("packagex_async.") for module in used if module.startswith("packagex_async.")}
 
 
-def test_the_table_lists_every_module(rows: list[Any], places: dict[str, tuple[int, str, int]]) -> None:
-    """It contains no other module."""
-    assert set(places) == {name_of(file) for file in LAYERED}
+def test_the_table_lists_every_module(rows: list[Any], positions: dict[str, tuple[int, str, int]]) -> None:
+    """The table contains all modules, and no others."""
+    assert set(positions) == {name_of(file) for file in LAYERED}
     assert {row.folder for row in rows if not row.modules} == {f"{name}/" for name in CONSUMERS}
 
 
@@ -111,11 +111,11 @@ def test_the_table_is_ordered(rows: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("file", LAYERED, ids=name_of)
-def test_imports_point_down(file: Path, places: dict[str, tuple[int, str, int]]) -> None:
-    """A module imports from lower layers, or from modules behind it in its own folder."""
-    layer, folder, position = places[name_of(file)]
+def test_imports_point_down(file: Path, positions: dict[str, tuple[int, str, int]]) -> None:
+    """A module imports from lower layers, or from modules to its right in its own folder."""
+    layer, folder, position = positions[name_of(file)]
     for module in own_imports(file) - {"_version"}:
-        other_layer, other_folder, other_position = places[module]
+        other_layer, other_folder, other_position = positions[module]
         assert other_layer < layer or (folder and other_folder == folder and other_position > position), (
             module
         )
@@ -123,7 +123,7 @@ def test_imports_point_down(file: Path, places: dict[str, tuple[int, str, int]])
 
 @pytest.mark.parametrize("file", sorted({*FILES} - {*LAYERED}), ids=name_of)
 def test_consumers_use_public_modules(file: Path) -> None:
-    """The command line and the emulator import no private module, except the one that makes text safe."""
+    """The command line and the emulator import public modules, and `redaction`."""
     private = {name for name in own_imports(file) if name.startswith("_")}
     assert private <= {"_utils.redaction"}
 
@@ -135,7 +135,7 @@ def test_folders_are_small() -> None:
 
 
 def test_few_private_modules_are_in_the_root() -> None:
-    """All others have a folder."""
+    """All other private modules are in folders."""
     private = {file.stem for file in PACKAGE.glob("_*.py")} - {"__init__"}
     assert private == PRIVATE_IN_ROOT
 
@@ -173,5 +173,5 @@ def test_few_modules_use_the_outside(library: str, users: set[str]) -> None:
     ],
 )
 def test_every_kind_of_import_is_found(source: str, expected: list[tuple[str, bool]]) -> None:
-    """The reader of imports knows every way to write one that the package uses."""
+    """The parser recognizes every form of import that the package uses."""
     assert list(imports(source)) == expected

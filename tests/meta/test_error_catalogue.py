@@ -1,4 +1,4 @@
-"""The catalogue of errors tells of every one of them, and what it tells is so."""
+"""The documentation of the errors contains every error class and agrees with the code."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from tests.unit.test_errors import EXAMPLES
 PAGE = (Path(__file__).parents[2] / "docs/reference/errors.md").read_text(encoding="utf-8")
 
 BASES = (PackageXError, ExportStateError, DownloadError)
-"""What is never raised as such."""
+"""Classes that are never raised themselves."""
 
 
 @attrs.frozen
 class Entry:
-    """One section of the page."""
+    """A section of the page."""
 
     level: int
     name: str
     text: str
 
-    def told(self, field: str) -> str:
-        """What stands behind a field's name; nothing where it is left out."""
-        found = re.search(rf"^- \*\*{field}:\*\* ((?:.+\n)(?:  .+\n)*)", self.text, re.MULTILINE)
+    def field(self, name: str) -> str:
+        """Return the text of a field; empty without the field."""
+        found = re.search(rf"^- \*\*{name}:\*\* ((?:.+\n)(?:  .+\n)*)", self.text, re.MULTILINE)
         return found[1] if found else ""
 
 
@@ -53,59 +53,59 @@ NAMED = {entry.name: entry for entry in ENTRIES}
 RAISED = [error for error in EXAMPLES if type(error) not in BASES]
 
 
-def kinds() -> list[type[PackageXError]]:
-    """Every class of errors, in the order they are written in."""
+def error_classes() -> list[type[PackageXError]]:
+    """Return all error classes in the order of their definition."""
     named = [*vars(errors).values(), DownloadGroupError]
     return [kind for kind in named if isinstance(kind, type) and issubclass(kind, PackageXError)]
 
 
 def depth(kind: type[PackageXError]) -> int:
-    """How deep in the tree it stands; the root's children stand as high as the root."""
+    """Return the depth of a class in the tree; children of the root have the depth of the root."""
     parent = kind.__bases__[0]
     return 0 if parent in (Exception, PackageXError) else 1 + depth(parent)
 
 
-def documented(kind: type[PackageXError]) -> list[str]:
-    """The attributes that its docstring adds to those of its parents."""
+def documented_attributes(kind: type[PackageXError]) -> list[str]:
+    """Return the attributes in the docstring of a class."""
     _, _, attributes = (inspect.cleandoc(kind.__doc__ or "")).partition("Attributes:\n")
     return re.findall(r"^    (\w+):", attributes, re.MULTILINE)
 
 
-def test_every_error_is_there_once_in_the_order_of_the_tree() -> None:
-    """At the depth it has there."""
+def test_page_contains_every_error_once() -> None:
+    """In the order and at the depth of the tree."""
     assert [(entry.name, entry.level) for entry in ENTRIES] == [
-        (kind.__name__, 2 + depth(kind)) for kind in kinds()
+        (kind.__name__, 2 + depth(kind)) for kind in error_classes()
     ]
 
 
-def test_the_tree_is_the_one_of_the_code() -> None:
+def test_tree_equals_that_of_the_code() -> None:
     """Line by line."""
     (tree,) = re.findall(r"^```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     assert inspect.cleandoc("\n" + tree) in inspect.cleandoc((errors.__doc__ or "").replace("\n    ", "\n"))
 
 
-@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
-def test_an_entry_says_what_the_code_says(kind: type[PackageXError]) -> None:
-    """It begins with the docstring's first words, and names the very attributes that the class adds."""
+@pytest.mark.parametrize("kind", error_classes(), ids=lambda kind: kind.__name__)
+def test_entry_agrees_with_docstring(kind: type[PackageXError]) -> None:
+    """The entry starts with the first sentence of the docstring and lists the same attributes."""
     entry = NAMED[kind.__name__]
-    # Where the API says so is told in the docstring alone.
-    said, _, _ = (kind.__doc__ or "").partition("\n")[0].partition(" API: ")
-    assert entry.text.startswith(said)
-    assert re.findall(r"`(\w+)`", entry.told("Attributes")) == documented(kind)
+    # The reference to the documentation of the API is only in the docstring.
+    summary, _, _ = (kind.__doc__ or "").partition("\n")[0].partition(" API: ")
+    assert entry.text.startswith(summary)
+    assert re.findall(r"`(\w+)`", entry.field("Attributes")) == documented_attributes(kind)
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_no_attribute_is_kept_quiet(error: PackageXError) -> None:
-    """Everything an error carries is in its entry or in that of a parent, and is really there."""
+def test_all_attributes_are_documented(error: PackageXError) -> None:
+    """Every attribute is documented by the class or a parent, and exists."""
     parents = [kind for kind in type(error).__mro__ if issubclass(kind, PackageXError)]
-    told = {name for kind in parents for name in documented(kind)}
-    assert set(vars(error)) <= told
-    assert [name for name in told if not hasattr(error, name)] == []
+    documented = {name for kind in parents for name in documented_attributes(kind)}
+    assert set(vars(error)) <= documented
+    assert [name for name in documented if not hasattr(error, name)] == []
 
 
 @pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
-def test_the_exit_code_is_the_one_of_the_command_line(error: PackageXError) -> None:
-    """What only ever fails a download makes the code of downloads, with some of them well or none."""
+def test_exit_code_of_command_line(error: PackageXError) -> None:
+    """Errors of downloads have two exit codes, depending on whether other artifacts arrived."""
     entry = NAMED[type(error).__name__]
     expected = str(exit_code(error).value)
     if type(error) is ExportNotReadyError or isinstance(error, (DownloadError, DownloadGroupError)):
@@ -113,21 +113,21 @@ def test_the_exit_code_is_the_one_of_the_command_line(error: PackageXError) -> N
             exit_code_of_downloads([exit_code(error)], any_succeeded=any_) for any_ in (True, False)
         )
         expected = f"{some.value} or {none.value}"
-    assert entry.told("Exit code").strip() == expected
-    assert entry.told("What to do")
+    assert entry.field("Exit code").strip() == expected
+    assert entry.field("What to do")
 
 
 @pytest.mark.parametrize("kind", BASES, ids=lambda kind: kind.__name__)
-def test_what_is_never_raised_has_no_exit_code(kind: type[PackageXError]) -> None:
-    """Nor anything to be done about it."""
+def test_base_class_has_no_exit_code(kind: type[PackageXError]) -> None:
+    """Base classes are never raised."""
     entry = NAMED[kind.__name__]
-    assert [entry.told(field) for field in ("Exit code", "What to do", "Tried again")] == [""] * 3
+    assert [entry.field(field) for field in ("Exit code", "What to do", "Tried again")] == [""] * 3
 
 
 ATTEMPTS = {"yes": 3, "once": 2, "no": 1}
-"""How many requests there are, with a policy of three attempts."""
+"""The number of requests with a policy of three attempts."""
 
-SCENES: dict[str, Fault] = {
+FAULTS: dict[str, Fault] = {
     "ApiError": Status(409, on="api"),
     "BadRequestError": Status(422, on="api"),
     "AuthenticationError": Status(401, on="api"),
@@ -147,8 +147,8 @@ SCENES: dict[str, Fault] = {
 }
 
 
-async def met(call: Callable[[AsyncExports], Awaitable[Any]], server: Emulator) -> PackageXError:
-    """What `call` fails with; of a group, its only error."""
+async def raised_error(call: Callable[[AsyncExports], Awaitable[Any]], server: Emulator) -> PackageXError:
+    """Return the error of `call`, or the only error of its group."""
     policy = RetryPolicy(attempts=3, wait_initial=0)
     async with server.client(retry=policy, timeout=0.1, stall_timeout=0.1) as px:
         with pytest.raises(PackageXError) as caught:
@@ -159,23 +159,25 @@ async def met(call: Callable[[AsyncExports], Awaitable[Any]], server: Emulator) 
     return failure
 
 
-@pytest.mark.parametrize("name", SCENES)
-async def test_what_is_said_to_be_tried_again_is(name: str, server: Emulator, tmp_path: Path) -> None:
-    """As often as the page says, counted where the requests arrive."""
-    stored, fault = server.add_export(rows=3), SCENES[name]
+@pytest.mark.parametrize("name", FAULTS)
+async def test_documented_retries(name: str, server: Emulator, tmp_path: Path) -> None:
+    """The number of requests equals the documented one."""
+    stored, fault = server.add_export(rows=3), FAULTS[name]
     server.inject(fault, times=None)
-    error = await met(lambda exports: exports.download(stored.id, tmp_path, artifacts=["csv"]), server)
+    error = await raised_error(
+        lambda exports: exports.download(stored.id, tmp_path, artifacts=["csv"]), server
+    )
     assert type(error).__name__ == name
-    (word,) = re.findall(r"^\w+", NAMED[name].told("Tried again"))
-    struck = [request for request in server.requests if fault.matches(request)]
-    assert len(struck) == ATTEMPTS[word]
+    (word,) = re.findall(r"^\w+", NAMED[name].field("Tried again"))
+    matching = [request for request in server.requests if fault.matches(request)]
+    assert len(matching) == ATTEMPTS[word]
 
 
-async def test_what_may_have_created_an_export_is_not_sent_again(server: Emulator) -> None:
-    """As its entry says."""
+async def test_unconfirmed_creation_is_not_retried(server: Emulator) -> None:
+    """The entry states the same."""
     server.inject(Status(503, on="api"), times=None)
-    error = await met(lambda exports: exports.create("contact"), server)
-    assert NAMED[type(error).__name__].told("Tried again").startswith("no")
+    error = await raised_error(lambda exports: exports.create("contact"), server)
+    assert NAMED[type(error).__name__].field("Tried again").startswith("no")
     assert (type(error).__name__, len(server.requests)) == ("UnconfirmedError", 1)
 
 
@@ -187,11 +189,9 @@ async def test_what_may_have_created_an_export_is_not_sent_again(server: Emulato
         ("timed_out", "ExportTimedOutError"),
     ],
 )
-async def test_a_state_is_not_asked_about_again(
-    status: str, name: str, server: Emulator, tmp_path: Path
-) -> None:
-    """`download` takes it as it is."""
+async def test_state_errors_are_not_retried(status: str, name: str, server: Emulator, tmp_path: Path) -> None:
+    """`download` requests the export once."""
     stored = server.add_export(status=status)
-    error = await met(lambda exports: exports.download(stored.id, tmp_path), server)
-    assert NAMED[name].told("Tried again").startswith("no")
+    error = await raised_error(lambda exports: exports.download(stored.id, tmp_path), server)
+    assert NAMED[name].field("Tried again").startswith("no")
     assert (type(error).__name__, len(server.requests)) == (name, 1)

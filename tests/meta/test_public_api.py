@@ -1,4 +1,4 @@
-"""The names, signatures and defaults that callers rely on."""
+"""The public names, signatures and defaults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from packagex_async import (
 
 
 def signature(function: object) -> str:
-    """Parameters with their defaults, without annotations."""
+    """Return the parameters with their defaults, without annotations."""
     parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
     bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
     return str(inspect.Signature(bare))
@@ -76,13 +76,13 @@ def signature(function: object) -> str:
         (RetryPolicy, "(*, attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0)"),
     ],
 )
-def test_signatures_are_the_contract(function: object, expected: str) -> None:
+def test_signatures(function: object, expected: str) -> None:
     """Names, order, keywords and defaults."""
     assert signature(function) == expected
 
 
-def test_every_public_name_is_there() -> None:
-    """`__all__`, `dir` and what type checkers see agree."""
+def test_public_names() -> None:
+    """`__all__`, `dir` and the imports for type checkers contain the same names."""
     assert dir(packagex_async) == sorted(packagex_async.__all__)
     for name in packagex_async.__all__:
         assert getattr(packagex_async, name) is not None
@@ -93,29 +93,29 @@ def test_every_public_name_is_there() -> None:
     assert declared | {"__version__"} == set(packagex_async.__all__)
 
 
-def test_every_name_of_the_emulator_is_there() -> None:
-    """`__all__` and `dir` agree, and nothing else is shown."""
+def test_public_names_of_testing() -> None:
+    """`__all__` and `dir` contain the same names."""
     assert dir(testing) == sorted(testing.__all__)
     for name in testing.__all__:
         assert getattr(testing, name).__module__.startswith("packagex_async.testing.")
 
 
-def test_the_help_of_a_method_says_what_to_pass_get_and_catch() -> None:
-    """As `help(AsyncExports.download)` shows it, with the words that an artifact may be called by."""
+def test_help_of_download() -> None:
+    """`help` shows arguments, result, errors and the names of the artifacts."""
     shown = pydoc.plain(pydoc.render_doc(AsyncExports.download))
     assert all(f'`"{word}"`' in shown for word in Artifact)
     for heading in ("Download the artifacts of an export", "Args:", "Returns:", "Raises:"):
         assert heading in shown
 
 
-def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
-    """As of any module."""
+def test_unknown_name_is_attribute_error() -> None:
+    """The message is that of any module."""
     with pytest.raises(AttributeError, match="has no attribute 'Exports'"):
         packagex_async.Exports  # noqa: B018
 
 
-def test_an_import_loads_no_more_than_it_needs() -> None:
-    """Not aiohttp before a name is used, and no extra at all."""
+def test_import_is_lazy() -> None:
+    """The package does not import aiohttp, and the client does not import optional dependencies."""
     script = (
         "import sys, packagex_async; assert 'aiohttp' not in sys.modules;"
         "packagex_async.AsyncPackageX('key');"

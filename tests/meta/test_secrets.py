@@ -1,4 +1,4 @@
-"""A canary key and a canary signature that appear nowhere."""
+"""API keys and signed URLs never appear in logs, messages, reprs, pickles or files."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Everything any logger says at DEBUG."""
+    """Capture the messages of all loggers at DEBUG."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     root = logging.getLogger()
@@ -97,8 +97,8 @@ def log() -> Iterator[io.StringIO]:
     root.setLevel(before)
 
 
-def everything_of(error: BaseException) -> Iterator[str]:
-    """Every way an error is looked at."""
+def representations(error: BaseException) -> Iterator[str]:
+    """Yield every representation of an error."""
     yield str(error)
     yield repr(error)
     yield repr(vars(error))
@@ -109,10 +109,10 @@ def everything_of(error: BaseException) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
-async def test_trap_09_no_failure_shows_a_secret(
+async def test_trap_09_no_secret_after_failed_download(
     emulator: Emulator, log: io.StringIO, tmp_path: Path, fault: TargetedFault
 ) -> None:
-    """Not in a log, a message, a repr, a traceback with its locals, a pickle, an event or a file."""
+    """Not in a log, message, repr, traceback with locals, pickle, event or file name."""
     stored = emulator.add_export(rows=500)
     emulator.inject(fault, times=None)
     events: list[ProgressEvent] = []
@@ -121,35 +121,35 @@ async def test_trap_09_no_failure_shows_a_secret(
     ) as px:
         with pytest.raises(PackageXError) as caught:
             await px.exports.download(stored.id, tmp_path, on_progress=events.append)
-        looks = [
-            *everything_of(caught.value),
+        texts = [
+            *representations(caught.value),
             repr(px),
             repr(events),
             repr([pickle.dumps(event) for event in events]),
         ]
-    looks += [log.getvalue(), *(path.name for path in tmp_path.rglob("*"))]
-    for look in looks:
-        assert not [secret for secret in SECRETS if secret in look]
+    texts += [log.getvalue(), *(path.name for path in tmp_path.rglob("*"))]
+    for text in texts:
+        assert not [secret for secret in SECRETS if secret in text]
 
 
 @pytest.mark.parametrize(
     "fault", [fault for fault in FAULTS if fault.on == "api"], ids=lambda fault: type(fault).__name__
 )
-async def test_trap_09_no_failed_creation_shows_a_secret(
+async def test_trap_09_no_secret_after_failed_creation(
     emulator: Emulator, log: io.StringIO, fault: TargetedFault
 ) -> None:
-    """Neither what went wrong, nor that it may have been done all the same."""
+    """Neither in the cause nor in `UnconfirmedError`."""
     emulator.inject(fault, times=None)
     async with emulator.client(retry=RetryPolicy(attempts=2, wait_initial=0), timeout=0.05) as px:
         with pytest.raises(PackageXError) as caught:
             await px.exports.create("contact", options={"limit": 1})
-    for look in (*everything_of(caught.value), log.getvalue()):
-        assert not [secret for secret in SECRETS if secret in look]
+    for text in (*representations(caught.value), log.getvalue()):
+        assert not [secret for secret in SECRETS if secret in text]
 
 
 @pytest.fixture
-async def silent() -> AsyncIterator[str]:
-    """The base URL of a server that hears everything and says nothing."""
+async def silent_server() -> AsyncIterator[str]:
+    """Provide the base URL of a server that never responds."""
     over = asyncio.Event()
 
     async def listen(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -161,62 +161,60 @@ async def silent() -> AsyncIterator[str]:
         over.set()
 
 
-async def retrieved(px: AsyncPackageX, export: Export) -> None:
+async def retrieve(px: AsyncPackageX, export: Export) -> None:
     await px.exports.retrieve(export.id)
 
 
-async def streamed(px: AsyncPackageX, export: Export) -> None:
+async def stream(px: AsyncPackageX, export: Export) -> None:
     async with px.exports.stream(export, "csv"):
-        pytest.fail("nobody answers")
+        pytest.fail("the server responded")
 
 
-@pytest.mark.parametrize("call", [retrieved, streamed])
-async def test_trap_09_no_cancellation_shows_a_secret(
-    silent: str, call: Callable[[AsyncPackageX, Export], Awaitable[None]]
+@pytest.mark.parametrize("call", [retrieve, stream])
+async def test_trap_09_no_secret_after_cancellation(
+    silent_server: str, call: Callable[[AsyncPackageX, Export], Awaitable[None]]
 ) -> None:
-    """Though aiohttp was at work on the key, or the URL, when it came."""
-    export = Export(id="exp_1", csv_url=f"{silent}/a?sig=CANARY")
-    async with AsyncPackageX(KEY, base_url=silent) as px:
+    """Also while aiohttp uses the key or the URL."""
+    export = Export(id="exp_1", csv_url=f"{silent_server}/a?sig=CANARY")
+    async with AsyncPackageX(KEY, base_url=silent_server) as px:
         with pytest.raises(TimeoutError) as caught:
             async with asyncio.timeout(0.1):
                 await call(px, export)
     assert isinstance(caught.value.__cause__, asyncio.CancelledError)
-    for look in everything_of(caught.value):
-        assert not [secret for secret in SECRETS if secret in look]
+    for text in representations(caught.value):
+        assert not [secret for secret in SECRETS if secret in text]
 
 
-async def test_trap_09_no_success_shows_a_secret(
-    emulator: Emulator, log: io.StringIO, tmp_path: Path
-) -> None:
-    """Neither the client, nor an export, nor a report."""
+async def test_trap_09_no_secret_after_success(emulator: Emulator, log: io.StringIO, tmp_path: Path) -> None:
+    """Not in the client, an export or a report."""
     stored = emulator.add_export(rows=500)
     events: list[ProgressEvent] = []
     async with emulator.client() as px:
         export = await px.exports.retrieve(stored.id, include_csv=True, include_json=True)
         report = await px.exports.download(export, tmp_path, on_progress=events.append)
-        looks = [
+        texts = [
             repr(thing) for thing in (px, px.exports, export, report, events, vars(px), vars(px.exports))
         ]
-    looks += [str(report), repr(pickle.dumps(report)), repr(pickle.dumps(export)), log.getvalue()]
+    texts += [str(report), repr(pickle.dumps(report)), repr(pickle.dumps(export)), log.getvalue()]
     assert export.csv_url is not None
     assert "X-Px-Signature" in export.csv_url
-    for look in looks:
-        assert not [secret for secret in SECRETS if secret in look]
+    for text in texts:
+        assert not [secret for secret in SECRETS if secret in text]
 
 
-def test_trap_09_an_export_made_by_hand_is_silent_too() -> None:
-    """The record itself keeps its URLs, whoever made it."""
+def test_trap_09_no_secret_in_export_of_caller() -> None:
+    """The record itself redacts its URLs."""
     export = Export(id="exp_1", json_url="https://storage.example/a?sig=CANARY")
     assert "CANARY" not in f"{export!r} {pickle.dumps(export)!r}"
 
 
-def test_a_key_is_in_no_repr_of_the_client() -> None:
-    """Nor of anything it is made of."""
+def test_no_key_in_repr_of_client() -> None:
+    """Nor in those of its attributes."""
     px = AsyncPackageX(KEY)
     assert "CANARY" not in repr(px) + repr(vars(px)) + repr(vars(px.exports)) + repr(vars(px._sessions))
 
 
-# --- secrets in places where nobody expects them
+# --- secrets in unexpected fields
 
 URLS = [
     "https://h.example/a?X-Amz-Signature=CANARY",
@@ -233,12 +231,13 @@ URLS = [
 
 @pytest.fixture(params=URLS, ids=range(len(URLS)))
 def leak(request: pytest.FixtureRequest) -> str:
-    """A URL with a secret in it, somewhere in the answer of a server."""
+    """Provide a URL with a secret, as a server may send it in any field."""
     url: str = request.param
     return url
 
 
-def leaking_export(leak: str) -> Export:
+def export_with_secrets(leak: str) -> Export:
+    """Return an export with the URL in every field."""
     return Export(
         id=leak,
         object=leak,
@@ -250,28 +249,28 @@ def leaking_export(leak: str) -> Export:
     )
 
 
-def test_trap_09_no_repr_and_no_pickle_of_an_export_shows_a_secret(leak: str) -> None:
-    """Whichever field holds it; an export without one travels whole."""
-    export = leaking_export(leak)
+def test_trap_09_no_secret_in_repr_and_pickle_of_export(leak: str) -> None:
+    """In any field; an export without secrets is pickled unchanged."""
+    export = export_with_secrets(leak)
     page = Page(data=(export,), pagination=Pagination(has_more=False))
     again: Export = pickle.loads(pickle.dumps(export))
-    for look in (repr(export), repr(page), repr(pickle.dumps(export)), repr(vars(again))):
-        assert "CANARY" not in look
-        assert look.isprintable()
+    for text in (repr(export), repr(page), repr(pickle.dumps(export)), repr(vars(again))):
+        assert "CANARY" not in text
+        assert text.isprintable()
     assert isinstance(again.status, ExportStatus)
     plain = Export(id="exp_1", name="a name?", status=ExportStatus.COMPLETED, extra={"a": {"b": [1, None]}})
     assert pickle.loads(pickle.dumps(plain)) == plain
 
 
-def test_a_repr_names_a_few_unknown_fields() -> None:
-    """However many a server invents, and however long their names are."""
+def test_repr_limits_unknown_fields() -> None:
+    """The number and the length of the names are limited."""
     shown = repr(Export(id="exp_1", extra=dict.fromkeys((f"{number:03}" * 50 for number in range(1000)), 1)))
     assert len(shown) < 2500
     assert shown.endswith(", ...>)")
 
 
-def errors_about(leak: str) -> list[PackageXError]:
-    """An error of every shape, with the URL in each of its texts."""
+def errors_with(leak: str) -> list[PackageXError]:
+    """Return an error of every class, with the URL in each of its texts."""
     failure = StorageError(leak, export_id=leak, artifact=Artifact.CSV)
     report = DownloadReport(export_id=leak, failures=ByArtifact([failure]), error=DecodeError(leak))
     return [
@@ -287,41 +286,41 @@ def errors_about(leak: str) -> list[PackageXError]:
     ]
 
 
-def test_trap_09_no_error_shows_a_secret(leak: str, log: io.StringIO) -> None:
-    """Not in its text, its fields, its pickle or the log; its text is one line that can be printed."""
-    for error in errors_about(leak):
+def test_trap_09_no_secret_in_errors(leak: str, log: io.StringIO) -> None:
+    """Not in text, attributes, pickle or log; the text is one printable line."""
+    for error in errors_with(leak):
         logging.getLogger("packagex_async").warning("%s", error)
-        for look in (*everything_of(error), *map(repr, vars(error).values())):
-            assert "CANARY" not in look
+        for text in (*representations(error), *map(repr, vars(error).values())):
+            assert "CANARY" not in text
         assert str(error).isprintable()
         assert repr(error).isprintable()
     assert "CANARY" not in log.getvalue()
 
 
-def test_trap_09_no_report_and_no_event_shows_a_secret(leak: str) -> None:
-    """Nor what `attrs.asdict` makes of them."""
+def test_trap_09_no_secret_in_reports_and_events(leak: str) -> None:
+    """Nor in the result of `attrs.asdict`."""
     error = StorageError(leak, export_id=leak, artifact=Artifact.CSV)
     event = ProgressEvent(kind=ProgressKind.FAILED, export_id=leak, artifact=Artifact.CSV, error=error)
     report = DownloadReport(export_id=leak, failures=ByArtifact([error]), error=DecodeError(leak))
     for record in (event, report):
-        for look in (str(record), repr(record), repr(attrs.asdict(record)), repr(pickle.dumps(record))):
-            assert "CANARY" not in look
+        for text in (str(record), repr(record), repr(attrs.asdict(record)), repr(pickle.dumps(record))):
+            assert "CANARY" not in text
     assert all(line.isprintable() for line in str(report).splitlines())
     assert len(str(report).splitlines()) == 3
 
 
-async def refused(emulator: Emulator) -> BadRequestError:
-    """The error of a request, whose traceback does not lead into a test that knows the secrets."""
+async def bad_request_error(emulator: Emulator) -> BadRequestError:
+    """Return the error of a request, with a traceback that contains no frame of the test."""
     async with emulator.client() as px:
         with pytest.raises(BadRequestError) as caught:
             await px.exports.retrieve("exp_1")
     return caught.value
 
 
-async def test_trap_09_no_error_of_the_api_shows_a_secret(
+async def test_trap_09_no_secret_in_errors_of_the_api(
     leak: str, emulator: Emulator, log: io.StringIO
 ) -> None:
-    """It may quote the URL or the key anywhere, in any spelling, and nest it as deep as it likes."""
+    """The API may quote URL and key anywhere, in any encoding and at any depth."""
     deep: object = leak
     for _ in range(100):
         deep = [{leak: deep}]
@@ -331,17 +330,17 @@ async def test_trap_09_no_error_of_the_api_shows_a_secret(
         "errors": [leak, {leak: leak, KEY: {KEY: KEY}}, deep, *quoted],
     }  # fmt: skip
     emulator.inject(Status(400, body=json.dumps(answer).encode(), on="api"), times=None)
-    error = await refused(emulator)
-    looks = [*everything_of(error), error.message, str(error.code), str(error.endpoint), repr(error.errors)]
-    for look in (*looks, log.getvalue()):
-        assert not [secret for secret in (*SECRETS, *quoted) if secret.lower() in look.lower()]
+    error = await bad_request_error(emulator)
+    texts = [*representations(error), error.message, str(error.code), str(error.endpoint), repr(error.errors)]
+    for text in (*texts, log.getvalue()):
+        assert not [secret for secret in (*SECRETS, *quoted) if secret.lower() in text.lower()]
     assert len(error.errors) == len(quoted) + 3
 
 
-async def test_a_huge_message_of_the_api_is_shortened(emulator: Emulator) -> None:
-    """What an error says stays readable."""
+async def test_long_message_of_the_api_is_shortened(emulator: Emulator) -> None:
+    """The message, the code and the errors are limited."""
     answer = {"message": "m" * 8_000_000, "error_code": "c" * 8_000_000, "errors": ["e" * 8_000_000]}
     emulator.inject(Status(400, body=json.dumps(answer).encode(), on="api"))
-    error = await refused(emulator)
+    error = await bad_request_error(emulator)
     assert len(str(error)) < 2500
     assert [len(text) for text in error.errors] == [1000]

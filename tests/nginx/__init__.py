@@ -1,1 +1,1 @@
-"""Downloads from nginx, a server that nobody here wrote, through connections that break."""
+"""Downloads from nginx through a proxy that interrupts connections."""

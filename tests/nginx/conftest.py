@@ -1,4 +1,4 @@
-"""nginx for each test."""
+"""A fixture that starts nginx."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.nginx.server import Nginx, running
 
 @pytest.fixture
 def nginx(tmp_path: Path) -> Iterator[Nginx]:
-    """nginx with nothing to serve yet."""
+    """Start nginx without files."""
     folder = tmp_path / "nginx"
     folder.mkdir()
     with running(folder) as nginx:

@@ -1,4 +1,4 @@
-"""nginx on a loopback port of its own, serving files to whoever holds a link that expires."""
+"""nginx on a loopback port, which serves files under signed URLs with an expiry time."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Debian keeps it where the path of an ordinary user does not lead.
+# On Debian it is in a folder that is not in the path of ordinary users.
 PROGRAM = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 RATE = 1_000_000
-"""Bytes a second that nginx sends from `/slow/`; the first second's come at once."""
+"""Bytes per second from `/slow/`; nginx sends those of the first second at once."""
 
 _STOP_SECONDS = 10
 
-# Two ways to tell of an expired link: the 410 of nginx's own example, and the 403 of a plainer configuration.
+# Expired URLs are refused with 410, as in the documentation of nginx, or with 403.
 _CONFIGURATION = """
 {user}
 daemon off;
@@ -65,14 +65,14 @@ http {{
 
 
 class Nginx:
-    """What nginx serves, and the links to it.
+    """The files that nginx serves, and their URLs.
 
     Args:
-        folder: Its configuration, its logs and its objects are here.
-        port: Where it listens.
+        folder: The folder of configuration, logs and files.
+        port: The port that nginx listens on.
 
     Attributes:
-        port: Where it listens.
+        port: The port that nginx listens on.
     """
 
     def __init__(self, folder: Path, port: int) -> None:
@@ -81,41 +81,41 @@ class Nginx:
         self._secret = secrets.token_hex(16)
 
     def configure(self) -> None:
-        """Write the configuration, and make the folder of the objects."""
+        """Write the configuration, and create the folder of the files."""
         (self._folder / "objects").mkdir()
-        # What root starts would otherwise serve as nobody, who may not look into the folder.
+        # Started by root, nginx would drop to a user without access to the folder.
         user = "user root;" if os.geteuid() == 0 else ""
         text = _CONFIGURATION.format(user=user, port=self.port, rate=RATE, secret=self._secret)
         (self._folder / "nginx.conf").write_text(text)
 
     def path(self, name: str) -> Path:
-        """Where the object `name` is on disk."""
+        """Return the path of the file `name`."""
         return self._folder / "objects" / name
 
     def put(self, name: str, content: bytes) -> None:
-        """Serve `content` under `name` from now on, in one step, as another file than before."""
-        fresh = self.path(f"{name}.new")
-        fresh.write_bytes(content)
-        fresh.replace(self.path(name))
+        """Serve `content` under `name`, and replace the file atomically."""
+        new = self.path(f"{name}.new")
+        new.write_bytes(content)
+        new.replace(self.path(name))
 
     def backdate(self, name: str) -> None:
-        """Let the object `name` be an hour old; nginx's ETag is no finer than a second."""
+        """Set the date of the file one hour back; the ETag of nginx has a resolution of one second."""
         hour_ago = time.time() - 3600
         os.utime(self.path(name), (hour_ago, hour_ago))
 
     def forget_secret(self) -> None:
-        """Sign with another secret than nginx checks by."""
+        """Sign new URLs with a wrong secret."""
         self._secret = secrets.token_hex(16)
 
-    def target(self, place: str, name: str, lifetime: float) -> str:
-        """Path and query that fetch an object for `lifetime` seconds, rounded up to whole ones.
+    def target(self, location: str, name: str, lifetime: float) -> str:
+        """Return path and query of a signed URL.
 
         Args:
-            place: Which location of the configuration: `fast`, `slow`, or `plain`.
-            name: Which object.
-            lifetime: Seconds.
+            location: A location of the configuration: `fast`, `slow` or `plain`.
+            name: The name of the file.
+            lifetime: Seconds until the URL expires, rounded up.
         """
-        path = f"/{place}/{name}"
+        path = f"/{location}/{name}"
         expires = int(time.time() + lifetime)
         digest = hashlib.md5(f"{expires}{path} {self._secret}".encode(), usedforsecurity=False).digest()
         signature = base64.urlsafe_b64encode(digest).decode().rstrip("=")
@@ -125,15 +125,15 @@ class Nginx:
 @contextmanager
 def running(folder: Path) -> Iterator[Nginx]:
     """Run nginx in `folder`, and stop it at the end."""
-    assert PROGRAM, "there is no nginx: `nox -s nginx` installs it"
-    # It takes over a socket that listens already: no port is guessed, and who comes early waits in line.
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        nginx = Nginx(folder, listening.getsockname()[1])
+    assert PROGRAM, "nginx is not installed; `nox -s nginx` installs it"
+    # nginx inherits a listening socket, so that no port has to be guessed and no connection is refused.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nginx = Nginx(folder, listener.getsockname()[1])
         nginx.configure()
         process = subprocess.Popen(
             [PROGRAM, "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"],
-            env={**os.environ, "NGINX": f"{listening.fileno()};"},
-            pass_fds=[listening.fileno()],
+            env={**os.environ, "NGINX": f"{listener.fileno()};"},
+            pass_fds=[listener.fileno()],
             start_new_session=True,
         )
     try:

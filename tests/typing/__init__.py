@@ -1,1 +1,1 @@
-"""What type checkers make of the public names; checked by `nox -s typing`, run by nobody."""
+"""The types that type checkers infer for the public names; `api.py` is checked and never run."""

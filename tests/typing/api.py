@@ -1,7 +1,7 @@
-"""How the public names are inferred, and what a type checker refuses; nothing here is run.
+"""The inferred types of the public names, and calls that a type checker rejects. This module is never run.
 
-A line that is refused carries the `ignore` of each checker. Both complain about an `ignore` that nothing
-needs, so a mistake that is let through one day fails the check as surely as a type that has changed.
+A rejected line has the `ignore` comment of each checker. Both checkers report unneeded `ignore` comments, so
+that a call that is accepted by mistake fails the check too.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ from packagex_async.testing import Cut, Delete, Dialect, Emulator, Life, Recorde
 Verified = Literal["checksum", "length", "none"]
 
 
-async def the_client() -> None:
-    """It gives itself to its block; an environment is one of two."""
+async def client() -> None:
+    """`async with` returns the client; environments are literals."""
     async with AsyncPackageX() as px:
         assert_type(px, AsyncPackageX)
         assert_type(px.exports, AsyncExports)
@@ -57,8 +57,8 @@ async def the_client() -> None:
     AsyncPackageX(time_out=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
-async def a_listing(exports: AsyncExports, words: list[str]) -> None:
-    """Exports one by one or a page at a time; a misspelt word is refused, one of tomorrow's is spelt out."""
+async def listing(exports: AsyncExports, words: list[str]) -> None:
+    """Exports and pages; unknown literals are rejected, and future values are passed as enum members."""
     found = exports.list(
         order_by="updated_at", direction="desc", resource="contact", statuses=["completed", "failed"]
     )
@@ -82,8 +82,8 @@ async def a_listing(exports: AsyncExports, words: list[str]) -> None:
     exports.list(direction="up")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-async def one_export(exports: AsyncExports) -> None:
-    """Retrieved, created or waited for, it is an `Export`."""
+async def single_export(exports: AsyncExports) -> None:
+    """`retrieve`, `create` and `wait` return an `Export`."""
     assert_type(await exports.retrieve("exp_1", include_csv=True, include_json=True), Export)
     created = await exports.create(
         "shipment", options={"limit": "all"}, csv_field_options=CsvFieldOptions(columns=("id", "name"))
@@ -94,8 +94,8 @@ async def one_export(exports: AsyncExports) -> None:
     await exports.create("shipments")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-async def a_download(exports: AsyncExports, export: Export, folder: Path) -> None:
-    """One artifact or several, by name or member, to a report."""
+async def download(exports: AsyncExports, export: Export, folder: Path) -> None:
+    """Artifacts are selected by name or member; the result is a report."""
     report = await exports.download(export, folder, artifacts=["csv", Artifact.JSON], digest="sha256")
     assert_type(report, DownloadReport)
     assert_type(
@@ -108,8 +108,8 @@ async def a_download(exports: AsyncExports, export: Export, folder: Path) -> Non
     await exports.download(export, folder, ["csv"])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
-async def a_stream(exports: AsyncExports) -> None:
-    """Blocks of bytes, inside a block of code."""
+async def stream(exports: AsyncExports) -> None:
+    """The block yields an iterator of bytes."""
     async with exports.stream("exp_1", "csv_error") as body:
         assert_type(body, AsyncIterator[bytes])
         async for block in body:
@@ -117,8 +117,8 @@ async def a_stream(exports: AsyncExports) -> None:
     exports.stream("exp_1", "xlsx")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-async def a_folder(exports: AsyncExports, folder: Path) -> None:
-    """A report for each export; afterwards, a word about each file. A layout may be a template."""
+async def directory(exports: AsyncExports, folder: Path) -> None:
+    """A report for each export, and a result for each checked file; a layout may be a template."""
     reports = exports.download_all(folder, layout="folders", statuses="completed")
     assert_type(reports, AsyncGenerator[DownloadReport, None])
     exports.download_all(folder, layout="{resource}/{id}")
@@ -128,8 +128,8 @@ async def a_folder(exports: AsyncExports, folder: Path) -> None:
         assert_type(file.size, int | None)
 
 
-def an_export(export: Export, page: Page) -> None:
-    """Everything but its id may be missing; a status of tomorrow is an `ExportStatus` as well."""
+def export_fields(export: Export, page: Page) -> None:
+    """All fields except the id may be `None`; an unknown status is an `ExportStatus` too."""
     assert_type(export.id, str)
     assert_type(export.status, ExportStatus | None)
     assert_type(export.resource, ExportResource | None)
@@ -148,8 +148,8 @@ def an_export(export: Export, page: Page) -> None:
     export.name = "mine"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def a_report(report: DownloadReport) -> None:
-    """Its outcomes are a tuple that can be asked by artifact, too."""
+def report_fields(report: DownloadReport) -> None:
+    """Outcomes are a tuple with access by artifact."""
     assert_type(report.files[0], DownloadedFile)
     assert_type(report.files[:2], tuple[DownloadedFile, ...])
     assert_type(report.files["csv"], DownloadedFile)
@@ -163,8 +163,8 @@ def a_report(report: DownloadReport) -> None:
     report.files["cvs"]  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
-def a_file(file: DownloadedFile) -> None:
-    """Its hash is there when it was asked for: whoever asked knows, the type does not."""
+def file_fields(file: DownloadedFile) -> None:
+    """The hash is optional in the type."""
     assert_type(file.artifact, Artifact)
     assert_type(file.path, Path)
     assert_type(file.size, int)
@@ -173,8 +173,8 @@ def a_file(file: DownloadedFile) -> None:
     assert_type(file.elapsed, float)
 
 
-def an_event(event: ProgressEvent) -> str:
-    """Its kinds are all there are: a `match` that names them is complete."""
+def event_kinds(event: ProgressEvent) -> str:
+    """A `match` over all kinds is complete."""
     assert_type(event.total, int | None)
     assert_type(event.error, DownloadError | ExportGoneError | None)
     match event.kind:
@@ -186,8 +186,8 @@ def an_event(event: ProgressEvent) -> str:
             assert_never(event.kind)
 
 
-async def what_goes_wrong(exports: AsyncExports) -> None:
-    """An error tells what its class promises, and no more."""
+async def errors(exports: AsyncExports) -> None:
+    """An error has the attributes of its class only."""
     try:
         await exports.download("exp_1", "exports")
     except ApiError as error:
@@ -212,8 +212,8 @@ async def what_goes_wrong(exports: AsyncExports) -> None:
         print(full.status)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
 
-async def the_emulator(clients: dict[str, Any]) -> None:
-    """A server, its records, and what is scripted to go wrong; its exports may be of anything."""
+async def emulator(clients: dict[str, Any]) -> None:
+    """The server, its records and its faults; its exports accept any resource."""
     async with Emulator(dialect=Dialect(flags="straight"), life=Life(outcome="paused")) as server:
         assert_type(server, Emulator)
         assert_type(server.client(**clients), AsyncPackageX)
@@ -232,6 +232,6 @@ async def the_emulator(clients: dict[str, Any]) -> None:
         Dialect(flags="both")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-def test_of_a_user(packagex_emulator: Emulator) -> None:
-    """The fixture is the server itself."""
+def test_fixture(packagex_emulator: Emulator) -> None:
+    """The fixture is an `Emulator`."""
     assert_type(packagex_emulator.base_url, str)

@@ -1,4 +1,4 @@
-"""A server that runs a handler of the test for each connection."""
+"""A server that does with each connection what a test tells it to."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import attrs
 import trustme
 
+from tests.tcp_server import TcpServer
+
 
 @attrs.frozen
 class Security:
-    """The TLS contexts of server and client; `None` for plain http."""
+    """The TLS contexts of both sides; `None` where they speak plain http."""
 
     server: ssl.SSLContext | None
     client: ssl.SSLContext | None
@@ -41,7 +42,7 @@ class Connection:
     """One connection of a client.
 
     Attributes:
-        number: The number of the connection, starting at 1.
+        number: Which connection it is, from 1.
     """
 
     def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,11 +68,11 @@ class Connection:
         await self._reader.readexactly(size)
 
     def write(self, piece: bytes) -> None:
-        """Send bytes without waiting."""
+        """Send a piece, without a wait."""
         self._writer.write(piece)
 
     async def send(self, *pieces: bytes) -> None:
-        """Send pieces one after another."""
+        """Send pieces, one after another."""
         for piece in pieces:
             self._writer.write(piece)
             await self._writer.drain()
@@ -82,7 +83,7 @@ class Connection:
         return await self._reader.read()
 
     def end(self) -> None:
-        """Shut down the sending side. The system of the client is notified before this returns."""
+        """Tell the client that nothing more comes: when this returns, its system knows."""
         number = os.dup(self._writer.get_extra_info("socket").fileno())
         with socket.socket(fileno=number) as same:
             same.shutdown(socket.SHUT_WR)
@@ -91,48 +92,29 @@ class Connection:
 Handler = Callable[[Connection], Awaitable[object]]
 
 
-class Server:
-    """Runs `handler` for each connection while the block is open.
+class Server(TcpServer):
+    """A server that calls `handler` for each connection.
 
     Attributes:
-        connections: The number of connections.
+        connections: The number of accepted connections.
+        requests: The requests that a handler has appended.
     """
 
     def __init__(self, handler: Handler, context: ssl.SSLContext | None = None) -> None:
+        super().__init__(context)
         self.connections = 0
+        self.requests: list[str] = []
         self._handler = handler
-        self._context = context
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
         """Scheme, address and port."""
-        return f"{'https' if self._context else 'http'}://127.0.0.1:{self.port}"
+        return self.origin
 
-    @property
-    def port(self) -> int:
-        """The port."""
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._context)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Call the handler; abort the connection after an error of the network."""
         self.connections += 1
         connection = Connection(self.connections, reader, writer)
-        self._tasks.add(asyncio.ensure_future(self._serve(connection, writer)))
-
-    async def _serve(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
         try:
             await self._handler(connection)
             writer.close()
@@ -144,18 +126,18 @@ class Server:
 
 
 def response(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:
-    """Return a complete response."""
+    """A whole response."""
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
 
 
 def export(export_id: str, **fields: Any) -> bytes:
-    """Return a complete response of the API with an export."""
+    """A whole response of the API, with an export."""
     body = json.dumps({"id": export_id, "object": "export", "status": "completed", **fields})
     return response(body.encode(), headers="Content-Type: application/json\r\n")
 
 
 def id_of(request: str) -> str:
-    """Return the id in the path of a request."""
+    """The id of the export that is asked for."""
     return request.split("/v1/exports/")[1].partition("?")[0]
 
 

@@ -1,9 +1,8 @@
-"""Which bytes are here and which are still to come: never one twice, never one lost."""
+"""SegmentQueue and RangeSet: no byte is requested twice, and none is missed."""
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -15,95 +14,95 @@ LENGTH = 10 * MIN_SEGMENT_SIZE
 cuts = st.lists(st.integers(0, LENGTH), max_size=8).map(sorted)
 
 
-def pairs(bounds: list[int]) -> list[ByteRange]:
-    """Spans that do not meet, from sorted bounds."""
+def ranges_between(bounds: list[int]) -> list[ByteRange]:
+    """Return disjoint ranges between sorted bounds."""
     return [(start, end) for start, end in zip(bounds[::2], bounds[1::2], strict=False) if start < end]
 
 
-class Connections(RuleBasedStateMachine):
-    """Connections that claim spans, bring some of each, and let go of them, in any order."""
+class ConnectionsMachine(RuleBasedStateMachine):
+    """ConnectionsMachine that claim segments, receive a part of each, and release them, in any order."""
 
     @initialize(bounds=cuts)
-    def begin(self, bounds: list[int]) -> None:
-        gaps = pairs(bounds)
-        self.work = SegmentQueue(gaps)
+    def start(self, bounds: list[int]) -> None:
+        gaps = ranges_between(bounds)
+        self.queue = SegmentQueue(gaps)
         self.missing = sum(end - start for start, end in gaps)
-        self.brought = RangeSet.from_gaps(gaps, LENGTH)
-        self.held: list[Segment] = []
+        self.received = RangeSet.from_gaps(gaps, LENGTH)
+        self.claimed: list[Segment] = []
 
     @rule()
     def claim(self) -> None:
-        if span := self.work.claim():
-            self.held.append(span)
+        if segment := self.queue.claim():
+            self.claimed.append(segment)
 
-    @precondition(lambda self: self.held)
-    @rule(which=st.randoms(use_true_random=False), size=st.integers(1, 3 * MIN_SEGMENT_SIZE))
-    def bring(self, which: object, size: int) -> None:
-        span = self.held[which.randrange(len(self.held))]  # type: ignore[attr-defined]
-        start, end = span.position, min(span.position + size, span.end)
-        before = self.brought.size
-        self.brought.add(start, end)
-        assert self.brought.size == before + end - start, "a byte was brought twice"
-        span.position = end
+    @precondition(lambda self: self.claimed)
+    @rule(random=st.randoms(use_true_random=False), size=st.integers(1, 3 * MIN_SEGMENT_SIZE))
+    def receive(self, random: object, size: int) -> None:
+        segment = self.claimed[random.randrange(len(self.claimed))]  # type: ignore[attr-defined]
+        start, end = segment.position, min(segment.position + size, segment.end)
+        before = self.received.size
+        self.received.add(start, end)
+        assert self.received.size == before + end - start, "a byte was received twice"
+        segment.position = end
         self.missing -= end - start
 
-    @precondition(lambda self: self.held)
-    @rule(which=st.randoms(use_true_random=False))
-    def release(self, which: object) -> None:
-        span = self.held.pop(which.randrange(len(self.held)))  # type: ignore[attr-defined]
-        self.work.release(span)
-        self.work.release(span)
+    @precondition(lambda self: self.claimed)
+    @rule(random=st.randoms(use_true_random=False))
+    def release(self, random: object) -> None:
+        segment = self.claimed.pop(random.randrange(len(self.claimed)))  # type: ignore[attr-defined]
+        self.queue.release(segment)
+        self.queue.release(segment)
 
     @invariant()
-    def nothing_is_lost(self) -> None:
-        assert self.work.remaining == self.missing == LENGTH - self.brought.size
+    def no_byte_is_lost(self) -> None:
+        assert self.queue.remaining == self.missing == LENGTH - self.received.size
 
     def teardown(self) -> None:
-        """One connection alone can bring whatever the others have left."""
-        while self.held:
-            self.work.release(self.held.pop())
-        while span := self.work.claim():
-            self.brought.add(span.position, span.end)
-            span.position = span.end
-            self.work.release(span)
-        assert (self.brought.size, self.work.remaining) == (LENGTH, 0)
+        """One connection can receive all remaining bytes."""
+        while self.claimed:
+            self.queue.release(self.claimed.pop())
+        while segment := self.queue.claim():
+            self.received.add(segment.position, segment.end)
+            segment.position = segment.end
+            self.queue.release(segment)
+        assert (self.received.size, self.queue.remaining) == (LENGTH, 0)
 
 
-TestConnections = Connections.TestCase
+TestConnections = ConnectionsMachine.TestCase
 TestConnections.settings = settings(max_examples=examples(200))
 
 
-def test_a_span_is_halved_where_both_halves_are_worth_a_request() -> None:
-    """The largest one first; what nobody brings comes before that."""
-    work = SegmentQueue([(0, 2 * MIN_SEGMENT_SIZE), (3 * MIN_SEGMENT_SIZE, 9 * MIN_SEGMENT_SIZE)])
-    one, two = work.claim(), work.claim()
+def test_largest_segment_is_halved() -> None:
+    """Unclaimed segments come first; then the largest one is divided."""
+    queue = SegmentQueue([(0, 2 * MIN_SEGMENT_SIZE), (3 * MIN_SEGMENT_SIZE, 9 * MIN_SEGMENT_SIZE)])
+    one, two = queue.claim(), queue.claim()
     assert one is not None
     assert two is not None
     assert (one.end, two.position) == (2 * MIN_SEGMENT_SIZE, 3 * MIN_SEGMENT_SIZE)
-    half = work.claim()
-    assert half is not None
-    assert (two.end, half.position, half.end) == (
+    second_half = queue.claim()
+    assert second_half is not None
+    assert (two.end, second_half.position, second_half.end) == (
         6 * MIN_SEGMENT_SIZE,
         6 * MIN_SEGMENT_SIZE,
         9 * MIN_SEGMENT_SIZE,
     )
-    assert work.is_divisible
+    assert queue.is_divisible
 
 
-def test_who_brings_already_keeps_what_it_brings_while_the_other_gets_going() -> None:
-    """So both are done at the same time; who has yet to begin itself keeps just a half."""
-    work = SegmentQueue([(0, 10 * MIN_SEGMENT_SIZE)])
-    work.startup_bytes = 2 * MIN_SEGMENT_SIZE
-    first = work.claim()
+def test_active_segment_keeps_bytes_received_during_startup() -> None:
+    """Both halves end at the same time; a segment that is not receiving yet keeps one half."""
+    queue = SegmentQueue([(0, 10 * MIN_SEGMENT_SIZE)])
+    queue.startup_bytes = 2 * MIN_SEGMENT_SIZE
+    first = queue.claim()
     assert first is not None
     first.receiving = True
-    second, third = work.claim(), work.claim()
+    second, third = queue.claim(), queue.claim()
     assert second is not None
     assert third is not None
     assert (second.position, second.end) == (6 * MIN_SEGMENT_SIZE, 10 * MIN_SEGMENT_SIZE)
     assert (third.position, third.end) == (4 * MIN_SEGMENT_SIZE, 6 * MIN_SEGMENT_SIZE)
     first.position = 2 * MIN_SEGMENT_SIZE
-    fourth = work.claim()
+    fourth = queue.claim()
     assert fourth is not None
     assert (second.end, fourth.position, fourth.end) == (
         8 * MIN_SEGMENT_SIZE,
@@ -112,14 +111,14 @@ def test_who_brings_already_keeps_what_it_brings_while_the_other_gets_going() ->
     )
 
 
-def test_no_part_is_smaller_than_is_worth_a_request() -> None:
-    """However much the one that brings already would bring meanwhile."""
-    work = SegmentQueue([(0, 3 * MIN_SEGMENT_SIZE)])
-    work.startup_bytes = 100 * MIN_SEGMENT_SIZE
-    first = work.claim()
+def test_segment_is_never_smaller_than_minimum() -> None:
+    """The minimum applies, however many bytes are received during the startup."""
+    queue = SegmentQueue([(0, 3 * MIN_SEGMENT_SIZE)])
+    queue.startup_bytes = 100 * MIN_SEGMENT_SIZE
+    first = queue.claim()
     assert first is not None
     first.receiving = True
-    second = work.claim()
+    second = queue.claim()
     assert second is not None
     assert (first.end, second.position, second.end) == (
         2 * MIN_SEGMENT_SIZE,
@@ -128,93 +127,62 @@ def test_no_part_is_smaller_than_is_worth_a_request() -> None:
     )
 
 
-def test_a_span_goes_back_to_where_it_was_taken_from() -> None:
-    """Who has asked for it before brings it after all; who has not, does not."""
-    work = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)])
-    first, half = work.claim(), work.claim()
+def test_unused_segment_returns_to_its_source() -> None:
+    """The connection that requested the range before receives it after all."""
+    queue = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)])
+    first, second_half = queue.claim(), queue.claim()
     assert first is not None
-    assert half is not None
-    work.release(half)
+    assert second_half is not None
+    queue.release(second_half)
     assert first.end == 4 * MIN_SEGMENT_SIZE
-    half, quarter = work.claim(), work.claim()
-    assert half is not None
+    second_half, quarter = queue.claim(), queue.claim()
+    assert second_half is not None
     assert quarter is not None
-    assert (first.end, quarter.end, half.end) == (
+    assert (first.end, quarter.end, second_half.end) == (
         MIN_SEGMENT_SIZE,
         2 * MIN_SEGMENT_SIZE,
         4 * MIN_SEGMENT_SIZE,
     )
-    work.release(half)
+    queue.release(second_half)
     assert quarter.end == 2 * MIN_SEGMENT_SIZE
-    work.release(quarter)
+    queue.release(quarter)
     assert first.end == 2 * MIN_SEGMENT_SIZE
-    assert work.remaining == 4 * MIN_SEGMENT_SIZE
+    assert queue.remaining == 4 * MIN_SEGMENT_SIZE
 
 
-def test_a_span_of_which_some_was_brought_does_not_go_back() -> None:
-    """Who was before it would bring that twice."""
-    work = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)])
-    first, half = work.claim(), work.claim()
+def test_partly_received_segment_does_not_return() -> None:
+    """The source would receive those bytes twice."""
+    queue = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)])
+    first, second_half = queue.claim(), queue.claim()
     assert first is not None
-    assert half is not None
-    half.position += 5
-    work.release(half)
-    assert (first.end, work.remaining) == (2 * MIN_SEGMENT_SIZE, 4 * MIN_SEGMENT_SIZE - 5)
+    assert second_half is not None
+    second_half.position += 5
+    queue.release(second_half)
+    assert (first.end, queue.remaining) == (2 * MIN_SEGMENT_SIZE, 4 * MIN_SEGMENT_SIZE - 5)
 
 
-def test_a_span_is_not_given_back_to_one_that_is_done() -> None:
-    """It has dropped what followed in its answer."""
-    work = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)])
-    first, half = work.claim(), work.claim()
+def test_segment_does_not_return_to_finished_source() -> None:
+    """The finished connection has discarded the rest of its response."""
+    queue = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)])
+    first, second_half = queue.claim(), queue.claim()
     assert first is not None
-    assert half is not None
+    assert second_half is not None
     first.position = first.end
-    work.release(half)
-    assert (first.remaining, work.remaining) == (0, 2 * MIN_SEGMENT_SIZE)
+    queue.release(second_half)
+    assert (first.remaining, queue.remaining) == (0, 2 * MIN_SEGMENT_SIZE)
 
 
-def test_what_is_too_little_is_not_divided() -> None:
-    """A request costs more than it."""
-    work = SegmentQueue([(0, 2 * MIN_SEGMENT_SIZE - 1)])
-    assert work.is_divisible
-    assert work.claim() is not None
-    assert not work.is_divisible
-    assert work.claim() is None
+def test_small_segment_is_not_divided() -> None:
+    """A segment below twice the minimum stays undivided."""
+    queue = SegmentQueue([(0, 2 * MIN_SEGMENT_SIZE - 1)])
+    assert queue.is_divisible
+    assert queue.claim() is not None
+    assert not queue.is_divisible
+    assert queue.claim() is None
 
 
-def test_a_span_of_other_work_is_not_taken_back() -> None:
-    """Its bytes are of another object."""
-    work = SegmentQueue(())
-    work.release(Segment(0, 5))
-    assert (work.remaining, work.claim()) == (0, None)
-
-
-small = st.integers(0, 60)
-
-
-@given(st.lists(st.tuples(small, small).map(sorted).map(tuple)), small)
-def test_coverage_is_a_set_of_bytes(added: list[ByteRange], length: int) -> None:
-    """However spans meet, touch or repeat."""
-    covered, model = RangeSet(), set[int]()
-    for start, end in added:
-        covered.add(start, end)
-        model |= set(range(start, end))
-    assert covered.size == len(model)
-    assert covered.end == max(model, default=-1) + 1
-    assert covered.prefix_size == next(byte for byte in range(100) if byte not in model)
-    whole = max(length, covered.end)
-    gaps = covered.gaps(whole)
-    assert set().union(*(range(start, end) for start, end in gaps)) == set(range(whole)) - model
-    assert RangeSet.from_gaps(gaps, whole) == covered
-
-
-@given(st.lists(st.tuples(small, small)), small)
-def test_gaps_that_are_none_are_refused(gaps: list[ByteRange], length: int) -> None:
-    """Reversed, out of order, or beyond the end; what is accepted is what is said."""
-    bounds = [bound for gap in gaps for bound in gap]
-    if bounds == sorted(bounds) and max(bounds, default=0) <= length:
-        missing = set().union(*(range(start, end) for start, end in gaps))
-        assert RangeSet.from_gaps(gaps, length).size == length - len(missing)
-    else:
-        with pytest.raises(ValueError, match="the gaps are not sorted"):
-            RangeSet.from_gaps(gaps, length)
+def test_segment_of_other_queue_is_ignored() -> None:
+    """Its bytes belong to another object."""
+    queue = SegmentQueue(())
+    queue.release(Segment(0, 5))
+    assert (queue.remaining, queue.claim()) == (0, None)

@@ -112,7 +112,7 @@ unverifiable_faults = st.one_of(
     st.sampled_from([None, b"old", VERSIONS[0]]),
     st.booleans(),
 )
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(60))
 def test_the_invariant_holds_for_any_sequence_of_faults(
     transfer_mode: str, script: list[Fault], old: bytes | None, overwrite: bool
 ) -> None:

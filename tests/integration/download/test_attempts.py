@@ -1,4 +1,4 @@
-"""Downloads with failing storage, disks and callbacks."""
+"""Failures of storage, disks and callbacks: which ones are retried, and how they are reported."""
 
 from __future__ import annotations
 

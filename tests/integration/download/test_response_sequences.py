@@ -203,7 +203,7 @@ async def read_stream(scenario: Scenario) -> bytes | None:
 
 
 def property_settings() -> settings:
-    return settings(deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow])
+    return settings(deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 
 
 @property_settings()

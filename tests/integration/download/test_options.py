@@ -1,4 +1,4 @@
-"""Options of a download, and how files are written."""
+"""The options of a download."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from packagex_async.testing import (
     Trickle,
     Undeclared,
 )
-from tests.integration.interrupted import (
+from tests.integration.download.interrupted import (
     LARGE,
     SIZE,
     add_export,

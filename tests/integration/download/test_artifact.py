@@ -1,4 +1,4 @@
-"""Interrupted transfers resume, within a download and in the next run."""
+"""Downloads of one artifact: interrupted transfers resume, within a download and in the next run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from packagex_async.testing import (
     WrongRange,
 )
 from packagex_async.testing.faults import TargetedFault
-from tests.integration.interrupted import (
+from tests.integration.download.interrupted import (
     LARGE,
     ONE_ATTEMPT,
     SIZE,
@@ -255,7 +255,7 @@ async def test_unpublished_partial_is_kept_for_next_run(
         await px.exports.download(
             export_id, tmp_path, artifacts="csv", resume=True, on_progress=create_target
         )
-    assert "another file of 6 bytes has appeared" in str(caught.value.report.failures["csv"])
+    assert "another file of 5 bytes has appeared" in str(caught.value.report.failures["csv"])
     assert target.read_text() == "other"
     report = await px.exports.download(export_id, tmp_path, artifacts="csv", resume=True, overwrite=True)
     assert report.files["csv"].path.read_bytes() == server.content(export_id, "csv")

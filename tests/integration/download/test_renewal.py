@@ -20,7 +20,7 @@ from packagex_async.testing import (
     Emulator,
     Expired,
 )
-from tests.integration.interrupted import (
+from tests.integration.download.interrupted import (
     SIZE,
     add_export,
     interrupt_download,
