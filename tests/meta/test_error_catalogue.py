@@ -121,7 +121,7 @@ def test_the_exit_code_is_the_one_of_the_command_line(error: PackageXError) -> N
 def test_what_is_never_raised_has_no_exit_code(kind: type[PackageXError]) -> None:
     """Nor anything to be done about it."""
     entry = NAMED[kind.__name__]
-    assert [entry.told(field) for field in ("Exit code", "What to do", "Tried again")] == [""] * 3
+    assert [entry.told(field) for field in ("Exit code", "What to do", "Retried")] == [""] * 3
 
 
 ATTEMPTS = {"yes": 3, "once": 2, "no": 1}
@@ -166,7 +166,7 @@ async def test_what_is_said_to_be_tried_again_is(name: str, server: Emulator, tm
     server.inject(fault, times=None)
     error = await met(lambda exports: exports.download(stored.id, tmp_path, artifacts=["csv"]), server)
     assert type(error).__name__ == name
-    (word,) = re.findall(r"^\w+", NAMED[name].told("Tried again"))
+    (word,) = re.findall(r"^\w+", NAMED[name].told("Retried"))
     struck = [request for request in server.requests if fault.strikes(request)]
     assert len(struck) == ATTEMPTS[word]
 
@@ -175,7 +175,7 @@ async def test_what_may_have_created_an_export_is_not_sent_again(server: Emulato
     """As its entry says."""
     server.inject(Status(503, on="api"), times=None)
     error = await met(lambda exports: exports.create("contact"), server)
-    assert NAMED[type(error).__name__].told("Tried again").startswith("no")
+    assert NAMED[type(error).__name__].told("Retried").startswith("no")
     assert (type(error).__name__, len(server.requests)) == ("UnconfirmedError", 1)
 
 
@@ -193,5 +193,5 @@ async def test_a_state_is_not_asked_about_again(
     """`download` takes it as it is."""
     stored = server.add_export(status=status)
     error = await met(lambda exports: exports.download(stored.id, tmp_path), server)
-    assert NAMED[name].told("Tried again").startswith("no")
+    assert NAMED[name].told("Retried").startswith("no")
     assert (type(error).__name__, len(server.requests)) == (name, 1)
