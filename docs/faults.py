@@ -1,4 +1,4 @@
-"""The fault matrix as a page, made from the cases themselves: `python docs/faults.py` writes it anew."""
+"""Generates docs/reference/faults.md from the test cases: `python docs/faults.py`."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ HEAD = """\
 
 <!-- Written by docs/faults.py from tests/faults. -->
 
-What goes wrong with downloads, and what is promised then. Each of these {count} cases is a test over real
-sockets, on asyncio's own event loop and on uvloop's, with bodies that come through aiohttp, past its parser,
-and over several connections at once (but for the cases that count what only one would do). After every one of
-them, the same is checked: the target is absent, or the old file, or the whole object, byte for byte; no
-partial, open file or task is left; what the report or the error says is true; and nothing waits for ever.
+This page lists failures of downloads, and the guaranteed result of each. Each of the {count} cases is a
+test over real sockets. It runs on the event loops of asyncio and uvloop, and receives bodies through
+aiohttp, without aiohttp's parser, and over several connections (except for cases that count the requests of
+one connection). After each case, the test checks the same conditions: the target is absent, or the old
+file, or the complete object, byte for byte; no partial file, open file or task is left; the report or the
+error is correct; and no wait is unlimited.
 """
 
 
 def sentence(node: ast.Module | ast.AsyncFunctionDef) -> str:
-    """The docstring of a file or a case, in one line that fits into a table."""
+    """Return the docstring of a file or a case as one line of a table."""
     return " ".join((ast.get_docstring(node) or "").split()).replace("|", "\\|")
 
 
 def cases(family: ast.Module) -> Iterator[tuple[str, str]]:
-    """The name and the promise of each case of a family."""
+    """Yield the name and the guarantee of each case of a file."""
     for node in family.body:
         if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):
             yield node.name.removeprefix("test_").replace("_", " "), sentence(node)
 
 
 def section(family: ast.Module) -> str:
-    """A family's title, its thought and its table."""
-    title, _, thought = sentence(family).partition(": ")
+    """Return the section of a file: title, introduction and table."""
+    title, _, introduction = sentence(family).partition(": ")
     rows = [f"| {name} | {promise} |" for name, promise in cases(family)]
     lines = [
         f"## {title}",
         "",
-        thought[:1].upper() + thought[1:],
+        introduction[:1].upper() + introduction[1:],
         "",
-        "| case | promise |",
+        "| case | guarantee |",
         "|---|---|",
         *rows,
     ]
@@ -52,7 +53,7 @@ def section(family: ast.Module) -> str:
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Return the page in Markdown."""
     families = [ast.parse(file.read_text(encoding="utf-8")) for file in FAMILIES]
     count = sum(len(list(cases(family))) for family in families)
     return "\n".join([HEAD.format(count=count), *map(section, families)])
