@@ -86,7 +86,12 @@ class Step:
         yield box((self.x, self.y), self.width, self.bottom - self.y, edge=self.color)
         yield words((self.x + 12, self.y + 21), self.title, size=13, bold=True, color=self.color)
         yield words(
-            (self.x + self.width - 10, self.y + 20), self.file, size=10, color=PALE, anchor="end", mono=True
+            (self.x + self.width - 10, self.y + 20),
+            Path(self.file).name,
+            size=10,
+            color=PALE,
+            anchor="end",
+            mono=True,
         )
         for number, line in enumerate(self.lines):
             yield words((self.x + 12, self.y + 40 + _LINE * number), line)
