@@ -1,7 +1,7 @@
-"""How much memory a bulk download takes, however many exports there are.
+"""Measure the memory of `download_all` with a large number of exports.
 
-A server lists 100,000 exports of four artifacts each; the folder has all but the newest of them from a run
-before. Told is how far the resident memory rises above that of a process that has imported everything.
+A server lists 100,000 exports of four artifacts each. An earlier run has downloaded all but the newest of them.
+The figure is the peak resident memory above that of a process that has imported everything.
 
     python benchmarks/bulk_memory.py --check
 """
@@ -32,7 +32,7 @@ MOST = 150
 _MIB = 1024 * 1024
 _BODY = b"1\n"
 _SHA256 = hashlib.sha256(_BODY).hexdigest()
-# Processes of their own, that begin with nothing of this one.
+# Spawn new processes, so that they do not share memory with this one.
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
@@ -51,11 +51,11 @@ def _export(number: int, began: int) -> dict[str, object]:
 
 
 class Server:
-    """A far side that makes its exports up as they are asked for.
+    """A server that generates its exports on request.
 
     Args:
-        count: How many.
-        began: When all of them were made, in seconds since the epoch.
+        count: The number of exports.
+        began: The creation time of all exports, in seconds since the epoch.
     """
 
     def __init__(self, count: int, began: int) -> None:
@@ -64,7 +64,7 @@ class Server:
         self._url = ""
 
     async def run(self, told: Connection) -> None:
-        """Serve until killed; the address is told first."""
+        """Send the address, then serve until killed."""
         app = web.Application()
         app.add_routes(
             [
@@ -98,12 +98,12 @@ class Server:
 
 
 def serve(count: int, began: int, told: Connection) -> None:
-    """The server's process."""
+    """Run the server process."""
     asyncio.run(Server(count, began).run(told))
 
 
 def fill(folder: Path, count: int, began: int) -> None:
-    """Make `folder` one that has the first `count` exports."""
+    """Create `folder` with the first `count` exports."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(began))
     with (folder / NAME).open("wb") as manifest:
         for number in range(count):
@@ -125,7 +125,7 @@ def fill(folder: Path, count: int, began: int) -> None:
 
 
 def download(url: str, folder: Path, told: Connection) -> None:
-    """The download's process: what came of it is told at its end."""
+    """Run the download process, and send its result at the end."""
     told.send(asyncio.run(_download(url, folder)))
 
 
@@ -150,7 +150,7 @@ def _peak() -> float:
 
 
 def run(count: int, new: int) -> dict[str, float]:
-    """Download what is new of `count` exports; return the figures."""
+    """Download the new ones of `count` exports, and return the figures."""
     began = int(time.time()) - 3600
     with tempfile.TemporaryDirectory() as place:
         fill(Path(place), count - new, began)
@@ -169,13 +169,15 @@ def run(count: int, new: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """Run it as the command line says; print the figures, and return the exit status."""
+    """Run the command line, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--exports", type=int, default=100_000, help="how many are listed")
-    parser.add_argument("--new", type=int, default=2_000, help="how many of them are not in the folder yet")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
+    parser.add_argument("--exports", type=int, default=100_000, help="number of listed exports")
+    parser.add_argument(
+        "--new", type=int, default=2_000, help="number of exports that are not in the folder yet"
+    )
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--check", action="store_true", help=f"fail when it takes more than {MOST} MiB")
     options = parser.parse_args()
     figures = run(options.exports, options.new)

@@ -1,4 +1,4 @@
-"""W1 to W4 and W8: artifacts to disk, against whoever else can fetch a file."""
+"""The workloads that download artifacts to disk."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _LARGE = "exp_large"
 _SMALL = 20 * KIB
 _AT_ONCE = 16
 _ROUNDS_OF_CURL = 2
-"""It takes over half a minute from far away, and hardly varies."""
+"""curl takes more than half a minute over the slow line, and its time hardly varies."""
 
 
 def large(stage: Stage) -> Outcome:
-    """W1: one large artifact, bare, and with a hash to be held against."""
+    """Measure one large artifact, without and with a declared hash."""
     file = stage.objects.file(stage.origin, _LARGE, "json", stage.scale.large)
     bare = stage.errand("large", [file], 1)
     crc32c = stage.errand("crc32c", [stage.objects.with_hash(file, "crc32c")], 1)
@@ -87,7 +87,7 @@ def large(stage: Stage) -> Outcome:
 
 
 def four(stage: Stage) -> Outcome:
-    """W2: the four artifacts of one export, side by side."""
+    """Measure the four artifacts of one export, concurrently."""
     files = stage.objects.export(stage.origin, "exp_four", [stage.scale.quarter] * len(ARTIFACTS))
     errand = stage.errand("four", files, len(files))
     everybody = [errand.curl(), *_ours(errand), *_others(errand)]
@@ -101,7 +101,7 @@ def four(stage: Stage) -> Outcome:
 
 
 def many(stage: Stage) -> Outcome:
-    """W3: many exports of small artifacts, through `download_all`."""
+    """Measure many exports of small artifacts with `download_all`."""
     sizes = [_SMALL] * len(ARTIFACTS)
     exports = [f"exp_{number:04}" for number in range(stage.scale.exports)]
     files = [file for name in exports for file in stage.objects.export(stage.origin, name, sizes)]
@@ -133,7 +133,7 @@ def many(stage: Stage) -> Outcome:
 
 
 def far(stage: Stage) -> Outcome:
-    """W4: one artifact from far away, where one connection cannot be fast."""
+    """Measure one artifact over a line that limits each connection."""
     with relay(stage.server.port) as port:
         file = stage.objects.file(f"http://127.0.0.1:{port}", "exp_far", "json", stage.scale.far)
         errand = stage.errand("far", [file], 1)
@@ -149,7 +149,7 @@ def far(stage: Stage) -> Outcome:
 
 
 def effort(stage: Stage) -> Outcome:
-    """W8: the processor's time for W1."""
+    """Measure the processor time of one large artifact."""
     file = stage.objects.file(stage.origin, _LARGE, "json", stage.scale.large)
     errand = stage.errand("effort", [file], 1)
     runs = stage.play(errand.python("ours", "ours"), errand.python("naive", "naive"))

@@ -1,4 +1,4 @@
-"""The emulator in a process of its own, on a bad day: one request in twenty meets a fault."""
+"""The emulator in a separate process, with a fault in one of twenty requests."""
 
 from __future__ import annotations
 
@@ -79,11 +79,11 @@ _STORAGE: tuple[Fault, ...] = (
 
 @attrs.frozen
 class Weather(Fault):
-    """Every kind of fault, one request in twenty.
+    """Faults of every kind, in one of twenty requests.
 
     Attributes:
-        dice: Who is struck, and with what.
-        struck: How often each kind has struck.
+        dice: The random generator that selects requests and faults.
+        struck: The number of injected faults of each kind.
     """
 
     dice: random.Random
@@ -105,14 +105,14 @@ class Weather(Fault):
 
 @attrs.frozen
 class Truth:
-    """What the far side holds.
+    """The state of the server.
 
     Attributes:
-        alive: The SHA-256 of each artifact of each export that still lives.
-        dead: Likewise, of the exports that have expired.
-        requests: How many requests there were to each host.
-        struck: How often each kind of fault has struck.
-        appearing: How many exports are still to appear.
+        alive: The SHA-256 of each artifact of each existing export.
+        dead: The SHA-256 of each artifact of each expired export.
+        requests: The number of requests to each host.
+        struck: The number of injected faults of each kind.
+        appearing: The number of exports that are still to be created.
     """
 
     alive: dict[str, dict[str, str]]
@@ -123,15 +123,15 @@ class Truth:
 
 
 class FarSide:
-    """The running far side.
+    """A running server.
 
     Args:
-        exports: How many exports there are at the beginning.
-        seed: What its dice are made from.
+        exports: The number of exports at the start.
+        seed: The seed of the random generator.
 
     Attributes:
-        base_url: Where it is.
-        api_key: The key it accepts.
+        base_url: The address.
+        api_key: The accepted key.
     """
 
     def __init__(self, exports: int, seed: int) -> None:
@@ -141,13 +141,13 @@ class FarSide:
         self.base_url, self.api_key = self._pipe.recv()
 
     def truth(self) -> Truth:
-        """What it holds now."""
+        """Return the current state."""
         self._pipe.send(None)
         truth: Truth = self._pipe.recv()
         return truth
 
     def close(self) -> None:
-        """End it."""
+        """Stop the server."""
         self._process.kill()
         self._process.join()
 
@@ -157,7 +157,7 @@ def _serve(exports: int, seed: int, pipe: Connection) -> None:
 
 
 class _Day:
-    """The server's side of it."""
+    """Run the server process."""
 
     def __init__(self, exports: int, seed: int) -> None:
         self._dice = random.Random(seed)
@@ -168,7 +168,7 @@ class _Day:
         self._more = exports // 20
         now = time.time()
         for number in range(exports):
-            # One in twenty expires within the next minutes.
+            # One in twenty exports expires within the next minutes.
             span = (5, 240) if number < exports // 20 else (3600, LIFETIME)
             self._add(now + self._dice.uniform(*span) - LIFETIME)
 

@@ -1,4 +1,4 @@
-"""W6 and W7: what costs no file, measured where it is played, each in a process of its own."""
+"""The workloads without files, each in a separate process."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from table import Row
 HERE = Path(__file__).parent
 
 Times = Sequence[Mapping[str, float]]
-"""Seconds of each contender, round by round."""
+"""The seconds of each contender, round by round."""
 
 
 def paging(stage: Stage) -> Outcome:
-    """W6: a listing from far away, with pages asked for ahead."""
+    """Measure a listing with and without prefetching."""
     times = _measured("paging", f"times({stage.scale.rounds})")
     return _outcome(times, [_row(PAGING, times, ("16", "0"), "one page after another", 0.20, 0.13)])
 
 
 def decoding(stage: Stage) -> Outcome:
-    """W7: JSON to models, with a field that the models do not know."""
+    """Measure the conversion of JSON to models, with a field that the models do not know."""
     times = _measured("decoding", f"times({stage.scale.rounds}, unknown=1)")
     bounds = {"json.loads": (4, 2.5), "pydantic": (2.4, 1.5)}
     return _outcome(times, [_row(DECODING, times, ("ours", peer), peer, *bounds[peer]) for peer in bounds])

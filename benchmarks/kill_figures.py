@@ -1,4 +1,4 @@
-"""What the kill loop has counted, and how it shows."""
+"""The counters of the kill loop, and their table."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ MIB = 1024 * 1024
 """Bytes."""
 
 START, BODY, PUBLISH = PHASES = ("before the first byte", "amid the bodies", "while publishing")
-"""What a process may be doing when it is killed."""
+"""The states in which a process can be killed."""
 
 
 @attrs.define
 class Figures:
-    """What came of it all.
+    """The results of the kill loop.
 
     Attributes:
-        seed: What the dice were made from.
-        rounds: Downloads brought to their end.
-        kills: Processes killed before their own end, by what they were doing.
-        corrupt: Final paths that were there, and not the whole artifact.
-        wedged: Processes that nobody killed, and that failed or never ended.
+        seed: The seed of the random generator.
+        rounds: Completed downloads.
+        kills: Killed processes by state.
+        corrupt: Targets that exist and are not the complete artifact.
+        wedged: Processes that failed or never ended without being killed.
         needed: Bytes of all artifacts.
-        fetched: Bytes that storage sent.
-        taken_up: Bytes up to the first gap that a process found left by one before it, and did not fetch.
-        parts: Parts of artifacts that were brought beside others.
-        leftovers: Files beside the artifacts when all was done.
-        seconds: How long it took.
+        fetched: Bytes that the storage host sent.
+        taken_up: Bytes of partial files that a process reused from an earlier one, up to the first gap.
+        parts: Segments that were downloaded over additional connections.
+        leftovers: Files beside the artifacts at the end.
+        seconds: Duration.
     """
 
     seed: int
@@ -49,7 +49,7 @@ class Figures:
         return not (self.corrupt or self.wedged)
 
     def table(self) -> str:
-        """The figures as a Markdown table."""
+        """Return the figures as a Markdown table."""
         rows = {
             "rounds": self.rounds,
             "kills": self.kills.total(),

@@ -1,8 +1,8 @@
-"""SIGKILL at random moments: what a download leaves behind is never wrong, and the next run finishes the job.
+"""Kill downloads with SIGKILL at random moments, and check that the next run completes them.
 
-Each round downloads one export whose processes are killed up to four times, before the first byte, amid the
-bodies, or while a file takes its place; the last one is left alone. After every death each final path must be
-absent or the whole artifact. Most artifacts come over several connections, so that what is left has gaps.
+Each round downloads one export. Its processes are killed up to four times: before the first byte, during the
+bodies, or while a file is published. The last process is not killed. After each kill, each target must be
+absent or the complete artifact. Most artifacts use several connections, so that partial files have gaps.
 
     python benchmarks/kill_loop.py --rounds 200 --check
 """
@@ -31,11 +31,11 @@ _MOST = 6 * MIB
 
 
 class Loop:
-    """The rounds, one after another.
+    """The rounds of the kill loop.
 
     Args:
-        server: Where the downloads come from.
-        figures: Where the outcome is counted.
+        server: The server of the downloads.
+        figures: The counters of the results.
     """
 
     def __init__(self, server: Emulator, figures: Figures) -> None:
@@ -45,7 +45,7 @@ class Loop:
         self._meter = Meter()
 
     def round(self, folder: Path) -> None:
-        """Download one export to `folder`, killed and started again."""
+        """Download one export to `folder`, with kills and restarts."""
         content = {name: self._dice.randbytes(self._dice.randint(0, _MOST)) for name in _NAMES}
         export_id = self._server.add_export(content=content).id
         self._spoil(export_id)
@@ -66,7 +66,7 @@ class Loop:
     def _spoil(self, export_id: str) -> None:
         if self._dice.random() < 0.25:
             self._server.inject(Expired(export_id=export_id, artifact=self._dice.choice(list(Artifact))))
-        # The server throws dice of its own: what is planned here must not hang on the order of its requests.
+        # The server has a separate generator, so the order of its requests does not change this plan.
         dice = random.Random(self._dice.random())
         self._server.inject(BadDay(export_id=export_id, dice=dice, meter=self._meter), times=None)
 
@@ -92,7 +92,7 @@ class Loop:
         return finished
 
     def _count_taken_up(self, asked: int) -> None:
-        """Count from where the first bytes of each artifact came, of those asked for since `asked`."""
+        """Count the offsets at which the first requests of each artifact since `asked` started."""
         starts: dict[str | None, int] = {}
         for request in self._server.requests[asked:]:
             if request.host == "storage" and request.status in (200, 206):
@@ -100,13 +100,13 @@ class Loop:
                     request.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
                 )
                 starts.setdefault(request.artifact, int(start))
-                # Only where another connection brings what follows is an end of the range given.
+                # A request for a range with an end is a segment: another connection downloads the rest.
                 self._figures.parts += bool(last)
         self._figures.taken_up += sum(starts.values())
 
 
 def _follow(victim: Victim, share: float) -> None:
-    """Wait until `share` of some artifact is there, or the download ends."""
+    """Wait until `share` of some artifact has arrived, or the download ends."""
     while (step := victim.step()) is not None:
         if not step.ended and step.total is not None and step.received >= max(share * step.total, 1):
             return
@@ -124,7 +124,7 @@ def _corrupt(expected: Mapping[Path, bytes]) -> int:
 
 
 def run(rounds: int, seed: int) -> Figures:
-    """Play `rounds` rounds with dice made from `seed`."""
+    """Run `rounds` rounds with a generator seeded with `seed`."""
     figures = Figures(seed)
     began = time.monotonic()
     with serve_in_thread(Emulator(populate=False)) as server:
@@ -137,14 +137,16 @@ def run(rounds: int, seed: int) -> Figures:
 
 
 def main() -> int:
-    """Run the loop as the command line says; print its figures, and return the exit status."""
+    """Run the command line, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=200, help="how many downloads")
-    parser.add_argument("--seed", type=int, default=7, help="what the dice are made from")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
-    parser.add_argument("--check", action="store_true", help="fail when anything is corrupt or stuck")
+    parser.add_argument("--rounds", type=int, default=200, help="number of downloads")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the random generator")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument(
+        "--check", action="store_true", help="exit with status 1 if anything is corrupt or stuck"
+    )
     options = parser.parse_args()
     figures = run(options.rounds, options.seed)
     sys.stdout.write(figures.table() + "\n")

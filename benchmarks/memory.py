@@ -1,4 +1,4 @@
-"""W5: how much memory the size of an artifact costs: none."""
+"""The workloads that measure peak memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROUNDS_OF_HUGE = 2
 
 
 def memory(stage: Stage) -> Outcome:
-    """The peak of a process above that of one that has opened a client and fetched next to nothing."""
+    """Measure the peak memory of downloads above that of a process that downloads 1 KiB."""
     scale, objects = stage.scale, stage.objects
     shapes = {
         "idle": [objects.file(stage.origin, "exp_idle", "json", KIB)],
@@ -28,7 +28,7 @@ def memory(stage: Stage) -> Outcome:
     contenders = [
         stage.errand(name, files, len(files)).python(name, "ours") for name, files in shapes.items()
     ]
-    # Read, a hole is no work for the disk; written, it is as large as anything.
+    # The source is a sparse file, which costs no disk reads; the downloaded copy needs its full size.
     if shutil.disk_usage(stage.scratch).free > 1.5 * scale.huge:
         huge = [objects.file(stage.origin, "exp_huge", "json", scale.huge, sparse=True)]
         contender = stage.errand("huge", huge, 1).python(_HUGE, "ours")

@@ -1,4 +1,4 @@
-"""Storage on a bad day: slow enough to be interrupted, now and then broken, and metered."""
+"""A storage server that is slow, sometimes fails, and counts the sent bytes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _DELAY = 0.002
 
 @attrs.define
 class Meter:
-    """How many bytes of bodies have left.
+    """A counter of sent body bytes.
 
     Attributes:
-        sent: The bytes.
+        sent: The number of bytes.
     """
 
     sent: int = 0
@@ -29,7 +29,7 @@ class Meter:
 
 @attrs.frozen(kw_only=True)
 class MeteredReply(Reply):
-    """An answer that `meter` counts, block by block, as it leaves."""
+    """A body whose blocks are counted by `meter` when they are sent."""
 
     meter: Meter
 
@@ -41,11 +41,11 @@ class MeteredReply(Reply):
 
 @attrs.frozen(kw_only=True)
 class BadDay(TargetedFault):
-    """Every answer is slow; one in five is refused, cut or reset.
+    """A fault for every response: all are slow, and one in five is refused, cut or reset.
 
     Attributes:
-        dice: Who is struck, and where.
-        meter: Counts what leaves.
+        dice: The random generator that selects responses and offsets.
+        meter: The counter of sent bytes.
     """
 
     dice: random.Random

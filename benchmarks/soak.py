@@ -1,7 +1,6 @@
-"""A nightly job on a bad night: faults of every kind, exports that expire and appear, and three SIGKILLs.
+"""Run a nightly job with faults of every kind, exports that expire and are created, and three SIGKILLs.
 
-In the end every artifact that was offered and is still alive must be in the folder once, exact, and the
-manifest must agree.
+At the end, every offered artifact that still exists must be in the folder once, unchanged, and in the manifest.
 
     python benchmarks/soak.py --check
 """
@@ -36,22 +35,22 @@ _MOST_RUNS = 30
 
 @attrs.define
 class Figures:
-    """What came of the night.
+    """The results of the test.
 
     Attributes:
-        exports: Exports at its beginning.
-        seed: What the dice were made from.
-        kills: Runs that were killed.
-        runs: Runs that came to their end; all but the last left something to do.
-        alive: Artifacts alive at the end.
-        missing: Those of them that are not there.
-        corrupt: Files that are not the artifact, living or dead.
-        unrecorded: Artifacts of which the manifest does not say what is there.
-        leftovers: Files that are nobody's.
-        requests: How many there were to each host.
-        faults: How many requests met one.
-        memory: MiB of the run that took the most.
-        seconds: How long it took.
+        exports: Exports at the start.
+        seed: The seed of the random generator.
+        kills: Killed runs.
+        runs: Completed runs; all but the last left artifacts to download.
+        alive: Existing artifacts at the end.
+        missing: Existing artifacts that are not in the folder.
+        corrupt: Files that differ from the artifact.
+        unrecorded: Artifacts whose manifest entry does not match.
+        leftovers: Files that belong to no artifact.
+        requests: The number of requests to each host.
+        faults: Requests with a fault.
+        memory: The greatest peak memory of a run in MiB.
+        seconds: Duration.
     """
 
     exports: int
@@ -70,13 +69,13 @@ class Figures:
 
     @property
     def good(self) -> bool:
-        """Whether all that is promised was kept."""
+        """Whether all guarantees were kept."""
         return self.runs < _MOST_RUNS and not (
             self.missing or self.corrupt or self.unrecorded or self.leftovers
         )
 
     def table(self) -> str:
-        """The figures as a Markdown table."""
+        """Return the figures as a Markdown table."""
         rows = attrs.asdict(self) | {
             "requests": self.requests.total(),
             "requests of storage per artifact": f"{self.requests['storage'] / max(self.alive, 1):.2f}",
@@ -90,7 +89,7 @@ class Figures:
 
 
 def download(url: str, key: str, folder: Path, told: Connection) -> None:
-    """A run: whether it left nothing to do, and the MiB it took, are told at its end."""
+    """Run the job, and send whether nothing is left to download, and its peak memory in MiB."""
     clean = asyncio.run(_download(url, key, folder))
     told.send((clean, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
@@ -111,9 +110,9 @@ class Night:
     """The runs over one folder.
 
     Args:
-        far_side: Where the exports are.
-        folder: Where they go.
-        figures: Where the outcome is counted.
+        far_side: The server.
+        folder: The target folder.
+        figures: The counters of the results.
     """
 
     def __init__(self, far_side: FarSide, folder: Path, figures: Figures) -> None:
@@ -122,7 +121,7 @@ class Night:
         self._figures = figures
 
     def run(self) -> None:
-        """Kill what is at work three times; then let it come to its end until there is nothing to do."""
+        """Kill the job three times; then run it until nothing is left to download."""
         for share in _KILLS:
             self._kill_at(int(share * self._figures.exports * len(_NAMES)))
         clean, settled = False, False
@@ -131,7 +130,7 @@ class Night:
             clean = self._finish()
 
     def check(self, truth: Truth) -> None:
-        """Hold the folder against what the far side holds."""
+        """Compare the folder with the artifacts of the server."""
         figures, told = self._figures, self._told()
         alive, dead = _by_name(truth.alive), _by_name(truth.dead)
         figures.alive = len(alive)
@@ -190,7 +189,7 @@ def _by_name(hashes: dict[str, dict[str, str]]) -> dict[str, str]:
 
 
 def run(exports: int, seed: int) -> Figures:
-    """Play a night with dice made from `seed`."""
+    """Run the test with a generator seeded with `seed`."""
     figures = Figures(exports, seed)
     began = time.monotonic()
     far_side = FarSide(exports, seed)
@@ -206,14 +205,14 @@ def run(exports: int, seed: int) -> Figures:
 
 
 def main() -> int:
-    """Play it as the command line says; print the figures, and return the exit status."""
+    """Run the command line, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--exports", type=int, default=5000, help="how many there are at the beginning")
-    parser.add_argument("--seed", type=int, default=7, help="what the dice are made from")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
-    parser.add_argument("--check", action="store_true", help="fail when a promise was broken")
+    parser.add_argument("--exports", type=int, default=5000, help="number of exports at the start")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the random generator")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--check", action="store_true", help="exit with status 1 if a guarantee was broken")
     options = parser.parse_args()
     figures = run(options.exports, options.seed)
     sys.stdout.write(figures.table() + "\n")
