@@ -1,8 +1,8 @@
 """Compare the decoding of 10,000 exports from response bodies to records with other libraries.
 
 The exports come in pages of 100, in the API's envelope, with three signed URLs each. In each round, all
-contenders run once, so that a slow moment affects all of them. Ratios are computed within a round. Our decoder
-uses the code path of real responses, `ApiResponse.of` and `parse_page`.
+contenders run once, so that a slow moment affects all of them. Ratios are computed within a round. Our
+decoder uses the code path of real responses, `ApiResponse.of` and `parse_page`.
 
     python benchmarks/decoding.py --rounds 15
 """
@@ -97,10 +97,10 @@ class Contender:
         """Measure processor time, because nothing here waits."""
         gc.collect()
         with self.around():
-            began = time.process_time()
+            started_at = time.process_time()
             for body in bodies:
                 self.decode(body)
-            return time.process_time() - began
+            return time.process_time() - started_at
 
 
 def _contenders() -> dict[str, Contender]:
@@ -114,8 +114,8 @@ def _contenders() -> dict[str, Contender]:
 
 
 def _spread(values: Iterable[float]) -> dict[str, float]:
-    told = sorted(values)
-    return {"median": statistics.median(told), "min": told[0], "max": told[-1]}
+    ordered = sorted(values)
+    return {"median": statistics.median(ordered), "min": ordered[0], "max": ordered[-1]}
 
 
 def times(rounds: int, unknown: int) -> list[dict[str, float]]:
@@ -134,9 +134,9 @@ def times(rounds: int, unknown: int) -> list[dict[str, float]]:
 def _play(unknown: int, rounds: int) -> dict[str, Any]:
     played = times(rounds, unknown)
     return {
-        "seconds": {name: _spread(told[name] for told in played) for name in played[0]},
+        "seconds": {name: _spread(seconds[name] for seconds in played) for name in played[0]},
         "ratios": {
-            f"{ours} / {peer}": _spread(told[ours] / told[peer] for told in played)
+            f"{ours} / {peer}": _spread(seconds[ours] / seconds[peer] for seconds in played)
             for ours in OURS
             for peer in PEERS
         },
@@ -156,12 +156,12 @@ def measure(rounds: int) -> dict[str, Any]:
 def table(figures: Mapping[str, Any]) -> str:
     """Return the figures as a Markdown table."""
     lines = ["| fields | what | median | min-max |", "|---|---|---:|---:|"]
-    for variant, told in figures.items():
+    for variant, results in figures.items():
         for what, scale, unit in (("seconds", 1000, " ms"), ("ratios", 1, "")):
             lines += [
                 f"| {variant} | {name} | {scale * spread['median']:.2f}{unit}"
                 f" | {scale * spread['min']:.2f}-{scale * spread['max']:.2f} |"
-                for name, spread in told[what].items()
+                for name, spread in results[what].items()
             ]
     return "\n".join(lines)
 

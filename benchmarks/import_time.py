@@ -2,9 +2,9 @@
 
     python benchmarks/import_time.py --rounds 30 --check
 
-Each line is timed in a new interpreter, and the lines take turns. The limit applies to the import of the client
-after aiohttp, in one interpreter, because the times of two interpreters vary by more than the difference.
-The interpreters keep their byte code in a temporary folder, which a warm-up round fills, whatever
+Each line is timed in a new interpreter, and the lines take turns. The limit applies to the import of the
+client after aiohttp, in one interpreter, because the times of two interpreters vary by more than the
+difference. The interpreters keep their byte code in a temporary folder, which a warm-up round fills, whatever
 `PYTHONDONTWRITEBYTECODE` says and however the package was installed.
 """
 
@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-MOST = 25.0
+MAX_MS = 25.0
 """The greatest accepted import time of the client in addition to aiohttp, in milliseconds."""
 
 AIOHTTP = "import aiohttp"
@@ -51,13 +51,13 @@ def times(rounds: int) -> Times:
     with tempfile.TemporaryDirectory() as cache:
         env = environment(Path(cache))
         played = [{name: _milliseconds(name, env) for name in LINES} for _ in range(rounds + 1)]
-    return {name: [told[name] for told in played[1:]] for name in LINES}
+    return {name: [measured[name] for measured in played[1:]] for name in LINES}
 
 
-def table(told: Times) -> str:
+def table(measured: Times) -> str:
     """Return the figures as a Markdown table."""
-    lines = [f"| import | median of {len(told[OVER])} | middle half |", "|---|---:|---:|"]
-    for name, values in told.items():
+    lines = [f"| import | median of {len(measured[OVER])} | middle half |", "|---|---:|---:|"]
+    for name, values in measured.items():
         lower, median, upper = statistics.quantiles(values, n=4)
         lines.append(f"| {name} | {median:.1f} ms | {lower:.1f}-{upper:.1f} |")
     return "\n".join(lines)
@@ -70,14 +70,16 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=30, help="number of rounds")
     parser.add_argument("--json", type=Path, help="write the figures in milliseconds to this file")
-    parser.add_argument("--check", action="store_true", help=f"fail above {MOST:.0f} ms over aiohttp")
+    parser.add_argument(
+        "--check", action="store_true", help=f"exit with 1 above {MAX_MS:.0f} ms over aiohttp"
+    )
     options = parser.parse_args()
-    told = times(options.rounds)
-    sys.stdout.write(table(told) + "\n")
+    measured = times(options.rounds)
+    sys.stdout.write(table(measured) + "\n")
     if options.json is not None:
-        options.json.write_text(json.dumps(told, indent=2) + "\n")
-    if options.check and statistics.median(told[OVER]) > MOST:
-        raise SystemExit(f"importing the client costs more than {MOST:.0f} ms over importing aiohttp")
+        options.json.write_text(json.dumps(measured, indent=2) + "\n")
+    if options.check and statistics.median(measured[OVER]) > MAX_MS:
+        raise SystemExit(f"importing the client costs more than {MAX_MS:.0f} ms over importing aiohttp")
 
 
 def _milliseconds(name: str, env: Mapping[str, str]) -> float:

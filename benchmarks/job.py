@@ -60,6 +60,6 @@ def given() -> tuple[Job, Path, list[str]]:
 @contextmanager
 def timed() -> Iterator[None]:
     """Print when the block started and ended, in seconds of the monotonic clock."""
-    began = time.monotonic()
+    started_at = time.monotonic()
     yield
-    sys.stdout.write(json.dumps([began, time.monotonic()]) + "\n")
+    sys.stdout.write(json.dumps([started_at, time.monotonic()]) + "\n")

@@ -22,10 +22,10 @@ class Figures:
         rounds: Completed downloads.
         kills: Killed processes by state.
         corrupt: Targets that exist and are not the complete artifact.
-        wedged: Processes that failed or never ended without being killed.
+        stuck: Processes that failed or never ended without being killed.
         needed: Bytes of all artifacts.
         fetched: Bytes that the storage host sent.
-        taken_up: Bytes of partial files that a process reused from an earlier one, up to the first gap.
+        resumed: Bytes of partial files that a process reused from an earlier one, up to the first gap.
         parts: Segments that were downloaded over additional connections.
         leftovers: Files beside the artifacts at the end.
         seconds: Duration.
@@ -35,10 +35,10 @@ class Figures:
     rounds: int = 0
     kills: Counter[str] = attrs.field(factory=lambda: Counter(dict.fromkeys(PHASES, 0)))
     corrupt: int = 0
-    wedged: int = 0
+    stuck: int = 0
     needed: int = 0
     fetched: int = 0
-    taken_up: int = 0
+    resumed: int = 0
     parts: int = 0
     leftovers: int = 0
     seconds: float = 0.0
@@ -46,7 +46,7 @@ class Figures:
     @property
     def good(self) -> bool:
         """Whether nothing was corrupt or stuck."""
-        return not (self.corrupt or self.wedged)
+        return not (self.corrupt or self.stuck)
 
     def table(self) -> str:
         """Return the figures as a Markdown table."""
@@ -55,11 +55,11 @@ class Figures:
             "kills": self.kills.total(),
             **{f"kills {phase}": count for phase, count in self.kills.items()},
             "corrupt": self.corrupt,
-            "wedged": self.wedged,
+            "stuck": self.stuck,
             "MiB needed": f"{self.needed / MIB:.1f}",
             "MiB fetched": f"{self.fetched / MIB:.1f}",
-            "MiB taken up by a later run": f"{self.taken_up / MIB:.1f}",
-            "parts brought beside others": self.parts,
+            "MiB reused by a later run": f"{self.resumed / MIB:.1f}",
+            "additional segments": self.parts,
             "leftover files": self.leftovers,
             "seconds": f"{self.seconds:.1f}",
         }

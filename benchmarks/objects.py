@@ -72,11 +72,11 @@ class Objects:
 
     def listing(self, files: list[File]) -> None:
         """Write the pages of a listing of the exports of these files. API: List exports."""
-        told: dict[str, dict[str, Any]] = {}
+        by_id: dict[str, dict[str, Any]] = {}
         for file in files:
-            export = told.setdefault(file.export_id, _export(file.export_id))
+            export = by_id.setdefault(file.export_id, _export(file.export_id))
             export[f"_{file.artifact}_url"] = file.url
-        exports = list(told.values())
+        exports = list(by_id.values())
         for number, start in enumerate(range(0, len(exports), PAGE), 1):
             has_more = start + PAGE < len(exports)
             pagination = {"page": number, "limit": PAGE, "has_more": has_more, "total_count": len(exports)}

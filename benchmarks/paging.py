@@ -127,9 +127,9 @@ def _far_side() -> Iterator[str]:
 
 async def _seconds(base_url: str, prefetch: int) -> float:
     async with AsyncPackageX("px_benchmark", base_url=base_url) as px:
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         ids = {export.id async for export in px.exports.list(limit=LIMIT, prefetch=prefetch)}
-        took = time.perf_counter() - began
+        took = time.perf_counter() - started_at
     if len(ids) != PAGES * LIMIT:
         raise RuntimeError(f"{len(ids)} exports were listed, not {PAGES * LIMIT}")
     return took
@@ -153,7 +153,7 @@ def measure(rounds: int) -> dict[str, Any]:
         `max`, and the `ratio` of its median to that without prefetching.
     """
     played = times(rounds)
-    by_window = {prefetch: [told[prefetch] for told in played] for prefetch in (PLAIN, *WINDOWS)}
+    by_window = {prefetch: [seconds[prefetch] for seconds in played] for prefetch in (PLAIN, *WINDOWS)}
     plain = median(by_window[PLAIN])
     return {
         str(prefetch): {

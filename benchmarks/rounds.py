@@ -47,8 +47,8 @@ class Contender:
 def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tidy: Tidy) -> Runs:
     """Run all contenders in turn, once to warm up and then `rounds` times.
 
-    The first download of each is compared byte for byte, and `tidy` removes it. A failed run of another program
-    is repeated once, so that a rare crash does not discard the whole benchmark.
+    The first download of each is compared byte for byte, and `tidy` removes it. A failed run of another
+    program is repeated once, so that a rare crash does not discard the whole benchmark.
 
     Raises:
         SystemExit: This package failed, another program failed twice in a row, or a file differs.
@@ -76,8 +76,8 @@ def ratios(runs: Runs, one: str, other: str, cost: Cost) -> list[float]:
 def empty(folder: Path) -> None:
     """Truncate the files of a folder, and keep the files.
 
-    ext4 without a journal examines recently deleted inodes before it creates a file, so each program would pay
-    for the files that were deleted before it.
+    ext4 without a journal examines recently deleted inodes before it creates a file, so each program would
+    pay for the files that were deleted before it.
     """
     for path in folder.rglob("*"):
         if path.is_file():
@@ -112,7 +112,7 @@ def _compare(contender: Contender, folder: Path) -> None:
     for name, original in contender.files.items():
         path = folder / name
         if not path.exists() or not _same(path, original):
-            raise SystemExit(f"{contender.name}: {name} is not what was served")
+            raise SystemExit(f"{contender.name}: {name} differs from the served file")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -56,21 +56,21 @@ def measured(command: Sequence[str], scratch: Path) -> Run:
     note = scratch / "peak.txt"
     # The peak of a child includes the memory of its parent when it forks, so a small program starts it.
     watched = [_time(), "-f", "%M", "-o", str(note), *command]
-    with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as complaints:
-        began = time.monotonic()
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
+        started_at = time.monotonic()
         process = subprocess.Popen(
             ["timeout", str(_LONGEST), *watched],
             stdin=subprocess.DEVNULL,
-            stdout=told,
+            stdout=output,
             stderr=complaints,
             env=_environment(),
         )
         cpu = _cpu_seconds(process)
-        wall = time.monotonic() - began
+        wall = time.monotonic() - started_at
         if process.returncode:
             said = _text(complaints)
             raise Failed(f"{' '.join(command)} failed with status {process.returncode}:\n{said}")
-        times = _text(told)
+        times = _text(output)
     start, end = json.loads(times) if times else (0, wall)
     return Run(wall=wall, transfer=end - start, cpu=cpu, peak=1024 * int(note.read_text()))
 

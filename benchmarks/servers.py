@@ -77,7 +77,7 @@ def nginx(folder: Path) -> Iterator[Server]:
     # Debian installs nginx in a folder that is not on the PATH of ordinary users.
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
-        raise SystemExit("there is no nginx: `nox -s bench` installs it")
+        raise SystemExit("nginx is not installed: run `nox -s bench`, which installs it")
     # nginx inherits listening sockets: no port is guessed, and early connections wait in the queue.
     with socket.create_server(("127.0.0.1", 0)) as plain, socket.create_server(("127.0.0.1", 0)) as tls:
         server = Server(plain.getsockname()[1], tls.getsockname()[1], _certified(folder))

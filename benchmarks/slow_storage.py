@@ -44,20 +44,20 @@ class BadDay(TargetedFault):
     """A fault for every response: all are slow, and one in five is refused, cut or reset.
 
     Attributes:
-        dice: The random generator that selects responses and offsets.
+        generator: The random generator that selects responses and offsets.
         meter: The counter of sent bytes.
     """
 
-    dice: random.Random
+    generator: random.Random
     meter: Meter
 
     def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
-        struck = self._fault(len(reply.body)).answer(reply, request)
+        injected = self._fault(len(reply.body)).answer(reply, request)
         slow: dict[str, Any] = {"block": _BLOCK, "delay": _DELAY, "meter": self.meter}
-        return MeteredReply(**{**attrs.asdict(struck, recurse=False), **slow})
+        return MeteredReply(**{**attrs.asdict(injected, recurse=False), **slow})
 
     def _fault(self, size: int) -> Fault:
-        if self.dice.random() > 0.2:
+        if self.generator.random() > 0.2:
             return Fault()
-        after = self.dice.randint(0, size)
-        return self.dice.choice((Cut(after), Reset(after), Status(503, on="storage")))
+        after = self.generator.randint(0, size)
+        return self.generator.choice((Cut(after), Reset(after), Status(503, on="storage")))

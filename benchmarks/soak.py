@@ -1,6 +1,7 @@
 """Run a nightly job with faults of every kind, exports that expire and are created, and three SIGKILLs.
 
-At the end, every offered artifact that still exists must be in the folder once, unchanged, and in the manifest.
+At the end, every offered artifact that still exists must be in the folder once, unchanged, and in the
+manifest.
 
     python benchmarks/soak.py --check
 """
@@ -22,7 +23,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import attrs
-from far_side import FarSide, Truth
+from faulty_server import FaultyServer, Truth
 
 from packagex_async import AsyncPackageX, PackageXError, RetryPolicy
 from packagex_async._sync.manifest import NAME
@@ -88,10 +89,10 @@ class Figures:
         )
 
 
-def download(url: str, key: str, folder: Path, told: Connection) -> None:
+def download(url: str, key: str, folder: Path, connection: Connection) -> None:
     """Run the job, and send whether nothing is left to download, and its peak memory in MiB."""
     clean = asyncio.run(_download(url, key, folder))
-    told.send((clean, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    connection.send((clean, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
 async def _download(url: str, key: str, folder: Path) -> bool:
@@ -115,8 +116,8 @@ class Night:
         figures: The counters of the results.
     """
 
-    def __init__(self, far_side: FarSide, folder: Path, figures: Figures) -> None:
-        self._far_side = far_side
+    def __init__(self, faulty_server: FaultyServer, folder: Path, figures: Figures) -> None:
+        self._far_side = faulty_server
         self._folder = folder
         self._figures = figures
 
@@ -131,10 +132,10 @@ class Night:
 
     def check(self, truth: Truth) -> None:
         """Compare the folder with the artifacts of the server."""
-        figures, told = self._figures, self._told()
+        figures, connection = self._figures, self._recorded()
         alive, dead = _by_name(truth.alive), _by_name(truth.dead)
         figures.alive = len(alive)
-        figures.requests, figures.faults = truth.requests, truth.struck
+        figures.requests, figures.faults = truth.requests, truth.injected
         there = {path.name: path for path in self._folder.iterdir() if path.name != NAME}
         figures.leftovers = len(there.keys() - alive.keys() - dead.keys())
         figures.missing = len(alive.keys() - there.keys())
@@ -142,9 +143,9 @@ class Night:
             if name in there:
                 content = there[name].read_bytes()
                 figures.corrupt += hashlib.sha256(content).hexdigest() != sha256
-                figures.unrecorded += name in alive and told.get(name) != (len(content), sha256)
+                figures.unrecorded += name in alive and connection.get(name) != (len(content), sha256)
 
-    def _told(self) -> dict[str, tuple[int, str]]:
+    def _recorded(self) -> dict[str, tuple[int, str]]:
         lines = map(json.loads, (self._folder / NAME).read_text().splitlines())
         return {line["path"]: (line["size"], line["sha256"]) for line in lines}
 
@@ -165,9 +166,9 @@ class Night:
         self._figures.kills += process.exitcode == -9
 
     def _finish(self) -> bool:
-        process, told = self._begin()
+        process, connection = self._begin()
         try:
-            clean, memory = told.recv()
+            clean, memory = connection.recv()
         except EOFError:
             clean, memory = False, 0.0
         process.join()
@@ -191,16 +192,16 @@ def _by_name(hashes: dict[str, dict[str, str]]) -> dict[str, str]:
 def run(exports: int, seed: int) -> Figures:
     """Run the test with a generator seeded with `seed`."""
     figures = Figures(exports, seed)
-    began = time.monotonic()
-    far_side = FarSide(exports, seed)
+    started_at = time.monotonic()
+    faulty_server = FaultyServer(exports, seed)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            night = Night(far_side, Path(folder), figures)
+            night = Night(faulty_server, Path(folder), figures)
             night.run()
-            night.check(far_side.truth())
+            night.check(faulty_server.truth())
     finally:
-        far_side.close()
-    figures.seconds = time.monotonic() - began
+        faulty_server.close()
+    figures.seconds = time.monotonic() - started_at
     return figures
 
 

@@ -57,7 +57,7 @@ class Step:
         return cls(str(event.artifact), event.received, event.total, ended)
 
 
-class Victim:
+class DownloadProcess:
     """A running download.
 
     Args:
@@ -70,7 +70,7 @@ class Victim:
     def __init__(self, job: Job) -> None:
         self.steps: dict[str, Step] = {}
         self._deadline = time.monotonic() + _PATIENCE
-        self._told, theirs = _CONTEXT.Pipe(duplex=False)
+        self._connection, theirs = _CONTEXT.Pipe(duplex=False)
         self._process = _CONTEXT.Process(target=_download, args=(job, theirs), daemon=True)
         self._process.start()
         theirs.close()
@@ -78,9 +78,9 @@ class Victim:
     def step(self) -> Step | None:
         """Return the next step, or `None` if the download has ended or is stuck."""
         try:
-            if not self._told.poll(max(self._deadline - time.monotonic(), 0)):
+            if not self._connection.poll(max(self._deadline - time.monotonic(), 0)):
                 return None
-            step: Step = self._told.recv()
+            step: Step = self._connection.recv()
         except (EOFError, OSError):
             return None  # The process is dead, possibly in the middle of a message.
         self.steps[step.artifact] = step
@@ -113,7 +113,7 @@ class Victim:
         self._process.join()
         while self.step() is not None:
             pass
-        self._told.close()
+        self._connection.close()
         return self._process.exitcode
 
 

@@ -78,24 +78,24 @@ _STORAGE: tuple[Fault, ...] = (
 
 
 @attrs.frozen
-class Weather(Fault):
+class RandomFaults(Fault):
     """Faults of every kind, in one of twenty requests.
 
     Attributes:
-        dice: The random generator that selects requests and faults.
+        generator: The random generator that selects requests and faults.
         struck: The number of injected faults of each kind.
     """
 
-    dice: random.Random
-    struck: Counter[str] = attrs.field(factory=Counter)
+    generator: random.Random
+    injected: Counter[str] = attrs.field(factory=Counter)
     _met: list[Fault] = attrs.field(factory=list)
 
     def hear(self, request: RecordedRequest, store: Store) -> RecordedRequest:
         met = Fault()
-        fault = self.dice.choice(_API if request.host == "api" else _STORAGE)
-        if self.dice.random() < _SHARE and fault.strikes(request):
+        fault = self.generator.choice(_API if request.host == "api" else _STORAGE)
+        if self.generator.random() < _SHARE and fault.strikes(request):
             met = fault
-            self.struck[type(fault).__name__] += 1
+            self.injected[type(fault).__name__] += 1
         self._met.append(met)
         return met.hear(request, store)
 
@@ -118,11 +118,11 @@ class Truth:
     alive: dict[str, dict[str, str]]
     dead: dict[str, dict[str, str]]
     requests: Counter[str]
-    struck: Counter[str]
+    injected: Counter[str]
     appearing: int
 
 
-class FarSide:
+class FaultyServer:
     """A running server.
 
     Args:
@@ -160,17 +160,17 @@ class _Day:
     """Run the server process."""
 
     def __init__(self, exports: int, seed: int) -> None:
-        self._dice = random.Random(seed)
+        self._generator = random.Random(seed)
         self._hashes: dict[str, dict[str, str]] = {}
         self._server = Emulator(populate=False)
-        self._weather = Weather(random.Random(seed))
-        self._server.inject(self._weather, times=None)
+        self._faults = RandomFaults(random.Random(seed))
+        self._server.inject(self._faults, times=None)
         self._more = exports // 20
         now = time.time()
         for number in range(exports):
             # One in twenty exports expires within the next minutes.
             span = (5, 240) if number < exports // 20 else (3600, LIFETIME)
-            self._add(now + self._dice.uniform(*span) - LIFETIME)
+            self._add(now + self._generator.uniform(*span) - LIFETIME)
 
     async def run(self, pipe: Connection) -> None:
         async with self._server as server:
@@ -185,7 +185,7 @@ class _Day:
                     pipe.send(self._truth())
 
     def _add(self, created_at: float) -> None:
-        content = {name: self._dice.randbytes(self._dice.randint(0, _SIZE)) for name in _ARTIFACTS}
+        content = {name: self._generator.randbytes(self._generator.randint(0, _SIZE)) for name in _ARTIFACTS}
         export = self._server.add_export(content=content, created_at=created_at)
         self._hashes[export.id] = {name: hashlib.sha256(body).hexdigest() for name, body in content.items()}
 
@@ -195,6 +195,6 @@ class _Day:
             alive={name: hashes for name, hashes in self._hashes.items() if name in alive},
             dead={name: hashes for name, hashes in self._hashes.items() if name not in alive},
             requests=Counter(request.host for request in self._server.requests),
-            struck=self._weather.struck,
+            injected=self._faults.injected,
             appearing=self._more,
         )

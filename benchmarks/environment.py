@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from errands import Errand
+from commands import JobCommands
 from job import File, Job
 from objects import GIB, MIB, Objects
 from rounds import Contender, Runs, Tidy, interleaved
@@ -62,7 +62,7 @@ QUICK = Scale(
 
 
 @attrs.frozen
-class Stage:
+class Environment:
     """The environment of a workload.
 
     Attributes:
@@ -87,18 +87,18 @@ class Stage:
         """The https origin of nginx."""
         return f"https://127.0.0.1:{self.server.tls_port}"
 
-    def errand(self, name: str, files: list[File], workers: int) -> Errand:
+    def commands(self, name: str, files: list[File], workers: int) -> JobCommands:
         """Return the commands that download `files` with `workers` at a time."""
-        return self._errand(name, Job(self.origin, workers, files))
+        return self._commands(name, Job(self.origin, workers, files))
 
-    def tls_errand(self, name: str, files: list[File], workers: int) -> Errand:
+    def tls_commands(self, name: str, files: list[File], workers: int) -> JobCommands:
         """Return the same commands for https."""
-        return self._errand(name, Job(self.tls_origin, workers, files, str(self.server.authority)))
+        return self._commands(name, Job(self.tls_origin, workers, files, str(self.server.authority)))
 
-    def _errand(self, name: str, job: Job) -> Errand:
-        return Errand(name, job, self.objects.folder, self.scratch)
+    def _commands(self, name: str, job: Job) -> JobCommands:
+        return JobCommands(name, job, self.objects.folder, self.scratch)
 
-    def play(self, *contenders: Contender, rounds: int | None = None, tidy: Tidy = shutil.rmtree) -> Runs:
+    def run(self, *contenders: Contender, rounds: int | None = None, tidy: Tidy = shutil.rmtree) -> Runs:
         """Run all contenders in turn, and clean the folder of each run with `tidy`."""
         return interleaved(contenders, rounds or self.scale.rounds, self.scratch, tidy)
 
@@ -127,7 +127,7 @@ class Outcome:
         return {name: count for name, count in counts.items() if count}
 
 
-Workload = Callable[[Stage], Outcome]
+Workload = Callable[[Environment], Outcome]
 
 
 def raw(runs: Runs) -> dict[str, list[Any]]:

@@ -13,7 +13,7 @@ from rounds import Contender
 HERE = Path(__file__).parent
 
 
-class Errand:
+class JobCommands:
     """The commands for a job.
 
     Args:
