@@ -95,9 +95,11 @@ def four(environment: Environment) -> Outcome:
     everybody = [commands.curl(), *_ours(commands), *_others(commands)]
     runs = environment.run(*everybody, rounds=environment.scale.large_rounds)
     rows = [
-        Row(FOUR_LARGE, "time vs curl --parallel", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
-        Row(FOUR_LARGE, "time vs curl --parallel, without start-up", ratios(runs, "ours", "curl", TRANSFER)),
-        Row(FOUR_LARGE, "time vs curl --parallel, on uvloop", ratios(runs, "ours, uvloop", "curl", WALL)),
+        Row(FOUR_LARGE, "time vs `curl --parallel`", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
+        Row(
+            FOUR_LARGE, "time vs `curl --parallel`, without start-up", ratios(runs, "ours", "curl", TRANSFER)
+        ),
+        Row(FOUR_LARGE, "time vs `curl --parallel`, on uvloop", ratios(runs, "ours, uvloop", "curl", WALL)),
     ]
     return _outcome(rows, runs, bars=runs)
 
@@ -113,12 +115,14 @@ def many(environment: Environment) -> Outcome:
     without_deletions = environment.run(commands.curl(), ours, naive, tidy=empty)
     runs = environment.run(commands.curl(), *_ours(commands, "bulk"), *_others(commands))
     rows = [
-        Row(MANY_SMALL, "time vs curl --parallel", ratios(runs, "ours", "curl", TRANSFER), 1.5, 1.1),
+        Row(MANY_SMALL, "time vs `curl --parallel`", ratios(runs, "ours", "curl", TRANSFER), 1.5, 1.1),
         Row(MANY_SMALL, "time vs aiohttp + aiofiles", ratios(runs, "ours", "naive", TRANSFER), 0.95, 0.75),
-        Row(MANY_SMALL, "time vs curl --parallel, on uvloop", ratios(runs, "ours, uvloop", "curl", TRANSFER)),
+        Row(
+            MANY_SMALL, "time vs `curl --parallel`, on uvloop", ratios(runs, "ours, uvloop", "curl", TRANSFER)
+        ),
         Row(
             MANY_SMALL,
-            "time vs curl --parallel, no earlier deletions",
+            "time vs `curl --parallel`, no earlier deletions",
             ratios(without_deletions, "ours", "curl", TRANSFER),
         ),
         Row(
@@ -126,7 +130,7 @@ def many(environment: Environment) -> Outcome:
             "time vs aiohttp + aiofiles, no earlier deletions",
             ratios(without_deletions, "ours", "naive", TRANSFER),
         ),
-        Row(MANY_SMALL, "time vs curl --parallel, with start-up", ratios(runs, "ours", "curl", WALL)),
+        Row(MANY_SMALL, "time vs `curl --parallel`, with start-up", ratios(runs, "ours", "curl", WALL)),
         Row(MANY_SMALL, "time vs aiohttp + aiofiles, with start-up", ratios(runs, "ours", "naive", WALL)),
     ]
     outcome = _outcome(rows, runs, bars=runs, cost=TRANSFER)
