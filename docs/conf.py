@@ -59,7 +59,8 @@ def shorten(app, what, name, obj, options, signature, returns):
 def setup(app):
     """Show type aliases by name: autodoc evaluates annotations, and would spell the aliases out."""
     app.connect("autodoc-process-signature", shorten)
-    importlib.import_module("packagex_async.testing")
+    for name in ("exports", "testing"):  # the package imports them only when they are used
+        importlib.import_module(f"packagex_async.{name}")
     modules = [module for name, module in sys.modules.items() if name.startswith("packagex_async")]
     for name in TYPE_ALIASES:
         stand_in = type(name, (), {"__module__": "packagex_async"})
