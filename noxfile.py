@@ -1,4 +1,4 @@
-"""Every check of this project, each in an environment of its own."""
+"""The checks of this project; each session has a separate environment."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ nox.needs_version = ">=2025.5.1"
 nox.options.sessions = ["lint", "typing", "tests"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.download_python = "never"
-# A machine with one Python is enough to work on this project.
+# One installed Python is enough to work on this project.
 nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 SUPPORTED = nox.project.python_versions(PYPROJECT)
-# The Python that runs nox is always there, so that skipping the missing ones never skips them all.
+# The Python that runs nox is always installed, so at least one session runs.
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = list(dict.fromkeys([*SUPPORTED, RUNNING]))
 
@@ -36,20 +36,20 @@ ALL = ("-n", "logical", "--dist", "worksteal")
 
 
 def group(name: str) -> list[str]:
-    """The requirements of a dependency group."""
+    """Return the requirements of a dependency group."""
     return list(nox.project.dependency_groups(PYPROJECT, name))
 
 
 def lower_bounds() -> list[str]:
-    """The oldest version of everything the package declares to work with, as constraints."""
+    """Return constraints with the oldest declared version of every dependency."""
     project = PYPROJECT["project"]
     declared = chain(project["dependencies"], *project["optional-dependencies"].values())
     return [requirement.replace(">=", "==") for requirement in declared]
 
 
 def provide(session: nox.Session, programs: dict[str, str]) -> None:
-    """Have apt install the packages of those programs that are not here."""
-    # Debian keeps servers where the path of an ordinary user does not lead.
+    """Install the packages of missing programs with apt."""
+    # Debian installs servers in a folder that is not on the PATH of ordinary users.
     path = f"{os.environ['PATH']}:/usr/sbin"
     if missing := [package for name, package in programs.items() if not shutil.which(name, path=path)]:
         session.run("apt-get", "update", external=True)
@@ -86,7 +86,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(python=SUPPORTED[0])
 def tests_lowest(session: nox.Session) -> None:
-    """Run the tests with the oldest dependencies the package declares to work with."""
+    """Run the tests with the oldest declared dependencies."""
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join(lower_bounds()))
     session.install("-e", ".[cli,speed]", *group("tests"), "-c", str(constraints))
@@ -95,7 +95,7 @@ def tests_lowest(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def nginx(session: nox.Session) -> None:
-    """Download from a real nginx, installed by apt where there is none, through connections that break."""
+    """Download from nginx over failing connections; apt installs nginx if it is missing."""
     provide(session, {"nginx": "nginx-light"})
     session.install("-e", ".[cli,speed]", *group("tests"))
     session.run("pytest", "-m", "nginx", "tests/nginx", *session.posargs)
@@ -103,7 +103,7 @@ def nginx(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def kill_loop(session: nox.Session) -> None:
-    """Kill downloads at random moments and start them again; nothing may be corrupt, nothing stuck."""
+    """Kill and restart downloads at random moments; nothing may be corrupt or stuck."""
     session.install("-e", ".[speed]")
     session.run("python", "benchmarks/kill_loop.py", "--check", *(session.posargs or ["--rounds", "20"]))
 
@@ -117,30 +117,30 @@ FUZZ_TARGETS = (
 @nox.session(default=False)
 @nox.parametrize("target", FUZZ_TARGETS)
 def fuzz(session: nox.Session, target: str) -> None:
-    """Fuzz the pure parsers, guided by coverage: 60 seconds for each target, or as many as are given."""
+    """Fuzz the parsers, guided by coverage, for 60 seconds per target or the given number of seconds."""
     session.install("-e", ".[speed]", "atheris", "multidict")
     session.run("python", "-m", "tests.fuzz.run", target, *(session.posargs or ["60"]))
 
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure how fast we are, against curl and others that are installed where they are missing."""
+    """Compare the speed with curl and other programs; apt installs missing ones."""
     provide(session, {"nginx": "nginx-light", "curl": "curl", "aria2c": "aria2", "time": "time"})
     session.install(".[speed]", *group("bench"))
-    # Whoever interrupts it gets back the disk, and leaves no server behind.
+    # Give an interrupted benchmark time to remove its files and stop its servers.
     session.run("python", "benchmarks/bench.py", *session.posargs, interrupt_timeout=20)
 
 
 @nox.session(default=False)
 def import_time(session: nox.Session) -> None:
-    """Measure what importing the client costs over importing aiohttp; it may be no more than 25 ms."""
+    """Check that importing the client takes at most 25 ms more than importing aiohttp."""
     session.install(".")
     session.run("python", "benchmarks/import_time.py", "--check", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting, as the hooks of pre-commit do."""
+    """Check style and formatting, like the pre-commit hooks."""
     session.install(*group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -148,27 +148,27 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Check types with mypy and pyright, and that the public names of the wheel are typed completely."""
+    """Check types with mypy and pyright, and that all public names of the installed package are typed."""
     session.install(".[cli,speed]", *group("typing"))
     session.run("mypy")
     session.run("pyright")
-    # Away from the checkout, for what is installed is what users see.
+    # Outside the checkout, so that pyright checks the installed package.
     with tempfile.TemporaryDirectory() as elsewhere, session.chdir(elsewhere):
         session.run("pyright", "--verifytypes", "packagex_async", "--ignoreexternal")
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the docs, and run what they show, be it that it installs something."""
+    """Build the docs and run their examples, including those that install packages."""
     session.install("-e", ".[cli,speed]", *group("docs"), *group("tests"))
     session.run("sphinx-build", "-n", "-W", "-q", "docs", "docs/_build")
-    # No mark is left out.
+    # Run the tests of all marks.
     session.run("pytest", "-m", "", "tests/docs/test_examples.py", *session.posargs)
 
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel, fit for an index, and test the wheel with the tests of the unpacked sdist."""
+    """Build and check sdist and wheel, and run the tests of the unpacked sdist against the wheel."""
     dist = Path(session.create_tmp()).resolve()
     session.install("build", "twine")
     session.run("python", "-m", "build", "--outdir", str(dist))
@@ -178,7 +178,7 @@ def package(session: nox.Session) -> None:
     with tarfile.open(sdist) as archive:
         archive.extractall(dist, filter="data")
     session.chdir(dist / sdist.name.removesuffix(".tar.gz"))
-    # `-P` keeps the sources beside the tests from being imported instead of what was installed.
+    # `-P` imports the installed package, not the sources beside the tests.
     session.run("python", "-P", "-c", "import packagex_async; packagex_async.AsyncPackageX('key')")
     # pytest loads our plugin, and with it the installed package, before it collects any folder. Faults and
     # examples do not depend on how the package was installed.

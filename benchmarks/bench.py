@@ -17,13 +17,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from downloads import effort, far, four, large, many
+from environment import QUICK, Environment, Outcome, Scale, Workload
 from facts import machine, versions
 from in_memory import decoding, paging
 from memory import memory
 from objects import Objects
 from plot import svg
 from servers import nginx
-from stage import QUICK, Outcome, Scale, Stage, Workload
 from table import markdown
 
 RESULTS = Path(__file__).parent / "results"
@@ -58,13 +58,13 @@ NOTES = (
 )
 
 
-def play(names: Iterable[str], scale: Scale, scratch: Path) -> dict[str, Outcome]:
+def run_workloads(names: Iterable[str], scale: Scale, scratch: Path) -> dict[str, Outcome]:
     """Run the workloads called `names` in the folder `scratch`."""
     served = scratch / "served"
     served.mkdir()
     with nginx(served) as server:
-        stage = Stage(scale, server, Objects(served), scratch)
-        return {name: WORKLOADS[name](stage) for name in names}
+        environment = Environment(scale, server, Objects(served), scratch)
+        return {name: WORKLOADS[name](environment) for name in names}
 
 
 def table(outcomes: Mapping[str, Outcome]) -> str:
@@ -98,7 +98,7 @@ def main() -> int:
         results = RESULTS
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         facts = {"machine": machine(Path(scratch)), "versions": versions()}
-        outcomes = play(names, QUICK if options.quick else Scale(), Path(scratch))
+        outcomes = run_workloads(names, QUICK if options.quick else Scale(), Path(scratch))
     sys.stdout.write(table(outcomes))
     if results is not None:
         write(outcomes, facts, results)

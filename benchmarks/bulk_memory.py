@@ -1,7 +1,7 @@
-"""How much memory a bulk download takes, however many exports there are.
+"""Measure the memory of `download_all` with a large number of exports.
 
-A server lists 100,000 exports of four artifacts each; the folder has all but the newest of them from a run
-before. Told is how far the resident memory rises above that of a process that has imported everything.
+A server lists 100,000 exports of four artifacts each. An earlier run has downloaded all but the newest.
+The figure is the peak resident memory above that of a process that has imported everything.
 
     python benchmarks/bulk_memory.py --check
 """
@@ -28,15 +28,15 @@ from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async._sync.manifest_entry import ManifestEntry
 
 KEY = "px_benchmark"
-MOST = 150
+MAX_MIB = 150
 _MIB = 1024 * 1024
 _BODY = b"1\n"
 _SHA256 = hashlib.sha256(_BODY).hexdigest()
-# Processes of their own, that begin with nothing of this one.
+# Spawn new processes, so that they do not share memory with this one.
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
-def _export(number: int, began: int) -> dict[str, object]:
+def _export(number: int, created_at: int) -> dict[str, object]:
     return {
         "id": f"exp_{number:022d}",
         "object": "export",
@@ -44,27 +44,27 @@ def _export(number: int, began: int) -> dict[str, object]:
         "status": "completed",
         "name": f"contact export {number}",
         "count_total": 1,
-        "created_at": began,
-        "updated_at": began,
+        "created_at": created_at,
+        "updated_at": created_at,
         "organization_id": "org_benchmark",
     }
 
 
 class Server:
-    """A far side that makes its exports up as they are asked for.
+    """A server that generates its exports on request.
 
     Args:
-        count: How many.
-        began: When all of them were made, in seconds since the epoch.
+        count: The number of exports.
+        created_at: The creation time of all exports, in seconds since the epoch.
     """
 
-    def __init__(self, count: int, began: int) -> None:
+    def __init__(self, count: int, created_at: int) -> None:
         self._count = count
-        self._began = began
+        self._created_at = created_at
         self._url = ""
 
-    async def run(self, told: Connection) -> None:
-        """Serve until killed; the address is told first."""
+    async def run(self, connection: Connection) -> None:
+        """Send the address, then serve until killed."""
         app = web.Application()
         app.add_routes(
             [
@@ -77,7 +77,7 @@ class Server:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self._url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        told.send(self._url)
+        connection.send(self._url)
         await asyncio.Event().wait()
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -85,26 +85,28 @@ class Server:
         numbers = range(self._count)[(page - 1) * limit : page * limit]
         pagination = {"page": page, "limit": limit, "has_more": page * limit < self._count}
         pagination["total_count"] = self._count
-        data = [_export(number, self._began) for number in numbers]
+        data = [_export(number, self._created_at) for number in numbers]
         return web.json_response({"status": 200, "data": data, "pagination": pagination})
 
     async def _retrieve(self, request: web.Request) -> web.Response:
         export_id = request.match_info["id"]
         urls = {f"_{artifact}_url": f"{self._url}/file/{export_id}/{artifact}" for artifact in Artifact}
-        return web.json_response({"status": 200, "data": _export(int(export_id[4:]), self._began) | urls})
+        return web.json_response(
+            {"status": 200, "data": _export(int(export_id[4:]), self._created_at) | urls}
+        )
 
     async def _file(self, _: web.Request) -> web.Response:
         return web.Response(body=_BODY)
 
 
-def serve(count: int, began: int, told: Connection) -> None:
-    """The server's process."""
-    asyncio.run(Server(count, began).run(told))
+def serve(count: int, created_at: int, connection: Connection) -> None:
+    """Run the server process."""
+    asyncio.run(Server(count, created_at).run(connection))
 
 
-def fill(folder: Path, count: int, began: int) -> None:
-    """Make `folder` one that has the first `count` exports."""
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(began))
+def fill(folder: Path, count: int, created_at: int) -> None:
+    """Create `folder` with the first `count` exports."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(created_at))
     with (folder / MANIFEST_NAME).open("wb") as manifest:
         for number in range(count):
             export_id = f"exp_{number:022d}"
@@ -124,22 +126,22 @@ def fill(folder: Path, count: int, began: int) -> None:
                 manifest.write(line.dump())
 
 
-def download(url: str, folder: Path, told: Connection) -> None:
-    """The download's process: what came of it is told at its end."""
-    told.send(asyncio.run(_download(url, folder)))
+def download(url: str, folder: Path, connection: Connection) -> None:
+    """Run the download process, and send its result at the end."""
+    connection.send(asyncio.run(_download(url, folder)))
 
 
 async def _download(url: str, folder: Path) -> dict[str, float]:
     exports = kept = fetched = 0
     async with AsyncPackageX(KEY, base_url=url) as px:
         await px.exports.pages(limit=1).__anext__()
-        start, began = _peak(), time.monotonic()
+        start, started_at = _peak(), time.monotonic()
         async for report in px.exports.download_all(folder):
             report.raise_for_failures()
             exports += 1
             kept += sum(file.kept for file in report.files)
             fetched += sum(not file.kept for file in report.files)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started_at
     figures = {"exports": exports, "artifacts kept": kept, "artifacts fetched": fetched}
     memory = {"MiB at the start": start, "MiB at the most": _peak()}
     return {**figures, **memory, "MiB above the start": _peak() - start, "seconds": seconds}
@@ -150,12 +152,12 @@ def _peak() -> float:
 
 
 def run(count: int, new: int) -> dict[str, float]:
-    """Download what is new of `count` exports; return the figures."""
-    began = int(time.time()) - 3600
+    """Download the new ones of `count` exports, and return the figures."""
+    created_at = int(time.time()) - 3600
     with tempfile.TemporaryDirectory() as place:
-        fill(Path(place), count - new, began)
+        fill(Path(place), count - new, created_at)
         ours, theirs = _CONTEXT.Pipe()
-        server = _CONTEXT.Process(target=serve, args=(count, began, theirs), daemon=True)
+        server = _CONTEXT.Process(target=serve, args=(count, created_at, theirs), daemon=True)
         server.start()
         try:
             client = _CONTEXT.Process(target=download, args=(ours.recv(), Path(place), theirs))
@@ -169,20 +171,22 @@ def run(count: int, new: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """Run it as the command line says; print the figures, and return the exit status."""
+    """Run the command line, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--exports", type=int, default=100_000, help="how many are listed")
-    parser.add_argument("--new", type=int, default=2_000, help="how many of them are not in the folder yet")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
-    parser.add_argument("--check", action="store_true", help=f"fail when it takes more than {MOST} MiB")
+    parser.add_argument("--exports", type=int, default=100_000, help="number of listed exports")
+    parser.add_argument(
+        "--new", type=int, default=2_000, help="number of exports that are not downloaded yet"
+    )
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--check", action="store_true", help=f"exit with status 1 above {MAX_MIB} MiB")
     options = parser.parse_args()
     figures = run(options.exports, options.new)
     sys.stdout.write("\n".join(f"{name}: {figure:,.1f}" for name, figure in figures.items()) + "\n")
     if options.json is not None:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
-    good = figures["MiB above the start"] <= MOST and figures["exports"] == options.exports
+    good = figures["MiB above the start"] <= MAX_MIB and figures["exports"] == options.exports
     return 1 if options.check and not good else 0
 
 

@@ -1,8 +1,8 @@
-"""Decoding 10,000 exports, from the bytes of answers to models, beside what one would compare it with.
+"""Compare the decoding of 10,000 exports from response bodies to records with other libraries.
 
-The exports come in pages of 100, in the API's envelope, with three signed URLs each. Everything is timed in
-rounds, one contender after the other in each, so that a slow moment strikes them all alike; the ratios are
-taken within a round. Ours goes the way of a real answer, `ApiResponse.decode` and `parse_page`.
+The exports come in pages of 100, in the API's envelope, with three signed URLs each. In each round, all
+contenders run once, so that a slow moment affects all of them. Ratios are computed within a round. Our
+decoder uses the code path of real responses, `ApiResponse.decode` and `parse_page`.
 
     python benchmarks/decoding.py --rounds 15
 """
@@ -33,7 +33,7 @@ from packagex_async._api.responses import ApiResponse, parse_page
 from packagex_async._utils import json as json_module
 
 VARIANTS = {"the 14 known fields": 0, "1 unknown field more": 1, "3 unknown fields more": 3}
-"""How many fields of each export the models do not know."""
+"""The number of fields of each export that the models do not know."""
 
 PEERS = ("json.loads", "orjson.loads", "pydantic")
 OURS = ("ours", "ours without orjson")
@@ -44,7 +44,7 @@ _HEADERS = CIMultiDict[str]()
 
 
 def _pydantic() -> Decode:
-    """An envelope of exports with the same fields, enums and times, that keeps what it does not know."""
+    """An envelope of exports with the same fields, enums and times, which keeps unknown fields."""
     library = importlib.import_module("pydantic")
     kinds = {
         "object": str, "resource": ExportResource, "status": ExportStatus, "name": str, "count_batches": int,
@@ -83,24 +83,24 @@ def _without_orjson() -> Iterator[None]:
 
 @attrs.frozen
 class Contender:
-    """One way to decode.
+    """A decoder.
 
     Attributes:
         decode: Decodes the body of one page.
-        around: What must hold meanwhile.
+        around: A context manager for the duration of the decoding.
     """
 
     decode: Decode
     around: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def seconds(self, bodies: list[bytes]) -> float:
-        """How long the processor takes: nothing here waits."""
+        """Measure processor time, because nothing here waits."""
         gc.collect()
         with self.around():
-            began = time.process_time()
+            started_at = time.process_time()
             for body in bodies:
                 self.decode(body)
-            return time.process_time() - began
+            return time.process_time() - started_at
 
 
 def _contenders() -> dict[str, Contender]:
@@ -114,16 +114,16 @@ def _contenders() -> dict[str, Contender]:
 
 
 def _spread(values: Iterable[float]) -> dict[str, float]:
-    told = sorted(values)
-    return {"median": statistics.median(told), "min": told[0], "max": told[-1]}
+    ordered = sorted(values)
+    return {"median": statistics.median(ordered), "min": ordered[0], "max": ordered[-1]}
 
 
 def times(rounds: int, unknown: int) -> list[dict[str, float]]:
-    """The seconds of processor time that each contender took, round by round, after one that does not count.
+    """Return the seconds of processor time of each contender, round by round, after a warm-up round.
 
     Args:
-        rounds: How many rounds count.
-        unknown: How many fields of each export the models do not know.
+        rounds: The number of rounds.
+        unknown: The number of fields of each export that the models do not know.
     """
     contenders, bodies = _contenders(), pages(unknown)
     for contender in contenders.values():
@@ -134,9 +134,9 @@ def times(rounds: int, unknown: int) -> list[dict[str, float]]:
 def _play(unknown: int, rounds: int) -> dict[str, Any]:
     played = times(rounds, unknown)
     return {
-        "seconds": {name: _spread(told[name] for told in played) for name in played[0]},
+        "seconds": {name: _spread(seconds[name] for seconds in played) for name in played[0]},
         "ratios": {
-            f"{ours} / {peer}": _spread(told[ours] / told[peer] for told in played)
+            f"{ours} / {peer}": _spread(seconds[ours] / seconds[peer] for seconds in played)
             for ours in OURS
             for peer in PEERS
         },
@@ -144,35 +144,35 @@ def _play(unknown: int, rounds: int) -> dict[str, Any]:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Time `rounds` rounds of every variant, after one that does not count.
+    """Time `rounds` rounds of every variant, after a warm-up round.
 
     Returns:
-        For each variant, the seconds of processor time that each contender took, and the ratios of ours to
-        its peers' in the same round: median, min and max.
+        For each variant, the seconds of processor time of each contender, and the ratios of our time to that
+        of the others in the same round: median, min and max.
     """
     return {variant: _play(unknown, rounds) for variant, unknown in VARIANTS.items()}
 
 
 def table(figures: Mapping[str, Any]) -> str:
-    """The figures as a Markdown table."""
+    """Return the figures as a Markdown table."""
     lines = ["| fields | what | median | min-max |", "|---|---|---:|---:|"]
-    for variant, told in figures.items():
+    for variant, results in figures.items():
         for what, scale, unit in (("seconds", 1000, " ms"), ("ratios", 1, "")):
             lines += [
                 f"| {variant} | {name} | {scale * spread['median']:.2f}{unit}"
                 f" | {scale * spread['min']:.2f}-{scale * spread['max']:.2f} |"
-                for name, spread in told[what].items()
+                for name, spread in results[what].items()
             ]
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure as the command line says, and print the table."""
+    """Run the command line, and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=15, help="how often each contender decodes everything")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
+    parser.add_argument("--rounds", type=int, default=15, help="number of rounds")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     figures = measure(options.rounds)
     sys.stdout.write(table(figures) + "\n")

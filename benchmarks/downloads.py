@@ -1,14 +1,10 @@
-"""W1 to W4 and W8: artifacts to disk, against whoever else can fetch a file."""
+"""The workloads that download artifacts to disk."""
 
 from __future__ import annotations
 
 import attrs
-from errands import Errand
-from objects import ARTIFACTS, KIB
-from rounds import Contender, Runs, empty, ratios
-from runs import Cost
-from servers import relay
-from stage import (
+from commands import JobCommands
+from environment import (
     CPU,
     CPU_TIME,
     FAR,
@@ -17,28 +13,32 @@ from stage import (
     ONE_LARGE,
     TRANSFER,
     WALL,
+    Environment,
     Outcome,
-    Stage,
     raw,
 )  # fmt: skip
+from objects import ARTIFACTS, KIB
+from rounds import Contender, Runs, empty, ratios
+from runs import Cost
+from servers import relay
 from table import Row
 
 _LARGE = "exp_large"
 _SMALL = 20 * KIB
 _AT_ONCE = 16
 _ROUNDS_OF_CURL = 2
-"""It takes over half a minute from far away, and hardly varies."""
+"""curl takes more than half a minute over the slow line, and its time hardly varies."""
 
 
-def large(stage: Stage) -> Outcome:
-    """W1: one large artifact, bare, and with a hash to be held against."""
-    file = stage.objects.file(stage.origin, _LARGE, "json", stage.scale.large)
-    bare = stage.errand("large", [file], 1)
-    crc32c = stage.errand("crc32c", [stage.objects.with_hash(file, "crc32c")], 1)
-    md5 = stage.errand("md5", [stage.objects.with_hash(file, "md5")], 1)
-    over_tls = stage.objects.file(stage.tls_origin, _LARGE, "json", stage.scale.large)
-    tls = stage.tls_errand("tls", [over_tls], 1)
-    runs = stage.play(
+def large(environment: Environment) -> Outcome:
+    """Measure one large artifact, without and with a declared hash."""
+    file = environment.objects.file(environment.origin, _LARGE, "json", environment.scale.large)
+    bare = environment.commands("large", [file], 1)
+    crc32c = environment.commands("crc32c", [environment.objects.with_hash(file, "crc32c")], 1)
+    md5 = environment.commands("md5", [environment.objects.with_hash(file, "md5")], 1)
+    over_tls = environment.objects.file(environment.tls_origin, _LARGE, "json", environment.scale.large)
+    tls = environment.tls_commands("tls", [over_tls], 1)
+    runs = environment.run(
         bare.curl(),
         *_ours(bare),
         *_others(bare),
@@ -50,7 +50,7 @@ def large(stage: Stage) -> Outcome:
         attrs.evolve(tls.curl(), name="curl, TLS"),
         tls.python("ours, TLS", "ours"),
         tls.python("naive, TLS", "naive"),
-        rounds=stage.scale.large_rounds,
+        rounds=environment.scale.large_rounds,
     )
     rows = [
         Row(ONE_LARGE, "time vs curl", ratios(runs, "ours", "curl", WALL), 0.85, 0.50),
@@ -86,60 +86,66 @@ def large(stage: Stage) -> Outcome:
     return _outcome(rows, runs, bars=bare_runs)
 
 
-def four(stage: Stage) -> Outcome:
-    """W2: the four artifacts of one export, side by side."""
-    files = stage.objects.export(stage.origin, "exp_four", [stage.scale.quarter] * len(ARTIFACTS))
-    errand = stage.errand("four", files, len(files))
-    everybody = [errand.curl(), *_ours(errand), *_others(errand)]
-    runs = stage.play(*everybody, rounds=stage.scale.large_rounds)
+def four(environment: Environment) -> Outcome:
+    """Measure the four artifacts of one export, concurrently."""
+    files = environment.objects.export(
+        environment.origin, "exp_four", [environment.scale.quarter] * len(ARTIFACTS)
+    )
+    commands = environment.commands("four", files, len(files))
+    everybody = [commands.curl(), *_ours(commands), *_others(commands)]
+    runs = environment.run(*everybody, rounds=environment.scale.large_rounds)
     rows = [
-        Row(FOUR_LARGE, "time vs curl --parallel", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
-        Row(FOUR_LARGE, "time vs curl --parallel, without start-up", ratios(runs, "ours", "curl", TRANSFER)),
-        Row(FOUR_LARGE, "time vs curl --parallel, on uvloop", ratios(runs, "ours, uvloop", "curl", WALL)),
+        Row(FOUR_LARGE, "time vs `curl --parallel`", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
+        Row(
+            FOUR_LARGE, "time vs `curl --parallel`, without start-up", ratios(runs, "ours", "curl", TRANSFER)
+        ),
+        Row(FOUR_LARGE, "time vs `curl --parallel`, on uvloop", ratios(runs, "ours, uvloop", "curl", WALL)),
     ]
     return _outcome(rows, runs, bars=runs)
 
 
-def many(stage: Stage) -> Outcome:
-    """W3: many exports of small artifacts, through `download_all`."""
+def many(environment: Environment) -> Outcome:
+    """Measure many exports of small artifacts with `download_all`."""
     sizes = [_SMALL] * len(ARTIFACTS)
-    exports = [f"exp_{number:04}" for number in range(stage.scale.exports)]
-    files = [file for name in exports for file in stage.objects.export(stage.origin, name, sizes)]
-    stage.objects.listing(files)
-    errand = stage.errand("many", files, _AT_ONCE)
-    ours, naive = errand.python("ours", "ours", "bulk"), errand.python("naive", "naive")
-    fresh = stage.play(errand.curl(), ours, naive, tidy=empty)
-    runs = stage.play(errand.curl(), *_ours(errand, "bulk"), *_others(errand))
+    exports = [f"exp_{number:04}" for number in range(environment.scale.exports)]
+    files = [file for name in exports for file in environment.objects.export(environment.origin, name, sizes)]
+    environment.objects.listing(files)
+    commands = environment.commands("many", files, _AT_ONCE)
+    ours, naive = commands.python("ours", "ours", "bulk"), commands.python("naive", "naive")
+    without_deletions = environment.run(commands.curl(), ours, naive, tidy=empty)
+    runs = environment.run(commands.curl(), *_ours(commands, "bulk"), *_others(commands))
     rows = [
-        Row(MANY_SMALL, "time vs curl --parallel", ratios(runs, "ours", "curl", TRANSFER), 1.5, 1.1),
+        Row(MANY_SMALL, "time vs `curl --parallel`", ratios(runs, "ours", "curl", TRANSFER), 1.5, 1.1),
         Row(MANY_SMALL, "time vs aiohttp + aiofiles", ratios(runs, "ours", "naive", TRANSFER), 0.95, 0.75),
-        Row(MANY_SMALL, "time vs curl --parallel, on uvloop", ratios(runs, "ours, uvloop", "curl", TRANSFER)),
+        Row(
+            MANY_SMALL, "time vs `curl --parallel`, on uvloop", ratios(runs, "ours, uvloop", "curl", TRANSFER)
+        ),
         Row(
             MANY_SMALL,
-            "time vs curl --parallel, no earlier deletions",
-            ratios(fresh, "ours", "curl", TRANSFER),
+            "time vs `curl --parallel`, no earlier deletions",
+            ratios(without_deletions, "ours", "curl", TRANSFER),
         ),
         Row(
             MANY_SMALL,
             "time vs aiohttp + aiofiles, no earlier deletions",
-            ratios(fresh, "ours", "naive", TRANSFER),
+            ratios(without_deletions, "ours", "naive", TRANSFER),
         ),
-        Row(MANY_SMALL, "time vs curl --parallel, with start-up", ratios(runs, "ours", "curl", WALL)),
+        Row(MANY_SMALL, "time vs `curl --parallel`, with start-up", ratios(runs, "ours", "curl", WALL)),
         Row(MANY_SMALL, "time vs aiohttp + aiofiles, with start-up", ratios(runs, "ours", "naive", WALL)),
     ]
     outcome = _outcome(rows, runs, bars=runs, cost=TRANSFER)
-    undisturbed = {f"{name}, no earlier deletions": each for name, each in raw(fresh).items()}
+    undisturbed = {f"{name}, no earlier deletions": each for name, each in raw(without_deletions).items()}
     return attrs.evolve(outcome, raw={**outcome.raw, **undisturbed})
 
 
-def far(stage: Stage) -> Outcome:
-    """W4: one artifact from far away, where one connection cannot be fast."""
-    with relay(stage.server.port) as port:
-        file = stage.objects.file(f"http://127.0.0.1:{port}", "exp_far", "json", stage.scale.far)
-        errand = stage.errand("far", [file], 1)
-        aria2c = errand.aria2c(8)
-        runs = stage.play(
-            attrs.evolve(errand.curl(), rounds=_ROUNDS_OF_CURL), errand.python("ours", "ours"), aria2c
+def far(environment: Environment) -> Outcome:
+    """Measure one artifact over a line that limits each connection."""
+    with relay(environment.server.port) as port:
+        file = environment.objects.file(f"http://127.0.0.1:{port}", "exp_far", "json", environment.scale.far)
+        commands = environment.commands("far", [file], 1)
+        aria2c = commands.aria2c(8)
+        runs = environment.run(
+            attrs.evolve(commands.curl(), rounds=_ROUNDS_OF_CURL), commands.python("ours", "ours"), aria2c
         )
     rows = [
         Row(FAR, f"time vs {aria2c.name}", ratios(runs, "ours", aria2c.name, WALL), 1.10, 1.0),
@@ -148,28 +154,28 @@ def far(stage: Stage) -> Outcome:
     return _outcome(rows, runs, bars=runs)
 
 
-def effort(stage: Stage) -> Outcome:
-    """W8: the processor's time for W1."""
-    file = stage.objects.file(stage.origin, _LARGE, "json", stage.scale.large)
-    errand = stage.errand("effort", [file], 1)
-    runs = stage.play(errand.python("ours", "ours"), errand.python("naive", "naive"))
+def effort(environment: Environment) -> Outcome:
+    """Measure the processor time of one large artifact."""
+    file = environment.objects.file(environment.origin, _LARGE, "json", environment.scale.large)
+    commands = environment.commands("effort", [file], 1)
+    runs = environment.run(commands.python("ours", "ours"), commands.python("naive", "naive"))
     row = Row(CPU_TIME, "CPU seconds vs aiohttp + aiofiles", ratios(runs, "ours", "naive", CPU), 0.40, 0.20)
     return _outcome([row], runs, bars={})
 
 
-def _ours(errand: Errand, *options: str) -> list[Contender]:
+def _ours(commands: JobCommands, *options: str) -> list[Contender]:
     return [
-        errand.python("ours", "ours", *options),
-        errand.python("ours, uvloop", "ours", "uvloop", *options),
+        commands.python("ours", "ours", *options),
+        commands.python("ours, uvloop", "ours", "uvloop", *options),
     ]
 
 
-def _others(errand: Errand) -> list[Contender]:
+def _others(commands: JobCommands) -> list[Contender]:
     return [
-        errand.python("naive", "naive"),
-        errand.python("parfive", "with_parfive"),
-        errand.python("httpx", "with_httpx"),
-        errand.python("obstore", "with_obstore"),
+        commands.python("naive", "naive"),
+        commands.python("parfive", "with_parfive"),
+        commands.python("httpx", "with_httpx"),
+        commands.python("obstore", "with_obstore"),
     ]
 
 

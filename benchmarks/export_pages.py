@@ -1,4 +1,4 @@
-"""A listing of 10,000 exports as the API sends it: page after page in its envelope, with signed URLs."""
+"""Response bodies of a listing of 10,000 exports, with signed URLs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from packagex_async import ExportResource, ExportStatus
 
 EXPORTS, PAGE = 10_000, 100
-"""How many exports there are, and how many stand on a page."""
+"""The number of exports, in total and per page."""
 
 _QUERY = (
     "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAEXAMPLEEXAMPLE00%2F20240501%2Fus-east-1%2Fs3"
@@ -37,7 +37,7 @@ def _export(number: int, unknown: int) -> dict[str, Any]:
 
 
 def pages(unknown: int) -> list[bytes]:
-    """The bodies of all pages, each export with `unknown` fields more than the API is known to send."""
+    """Return the bodies of all pages; each export has `unknown` additional fields."""
     exports = [_export(number, unknown) for number in range(EXPORTS)]
     envelope = {"status": 200, "message": "Exports retrieved successfully.", "errors": [], "error_code": None}
     pagination = {"limit": PAGE, "has_more": True, "total_count": EXPORTS}

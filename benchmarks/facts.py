@@ -1,4 +1,4 @@
-"""What the figures were taken on: the machine and the versions, and nothing that names it."""
+"""The machine and the versions that the figures were measured with. Nothing identifies the machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"\d+(\.\d+)+")
 
 
 def machine(folder: Path) -> Mapping[str, str | int]:
-    """Cores, memory, kernel, Python, and the kind of disk that `folder` is on."""
+    """Return cores, memory, kernel, Python, and the file system of `folder`."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     kind = subprocess.run(["df", "--output=fstype", str(folder)], check=True, capture_output=True, text=True)
     return {
@@ -44,7 +44,7 @@ def machine(folder: Path) -> Mapping[str, str | int]:
 
 
 def versions() -> Mapping[str, str]:
-    """The versions of everybody who took part."""
+    """Return the versions of all packages and programs."""
     programs = {name: _program(name, option) for name, option in _PROGRAMS.items()}
     return {name: _package(name) for name in _PACKAGES} | programs
 
@@ -57,7 +57,7 @@ def _package(name: str) -> str:
 
 
 def _program(name: str, option: str) -> str:
-    # Debian keeps nginx where the path of an ordinary user does not lead.
+    # Debian installs nginx in a folder that is not on the PATH of ordinary users.
     env = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
     said = subprocess.run([name, option], check=True, capture_output=True, text=True, env=env)
     found = _NUMBER.search(said.stdout + said.stderr)

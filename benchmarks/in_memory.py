@@ -1,4 +1,4 @@
-"""W6 and W7: what costs no file, measured where it is played, each in a process of its own."""
+"""The workloads without files, each in a separate process."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stage import DECODING, PAGING, Outcome, Stage
+from environment import DECODING, PAGING, Environment, Outcome
 from table import Row
 
 HERE = Path(__file__).parent
 
 Times = Sequence[Mapping[str, float]]
-"""Seconds of each contender, round by round."""
+"""The seconds of each contender, round by round."""
 
 
-def paging(stage: Stage) -> Outcome:
-    """W6: a listing from far away, with pages asked for ahead."""
-    times = _measured("paging", f"times({stage.scale.rounds})")
+def paging(environment: Environment) -> Outcome:
+    """Measure a listing with and without prefetching."""
+    times = _measured("paging", f"times({environment.scale.rounds})")
     return _outcome(times, [_row(PAGING, times, ("16", "0"), "one page after another", 0.20, 0.13)])
 
 
-def decoding(stage: Stage) -> Outcome:
-    """W7: JSON to models, with a field that the models do not know."""
-    times = _measured("decoding", f"times({stage.scale.rounds}, unknown=1)")
+def decoding(environment: Environment) -> Outcome:
+    """Measure the conversion of JSON to models, with a field that the models do not know."""
+    times = _measured("decoding", f"times({environment.scale.rounds}, unknown=1)")
     bounds = {"json.loads": (4, 2.5), "pydantic": (2.4, 1.5)}
     return _outcome(times, [_row(DECODING, times, ("ours", peer), peer, *bounds[peer]) for peer in bounds])
 
@@ -39,8 +39,10 @@ def _measured(script: str, call: str) -> Times:
 
 def _row(workload: str, times: Times, pair: tuple[str, str], other: str, limit: float, goal: float) -> Row:
     ours, theirs = pair
-    return Row(workload, f"time vs {other}", [told[ours] / told[theirs] for told in times], limit, goal)
+    return Row(
+        workload, f"time vs {other}", [seconds[ours] / seconds[theirs] for seconds in times], limit, goal
+    )
 
 
 def _outcome(times: Times, rows: list[Row]) -> Outcome:
-    return Outcome(rows, {name: [told[name] for told in times] for name in times[0]})
+    return Outcome(rows, {name: [seconds[name] for seconds in times] for name in times[0]})

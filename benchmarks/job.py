@@ -1,4 +1,4 @@
-"""What every contender is told to fetch, and how those in Python tell when they began and ended."""
+"""The description of a job, and how the Python contenders report their start and end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class File(NamedTuple):
-    """One artifact: whose it is, where it lies, and what it is called on disk."""
+    """An artifact: its export, its kind, its name on disk and its URL."""
 
     export_id: str
     artifact: str
@@ -24,7 +24,7 @@ class File(NamedTuple):
 
 
 class Job(NamedTuple):
-    """All that is to be fetched, how many files at once, where our side finds the API, who certifies it."""
+    """The files to download, the number of workers, the address of our API server, and the CA file."""
 
     base_url: str
     workers: int
@@ -32,34 +32,34 @@ class Job(NamedTuple):
     authority: str | None = None
 
     def write(self, path: Path) -> None:
-        """Leave it at `path` for `read`."""
+        """Write the job to `path`."""
         path.write_text(json.dumps(self), encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Job:
-        """The job that `write` left."""
+        """Read a job that `write` has written."""
         base_url, workers, files, authority = json.loads(path.read_text(encoding="utf-8"))
         return cls(base_url, workers, [File(*file) for file in files], authority)
 
     def trust(self) -> SSLContext | bool:
-        """How TLS is checked, as aiohttp takes it."""
+        """Return the TLS setting for aiohttp."""
         if self.authority is None:
             return True
-        # Who does without it shall not pay for its import.
+        # Import only if needed, so that other runs do not pay for it.
         import ssl
 
         return ssl.create_default_context(cafile=self.authority)
 
 
 def given() -> tuple[Job, Path, list[str]]:
-    """What this process was started for: its job, the folder for the files, and its options."""
+    """Return the job, the target folder and the options of this process."""
     _, job, folder, *options = sys.argv
     return Job.read(Path(job)), Path(folder), options
 
 
 @contextmanager
 def timed() -> Iterator[None]:
-    """Tell on standard output when the block began and ended, in seconds of the machine's steady clock."""
-    began = time.monotonic()
+    """Print when the block started and ended, in seconds of the monotonic clock."""
+    started_at = time.monotonic()
     yield
-    sys.stdout.write(json.dumps([began, time.monotonic()]) + "\n")
+    sys.stdout.write(json.dumps([started_at, time.monotonic()]) + "\n")

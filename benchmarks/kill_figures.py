@@ -1,4 +1,4 @@
-"""What the kill loop has counted, and how it shows."""
+"""The counters of the kill loop, and their table."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ MIB = 1024 * 1024
 """Bytes."""
 
 START, BODY, PUBLISH = PHASES = ("before the first byte", "amid the bodies", "while publishing")
-"""What a process may be doing when it is killed."""
+"""The states in which a process can be killed."""
 
 
 @attrs.define
 class Figures:
-    """What came of it all.
+    """The results of the kill loop.
 
     Attributes:
-        seed: What the dice were made from.
-        rounds: Downloads brought to their end.
-        kills: Processes killed before their own end, by what they were doing.
-        corrupt: Final paths that were there, and not the whole artifact.
-        wedged: Processes that nobody killed, and that failed or never ended.
+        seed: The seed of the random generator.
+        rounds: Completed downloads.
+        kills: Killed processes by state.
+        corrupt: Targets that exist and are not the complete artifact.
+        stuck: Processes that failed or never ended without being killed.
         needed: Bytes of all artifacts.
-        fetched: Bytes that storage sent.
-        taken_up: Bytes up to the first gap that a process found left by one before it, and did not fetch.
-        parts: Parts of artifacts that were brought beside others.
-        leftovers: Files beside the artifacts when all was done.
-        seconds: How long it took.
+        fetched: Bytes that the storage host sent.
+        resumed: Bytes of partial files that a process reused from an earlier one, up to the first gap.
+        parts: Segments that were downloaded over additional connections.
+        leftovers: Files beside the artifacts at the end.
+        seconds: Duration.
     """
 
     seed: int
     rounds: int = 0
     kills: Counter[str] = attrs.field(factory=lambda: Counter(dict.fromkeys(PHASES, 0)))
     corrupt: int = 0
-    wedged: int = 0
+    stuck: int = 0
     needed: int = 0
     fetched: int = 0
-    taken_up: int = 0
+    resumed: int = 0
     parts: int = 0
     leftovers: int = 0
     seconds: float = 0.0
@@ -46,20 +46,20 @@ class Figures:
     @property
     def good(self) -> bool:
         """Whether nothing was corrupt or stuck."""
-        return not (self.corrupt or self.wedged)
+        return not (self.corrupt or self.stuck)
 
     def table(self) -> str:
-        """The figures as a Markdown table."""
+        """Return the figures as a Markdown table."""
         rows = {
             "rounds": self.rounds,
             "kills": self.kills.total(),
             **{f"kills {phase}": count for phase, count in self.kills.items()},
             "corrupt": self.corrupt,
-            "wedged": self.wedged,
+            "stuck": self.stuck,
             "MiB needed": f"{self.needed / MIB:.1f}",
             "MiB fetched": f"{self.fetched / MIB:.1f}",
-            "MiB taken up by a later run": f"{self.taken_up / MIB:.1f}",
-            "parts brought beside others": self.parts,
+            "MiB reused by a later run": f"{self.resumed / MIB:.1f}",
+            "additional segments": self.parts,
             "leftover files": self.leftovers,
             "seconds": f"{self.seconds:.1f}",
         }

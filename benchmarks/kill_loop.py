@@ -1,8 +1,8 @@
-"""SIGKILL at random moments: what a download leaves behind is never wrong, and the next run finishes the job.
+"""Kill downloads with SIGKILL at random moments, and check that the next run completes them.
 
-Each round downloads one export whose processes are killed up to four times, before the first byte, amid the
-bodies, or while a file takes its place; the last one is left alone. After every death each final path must be
-absent or the whole artifact. Most artifacts come over several connections, so that what is left has gaps.
+Each round downloads one export. Its processes are killed up to four times: before the first byte, during the
+bodies, or while a file is published. The last process is not killed. After each kill, each target must be
+absent or the complete artifact. Most artifacts use several connections, so that partial files have gaps.
 
     python benchmarks/kill_loop.py --rounds 200 --check
 """
@@ -19,44 +19,44 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
+from download_process import DownloadProcess, Job
 from kill_figures import BODY, MIB, PHASES, PUBLISH, START, Figures
 from slow_storage import BadDay, Meter
-from victim import Job, Victim
 
 from packagex_async import Artifact
 from packagex_async.testing import Emulator, Expired, serve_in_thread
 
 _NAMES = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}
-_MOST = 6 * MIB
+_MAX_SIZE = 6 * MIB
 
 
 class Loop:
-    """The rounds, one after another.
+    """The rounds of the kill loop.
 
     Args:
-        server: Where the downloads come from.
-        figures: Where the outcome is counted.
+        server: The server of the downloads.
+        figures: The counters of the results.
     """
 
     def __init__(self, server: Emulator, figures: Figures) -> None:
         self._server = server
         self._figures = figures
-        self._dice = random.Random(figures.seed)
+        self._generator = random.Random(figures.seed)
         self._meter = Meter()
 
     def round(self, folder: Path) -> None:
-        """Download one export to `folder`, killed and started again."""
-        content = {name: self._dice.randbytes(self._dice.randint(0, _MOST)) for name in _NAMES}
+        """Download one export to `folder`, with kills and restarts."""
+        content = {name: self._generator.randbytes(self._generator.randint(0, _MAX_SIZE)) for name in _NAMES}
         export_id = self._server.add_export(content=content).id
         self._spoil(export_id)
         job = Job(self._server.base_url, self._server.api_key, export_id, folder)
         expected = {folder / f"{export_id}{_NAMES[name]}": body for name, body in content.items()}
-        for _ in range(self._dice.randint(1, 4)):
+        for _ in range(self._generator.randint(1, 4)):
             self._strike(job)
             self._figures.corrupt += _corrupt(expected)
         finished = self._finish(job)
         self._figures.corrupt += _corrupt(expected)
-        self._figures.wedged += not (finished and all(path.exists() for path in expected))
+        self._figures.stuck += not (finished and all(path.exists() for path in expected))
         self._figures.rounds += 1
         self._figures.needed += sum(map(len, content.values()))
         self._figures.fetched = self._meter.sent
@@ -64,35 +64,35 @@ class Loop:
         self._server.delete_export(export_id)
 
     def _spoil(self, export_id: str) -> None:
-        if self._dice.random() < 0.25:
-            self._server.inject(Expired(export_id=export_id, artifact=self._dice.choice(list(Artifact))))
-        # The server throws dice of its own: what is planned here must not hang on the order of its requests.
-        dice = random.Random(self._dice.random())
-        self._server.inject(BadDay(export_id=export_id, dice=dice, meter=self._meter), times=None)
+        if self._generator.random() < 0.25:
+            self._server.inject(Expired(export_id=export_id, artifact=self._generator.choice(list(Artifact))))
+        # The server has a separate generator, so the order of its requests does not change this plan.
+        generator = random.Random(self._generator.random())
+        self._server.inject(BadDay(export_id=export_id, generator=generator, meter=self._meter), times=None)
 
     def _strike(self, job: Job) -> None:
-        aim, share = self._dice.choice(PHASES), self._dice.random()
+        aim, share = self._generator.choice(PHASES), self._generator.random()
         asked = len(self._server.requests)
-        victim = Victim(job)
+        download_process = DownloadProcess(job)
         if aim == START:
-            time.sleep(self._dice.uniform(0, 0.06))
+            time.sleep(self._generator.uniform(0, 0.06))
         else:
-            _follow(victim, share if aim == BODY else 1.0)
-            time.sleep(self._dice.uniform(0, 0.004))
-        stuck = victim.stuck
-        if victim.kill():
-            self._figures.kills[_phase(victim)] += 1
-        self._figures.wedged += stuck or victim.failed
+            _follow(download_process, share if aim == BODY else 1.0)
+            time.sleep(self._generator.uniform(0, 0.004))
+        stuck = download_process.stuck
+        if download_process.kill():
+            self._figures.kills[_phase(download_process)] += 1
+        self._figures.stuck += stuck or download_process.failed
         self._count_taken_up(asked)
 
     def _finish(self, job: Job) -> bool:
         asked = len(self._server.requests)
-        finished = Victim(job).finish()
+        finished = DownloadProcess(job).finish()
         self._count_taken_up(asked)
         return finished
 
     def _count_taken_up(self, asked: int) -> None:
-        """Count from where the first bytes of each artifact came, of those asked for since `asked`."""
+        """Count the offsets at which the first requests of each artifact since `asked` started."""
         starts: dict[str | None, int] = {}
         for request in self._server.requests[asked:]:
             if request.host == "storage" and request.status in (200, 206):
@@ -100,20 +100,20 @@ class Loop:
                     request.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
                 )
                 starts.setdefault(request.artifact, int(start))
-                # Only where another connection brings what follows is an end of the range given.
+                # A request for a range with an end is a segment: another connection downloads the rest.
                 self._figures.parts += bool(last)
-        self._figures.taken_up += sum(starts.values())
+        self._figures.resumed += sum(starts.values())
 
 
-def _follow(victim: Victim, share: float) -> None:
-    """Wait until `share` of some artifact is there, or the download ends."""
-    while (step := victim.step()) is not None:
+def _follow(download_process: DownloadProcess, share: float) -> None:
+    """Wait until `share` of some artifact has arrived, or the download ends."""
+    while (step := download_process.step()) is not None:
         if not step.ended and step.total is not None and step.received >= max(share * step.total, 1):
             return
 
 
-def _phase(victim: Victim) -> str:
-    under_way = [step for step in victim.steps.values() if step.received and not step.ended]
+def _phase(download_process: DownloadProcess) -> str:
+    under_way = [step for step in download_process.steps.values() if step.received and not step.ended]
     if any(step.publishing for step in under_way):
         return PUBLISH
     return BODY if under_way else START
@@ -124,27 +124,27 @@ def _corrupt(expected: Mapping[Path, bytes]) -> int:
 
 
 def run(rounds: int, seed: int) -> Figures:
-    """Play `rounds` rounds with dice made from `seed`."""
+    """Run `rounds` rounds with a generator seeded with `seed`."""
     figures = Figures(seed)
-    began = time.monotonic()
+    started_at = time.monotonic()
     with serve_in_thread(Emulator(populate=False)) as server:
         loop = Loop(server, figures)
         for _ in range(rounds):
             with tempfile.TemporaryDirectory() as folder:
                 loop.round(Path(folder))
-    figures.seconds = time.monotonic() - began
+    figures.seconds = time.monotonic() - started_at
     return figures
 
 
 def main() -> int:
-    """Run the loop as the command line says; print its figures, and return the exit status."""
+    """Run the command line, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=200, help="how many downloads")
-    parser.add_argument("--seed", type=int, default=7, help="what the dice are made from")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
-    parser.add_argument("--check", action="store_true", help="fail when anything is corrupt or stuck")
+    parser.add_argument("--rounds", type=int, default=200, help="number of downloads")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the random generator")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if anything is corrupt or stuck")
     options = parser.parse_args()
     figures = run(options.rounds, options.seed)
     sys.stdout.write(figures.table() + "\n")

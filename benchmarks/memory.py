@@ -1,13 +1,13 @@
-"""W5: how much memory the size of an artifact costs: none."""
+"""The workloads that measure peak memory."""
 
 from __future__ import annotations
 
 import shutil
 
 import attrs
+from environment import FOUR_LARGE, MEMORY, ONE_LARGE, Environment, Outcome, raw
 from objects import ARTIFACTS, KIB, MIB
 from rounds import Runs
-from stage import FOUR_LARGE, MEMORY, ONE_LARGE, Outcome, Stage, raw
 from table import Row
 
 _LIMIT, _GOAL = 24, 12
@@ -17,23 +17,23 @@ _HUGE = "one file of 10 GiB"
 _ROUNDS_OF_HUGE = 2
 
 
-def memory(stage: Stage) -> Outcome:
-    """The peak of a process above that of one that has opened a client and fetched next to nothing."""
-    scale, objects = stage.scale, stage.objects
+def memory(environment: Environment) -> Outcome:
+    """Measure the peak memory of downloads above that of a process that downloads 1 KiB."""
+    scale, objects = environment.scale, environment.objects
     shapes = {
-        "idle": [objects.file(stage.origin, "exp_idle", "json", KIB)],
-        ONE_LARGE: [objects.file(stage.origin, "exp_large", "json", scale.large)],
-        FOUR_LARGE: objects.export(stage.origin, "exp_four", [scale.quarter] * len(ARTIFACTS)),
+        "idle": [objects.file(environment.origin, "exp_idle", "json", KIB)],
+        ONE_LARGE: [objects.file(environment.origin, "exp_large", "json", scale.large)],
+        FOUR_LARGE: objects.export(environment.origin, "exp_four", [scale.quarter] * len(ARTIFACTS)),
     }
     contenders = [
-        stage.errand(name, files, len(files)).python(name, "ours") for name, files in shapes.items()
+        environment.commands(name, files, len(files)).python(name, "ours") for name, files in shapes.items()
     ]
-    # Read, a hole is no work for the disk; written, it is as large as anything.
-    if shutil.disk_usage(stage.scratch).free > 1.5 * scale.huge:
-        huge = [objects.file(stage.origin, "exp_huge", "json", scale.huge, sparse=True)]
-        contender = stage.errand("huge", huge, 1).python(_HUGE, "ours")
+    # The source is a sparse file, which costs no disk reads; the downloaded copy needs its full size.
+    if shutil.disk_usage(environment.scratch).free > 1.5 * scale.huge:
+        huge = [objects.file(environment.origin, "exp_huge", "json", scale.huge, sparse=True)]
+        contender = environment.commands("huge", huge, 1).python(_HUGE, "ours")
         contenders.append(attrs.evolve(contender, rounds=_ROUNDS_OF_HUGE))
-    runs = stage.play(*contenders)
+    runs = environment.run(*contenders)
     rows = [
         Row(MEMORY, f"{name}: peak memory above an idle client", _above(runs, name), _LIMIT, _GOAL, " MiB")
         for name in (ONE_LARGE, FOUR_LARGE, _HUGE)

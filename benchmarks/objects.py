@@ -1,4 +1,4 @@
-"""What is served: files of chance, in the shape of exports."""
+"""The served files: random bytes in the shape of exports."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ KIB, MIB, GIB = 1024, 1024**2, 1024**3
 """Bytes."""
 
 ARTIFACTS = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}
-"""The artifacts, and the names they have on disk after the export's id. API: Retrieve Exports."""
+"""The artifacts, and the suffixes of their file names. API: Retrieve Exports."""
 
 _HASHES: Mapping[str, Callable[[], Any]] = {"crc32c": Checksum, "md5": hashlib.md5}
 
 PAGE = 100
-"""Exports on a page of the listing."""
+"""Exports per page of the listing."""
 
 
 class Objects:
-    """The far side's disk.
+    """The files that nginx serves.
 
     Args:
-        root: The folder that nginx serves.
+        root: The root folder of nginx.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self.folder = root / "objects"
-        """Where the files are."""
+        """The folder of the artifacts."""
         self.folder.mkdir()
         (root / "pages").mkdir()
 
     def put(self, name: str, size: int, *, sparse: bool = False) -> str:
-        """Serve `size` bytes of chance, or of nothing where it is `sparse`, as `name`, unless it is there."""
+        """Create the file `name` with `size` random bytes, or a hole if `sparse`, unless it exists."""
         path = self.folder / name
         if not path.exists():
             with path.open("wb") as file:
@@ -62,7 +62,7 @@ class Objects:
         return File(export_id, artifact, name, url)
 
     def with_hash(self, file: File, algorithm: str) -> File:
-        """The same file, of which the server declares its hash."""
+        """Return the file with a URL for which the server declares its hash."""
         digest = _HASHES[algorithm]()
         with (self.folder / file.name).open("rb") as content:
             while block := content.read(MIB):
@@ -71,12 +71,12 @@ class Objects:
         return file._replace(url=f"{file.url}?hash={algorithm}={declared}")
 
     def listing(self, files: list[File]) -> None:
-        """Let the API's listing tell of these files' exports, page by page. API: List exports."""
-        told: dict[str, dict[str, Any]] = {}
+        """Write the pages of a listing of the exports of these files. API: List exports."""
+        by_id: dict[str, dict[str, Any]] = {}
         for file in files:
-            export = told.setdefault(file.export_id, _export(file.export_id))
+            export = by_id.setdefault(file.export_id, _export(file.export_id))
             export[f"_{file.artifact}_url"] = file.url
-        exports = list(told.values())
+        exports = list(by_id.values())
         for number, start in enumerate(range(0, len(exports), PAGE), 1):
             has_more = start + PAGE < len(exports)
             pagination = {"page": number, "limit": PAGE, "has_more": has_more, "total_count": len(exports)}

@@ -1,7 +1,7 @@
-"""W6: a listing of 100 pages of 100 exports, 40 ms a page; pages asked for ahead against page after page.
+"""Compare a listing of 100 pages of 100 exports with and without prefetching, at 40 ms per page.
 
-The far side is a bare server in a process of its own, whose pages are made before the clock starts, so that
-only the client is measured: requests, decoding, and the loop over all exports.
+The server is a minimal one in a separate process, and its pages are made before the clock starts. Only the
+client is measured: requests, decoding, and the loop over all exports.
 
     python benchmarks/paging.py --rounds 5 --json paging.json
 """
@@ -26,11 +26,11 @@ from packagex_async import AsyncPackageX
 PAGES = 100
 LIMIT = 100
 DELAY = 0.040
-"""Seconds between a request and its answer."""
+"""Seconds between a request and its response."""
 
 PLAIN = 0
 WINDOWS = (16, 8)
-"""The values of `prefetch` that are measured beside 0; the first is the default."""
+"""The values of `prefetch` that are compared with 0; the first is the default."""
 
 _CREATED = 1_714_564_800
 _DATE = "Wed, 01 May 2024 18:00:00 GMT"
@@ -81,7 +81,7 @@ def _answer(page: int) -> bytes:
 
 
 class _Slow(asyncio.Protocol):
-    """One connection: reads the page's number from a request line, and answers `DELAY` seconds later."""
+    """A connection: reads the page number from the request line, and responds after `DELAY` seconds."""
 
     def __init__(self, answers: list[bytes]) -> None:
         self._answers = answers
@@ -104,7 +104,7 @@ def _serve(ports: Connection) -> None:
         answers = [_answer(page) for page in range(1, PAGES + 1)]
         server = await asyncio.get_running_loop().create_server(lambda: _Slow(answers), "127.0.0.1", 0)
         ports.send(server.sockets[0].getsockname()[1])
-        # The parent's end closes with the parent, however that ends.
+        # The pipe closes when the parent ends, however it ends.
         await asyncio.get_running_loop().run_in_executor(None, ports.poll, None)
         server.close()
 
@@ -127,16 +127,16 @@ def _far_side() -> Iterator[str]:
 
 async def _seconds(base_url: str, prefetch: int) -> float:
     async with AsyncPackageX("px_benchmark", base_url=base_url) as px:
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         ids = {export.id async for export in px.exports.list(limit=LIMIT, prefetch=prefetch)}
-        took = time.perf_counter() - began
+        took = time.perf_counter() - started_at
     if len(ids) != PAGES * LIMIT:
         raise RuntimeError(f"{len(ids)} exports were listed, not {PAGES * LIMIT}")
     return took
 
 
 def times(rounds: int) -> list[dict[int, float]]:
-    """The seconds that the listing takes with each value of `prefetch`, round by round, after a warm-up."""
+    """Return the seconds of the listing for each value of `prefetch`, round by round, after a warm-up."""
     with _far_side() as base_url:
         asyncio.run(_seconds(base_url, WINDOWS[0]))
         return [
@@ -146,14 +146,14 @@ def times(rounds: int) -> list[dict[int, float]]:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Time the listing with every window, interleaved, after a warm-up.
+    """Time the listing with each value of `prefetch` in turn, after a warm-up.
 
     Returns:
         For each value of `prefetch`, as a string: the `seconds` of each round, their `median`, `min` and
-        `max`, and the `ratio` of its median to that of page after page.
+        `max`, and the `ratio` of its median to that without prefetching.
     """
     played = times(rounds)
-    by_window = {prefetch: [told[prefetch] for told in played] for prefetch in (PLAIN, *WINDOWS)}
+    by_window = {prefetch: [seconds[prefetch] for seconds in played] for prefetch in (PLAIN, *WINDOWS)}
     plain = median(by_window[PLAIN])
     return {
         str(prefetch): {
@@ -168,7 +168,7 @@ def measure(rounds: int) -> dict[str, Any]:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures as a Markdown table."""
+    """Return the figures as a Markdown table."""
     rows = [
         f"| {prefetch} | {row['median']:.3f} | {row['min']:.3f}-{row['max']:.3f} | {row['ratio']:.3f} |"
         for prefetch, row in figures.items()
@@ -178,12 +178,12 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Measure as the command line says, and print the table."""
+    """Run the command line, and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is timed")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     figures = measure(options.rounds)
     sys.stdout.write(table(figures) + "\n")

@@ -1,9 +1,9 @@
-"""A server far away: a relay on loopback that delays each direction, and gives each connection its rate.
+"""A relay on loopback that simulates a distant server: it delays data and limits each connection.
 
-It takes over a socket that listens, and lives until its standard input ends.
+It accepts connections on an inherited socket, and runs until its standard input ends.
 
-The rate is kept here, for a connection: nginx's own `limit_rate` counts by request and gives away the first
-second of each, so that whoever asks for small ranges would be faster than the line.
+nginx's own `limit_rate` is not used: it counts per request and allows a burst in the first second of each, so
+that clients with small ranges would be faster than the line.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import time
 
 _BLOCK = 16 * 1024
 _AHEAD = 64
-"""Blocks that may be on their way in one direction: more than the line holds."""
+"""The number of blocks on their way in one direction; more than the line holds."""
 
 
 class Line:
-    """One direction of a connection: when what enters it now comes out.
+    """One direction of a connection.
 
     Args:
         delay: Seconds from one end to the other.
-        rate: Bytes a second.
-        opens: When the first byte may enter.
+        rate: Bytes per second.
+        opens: The time of the first byte.
     """
 
     def __init__(self, delay: float, rate: float, opens: float = 0) -> None:
@@ -35,7 +35,7 @@ class Line:
         self._under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_AHEAD)
 
     async def carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        """Carry everything, and then the end."""
+        """Copy all data, and then close the target."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._take(source))
             group.create_task(self._give(target))
@@ -62,10 +62,10 @@ async def serve(listening: socket.socket, port: int, delay: float, rate: float) 
     """Relay from `listening` to `port` until standard input ends."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The handshake with us took no time: a far server would have answered it a round trip later.
+        # The TCP handshake on loopback took no time; a distant server would complete it a round trip later.
         opens = time.monotonic() + 2 * delay
         answers, upstream = await asyncio.open_connection("127.0.0.1", port)
-        # Whichever end hangs up, the other is told by the close.
+        # When one end closes, the relay closes the other.
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(Line(delay, math.inf, opens).carry(reader, upstream))

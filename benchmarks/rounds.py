@@ -1,4 +1,4 @@
-"""Rounds: every contender in turn, again and again, so that what drifts drifts for all of them."""
+"""Rounds in which all contenders run in turn, so that drift affects all of them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Runs = Mapping[str, Sequence[Run]]
 """The runs of each contender, round by round."""
 
 Tidy = Callable[[Path], object]
-"""What is done to the folder of a run when it has been measured."""
+"""A function that cleans the folder of a run after the measurement."""
 
 _BLOCK = 1024 * 1024
 
 
 @attrs.frozen
 class Contender:
-    """Somebody who does a job.
+    """A program that runs a job.
 
     Attributes:
-        name: What the table calls it.
-        command: The command line that leaves the files in a folder.
-        files: What has to be there in the end, by name, and what it must be the same as.
-        rounds: How often at most, without a warm-up, for one that takes its time.
-        ours: Whether it is us, who may not fail even once.
+        name: Its name in the table.
+        command: Returns the command line that downloads the files to a folder.
+        files: The expected files by name, and the originals to compare them with.
+        rounds: The number of rounds for a slow program, which then has no warm-up.
+        ours: Whether it is this package, for which a failed run is not repeated.
     """
 
     name: str
@@ -40,24 +40,24 @@ class Contender:
     ours: bool = False
 
     def runs_in(self, number: int) -> bool:
-        """Whether it takes part in a round; round 0 is the warm-up."""
+        """Return whether it takes part in a round; round 0 is the warm-up."""
         return self.rounds is None or 1 <= number <= self.rounds
 
 
 def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tidy: Tidy) -> Runs:
-    """Let everybody run in turn, once to warm up and then `rounds` times.
+    """Run all contenders in turn, once to warm up and then `rounds` times.
 
-    What each of them brings the first time is compared byte for byte; `tidy` clears it away. A peer
-    that fails is run again, once: one crash in a hundred runs need not cost everybody all of theirs.
+    The first download of each is compared byte for byte, and `tidy` removes it. A failed run of another
+    program is repeated once, so that a rare crash does not discard the whole benchmark.
 
     Raises:
-        SystemExit: We failed, a peer did twice in a row, or somebody brought something else.
+        SystemExit: This package failed, another program failed twice in a row, or a file differs.
     """
     runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
     checked: set[str] = set()
     for number in range(rounds + 1):
-        # What memory and disk are like depends on who came before: nobody always follows the same one,
-        # neither in the next round nor in the next benchmark.
+        # The state of memory and disk depends on the previous run, so the order is random
+        # in each round and in each benchmark.
         for contender in random.sample(contenders, len(contenders)):
             if not contender.runs_in(number):
                 continue
@@ -69,15 +69,15 @@ def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tid
 
 
 def ratios(runs: Runs, one: str, other: str, cost: Cost) -> list[float]:
-    """How much `one` cost for each unit that `other` did, round by round."""
+    """Return the cost of `one` divided by the cost of `other`, round by round."""
     return [cost(a) / cost(b) for a, b in zip(runs[one], runs[other], strict=False)]
 
 
 def empty(folder: Path) -> None:
-    """Give back the blocks of a folder's files, and leave the files.
+    """Truncate the files of a folder, and keep the files.
 
-    Before ext4 without a journal makes a file, it looks at those that were deleted within the last minutes:
-    whoever makes many pays for all that were removed before it.
+    ext4 without a journal examines recently deleted inodes before it creates a file, so each program would
+    pay for the files that were deleted before it.
     """
     for path in folder.rglob("*"):
         if path.is_file():
@@ -103,7 +103,7 @@ def _once(contender: Contender, scratch: Path, tidy: Tidy, *, check: bool) -> Ru
             _compare(contender, folder)
     finally:
         tidy(folder)
-        # Nobody's run shall wait for the disk to take in what the one before it wrote.
+        # Write all data to the disk now, so that the next run does not wait for it.
         os.sync()
     return run
 
@@ -112,11 +112,11 @@ def _compare(contender: Contender, folder: Path) -> None:
     for name, original in contender.files.items():
         path = folder / name
         if not path.exists() or not _same(path, original):
-            raise SystemExit(f"{contender.name}: {name} is not what was served")
+            raise SystemExit(f"{contender.name}: {name} differs from the served file")
 
 
 def _same(one: Path, other: Path) -> bool:
-    # The library's own comparison is as thorough, and takes 8 KiB at a time.
+    # `filecmp` compares 8 KiB at a time, which is slow.
     with one.open("rb") as a, other.open("rb") as b:
         while block := a.read(_BLOCK):
             if block != b.read(_BLOCK):

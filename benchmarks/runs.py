@@ -1,4 +1,4 @@
-"""One run: a process of its own, from its start to its end, and what it cost."""
+"""One run: a process, and its cost."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ import attrs
 HERE = Path(__file__).parent
 
 _LONGEST = 900
-"""Seconds after which a run is ended, and with it the benchmark."""
+"""The time limit of a run in seconds; exceeding it ends the benchmark."""
 
 
 @attrs.frozen
 class Run:
-    """What one process cost.
+    """The cost of a process.
 
     Attributes:
         wall: Seconds from its start to its end.
-        transfer: Seconds without an interpreter's start and end; `wall` where there is no interpreter.
-        cpu: Seconds of processor time, its children's and the kernel's for it included.
-        peak: Bytes of memory at most.
-        failures: How often it had failed before.
+        transfer: Seconds without the start and end of an interpreter; `wall` if there is none.
+        cpu: Seconds of processor time, including children and kernel.
+        peak: Peak memory in bytes.
+        failures: The number of failed runs before this one.
     """
 
     wall: float
@@ -40,43 +40,43 @@ class Run:
 
 
 Cost = Callable[[Run], float]
-"""What is compared of two runs."""
+"""Selects the cost to compare."""
 
 
 class Failed(SystemExit):
-    """A process has failed, or took longer than any should; says what it complained of."""
+    """A process failed or exceeded the time limit. The message contains its error output."""
 
 
 def measured(command: Sequence[str], scratch: Path) -> Run:
-    """Run `command` and measure it; `scratch` is a folder for notes.
+    """Run `command` and measure it; `scratch` is a folder for temporary files.
 
     Raises:
-        Failed: It failed, or took longer than any run should.
+        Failed: The process failed or exceeded the time limit.
     """
     note = scratch / "peak.txt"
-    # The kernel counts what a parent holds into the peak of its child: this small program starts it for us.
+    # The peak of a child includes the memory of its parent when it forks, so a small program starts it.
     watched = [_time(), "-f", "%M", "-o", str(note), *command]
-    with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as complaints:
-        began = time.monotonic()
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
+        started_at = time.monotonic()
         process = subprocess.Popen(
             ["timeout", str(_LONGEST), *watched],
             stdin=subprocess.DEVNULL,
-            stdout=told,
+            stdout=output,
             stderr=complaints,
             env=_environment(),
         )
         cpu = _cpu_seconds(process)
-        wall = time.monotonic() - began
+        wall = time.monotonic() - started_at
         if process.returncode:
             said = _text(complaints)
             raise Failed(f"{' '.join(command)} failed with status {process.returncode}:\n{said}")
-        times = _text(told)
+        times = _text(output)
     start, end = json.loads(times) if times else (0, wall)
     return Run(wall=wall, transfer=end - start, cpu=cpu, peak=1024 * int(note.read_text()))
 
 
 def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
-    """Wait for the end of `process`; or end it, when this process is to end."""
+    """Wait for the end of `process`, or terminate it if this process is interrupted."""
     try:
         _, status, usage = os.wait4(process.pid, 0)
     except BaseException:
@@ -97,9 +97,9 @@ def _text(file: IO[bytes]) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Our environment, where the peers find `job.py` and no proxy stands before loopback.
+    """Return our environment, with the folder of `job.py` and without proxies.
 
-    Byte code is kept, as it is wherever something was installed.
+    Byte code is kept, as after an installation.
     """
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)

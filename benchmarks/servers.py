@@ -1,4 +1,4 @@
-"""What stands on the far side: nginx on loopback, and a relay that makes it far away."""
+"""The servers: nginx on loopback, and a relay that simulates a distant server."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ONE_WAY = 0.04
 """Seconds from one end of the relay to the other."""
 
 RATE = 4 * 1024 * 1024
-"""Bytes a second that the relay carries towards each client's connection."""
+"""Bytes per second of the relay for each client connection."""
 
 _LONGEST = 7200
-"""Seconds after which nginx is ended, should this process be killed before it could."""
+"""Seconds after which nginx is terminated if this process is killed."""
 
 _STOP_SECONDS = 10
 
-# One worker, as a far side that is never the one to be measured; `hash` in a link says what to declare of it.
+# One worker, fast enough not to limit a client; `hash` in a URL selects the hash to declare.
 _CONFIGURATION = """
 {user}
 daemon off;
@@ -58,12 +58,12 @@ http {{
 
 @attrs.frozen
 class Server:
-    """Where nginx listens.
+    """The addresses of nginx.
 
     Attributes:
-        port: Its port on 127.0.0.1.
-        tls_port: The one where it speaks TLS.
-        authority: The file of the certificate that its own is signed with.
+        port: The http port on 127.0.0.1.
+        tls_port: The https port on 127.0.0.1.
+        authority: The file of the CA certificate.
     """
 
     port: int
@@ -74,14 +74,14 @@ class Server:
 @contextmanager
 def nginx(folder: Path) -> Iterator[Server]:
     """Serve `objects/`, and `pages/` as the listing, from `folder`."""
-    # Debian keeps it where the path of an ordinary user does not lead.
+    # Debian installs nginx in a folder that is not on the PATH of ordinary users.
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
-        raise SystemExit("there is no nginx: `nox -s bench` installs it")
-    # It takes over sockets that listen already: no port is guessed, and who comes early waits in line.
+        raise SystemExit("nginx is not installed: run `nox -s bench`, which installs it")
+    # nginx inherits listening sockets: no port is guessed, and early connections wait in the queue.
     with socket.create_server(("127.0.0.1", 0)) as plain, socket.create_server(("127.0.0.1", 0)) as tls:
         server = Server(plain.getsockname()[1], tls.getsockname()[1], _certified(folder))
-        # What root starts would otherwise serve as nobody, who may not look into the folder.
+        # Started by root, nginx would serve as `nobody`, who cannot read the folder.
         user = "user root;" if os.geteuid() == 0 else ""
         configuration = _CONFIGURATION.format(user=user, port=server.port, tls_port=server.tls_port)
         (folder / "nginx.conf").write_text(configuration)
@@ -99,7 +99,7 @@ def nginx(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def relay(port: int) -> Iterator[int]:
-    """What is served at `port`, a round trip of two `ONE_WAY` away, at the port that is yielded."""
+    """Serve `port` through the relay, with a round trip of two `ONE_WAY`; yield the port of the relay."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         near: int = listening.getsockname()[1]
         given = map(str, (listening.fileno(), port, ONE_WAY, RATE))
@@ -116,7 +116,7 @@ def relay(port: int) -> Iterator[int]:
 
 
 def _certified(folder: Path) -> Path:
-    """The certificate of an authority, which has signed one for nginx in `folder`."""
+    """Create a CA in `folder`, and a certificate for nginx that it has signed."""
     authority = trustme.CA()
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
     authority.cert_pem.write_to_path(str(folder / "authority.pem"))

@@ -1,4 +1,4 @@
-"""Storage on a bad day: slow enough to be interrupted, now and then broken, and metered."""
+"""A storage server that is slow, sometimes fails, and counts the sent bytes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _DELAY = 0.002
 
 @attrs.define
 class Meter:
-    """How many bytes of bodies have left.
+    """A counter of sent body bytes.
 
     Attributes:
-        sent: The bytes.
+        sent: The number of bytes.
     """
 
     sent: int = 0
@@ -29,7 +29,7 @@ class Meter:
 
 @attrs.frozen(kw_only=True)
 class MeteredReply(Reply):
-    """An answer that `meter` counts, block by block, as it leaves."""
+    """A body whose blocks are counted by `meter` when they are sent."""
 
     meter: Meter
 
@@ -41,23 +41,23 @@ class MeteredReply(Reply):
 
 @attrs.frozen(kw_only=True)
 class BadDay(TargetedFault):
-    """Every answer is slow; one in five is refused, cut or reset.
+    """A fault for every response: all are slow, and one in five is refused, cut or reset.
 
     Attributes:
-        dice: Who is struck, and where.
-        meter: Counts what leaves.
+        generator: The random generator that selects responses and offsets.
+        meter: The counter of sent bytes.
     """
 
-    dice: random.Random
+    generator: random.Random
     meter: Meter
 
     def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
-        struck = self._fault(len(reply.body)).rewrite_response(reply, request)
+        injected = self._fault(len(reply.body)).rewrite_response(reply, request)
         slow: dict[str, Any] = {"chunk_size": _BLOCK, "delay": _DELAY, "meter": self.meter}
-        return MeteredReply(**{**attrs.asdict(struck, recurse=False), **slow})
+        return MeteredReply(**{**attrs.asdict(injected, recurse=False), **slow})
 
     def _fault(self, size: int) -> Fault:
-        if self.dice.random() > 0.2:
+        if self.generator.random() > 0.2:
             return Fault()
-        after = self.dice.randint(0, size)
-        return self.dice.choice((Cut(after), Reset(after), Status(503, on="storage")))
+        after = self.generator.randint(0, size)
+        return self.generator.choice((Cut(after), Reset(after), Status(503, on="storage")))

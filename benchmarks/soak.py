@@ -1,7 +1,7 @@
-"""A nightly job on a bad night: faults of every kind, exports that expire and appear, and three SIGKILLs.
+"""Run a nightly job with faults of every kind, exports that expire and are created, and three SIGKILLs.
 
-In the end every artifact that was offered and is still alive must be in the folder once, exact, and the
-manifest must agree.
+At the end, every offered artifact that still exists must be in the folder once, unchanged, and in the
+manifest.
 
     python benchmarks/soak.py --check
 """
@@ -23,7 +23,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import attrs
-from far_side import FarSide, Truth
+from faulty_server import FaultyServer, Truth
 
 from packagex_async import AsyncPackageX, PackageXError, RetryPolicy
 from packagex_async._sync.manifest import MANIFEST_NAME
@@ -36,22 +36,22 @@ _MOST_RUNS = 30
 
 @attrs.define
 class Figures:
-    """What came of the night.
+    """The results of the test.
 
     Attributes:
-        exports: Exports at its beginning.
-        seed: What the dice were made from.
-        kills: Runs that were killed.
-        runs: Runs that came to their end; all but the last left something to do.
-        alive: Artifacts alive at the end.
-        missing: Those of them that are not there.
-        corrupt: Files that are not the artifact, living or dead.
-        unrecorded: Artifacts of which the manifest does not say what is there.
-        leftovers: Files that are nobody's.
-        requests: How many there were to each host.
-        faults: How many requests met one.
-        memory: MiB of the run that took the most.
-        seconds: How long it took.
+        exports: Exports at the start.
+        seed: The seed of the random generator.
+        kills: Killed runs.
+        runs: Completed runs; all but the last left artifacts to download.
+        alive: Existing artifacts at the end.
+        missing: Existing artifacts that are not in the folder.
+        corrupt: Files that differ from the artifact.
+        unrecorded: Artifacts whose manifest entry does not match.
+        leftovers: Files that belong to no artifact.
+        requests: The number of requests to each host.
+        faults: Requests with a fault.
+        memory: The greatest peak memory of a run in MiB.
+        seconds: Duration.
     """
 
     exports: int
@@ -70,13 +70,13 @@ class Figures:
 
     @property
     def good(self) -> bool:
-        """Whether all that is promised was kept."""
+        """Whether all guarantees were kept."""
         return self.runs < _MOST_RUNS and not (
             self.missing or self.corrupt or self.unrecorded or self.leftovers
         )
 
     def table(self) -> str:
-        """The figures as a Markdown table."""
+        """Return the figures as a Markdown table."""
         rows = attrs.asdict(self) | {
             "requests": self.requests.total(),
             "requests of storage per artifact": f"{self.requests['storage'] / max(self.alive, 1):.2f}",
@@ -89,10 +89,10 @@ class Figures:
         )
 
 
-def download(url: str, key: str, folder: Path, told: Connection) -> None:
-    """A run: whether it left nothing to do, and the MiB it took, are told at its end."""
+def download(url: str, key: str, folder: Path, connection: Connection) -> None:
+    """Run the job, and send whether nothing is left to download, and its peak memory in MiB."""
     clean = asyncio.run(_download(url, key, folder))
-    told.send((clean, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    connection.send((clean, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
 async def _download(url: str, key: str, folder: Path) -> bool:
@@ -111,18 +111,18 @@ class Night:
     """The runs over one folder.
 
     Args:
-        far_side: Where the exports are.
-        folder: Where they go.
-        figures: Where the outcome is counted.
+        far_side: The server.
+        folder: The target folder.
+        figures: The counters of the results.
     """
 
-    def __init__(self, far_side: FarSide, folder: Path, figures: Figures) -> None:
-        self._far_side = far_side
+    def __init__(self, faulty_server: FaultyServer, folder: Path, figures: Figures) -> None:
+        self._far_side = faulty_server
         self._folder = folder
         self._figures = figures
 
     def run(self) -> None:
-        """Kill what is at work three times; then let it come to its end until there is nothing to do."""
+        """Kill the job three times; then run it until nothing is left to download."""
         for share in _KILLS:
             self._kill_at(int(share * self._figures.exports * len(_NAMES)))
         clean, settled = False, False
@@ -131,11 +131,11 @@ class Night:
             clean = self._finish()
 
     def check(self, truth: Truth) -> None:
-        """Hold the folder against what the far side holds."""
-        figures, told = self._figures, self._told()
+        """Compare the folder with the artifacts of the server."""
+        figures, connection = self._figures, self._recorded()
         alive, dead = _by_name(truth.alive), _by_name(truth.dead)
         figures.alive = len(alive)
-        figures.requests, figures.faults = truth.requests, truth.struck
+        figures.requests, figures.faults = truth.requests, truth.injected
         there = {path.name: path for path in self._folder.iterdir() if path.name != MANIFEST_NAME}
         figures.leftovers = len(there.keys() - alive.keys() - dead.keys())
         figures.missing = len(alive.keys() - there.keys())
@@ -143,9 +143,9 @@ class Night:
             if name in there:
                 content = there[name].read_bytes()
                 figures.corrupt += hashlib.sha256(content).hexdigest() != sha256
-                figures.unrecorded += name in alive and told.get(name) != (len(content), sha256)
+                figures.unrecorded += name in alive and connection.get(name) != (len(content), sha256)
 
-    def _told(self) -> dict[str, tuple[int, str]]:
+    def _recorded(self) -> dict[str, tuple[int, str]]:
         lines = map(json.loads, (self._folder / MANIFEST_NAME).read_text().splitlines())
         return {line["path"]: (line["size"], line["sha256"]) for line in lines}
 
@@ -166,9 +166,9 @@ class Night:
         self._figures.kills += process.exitcode == -9
 
     def _finish(self) -> bool:
-        process, told = self._begin()
+        process, connection = self._begin()
         try:
-            clean, memory = told.recv()
+            clean, memory = connection.recv()
         except EOFError:
             clean, memory = False, 0.0
         process.join()
@@ -190,30 +190,30 @@ def _by_name(hashes: dict[str, dict[str, str]]) -> dict[str, str]:
 
 
 def run(exports: int, seed: int) -> Figures:
-    """Play a night with dice made from `seed`."""
+    """Run the test with a generator seeded with `seed`."""
     figures = Figures(exports, seed)
-    began = time.monotonic()
-    far_side = FarSide(exports, seed)
+    started_at = time.monotonic()
+    faulty_server = FaultyServer(exports, seed)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            night = Night(far_side, Path(folder), figures)
+            night = Night(faulty_server, Path(folder), figures)
             night.run()
-            night.check(far_side.truth())
+            night.check(faulty_server.truth())
     finally:
-        far_side.close()
-    figures.seconds = time.monotonic() - began
+        faulty_server.close()
+    figures.seconds = time.monotonic() - started_at
     return figures
 
 
 def main() -> int:
-    """Play it as the command line says; print the figures, and return the exit status."""
+    """Run the command line, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--exports", type=int, default=5000, help="how many there are at the beginning")
-    parser.add_argument("--seed", type=int, default=7, help="what the dice are made from")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
-    parser.add_argument("--check", action="store_true", help="fail when a promise was broken")
+    parser.add_argument("--exports", type=int, default=5000, help="number of exports at the start")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the random generator")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--check", action="store_true", help="exit with status 1 if a guarantee was broken")
     options = parser.parse_args()
     figures = run(options.exports, options.seed)
     sys.stdout.write(figures.table() + "\n")

@@ -14,8 +14,8 @@ version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
-# Options such as `--json` keep their two hyphens.
-smartquotes = False
+# The default dark style underlines imported names like links.
+pygments_dark_style = "github-dark"
 html_title = "packagex-async"
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
@@ -49,14 +49,18 @@ TYPE_ALIASES = (
 
 
 def shorten(app, what, name, obj, options, signature, returns):
-    """Leave out the arguments of a default value that is a `RetryPolicy`."""
-    return (re.sub(r"=RetryPolicy\([^)]*\)", "=RetryPolicy()", signature), returns) if signature else None
+    """Leave out the arguments of default values that are records."""
+    if not signature:
+        return None
+    signature = re.sub(r"=(RetryPolicy|Life)\([^)]*\)", r"=\1()", signature)
+    return signature.replace("<built-in function time>", "time.time"), returns
 
 
 def setup(app):
     """Show type aliases by name: autodoc evaluates annotations, and would spell the aliases out."""
     app.connect("autodoc-process-signature", shorten)
-    importlib.import_module("packagex_async.testing")
+    for name in ("exports", "testing"):  # the package imports them only when they are used
+        importlib.import_module(f"packagex_async.{name}")
     modules = [module for name, module in sys.modules.items() if name.startswith("packagex_async")]
     for name in TYPE_ALIASES:
         stand_in = type(name, (), {"__module__": "packagex_async"})

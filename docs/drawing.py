@@ -1,4 +1,4 @@
-"""Boxes, lines and words of a picture, in SVG: on a white card, so that it reads in light and in dark."""
+"""SVG elements of the pictures, on a white card that is legible on light and dark pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Point = tuple[float, float]
 INK, PALE, LINE = "#1f2933", "#5f6c7b", "#9aa5b1"
 BLUE, GREEN, AMBER, RED = "#2a6f97", "#2f7d4f", "#b7791f", "#b23a48"
 MONO_WIDTH = 0.602
-"""How wide a letter of a monospaced font is, in parts of its size."""
+"""The width of a monospaced character, relative to the font size."""
 
 _FRAME = """\
 <svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}"
@@ -29,7 +29,7 @@ _MONO = "font-family=\"ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monosp
 
 
 def picture(width: float, height: float, title: str, desc: str, parts: Iterable[str]) -> str:
-    """The whole file; `desc` tells those who cannot see it what it shows."""
+    """Return the SVG file; `desc` describes it for screen readers."""
     return _FRAME.format(
         width=width,
         height=height,
@@ -47,7 +47,7 @@ def words(
     at: Point, text: str, *, color: str = INK, size: float = 12, anchor: str = "start",
     bold: bool = False, mono: bool = False,
 ) -> str:  # fmt: skip
-    """One line of text on its baseline."""
+    """Return a line of text; `at` is on its baseline."""
     weight = ' font-weight="600"' if bold else ""
     family = f" {_MONO}" if mono else ""
     place = f'x="{at[0]:g}" y="{at[1]:g}" text-anchor="{anchor}"'
@@ -55,13 +55,13 @@ def words(
 
 
 def box(at: Point, width: float, height: float, *, fill: str = "#fff", edge: str = LINE) -> str:
-    """A box with round corners."""
+    """Return a box with round corners; `at` is its upper left corner."""
     place = f'x="{at[0]:g}" y="{at[1]:g}" width="{width:g}" height="{height:g}"'
     return f'<rect {place} rx="6" fill="{fill}" stroke="{edge}"/>'
 
 
 def arrow(points: Sequence[Point], *, radius: float = 8) -> str:
-    """A line through `points` with round corners and a head at its end."""
+    """Return an arrow through `points` with round corners."""
     path = f"M{points[0][0]:g} {points[0][1]:g}"
     for corner, onward in pairwise(points[1:]):
         before = points[points.index(corner) - 1]
@@ -73,7 +73,7 @@ def arrow(points: Sequence[Point], *, radius: float = 8) -> str:
 
 
 def _near(corner: Point, other: Point, radius: float) -> str:
-    """The point `radius` before `corner` on the way from `other`; lines run straight up, down or across."""
+    """Return the point `radius` before `corner`, coming from `other` on a horizontal or vertical line."""
     x, y = (
         mine + (0 if mine == theirs else radius if theirs > mine else -radius)
         for mine, theirs in zip(corner, other, strict=True)

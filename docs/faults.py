@@ -50,7 +50,7 @@ def section(family: ast.Module) -> str:
         "",
         summary[:1].upper() + summary[1:],
         "",
-        "| case | promise |",
+        "| case | guarantee |",
         "|---|---|",
         *rows,
     ]

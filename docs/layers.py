@@ -23,8 +23,8 @@ class Row(NamedTuple):
     Attributes:
         layer: The layer, from 0.
         folder: The folder, or "" for modules in the root of the package.
-        modules: The modules; each imports only from those behind it.
-        purpose: What they are for.
+        modules: The modules; each imports only from those to its right.
+        purpose: The purpose of the folder or module.
     """
 
     layer: int

@@ -1,4 +1,4 @@
-"""A picture of `packagex-exports sync` at work: `python docs/terminal.py` takes it anew."""
+"""Records a picture of `packagex-exports sync`: `python docs/terminal.py`."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ PICTURE = Path(__file__).parent / "_static" / "sync.svg"
 WIDTH = 112
 COMMAND = "packagex-exports sync exports/"
 
-# What rich writes before it draws its rows anew.
+# Rich writes this before it redraws its rows.
 _REDRAWN = re.compile(r"\r(?:\x1b\[(?:1A|2K))+")
 _CURSOR = re.compile(r"\x1b\[\?25[lh]")
-# Where rich would have the font fetched from the network.
+# Rich would load the font from the network.
 _FONT = re.compile(r"@font-face \{.*?\}\n", re.DOTALL)
 
 
 def fill(server: Emulator) -> None:
-    """Exports of some megabytes whose bytes come slowly; one of them failed, and one is refused."""
-    dice = random.Random(7)  # noqa: S311  # a picture needs no strong dice
+    """Add exports of a few megabytes with slow bodies; one failed, and one is refused by the storage host."""
+    generator = random.Random(7)  # noqa: S311  # not for cryptography
     for number in range(24):
-        content = {name: dice.randbytes(dice.randrange(400_000, 4_000_000)) for name in ("json", "csv")}
+        content = {
+            name: generator.randbytes(generator.randrange(400_000, 4_000_000)) for name in ("json", "csv")
+        }
         created_at = server.now() - 3600 + number
         export = server.add_export(resource="shipment", content=content, created_at=created_at)
         if number == 5:
@@ -43,8 +45,8 @@ def fill(server: Emulator) -> None:
     server.inject(Trickle(block=65536, delay=0.03), times=None)
 
 
-def played(server: Emulator, folder: str) -> str:
-    """Everything that the command writes to a terminal."""
+def record(server: Emulator, folder: str) -> str:
+    """Return everything that the command writes to a terminal."""
     _, *arguments = COMMAND.split()
     command = [sys.executable, "-m", "packagex_async.cli", *arguments, "--base-url", server.base_url]
     env = os.environ | {"PX_API_KEY": server.api_key, "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
@@ -59,14 +61,14 @@ def _read(screen: int) -> Iterator[bytes]:
         while block := os.read(screen, 65536):
             yield block
     except OSError:
-        # So Linux says that nobody writes any more.
+        # Linux reports the end of a terminal as an error.
         return
     finally:
         os.close(screen)
 
 
 def picture(written: str) -> str:
-    """The command, its rows half way, and what stood there in the end, as an SVG."""
+    """Return an SVG of the command, its display half way, and its final display."""
     *frames, end = [_CURSOR.sub("", frame).strip("\n") for frame in _REDRAWN.split(written)]
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     for part in (f"$ {COMMAND}", frames[len(frames) // 2], "", end):
@@ -78,4 +80,4 @@ def picture(written: str) -> str:
 if __name__ == "__main__":
     with serve_in_thread(Emulator(populate=False)) as server, tempfile.TemporaryDirectory() as folder:
         fill(server)
-        PICTURE.write_text(picture(played(server, folder)), encoding="utf-8")
+        PICTURE.write_text(picture(record(server, folder)), encoding="utf-8")

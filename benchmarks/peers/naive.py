@@ -1,4 +1,4 @@
-"""The loop that everybody writes first: aiohttp's `iter_chunked`, each piece written through aiofiles."""
+"""A simple loop of aiohttp's `iter_chunked` that writes each chunk with aiofiles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHUNK = 64 * 1024
 
 
 async def fetch(session: aiohttp.ClientSession, wanted: Iterable[File], folder: Path) -> None:
-    """Fetch one file after another."""
+    """Download one file after another."""
     for file in wanted:
         async with session.get(file.url) as response:
             response.raise_for_status()
@@ -25,7 +25,7 @@ async def fetch(session: aiohttp.ClientSession, wanted: Iterable[File], folder: 
 
 
 async def main(job: Job, folder: Path) -> None:
-    """Do the job with one session, and workers that pull from one iterator."""
+    """Run the job with one session, and workers that share one iterator."""
     wanted = iter(job.files)
     connector = aiohttp.TCPConnector(ssl=job.trust())
     async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""Us, as anybody would use us; `bulk`, `sha256` and `uvloop` say how."""
+"""This package; the options `bulk`, `sha256` and `uvloop` select the variant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from packagex_async import AsyncPackageX, Export
 
 
 def exports(job: Job) -> Iterator[Export]:
-    """The exports as the API would tell of them."""
+    """Return the exports as the API would return them."""
     for export_id, files in groupby(job.files, lambda file: file.export_id):
         urls = {f"{file.artifact}_url": file.url for file in files}
         yield Export(id=export_id, status="completed", **urls)  # type: ignore[arg-type]
@@ -27,13 +27,13 @@ async def fetch(
     concurrency: int,
     digest: Literal["sha256"] | None,
 ) -> None:
-    """Download one export after another, each with `concurrency` artifacts at once."""
+    """Download one export after another, each with `concurrency` artifacts at a time."""
     for export in wanted:
         await px.exports.download(export, folder, concurrency=concurrency, digest=digest)
 
 
 async def main(job: Job, folder: Path, options: list[str]) -> None:
-    """Do the job with one client."""
+    """Run the job with one client."""
     digest: Literal["sha256"] | None = "sha256" if "sha256" in options else None
     async with AsyncPackageX("key", base_url=job.base_url, ssl=job.trust()) as px:
         if "bulk" in options:
@@ -41,7 +41,7 @@ async def main(job: Job, folder: Path, options: list[str]) -> None:
                 report.raise_for_failures()
             return
         wanted = exports(job)
-        # One export has its artifacts side by side; of many, there is one worker for each connection.
+        # One export downloads its artifacts concurrently; of many exports, each worker downloads one.
         alone = len({file.export_id for file in job.files}) == 1
         workers, concurrency = (1, job.workers) if alone else (job.workers, 1)
         async with asyncio.TaskGroup() as group:
@@ -53,7 +53,7 @@ if __name__ == "__main__":
     job, folder, options = given()
     run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
     if "uvloop" in options:
-        # Who does without it shall not pay for its import.
+        # Import only if needed, so that other runs do not pay for it.
         import uvloop
 
         run = uvloop.run

@@ -1,4 +1,4 @@
-"""The same loop with httpx, in the chunks that it gives."""
+"""The same loop with httpx, in chunks as they arrive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from job import File, Job, given, timed
 
 
 async def fetch(client: httpx.AsyncClient, wanted: Iterable[File], folder: Path) -> None:
-    """Fetch one file after another."""
+    """Download one file after another."""
     for file in wanted:
         async with client.stream("GET", file.url) as response:
             response.raise_for_status()
@@ -22,7 +22,7 @@ async def fetch(client: httpx.AsyncClient, wanted: Iterable[File], folder: Path)
 
 
 async def main(job: Job, folder: Path) -> None:
-    """Do the job with one client, and workers that pull from one iterator."""
+    """Run the job with one client, and workers that share one iterator."""
     wanted = iter(job.files)
     async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
         for _ in range(job.workers):

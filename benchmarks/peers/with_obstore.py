@@ -1,4 +1,4 @@
-"""obstore: the network in Rust, the files written from Python in blocks of a mebibyte."""
+"""obstore: network in Rust, files written from Python in blocks of 1 MiB."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BLOCK = 1024 * 1024
 
 
 async def fetch(store: HTTPStore, wanted: Iterable[File], folder: Path) -> None:
-    """Fetch one file after another."""
+    """Download one file after another."""
     for file in wanted:
         answer = await store.get_async(urlsplit(file.url).path.lstrip("/"))
         with (folder / file.name).open("wb") as target:
@@ -24,7 +24,7 @@ async def fetch(store: HTTPStore, wanted: Iterable[File], folder: Path) -> None:
 
 
 async def main(job: Job, folder: Path) -> None:
-    """Do the job with one store, and workers that pull from one iterator."""
+    """Run the job with one store, and workers that share one iterator."""
     wanted = iter(job.files)
     store = HTTPStore.from_url(job.base_url, client_options={"allow_http": True})
     async with asyncio.TaskGroup() as group:

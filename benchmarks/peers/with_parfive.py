@@ -1,4 +1,4 @@
-"""parfive, our closest relative, with its own defaults but for the number of files at once."""
+"""parfive with its default settings, except for the number of concurrent files."""
 
 from __future__ import annotations
 

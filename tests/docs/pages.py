@@ -1,6 +1,6 @@
-"""The pages that users read, and the blocks on them.
+"""The pages for users, and their code blocks.
 
-What is run but need not be seen stands in a comment:
+A block that runs but is not displayed is in a comment:
 
     <!-- invisible-code-block: python
     assert "exp_" in shown
@@ -31,33 +31,33 @@ PAGES = [
 
 RUN = ("python", "sh")
 LANGUAGES = {*RUN, "text", "json", "ini", "toml", "yaml"}
-"""What a block may be written in; those that are not run hold nothing that could be."""
+"""The languages of blocks. Blocks in languages that are not in `RUN` contain nothing to run."""
 
 _INSTALLS = re.compile(r"\.venv/|\b(?:git|nox|pip|pre-commit)\b")
 
 
 def name_of(page: Path) -> str:
-    """A page as tests call it."""
+    """Return the name of a page in test ids."""
     return page.relative_to(ROOT).as_posix()
 
 
 def parse(page: Path, **evaluators: Evaluator) -> Document:
-    """A page with its blocks of those languages, each with what evaluates it."""
+    """Parse a page; each keyword is a language, and its value evaluates blocks of that language."""
     return Document.parse(str(page), *starmap(CodeBlockParser, evaluators.items()))
 
 
 def is_shown(example: Example) -> bool:
-    """Whether a reader sees the block."""
+    """Return whether the block is displayed."""
     return "directive" not in example.region.lexemes
 
 
 def installs(example: Example) -> bool:
-    """Whether the block works on a checkout, in which it installs things."""
+    """Return whether the block installs packages in a checkout."""
     return example.region.lexemes["arguments"] == "sh" and bool(_INSTALLS.search(example.parsed))
 
 
 def blocks(text: str, above: int = 0) -> Iterator[tuple[int, str]]:
-    """The line and the language of every block, as CommonMark has it; directives are looked into."""
+    """Yield the line and the language of every CommonMark block, including those inside directives."""
     for token in MarkdownIt().parse(text):
         if token.type in ("fence", "code_block") and token.map:
             line, language = above + token.map[0] + 1, token.info.strip()

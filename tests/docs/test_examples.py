@@ -1,4 +1,4 @@
-"""What the pages show works: every block of Python and of shell commands runs, and what it claims holds."""
+"""All Python and shell blocks of the documentation run, and their checks pass."""
 
 from __future__ import annotations
 
@@ -13,65 +13,67 @@ from sybil import Document
 from sybil.example import SybilFailure
 
 from packagex_async.testing import Emulator, Life, serve_in_thread
+from tests.docs.page_runner import bash, page_runner
 from tests.docs.pages import LANGUAGES, PAGES, ROOT, RUN, blocks, installs, is_shown, name_of, parse
-from tests.docs.stage import bash, stage
 
 AN_HOUR = 3600.0
 WAITING = {"README.md", "nightly-job.md"}
-"""The pages that wait for exports to be completed; on the others, the time that they take changes nothing."""
+"""The pages that wait for exports to be completed; on other pages, pending exports stay pending."""
 
 
-def lexed(page: Path) -> Document:
-    """A page whose blocks are looked at, and not run."""
+def parse_only(page: Path) -> Document:
+    """Parse a page without running its blocks."""
     return parse(page, python=lambda example: None, sh=lambda example: None)
 
 
-def perform(page: Path, scratch: Path) -> None:
-    """Run the blocks of a page before an emulator of its own."""
+def run_page(page: Path, scratch: Path) -> None:
+    """Run the blocks of a page against a new emulator."""
     pending = Life() if page.name in WAITING else None
-    with serve_in_thread(Emulator(pending=pending)) as server, stage(server, scratch) as on:
-        document = parse(page, python=on.python, sh=on.sh, text=on.text)
+    with serve_in_thread(Emulator(pending=pending)) as server, page_runner(server, scratch) as runner:
+        document = parse(page, python=runner.python, sh=runner.sh, text=runner.text)
         document.namespace |= {"__name__": "__main__", "server": server}
         for example in document:
             example.evaluate()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_a_page_does_what_it_shows(page: Path, tmp_path: Path) -> None:
-    """All that it runs, from its first block to its last."""
-    perform(page, tmp_path)
+def test_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    """All blocks of the page run in order."""
+    run_page(page, tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_no_block_of_a_page_hides(page: Path) -> None:
-    """Each is of a language that is known, and all of those that can be run are run."""
-    there = list(blocks(page.read_text(encoding="utf-8")))
-    assert {language for _, language in there if not language.startswith("{")} <= LANGUAGES
+def test_every_block_has_a_known_language(page: Path) -> None:
+    """Every block has a known language, and every Python and shell block runs."""
+    expected = list(blocks(page.read_text(encoding="utf-8")))
+    assert {language for _, language in expected if not language.startswith("{")} <= LANGUAGES
     run = [
-        (example.line, example.region.lexemes["arguments"]) for example in lexed(page) if is_shown(example)
+        (example.line, example.region.lexemes["arguments"])
+        for example in parse_only(page)
+        if is_shown(example)
     ]
-    assert run == [(line, language) for line, language in there if language in RUN]
+    assert run == [(line, language) for line, language in expected if language in RUN]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_no_comment_of_a_page_is_mistaken_for_a_block(page: Path) -> None:
-    """What takes more than a line is a block that runs unseen: nothing is skipped, and nothing misspelt."""
+def test_every_long_comment_is_a_block(page: Path) -> None:
+    """Every comment of several lines is a block that runs, so that no misspelt directive is skipped."""
     comments = re.findall(r"<!--.*?-->", page.read_text(encoding="utf-8"), re.DOTALL)
     heads = [comment.partition("\n")[0] for comment in comments if "\n" in comment]
     assert set(heads) <= {f"<!-- invisible-code-block: {language}" for language in RUN}
-    assert len(heads) == len([example for example in lexed(page) if not is_shown(example)])
+    assert len(heads) == len([example for example in parse_only(page) if not is_shown(example)])
 
 
-# What installs.
+# Blocks that install packages.
 
 GATE = {line.removesuffix(" || exit") for line in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()}
-INSTALLING = [page for page in PAGES if any(map(installs, lexed(page)))]
+INSTALLING = [page for page in PAGES if any(map(installs, parse_only(page)))]
 
 
 def checkout(folder: Path) -> None:
-    """Copy what belongs to the project to `folder`."""
+    """Copy the files of the project to `folder`."""
     if not (ROOT / ".git").exists():
-        pytest.skip("this is no checkout: what belongs to the project is not known")
+        pytest.skip("not a Git checkout, so the files of the project are unknown")
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in names.rstrip("\0").split("\0"):
@@ -79,8 +81,8 @@ def checkout(folder: Path) -> None:
         shutil.copy2(ROOT / name, folder / name)
 
 
-def test_the_gate_runs_what_the_readme_says_runs_the_tests() -> None:
-    """Word for word, and before anything else; so it need not run once more below."""
+def test_the_gate_runs_the_test_command_of_the_readme() -> None:
+    """`.ci/run` contains the command word for word, so the test below does not repeat it."""
     (command,) = [
         line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if "nox" in line
     ]
@@ -89,17 +91,17 @@ def test_the_gate_runs_what_the_readme_says_runs_the_tests() -> None:
 
 @pytest.mark.installs
 @pytest.mark.parametrize("page", INSTALLING, ids=name_of)
-def test_what_installs_works_on_a_fresh_checkout(page: Path, tmp_path: Path) -> None:
-    """With the Python at hand, and nothing of the environment that the tests run in."""
+def test_installation_commands_work_in_a_fresh_checkout(page: Path, tmp_path: Path) -> None:
+    """They need only Python, and nothing of the environment of the tests."""
     checkout(tmp_path)
     ours = ("COV", "PYTHON", "PX_", "VIRTUAL_ENV")
     env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    for example in filter(installs, lexed(page)):
+    for example in filter(installs, parse_only(page)):
         commands = "\n".join(line for line in example.parsed.splitlines() if line not in GATE)
-        bash(example, commands, patience=AN_HOUR, cwd=tmp_path, env=env)
+        bash(example, commands, limit=AN_HOUR, cwd=tmp_path, env=env)
 
 
-# The stage itself.
+# The page runner itself.
 
 
 def page_of(text: str, scratch: Path) -> Path:
@@ -108,8 +110,8 @@ def page_of(text: str, scratch: Path) -> Path:
     return page
 
 
-def test_blocks_follow_each_other(tmp_path: Path) -> None:
-    """Names, what is awaited, what was shown, the folder and the variables are those of the blocks before."""
+def test_blocks_share_their_state(tmp_path: Path) -> None:
+    """A block sees the names, event loop, output, folder and environment variables of earlier blocks."""
     text = """\
 ```python
 import asyncio
@@ -146,12 +148,12 @@ assert __name__ == "__main__"
 -->
 """
     before = (Path.cwd(), dict(os.environ))
-    perform(page_of(text, tmp_path), tmp_path)
+    run_page(page_of(text, tmp_path), tmp_path)
     assert (Path.cwd(), dict(os.environ)) == before
 
 
-def test_the_client_and_the_command_meet_the_emulator(tmp_path: Path) -> None:
-    """In both environments, with the key in the variable; another emulator can run beside."""
+def test_the_client_and_the_command_use_the_emulator(tmp_path: Path) -> None:
+    """Both environments are the emulator, `PX_API_KEY` has its key, and another emulator can run as well."""
     text = """\
 ```sh
 packagex-exports emulator
@@ -181,21 +183,21 @@ async with AsyncPackageX() as px:
 assert listed == [export.id for export in server.exports]
 -->
 """
-    perform(page_of(text, tmp_path), tmp_path)
+    run_page(page_of(text, tmp_path), tmp_path)
 
 
-def test_a_python_block_that_fails_is_told_with_page_and_line(tmp_path: Path) -> None:
-    """Its traceback leads to the line of the page."""
+def test_a_failing_python_block_is_reported_with_its_line(tmp_path: Path) -> None:
+    """The traceback contains the page and the line."""
     page = page_of("# Title\n\n```python\nx = 1\n\nassert x == 2\n```\n", tmp_path)
     with pytest.raises(AssertionError) as failed:
-        perform(page, tmp_path)
+        run_page(page, tmp_path)
     last = failed.traceback[-1]
     assert (last.path, last.lineno + 1) == (page, 6)
 
 
-def test_a_shell_block_that_fails_is_told_with_page_and_line(tmp_path: Path) -> None:
-    """And with what it wrote, whichever of its commands it was."""
+def test_a_failing_shell_block_is_reported_with_its_line(tmp_path: Path) -> None:
+    """The message contains the page, the line, the output and the exit code, whichever command failed."""
     page = page_of("# Title\n\n```sh\necho said; false | cat\necho never\n```\n", tmp_path)
     with pytest.raises(SybilFailure, match=r"page\.md, line 3,(.|\n)*said\nexit code 1") as failed:
-        perform(page, tmp_path)
+        run_page(page, tmp_path)
     assert "never" not in str(failed.value)

@@ -1,4 +1,4 @@
-"""The fault matrix is public: its page in the docs tells of every case, and of no other."""
+"""The fault matrix in the docs lists exactly the test cases."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ FAULTS = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "faults.py"))
 
 
 def test_the_page_is_current() -> None:
-    """`python docs/faults.py` would write what is there."""
+    """`python docs/faults.py` would not change the page."""
     assert FAULTS["PAGE"].read_text(encoding="utf-8") == FAULTS["page"]()
 
 
-def test_every_case_states_its_promise() -> None:
-    """In each line of each table."""
+def test_every_case_states_a_guarantee() -> None:
+    """No row of a table has an empty guarantee."""
     rows = [line for line in FAULTS["page"]().splitlines() if line.startswith("| ")]
     assert len(rows) > 100
     assert [row for row in rows if row.endswith("|  |")] == []

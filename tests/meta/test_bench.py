@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 from bench import table
+from environment import Outcome, raw
 from plot import svg
 from rounds import Contender, interleaved, ratios
 from runs import Failed, Run
@@ -87,10 +87,8 @@ def failing(times: int, folder: Path, *, ours: bool = False) -> Contender:
 
 def test_a_peer_that_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
     """One crash does not cost everybody their runs, and nobody hides one."""
-    # Type checkers would take the tests' own module of this name.
-    stage = importlib.import_module("stage")
     runs = interleaved([failing(1, scratch)], 2, scratch, shutil.rmtree)
-    outcome = stage.Outcome([], stage.raw(runs) | {"in memory": [0.5]})
+    outcome = Outcome([], raw(runs) | {"in memory": [0.5]})
     assert [run.failures for run in runs["curl"]] == [1, 0]
     assert outcome.failures == {"curl": 1}
     assert (

@@ -121,7 +121,7 @@ def test_exit_code_of_command_line(error: PackageXError) -> None:
 def test_base_class_has_no_exit_code(kind: type[PackageXError]) -> None:
     """Base classes are never raised."""
     entry = NAMED[kind.__name__]
-    assert [entry.field(field) for field in ("Exit code", "What to do", "Tried again")] == [""] * 3
+    assert [entry.field(field) for field in ("Exit code", "What to do", "Retried")] == [""] * 3
 
 
 ATTEMPTS = {"yes": 3, "once": 2, "no": 1}
@@ -168,7 +168,7 @@ async def test_documented_retries(name: str, server: Emulator, tmp_path: Path) -
         lambda exports: exports.download(stored.id, tmp_path, artifacts=["csv"]), server
     )
     assert type(error).__name__ == name
-    (word,) = re.findall(r"^\w+", NAMED[name].field("Tried again"))
+    (word,) = re.findall(r"^\w+", NAMED[name].field("Retried"))
     matching = [request for request in server.requests if fault.matches(request)]
     assert len(matching) == ATTEMPTS[word]
 
@@ -177,7 +177,7 @@ async def test_unconfirmed_creation_is_not_retried(server: Emulator) -> None:
     """The entry states the same."""
     server.inject(Status(503, on="api"), times=None)
     error = await raised_error(lambda exports: exports.create("contact"), server)
-    assert NAMED[type(error).__name__].field("Tried again").startswith("no")
+    assert NAMED[type(error).__name__].field("Retried").startswith("no")
     assert (type(error).__name__, len(server.requests)) == ("UnconfirmedError", 1)
 
 
@@ -193,5 +193,5 @@ async def test_state_errors_are_not_retried(status: str, name: str, server: Emul
     """`download` requests the export once."""
     stored = server.add_export(status=status)
     error = await raised_error(lambda exports: exports.download(stored.id, tmp_path), server)
-    assert NAMED[name].field("Tried again").startswith("no")
+    assert NAMED[name].field("Retried").startswith("no")
     assert (type(error).__name__, len(server.requests)) == (name, 1)

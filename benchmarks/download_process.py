@@ -1,4 +1,4 @@
-"""A download in a process of its own, which tells what it holds, and can be killed."""
+"""A download in a separate process, which reports its progress and can be killed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from packagex_async._download import artifact as artifact_module
 from packagex_async._download import segments, throughput
 from packagex_async._transport import storage_response
 
-# A process forked from one that has imported everything is there in milliseconds.
+# A process forked from one that has imported everything starts in milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["packagex_async.testing.emulator", "victim"])
 
 _PATIENCE = 60.0
-"""Seconds after which a download is stuck."""
+"""Seconds after which a download counts as stuck."""
 
 
 @attrs.frozen
 class Job:
-    """What is to be downloaded, from where, and to which folder."""
+    """The export, the server and the target folder of a download."""
 
     base_url: str
     api_key: str = attrs.field(repr=False)
@@ -38,7 +38,7 @@ class Job:
 
 @attrs.frozen
 class Step:
-    """How much of an artifact is there, and whether it is in its place."""
+    """The received bytes of an artifact, and whether it is published."""
 
     artifact: str
     received: int
@@ -47,62 +47,62 @@ class Step:
 
     @property
     def publishing(self) -> bool:
-        """Whether all of it is here, and not yet in its place."""
+        """Whether all bytes have arrived, and the file is not published yet."""
         return self.received == self.total and not self.ended
 
     @classmethod
     def of(cls, event: ProgressEvent) -> Self:
-        """What an event tells."""
+        """Return the step of an event."""
         ended = event.kind in (ProgressKind.FINISHED, ProgressKind.KEPT)
         return cls(str(event.artifact), event.received, event.total, ended)
 
 
-class Victim:
+class DownloadProcess:
     """A running download.
 
     Args:
-        job: What it does.
+        job: The download.
 
     Attributes:
-        steps: Its last step with each artifact, as far as it has told.
+        steps: The last reported step of each artifact.
     """
 
     def __init__(self, job: Job) -> None:
         self.steps: dict[str, Step] = {}
         self._deadline = time.monotonic() + _PATIENCE
-        self._told, theirs = _CONTEXT.Pipe(duplex=False)
+        self._connection, theirs = _CONTEXT.Pipe(duplex=False)
         self._process = _CONTEXT.Process(target=_download, args=(job, theirs), daemon=True)
         self._process.start()
         theirs.close()
 
     def step(self) -> Step | None:
-        """Its next step; `None` when it has ended, or should have long ago."""
+        """Return the next step, or `None` if the download has ended or is stuck."""
         try:
-            if not self._told.poll(max(self._deadline - time.monotonic(), 0)):
+            if not self._connection.poll(max(self._deadline - time.monotonic(), 0)):
                 return None
-            step: Step = self._told.recv()
+            step: Step = self._connection.recv()
         except (EOFError, OSError):
-            return None  # it is dead, perhaps in the middle of a word
+            return None  # The process is dead, possibly in the middle of a message.
         self.steps[step.artifact] = step
         return step
 
     def kill(self) -> bool:
-        """SIGKILL it; whether that came before its own end."""
+        """Send SIGKILL; return whether the process was still running."""
         self._process.kill()
         return self._end() == -signal.SIGKILL
 
     @property
     def stuck(self) -> bool:
-        """Whether it should have ended long ago."""
+        """Whether the download is stuck."""
         return time.monotonic() > self._deadline
 
     @property
     def failed(self) -> bool:
-        """Whether it has ended of itself, and not well."""
+        """Whether the process ended without a signal, and failed."""
         return self._process.exitcode not in (0, -signal.SIGKILL)
 
     def finish(self) -> bool:
-        """Let it come to its end; whether that was a good one."""
+        """Wait for the end; return whether the download succeeded."""
         while self.step() is not None:
             pass
         self._process.join(max(self._deadline - time.monotonic(), 0))
@@ -113,7 +113,7 @@ class Victim:
         self._process.join()
         while self.step() is not None:
             pass
-        self._told.close()
+        self._connection.close()
         return self._process.exitcode
 
 
@@ -123,7 +123,7 @@ def _download(job: Job, steps: Connection) -> None:
 
 
 def _hasten() -> None:
-    """Use all ways of a large artifact for small ones, so that a kill finds them at it."""
+    """Enable all code paths of large artifacts for small ones, so that kills hit them."""
     storage_response._DIRECT_READ_SIZE = MIB // 4
     artifact_module.LARGE = MIB  # type: ignore[attr-defined]
     segments.MIN_SEGMENT_SIZE = MIB // 4
@@ -131,7 +131,7 @@ def _hasten() -> None:
 
 
 async def _run(job: Job, steps: Connection) -> None:
-    # Bad luck alone must not look like a download that is stuck.
+    # Several random faults in a row must not look like a stuck download.
     retry = RetryPolicy(attempts=20, wait_initial=0.01, wait_max=0.1)
     async with AsyncPackageX(job.api_key, base_url=job.base_url, retry=retry) as px:
         await px.exports.download(

@@ -1,4 +1,4 @@
-"""The emulator in a process of its own, on a bad day: one request in twenty meets a fault."""
+"""The emulator in a separate process, with a fault in one of twenty requests."""
 
 from __future__ import annotations
 
@@ -78,24 +78,24 @@ _STORAGE: tuple[Fault, ...] = (
 
 
 @attrs.frozen
-class Weather(Fault):
-    """Every kind of fault, one request in twenty.
+class RandomFaults(Fault):
+    """Faults of every kind, in one of twenty requests.
 
     Attributes:
-        dice: Who is struck, and with what.
-        struck: How often each kind has struck.
+        generator: The random generator that selects requests and faults.
+        struck: The number of injected faults of each kind.
     """
 
-    dice: random.Random
-    struck: Counter[str] = attrs.field(factory=Counter)
+    generator: random.Random
+    injected: Counter[str] = attrs.field(factory=Counter)
     _met: list[Fault] = attrs.field(factory=list)
 
     def rewrite_request(self, request: RecordedRequest, store: Store) -> RecordedRequest:
         met = Fault()
-        fault = self.dice.choice(_API if request.host == "api" else _STORAGE)
-        if self.dice.random() < _SHARE and fault.matches(request):
+        fault = self.generator.choice(_API if request.host == "api" else _STORAGE)
+        if self.generator.random() < _SHARE and fault.matches(request):
             met = fault
-            self.struck[type(fault).__name__] += 1
+            self.injected[type(fault).__name__] += 1
         self._met.append(met)
         return met.rewrite_request(request, store)
 
@@ -105,33 +105,33 @@ class Weather(Fault):
 
 @attrs.frozen
 class Truth:
-    """What the far side holds.
+    """The state of the server.
 
     Attributes:
-        alive: The SHA-256 of each artifact of each export that still lives.
-        dead: Likewise, of the exports that have expired.
-        requests: How many requests there were to each host.
-        struck: How often each kind of fault has struck.
-        appearing: How many exports are still to appear.
+        alive: The SHA-256 of each artifact of each existing export.
+        dead: The SHA-256 of each artifact of each expired export.
+        requests: The number of requests to each host.
+        struck: The number of injected faults of each kind.
+        appearing: The number of exports that are still to be created.
     """
 
     alive: dict[str, dict[str, str]]
     dead: dict[str, dict[str, str]]
     requests: Counter[str]
-    struck: Counter[str]
+    injected: Counter[str]
     appearing: int
 
 
-class FarSide:
-    """The running far side.
+class FaultyServer:
+    """A running server.
 
     Args:
-        exports: How many exports there are at the beginning.
-        seed: What its dice are made from.
+        exports: The number of exports at the start.
+        seed: The seed of the random generator.
 
     Attributes:
-        base_url: Where it is.
-        api_key: The key it accepts.
+        base_url: The address.
+        api_key: The accepted key.
     """
 
     def __init__(self, exports: int, seed: int) -> None:
@@ -141,13 +141,13 @@ class FarSide:
         self.base_url, self.api_key = self._pipe.recv()
 
     def truth(self) -> Truth:
-        """What it holds now."""
+        """Return the current state."""
         self._pipe.send(None)
         truth: Truth = self._pipe.recv()
         return truth
 
     def close(self) -> None:
-        """End it."""
+        """Stop the server."""
         self._process.kill()
         self._process.join()
 
@@ -157,20 +157,20 @@ def _serve(exports: int, seed: int, pipe: Connection) -> None:
 
 
 class _Day:
-    """The server's side of it."""
+    """Run the server process."""
 
     def __init__(self, exports: int, seed: int) -> None:
-        self._dice = random.Random(seed)
+        self._generator = random.Random(seed)
         self._hashes: dict[str, dict[str, str]] = {}
         self._server = Emulator(populate=False)
-        self._weather = Weather(random.Random(seed))
-        self._server.inject(self._weather, times=None)
+        self._faults = RandomFaults(random.Random(seed))
+        self._server.inject(self._faults, times=None)
         self._more = exports // 20
         now = time.time()
         for number in range(exports):
-            # One in twenty expires within the next minutes.
+            # One in twenty exports expires within the next minutes.
             span = (5, 240) if number < exports // 20 else (3600, LIFETIME)
-            self._add(now + self._dice.uniform(*span) - LIFETIME)
+            self._add(now + self._generator.uniform(*span) - LIFETIME)
 
     async def run(self, pipe: Connection) -> None:
         async with self._server as server:
@@ -185,7 +185,7 @@ class _Day:
                     pipe.send(self._truth())
 
     def _add(self, created_at: float) -> None:
-        content = {name: self._dice.randbytes(self._dice.randint(0, _SIZE)) for name in _ARTIFACTS}
+        content = {name: self._generator.randbytes(self._generator.randint(0, _SIZE)) for name in _ARTIFACTS}
         export = self._server.add_export(content=content, created_at=created_at)
         self._hashes[export.id] = {name: hashlib.sha256(body).hexdigest() for name, body in content.items()}
 
@@ -195,6 +195,6 @@ class _Day:
             alive={name: hashes for name, hashes in self._hashes.items() if name in alive},
             dead={name: hashes for name, hashes in self._hashes.items() if name not in alive},
             requests=Counter(request.host for request in self._server.requests),
-            struck=self._weather.struck,
+            injected=self._faults.injected,
             appearing=self._more,
         )

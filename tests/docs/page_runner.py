@@ -1,7 +1,7 @@
-"""The stage on which the blocks of a page run.
+"""Runs the code blocks of a page.
 
-They run in their order, in one namespace and one folder. `shown` in the namespace is what the last block that
-a reader sees has written, and `text` the last block of text, which may say the same.
+The blocks of a page run in order, in one namespace and one folder. In the namespace, `shown` is the output of
+the last displayed block, and `text` is the last block of text.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from packagex_async.testing import Emulator
 from tests.docs.pages import installs, is_shown
 
 SERVES = "packagex-exports emulator"
-"""The block that runs beside those that follow it, as in a terminal of its own."""
+"""The command that runs in the background of the following blocks."""
 
-_PATIENCE = 60.0
-# The command as it is installed, but for where its environments are.
+_LIMIT = 60.0
+# The installed command, with the emulator as its environments.
 _COMMAND = """\
 import sys
 from packagex_async import client
@@ -45,14 +45,14 @@ def bash(
     example: Example,
     source: str,
     *,
-    patience: float,
+    limit: float,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> str:
-    """Run shell commands for `patience` seconds at most; return what they have written, or fail with it."""
-    # `timeout` ends what they have started, too, even if the tests are killed.
+    """Run shell commands for at most `limit` seconds; return their output, or fail with it."""
+    # `timeout` also ends the child processes, even if the tests are killed.
     run = subprocess.run(
-        ["timeout", str(patience), "bash", "-euo", "pipefail", "-c", source],
+        ["timeout", str(limit), "bash", "-euo", "pipefail", "-c", source],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -67,49 +67,49 @@ def bash(
 
 
 @attrs.define
-class Stage:
-    """What the blocks of one page run on.
+class PageRunner:
+    """Runs the blocks of one page.
 
     Attributes:
-        runner: The loop on which they await at their top level.
-        beside: What runs beside them, until the page ends.
+        loop: Runs the coroutines of blocks that await.
+        background: Ends background commands at the end of the page.
     """
 
-    runner: asyncio.Runner
-    beside: contextlib.ExitStack
+    loop: asyncio.Runner
+    background: contextlib.ExitStack
 
     def python(self, example: Example) -> None:
-        """Evaluate a Python block, which may await at its top level."""
+        """Run a Python block, which may use `await` at its top level."""
         source = pad(example.parsed, example.line + example.parsed.line_offset)
         awaits = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         code = compile(source, example.path, "exec", flags=awaits, dont_inherit=True)
         with (
-            _told(example) as written,
+            _captured(example) as written,
             contextlib.redirect_stdout(written),
             contextlib.redirect_stderr(written),
         ):
             awaited = eval(code, example.namespace)
             if inspect.iscoroutine(awaited):
-                self.runner.run(awaited)
+                self.loop.run(awaited)
 
     def sh(self, example: Example) -> None:
-        """Evaluate shell commands, but for those that install."""
+        """Run a shell block, unless it installs packages."""
         if installs(example):
             return
-        with _told(example) as written:
+        with _captured(example) as written:
             if example.parsed.strip() == SERVES:
-                written.write(self.beside.enter_context(_serving()))
+                written.write(self.background.enter_context(_serving()))
             else:
-                written.write(bash(example, example.parsed, patience=_PATIENCE))
+                written.write(bash(example, example.parsed, limit=_LIMIT))
 
     def text(self, example: Example) -> None:
-        """Keep a block of text for the blocks behind it."""
+        """Store a block of text for the following blocks."""
         example.namespace["text"] = example.parsed
 
 
 @contextlib.contextmanager
-def stage(server: Emulator, scratch: Path) -> Iterator[Stage]:
-    """A stage before `server`, in a folder of its own below `scratch`."""
+def page_runner(server: Emulator, scratch: Path) -> Iterator[PageRunner]:
+    """Yield a runner for the blocks of a page, in a folder below `scratch`, with `server` as the API."""
     programs, folder = scratch / "bin", scratch / "page"
     programs.mkdir()
     folder.mkdir()
@@ -124,22 +124,22 @@ def stage(server: Emulator, scratch: Path) -> Iterator[Stage]:
         mock.patch.dict(client.ENVIRONMENTS, environments),
         mock.patch.dict(os.environ, {"PATH": path, "PX_API_KEY": server.api_key}),
         contextlib.chdir(folder),
-        asyncio.Runner() as runner,
-        contextlib.ExitStack() as beside,
+        asyncio.Runner() as loop,
+        contextlib.ExitStack() as background,
     ):
-        # What the blocks run is measured by nobody.
+        # Do not measure the coverage of the subprocesses.
         for name in [name for name in os.environ if name.startswith("COV")]:
             del os.environ[name]
-        yield Stage(runner, beside)
+        yield PageRunner(loop, background)
 
 
 @contextlib.contextmanager
-def _told(example: Example) -> Generator[io.StringIO, None, None]:
+def _captured(example: Example) -> Generator[io.StringIO, None, None]:
     written = io.StringIO()
     try:
         yield written
     finally:
-        # pytest shows it where a block fails.
+        # pytest shows the output if a block fails.
         sys.stdout.write(written.getvalue())
         if is_shown(example):
             example.namespace["shown"] = written.getvalue()
@@ -147,7 +147,7 @@ def _told(example: Example) -> Generator[io.StringIO, None, None]:
 
 @contextlib.contextmanager
 def _serving() -> Generator[str, None, None]:
-    command = ["timeout", str(_PATIENCE), *SERVES.split()]
+    command = ["timeout", str(_LIMIT), *SERVES.split()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:

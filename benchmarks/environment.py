@@ -1,4 +1,4 @@
-"""What every workload is given, and what it gives back."""
+"""The environment and the result of a workload."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from errands import Errand
+from commands import JobCommands
 from job import File, Job
 from objects import GIB, MIB, Objects
 from rounds import Contender, Runs, Tidy, interleaved
@@ -25,7 +25,7 @@ MEMORY = "memory"
 PAGING = "listing of 100 pages"
 DECODING = "10,000 exports"
 CPU_TIME = "one file of 1 GiB"
-"""The workloads, as the table calls them."""
+"""The names of the workloads in the table."""
 
 WALL: Cost = attrgetter("wall")
 TRANSFER: Cost = attrgetter("transfer")
@@ -34,16 +34,16 @@ CPU: Cost = attrgetter("cpu")
 
 @attrs.frozen(kw_only=True)
 class Scale:
-    """How much of everything.
+    """The size of the workloads.
 
     Attributes:
-        rounds: Rounds that count.
-        large_rounds: The same in W1 and W2, where runs differ most, by the price of memory.
-        large: Bytes of the one artifact of W1 and W8.
-        quarter: Bytes of each of the four of W2.
-        exports: Exports of W3, with four artifacts each.
-        far: Bytes of the artifact of W4.
-        huge: Bytes of the one in W5 that no memory should hold.
+        rounds: Rounds after the warm-up.
+        large_rounds: Rounds for the downloads of 1 GiB, whose times vary most.
+        large: Bytes of the single large artifact.
+        quarter: Bytes of each of the four large artifacts.
+        exports: Exports with four small artifacts each.
+        far: Bytes of the artifact over the slow line.
+        huge: Bytes of the artifact that exceeds the memory.
     """
 
     rounds: int = 5
@@ -58,18 +58,18 @@ class Scale:
 QUICK = Scale(
     rounds=1, large_rounds=1, large=64 * MIB, quarter=16 * MIB, exports=50, far=32 * MIB, huge=256 * MIB
 )
-"""Enough to see that all of it works; the figures mean nothing."""
+"""A small scale to test the benchmark itself; its figures mean nothing."""
 
 
 @attrs.frozen
-class Stage:
-    """Where a workload is played.
+class Environment:
+    """The environment of a workload.
 
     Attributes:
-        scale: How much of everything.
-        server: Where nginx listens.
-        objects: What it serves.
-        scratch: A folder for notes, and for what the contenders bring.
+        scale: The size of the workload.
+        server: The addresses of nginx.
+        objects: The served files.
+        scratch: The folder for job descriptions and downloads.
     """
 
     scale: Scale
@@ -79,38 +79,38 @@ class Stage:
 
     @property
     def origin(self) -> str:
-        """Scheme, address and port of nginx."""
+        """The http origin of nginx."""
         return f"http://127.0.0.1:{self.server.port}"
 
     @property
     def tls_origin(self) -> str:
-        """The same where it speaks TLS."""
+        """The https origin of nginx."""
         return f"https://127.0.0.1:{self.server.tls_port}"
 
-    def errand(self, name: str, files: list[File], workers: int) -> Errand:
-        """These files, to be fetched by so many at once."""
-        return self._errand(name, Job(self.origin, workers, files))
+    def commands(self, name: str, files: list[File], workers: int) -> JobCommands:
+        """Return the commands that download `files` with `workers` at a time."""
+        return self._commands(name, Job(self.origin, workers, files))
 
-    def tls_errand(self, name: str, files: list[File], workers: int) -> Errand:
-        """The same with the API where TLS is spoken."""
-        return self._errand(name, Job(self.tls_origin, workers, files, str(self.server.authority)))
+    def tls_commands(self, name: str, files: list[File], workers: int) -> JobCommands:
+        """Return the same commands for https."""
+        return self._commands(name, Job(self.tls_origin, workers, files, str(self.server.authority)))
 
-    def _errand(self, name: str, job: Job) -> Errand:
-        return Errand(name, job, self.objects.folder, self.scratch)
+    def _commands(self, name: str, job: Job) -> JobCommands:
+        return JobCommands(name, job, self.objects.folder, self.scratch)
 
-    def play(self, *contenders: Contender, rounds: int | None = None, tidy: Tidy = shutil.rmtree) -> Runs:
-        """Everybody in turn, for as many rounds as count; what they bring is removed, or what `tidy` does."""
+    def run(self, *contenders: Contender, rounds: int | None = None, tidy: Tidy = shutil.rmtree) -> Runs:
+        """Run all contenders in turn, and clean the folder of each run with `tidy`."""
         return interleaved(contenders, rounds or self.scale.rounds, self.scratch, tidy)
 
 
 @attrs.frozen
 class Outcome:
-    """What a workload has shown.
+    """The result of a workload.
 
     Attributes:
         rows: Its rows of the table.
-        raw: Every figure by contender, for the JSON.
-        bars: The times of the contenders as ratios to the first of them, for the plot.
+        raw: Every figure by contender, for the JSON file.
+        bars: The times of the contenders as ratios to the first one, for the chart.
     """
 
     rows: Sequence[Row]
@@ -119,7 +119,7 @@ class Outcome:
 
     @property
     def failures(self) -> dict[str, int]:
-        """How many runs had to be made again, of each contender that has failed."""
+        """The number of repeated runs of each contender that has failed."""
         counts = {
             name: sum(run["failures"] for run in runs if isinstance(run, dict))
             for name, runs in self.raw.items()
@@ -127,9 +127,9 @@ class Outcome:
         return {name: count for name, count in counts.items() if count}
 
 
-Workload = Callable[[Stage], Outcome]
+Workload = Callable[[Environment], Outcome]
 
 
 def raw(runs: Runs) -> dict[str, list[Any]]:
-    """All figures of all runs, as JSON can hold them."""
+    """Return all figures of all runs as JSON values."""
     return {name: [attrs.asdict(run) for run in each] for name, each in runs.items()}

@@ -1,4 +1,4 @@
-"""One job, served by nginx, and the command lines that do it."""
+"""The command lines that run one job with different programs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rounds import Contender
 HERE = Path(__file__).parent
 
 
-class Errand:
-    """A job, and who may do it.
+class JobCommands:
+    """The commands for a job.
 
     Args:
-        name: What its notes are called.
-        job: What is to be fetched.
+        name: The base name of the files that describe the job.
+        job: The files to download.
         objects: The folder that nginx serves the files from.
-        scratch: A folder for the notes.
+        scratch: The folder for the files that describe the job.
     """
 
     def __init__(self, name: str, job: Job, objects: Path, scratch: Path) -> None:
@@ -35,7 +35,7 @@ class Errand:
         }
 
     def python(self, name: str, peer: str, *options: str) -> Contender:
-        """One of the scripts in `peers/`."""
+        """Return the command of a script in `peers/`."""
         script = str(HERE / "peers" / f"{peer}.py")
         return Contender(
             name,
@@ -45,14 +45,14 @@ class Errand:
         )
 
     def curl(self) -> Contender:
-        """curl, with `--parallel` where there is more than one file."""
+        """Return the command of curl, with `--parallel` for more than one file."""
         side = ["--parallel", "--parallel-max", str(self._job.workers)] if len(self._job.files) > 1 else []
         trust = ["--cacert", self._job.authority] if self._job.authority else []
         base = ["curl", "-sS", "-f", *side, *trust, "-K", str(self._list), "--output-dir"]
         return Contender("curl", lambda folder: [*base, str(folder)], self.files)
 
     def curl_then(self, tool: str) -> Contender:
-        """curl, and then `tool` over its file."""
+        """Return the command of curl, followed by `tool` on its file."""
         (file,) = self._job.files
         base = shlex.join(["curl", "-sS", "-f", "-K", str(self._list), "--output-dir"])
 
@@ -63,7 +63,7 @@ class Errand:
         return Contender(f"curl, {tool}", command, self.files)
 
     def aria2c(self, connections: int) -> Contender:
-        """aria2c at its best: with the smallest pieces it takes, and no disk space laid out before."""
+        """Return the command of aria2c with its fastest settings: smallest pieces, no preallocation."""
         base = ["aria2c", "-q", "--no-conf", "--file-allocation=none", "-k1M", f"-x{connections}"]
         (file,) = self._job.files
         rest = [f"-s{connections}", "-o", file.name, file.url, "-d"]
