@@ -120,7 +120,7 @@ class Manifest:
             self._update_index(file)
             return
         for entry, line in lines:
-            self._positions[_key(entry.export_id, entry.artifact)] = self._indexed_size
+            self._positions[entry_key(entry.export_id, entry.artifact)] = self._indexed_size
             self._indexed_size += len(line)
         self._file_size = self._indexed_size
 
@@ -144,23 +144,24 @@ class Manifest:
                 self._incomplete_line = line.text
                 break
             if line.text is not None and (entry := ManifestEntry.parse(line.text)) is not None:
-                self._positions[_key(entry.export_id, entry.artifact)] = line.position
+                self._positions[entry_key(entry.export_id, entry.artifact)] = line.position
             self._indexed_size = line.end
 
     def _find(
         self, file: FileIO, export_id: str, artifacts: Iterable[str]
     ) -> Iterator[tuple[str, ManifestEntry]]:
         for artifact in artifacts:
-            position = self._positions.get(_key(export_id, artifact))
+            position = self._positions.get(entry_key(export_id, artifact))
             if position is None:
                 continue
             entry = ManifestEntry.parse(read_line_at(file, position))
-            # Different artifacts can have the same hash.
+            # Different artifacts can have the same key.
             if entry is not None and (entry.export_id, entry.artifact) == (export_id, artifact):
                 yield artifact, entry
 
 
-def _key(export_id: str, artifact: str) -> int:
+def entry_key(export_id: str, artifact: str) -> int:
+    """Return the key of an artifact in an index of entries; different artifacts can have the same key."""
     # The hash of an enum member differs from that of its value.
     return hash((export_id, str(artifact)))
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from packagex_async._files.paths import open_regular
-from packagex_async._sync.manifest import MANIFEST_NAME
+from packagex_async._sync.manifest import MANIFEST_NAME, entry_key
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._sync.manifest_reader import read_lines
 
@@ -41,11 +41,11 @@ class ManifestSnapshot:
         self.total_size = sum(size for _, size in self._last.values())
 
     def _build_index(self) -> None:
-        for position, entry in _entries(self._file):
+        for position, key, entry in _entries(self._file):
             if entry.path is None:
-                self._last.pop(_key(entry), None)
+                self._last.pop(key, None)
             else:
-                self._last[_key(entry)] = position, entry.size or 0
+                self._last[key] = position, entry.size or 0
 
     def __enter__(self) -> Self:
         return self
@@ -61,16 +61,13 @@ class ManifestSnapshot:
         Raises:
             OSError: The manifest cannot be read.
         """
-        for position, entry in _entries(self._file):
-            if self._last.get(_key(entry), (None,))[0] == position:
+        for position, key, entry in _entries(self._file):
+            if self._last.get(key, (None,))[0] == position:
                 yield entry
 
 
-def _key(entry: ManifestEntry) -> int:
-    return hash((entry.export_id, entry.artifact))
-
-
-def _entries(file: FileIO) -> Iterator[tuple[int, ManifestEntry]]:
+def _entries(file: FileIO) -> Iterator[tuple[int, int, ManifestEntry]]:
+    """Yield the valid entries with their positions and their keys."""
     for line in read_lines(file, 0):
         if line.text is not None and (entry := ManifestEntry.parse(line.text)) is not None:
-            yield line.position, entry
+            yield line.position, entry_key(entry.export_id, entry.artifact), entry

@@ -79,7 +79,7 @@ async def test_wait_limits_the_time_for_each_export(tmp_path: Path, seconds: flo
 async def test_wait_true_ends_when_exports_are_24_hours_old(tmp_path: Path, dialect: Dialect) -> None:
     """The server time decides, or the time since the listing if exports have no dates."""
     clock = FakeClock()
-    # The clock of the server stands still, and it deletes nothing.
+    # The server time does not advance, so no export is deleted.
     async with Emulator(populate=False, pending=None, dialect=dialect, now=lambda: 1_714_564_800.0) as server:
         stored = server.add_export(status="processing")
         started_at = clock.now

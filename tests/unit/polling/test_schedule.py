@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packagex_async import Export, ExportFailedError, ExportStatus, ExportTimedOutError
+from packagex_async import ConfigurationError, Export, ExportFailedError, ExportStatus, ExportTimedOutError
 from packagex_async._api.statuses import failure_error
-from packagex_async._polling.schedule import MAX_INTERVAL, PollSchedule, is_expired
+from packagex_async._polling.schedule import (
+    MAX_INTERVAL,
+    PollSchedule,
+    check_timeout,
+    is_expired,
+    timeout_from,
+)
 from tests.support import FakeClock
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -83,3 +91,31 @@ def test_age_is_measured_with_the_server_time(
 def test_unknown_status_is_not_a_failure(status: ExportStatus | None, kind: type[object]) -> None:
     """Only `failed` and `timed_out` are failures."""
     assert type(failure_error(Export(id="exp_1", status=status))) is kind
+
+
+@pytest.mark.parametrize(("wait", "timeout"), [(True, None), (False, None), (5, 5), (0.5, 0.5)])
+def test_timeout_in_the_wait_parameter(wait: float, timeout: float | None) -> None:
+    """A bool means no timeout, although it is an `int`, too."""
+    assert timeout_from(wait) == timeout
+
+
+@pytest.mark.parametrize("wait", [0, -1, math.nan, math.inf, "10", None])
+def test_invalid_wait_parameter(wait: Any) -> None:
+    """The error shows the value."""
+    with pytest.raises(ConfigurationError, match=f"a number of seconds above 0, not {wait!r}"):
+        timeout_from(wait)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, math.nan, True, "10"])
+def test_invalid_timeout(timeout: Any) -> None:
+    """The error shows the value."""
+    with pytest.raises(
+        ConfigurationError, match=f"timeout must be more than 0 seconds, or None, not {timeout!r}"
+    ):
+        check_timeout(timeout)
+
+
+@pytest.mark.parametrize("timeout", [None, 0.001, 10**400, math.inf])
+def test_valid_timeout(timeout: float | None) -> None:
+    """There is no maximum."""
+    check_timeout(timeout)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -161,3 +163,31 @@ async def test_unusable_manifest_is_a_destination_error(tmp_path: Path, disk: Fi
     os.mkdir(tmp_path / MANIFEST_NAME)
     with pytest.raises(DestinationError, match=f"{MANIFEST_NAME} cannot be kept"):
         await inspect(tmp_path, disk)
+
+
+async def test_link_in_place_of_the_directory_of_an_export(tmp_path: Path, disk: FileExecutor) -> None:
+    """Nothing is known about its files. The download reports the error."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "exp_1").symlink_to(tmp_path / "elsewhere")
+    policy = ReusePolicy(resume=True, verify=False)
+    layout = parse_layout("folders")
+    state = LocalState(tmp_path, layout, policy, disk, FakeClock(), PartialIndex(), durable=False)
+    assert classes(await state.inspect(EXPORT, (Artifact.CSV,))) == []
+    state.close()
+
+
+async def test_unreadable_file_is_replaced(
+    tmp_path: Path, disk: FileExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `verify`, a file that cannot be read counts as damaged."""
+    (tmp_path / MANIFEST_NAME).write_bytes(ENTRY.dump())
+    (tmp_path / "exp_1.csv").write_bytes(CONTENT)
+    real = os.open
+
+    def fail_for_the_file(path: Any, *args: Any, **kwargs: Any) -> int:
+        if Path(path).name == "exp_1.csv":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", fail_for_the_file)
+    assert classes(await inspect(tmp_path, disk, verify=True)) == ["replaced"]
