@@ -174,10 +174,10 @@ class DownloadReport:
             raise DownloadGroupError.of(self)
 
     def __str__(self) -> str:
-        return summary(self)
+        return _summary(self)
 
 
-def summary(report: DownloadReport) -> str:
+def _summary(report: DownloadReport) -> str:
     """Return the report as text for people."""
     lines = [f"export {sanitize(report.export_id)}: {', '.join(_totals(report))}"]
     # Paths are not redacted, but they may contain text from the server, so they are escaped.

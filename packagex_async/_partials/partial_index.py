@@ -7,12 +7,9 @@ import threading
 from collections import defaultdict
 from pathlib import Path
 
-import attrs
-
 from packagex_async._partials.partial_names import parse_name, shorten
 
 
-@attrs.frozen(eq=False, repr=False)
 class _Listing:
     """The content of a directory.
 
@@ -21,8 +18,9 @@ class _Listing:
         suffixes: The suffixes of all names, in lower case.
     """
 
-    partials: dict[str, set[Path]] = attrs.field(factory=lambda: defaultdict(set))
-    suffixes: set[str] = attrs.field(factory=set)
+    def __init__(self) -> None:
+        self.partials: defaultdict[str, set[Path]] = defaultdict(set)
+        self.suffixes: set[str] = set()
 
 
 class PartialIndex:

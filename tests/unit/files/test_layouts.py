@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import Artifact, ConfigurationError, Export, ExportResource, ExportStatus
-from packagex_async._files.layouts import artifact_file_name, file_stem, parse_layout
+from packagex_async._files.layouts import artifact_file_name, file_stem, parse_directory, parse_layout
 
 MOMENT = datetime(2024, 5, 1, 23, 30, tzinfo=UTC)
 SAFE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.,=+@()-~")
@@ -216,3 +216,16 @@ def test_trap_10_two_ids_never_share_a_name(one: str, other: str) -> None:
 def test_trap_10_ids_with_the_same_safe_characters_have_different_names(one: str, other: str) -> None:
     """The hash distinguishes them."""
     assert (file_stem(one) == file_stem(other)) == (one == other)
+
+
+@pytest.mark.parametrize("directory", ["a\0b", "a/\ud800", None, 5, b"bytes"])
+def test_an_invalid_directory_is_an_error(directory: Any) -> None:
+    """A path is a string or a path-like object, without NUL characters and lone surrogates."""
+    with pytest.raises(ConfigurationError, match="directory must be a path"):
+        parse_directory(directory)
+
+
+@pytest.mark.parametrize("directory", ["exports", PurePosixPath("a/b"), "caf\udce9"])
+def test_a_directory_may_have_any_name_of_the_file_system(directory: Any) -> None:
+    """Also one that is not valid UTF-8."""
+    assert parse_directory(directory) == Path(directory)

@@ -115,6 +115,12 @@ def test_windows_replaces_a_file_after_some_attempts(
     assert len(calls) == 4
 
 
+def test_other_errors_of_a_replacement_are_raised_at_once(tmp_path: Path) -> None:
+    """Only an error of sharing is retried."""
+    with pytest.raises(FileNotFoundError):
+        replace_file(tmp_path / "absent", tmp_path / "a.csv", overwrite=True)
+
+
 @pytest.mark.parametrize("usage", [(0, 0, 0), errno.ENOSYS, errno.EACCES])
 def test_a_file_system_that_does_not_report_its_space_has_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usage: Any

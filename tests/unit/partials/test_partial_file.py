@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
@@ -137,3 +138,17 @@ def test_a_durable_file_is_flushed_before_and_its_directory_after_the_rename(
     partial = partial_file(tmp_path)
     partial.publish(chunks((0, 1000)), lambda _: None, overwrite=False, durable=True)
     assert steps == ["file", "rename", "directory"]
+
+
+def test_without_its_metadata_a_file_is_not_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later run could not resume it."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EDQUOT, "quota")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    partial = partial_file(tmp_path, metadata=METADATA)
+    with pytest.raises(OSError, match="quota"):
+        partial.write(chunks((0, 100)))
+    assert not partial.exists
+    assert names(tmp_path) == []

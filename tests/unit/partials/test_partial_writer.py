@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
+import gzip
 import hashlib
 import json
 import os
 import random
 import shutil
 import threading
-import traceback
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._partials.partial_metadata import PartialMetadata
 from packagex_async._partials.partial_writer import PartialFileWriter
 from packagex_async._utils.byte_ranges import ByteRange
+from packagex_async._utils.decompression import Decompressor
 from tests.support import names
 from tests.unit.files.helpers import Gate
 
@@ -410,6 +412,39 @@ async def test_without_chunks_the_file_is_empty(executor: FileExecutor, tmp_path
     assert (tmp_path / "a.csv").read_bytes() == b""
 
 
+async def test_a_small_compressed_file_is_decompressed(
+    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it is written by `publish`."""
+    monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", MIN_DIRECT_WRITE)
+    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        await writer.start(decompressor=Decompressor("gzip"))
+        await writer.write(gzip.compress(b"content"), 0)
+        assert names(tmp_path) == []
+        digest, _ = await writer.publish(size, overwrite=False)
+    assert digest.size == 7
+    assert (tmp_path / "a.csv").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_an_error_on_exit_does_not_hide_a_cancellation(
+    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_cancelled: bool
+) -> None:
+    """Without another error, it is raised."""
+    monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", MIN_DIRECT_WRITE)
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    expected = asyncio.CancelledError if is_cancelled else DiskError
+    with pytest.raises(expected):
+        async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+            await write_ranges(writer, (0, 10))
+            monkeypatch.setattr(os, "write", fail)
+            if is_cancelled:
+                raise asyncio.CancelledError
+
+
 async def test_an_error_of_the_file_system_is_raised(executor: FileExecutor, tmp_path: Path) -> None:
     """A file is in place of the directory."""
     (tmp_path / "file").touch()
@@ -418,28 +453,6 @@ async def test_an_error_of_the_file_system_is_raised(executor: FileExecutor, tmp
             await writer.publish(size, overwrite=False)
     assert isinstance(caught.value.cause, OSError)
     assert names(tmp_path) == ["file"]
-
-
-@pytest.mark.parametrize(("call", "frames"), [("write", 3), ("replace", 2)])
-async def test_the_call_paths_in_a_thread_are_short(
-    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, frames: int
-) -> None:
-    """From the thread to `os.write` and to `os.replace`."""
-    real, paths = getattr(os, call), list[list[str]]()
-
-    def traced(*args: Any) -> Any:
-        stack = traceback.extract_stack()
-        paths.append([frame.name for frame in stack if "packagex_async/" in frame.filename])
-        return real(*args)
-
-    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
-        await writer.write(bytes(10), 0)
-        await writer.write(bytes(10), 10)
-        monkeypatch.setattr(os, call, traced)
-        await writer.write(bytes(10), 20)
-        await writer.publish(size, overwrite=False)
-    assert paths
-    assert max(map(len, paths)) <= frames
 
 
 @pytest.mark.parametrize("is_publishing", [False, True])
