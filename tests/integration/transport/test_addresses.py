@@ -50,6 +50,7 @@ INVALID = [
     "https://a:99999/",
     "https://a:-1/",
     "https://@/",
+    "https://[]@",
     "https://a@/",
     "https://",
     "https:a",
