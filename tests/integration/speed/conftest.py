@@ -1,4 +1,4 @@
-"""Every test here runs on asyncio's own loop and, where uvloop is there, on uvloop's."""
+"""All tests run on the event loop of asyncio and, if installed, of uvloop."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from tests.ways import LoopFactory, loop_factories
 
 
 def pytest_asyncio_loop_factories() -> dict[str, LoopFactory]:
-    """The loops by name."""
+    """Return the event loops by name."""
     return loop_factories()
