@@ -73,7 +73,7 @@ def interrupted_body_error(
     """
     if isinstance(error, RequestTimeoutError):
         return StalledError(
-            f"no more bytes came in time after {received} of {_count(expected)} bytes",
+            f"the body stalled after {received} of {_count(expected)} bytes",
             export_id=url.export_id,
             artifact=url.artifact,
         )

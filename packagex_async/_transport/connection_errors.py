@@ -152,11 +152,9 @@ def _rejected_certificate(address: str, reason: str) -> TransportFailure:
 
 def _certificate_reason(error: Exception) -> str:
     code = getattr(error, "verify_code", None)
-    return (
-        _CERTIFICATE_REASONS.get(code, f"OpenSSL reports verification error {code}")
-        if code
-        else "it is malformed"
-    )
+    if not code:
+        return "it is malformed"
+    return _CERTIFICATE_REASONS.get(code, f"OpenSSL reports verification error {code}")
 
 
 def _failed_resolution(error: aiohttp.ClientConnectorDNSError) -> TransportFailure:

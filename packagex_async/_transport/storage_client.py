@@ -119,7 +119,7 @@ class StorageClient:
             self._responses.add(storage_response)
             return storage_response
         except UrlRefusedError as error:
-            failure = _not_requested(url, f"its address may not be fetched: {error}")
+            failure = _not_requested(url, f"the URL is not allowed: {error}")
         except TRANSPORT_ERRORS as error:
             failure = _no_response(url, connection_error("the storage host", error, deadline), deadline)
             self._log(url, type(failure).__name__, started_at)

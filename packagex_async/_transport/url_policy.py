@@ -146,7 +146,8 @@ def _is_usable_origin(text: str) -> bool:
             (url.raw_host or "").lower(),
             url.explicit_port,
         )
-    except ValueError:
+    except (ValueError, IndexError):
+        # yarl raises an IndexError for `https://[]@`.
         return False
     is_usable = is_consistent and split.scheme in ("http", "https") and split.port != 0
     return is_usable and _is_usable_host(split.hostname or "", bracketed="[" in text)

@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -331,3 +332,18 @@ async def _fail_on_request(connection: Connection) -> None:
     """Fail if a request arrives."""
     await connection.request()
     pytest.fail("the connection cannot be used")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(None, "it is malformed"), (10, "it has expired"), (99, "OpenSSL reports verification error 99")],
+)
+def test_rejected_certificate_has_a_reason(code: int | None, reason: str) -> None:
+    """Without the text of OpenSSL."""
+    cause = ssl.SSLCertVerificationError(CANARY)
+    if code is not None:
+        cause.verify_code = code
+    key: Any = SimpleNamespace(host="storage.example", port=443, is_ssl=True, ssl=True)
+    failure = classify(aiohttp.ClientConnectorCertificateError(key, cause))
+    assert failure.text == f"the TLS certificate of storage.example:443 was rejected: {reason}"
+    assert not failure.retryable

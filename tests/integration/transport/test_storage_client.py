@@ -53,7 +53,7 @@ async def test_trap_11_unsafe_redirect_is_refused(server: Emulator, px: AsyncPac
     """To plain http, to another scheme, with a user, or malformed."""
     export = server.add_export(rows=3)
     server.inject(Redirect(location))
-    with pytest.raises(StorageError, match="its address may not be fetched"):
+    with pytest.raises(StorageError, match="the URL is not allowed"):
         async with px.exports.stream(export.id, "csv"):
             pytest.fail("it was refused before")
 
@@ -89,7 +89,7 @@ async def test_unreachable_and_stalled_hosts_are_distinguished(server: Emulator)
             async with px.exports.stream(export.id, "csv"):
                 pytest.fail("there is no response")
         server.inject(Stall(0), times=2)
-        with pytest.raises(StalledError, match="no more bytes came in time after 0 of"):
+        with pytest.raises(StalledError, match="the body stalled after 0 of"):
             async with px.exports.stream(export.id, "csv") as body:
                 [block async for block in body]
 

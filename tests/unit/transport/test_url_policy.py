@@ -64,6 +64,7 @@ def test_other_host_is_not_loopback(host: str) -> None:
         "https://storage.example/a\r\nX: y",
         "https://storage.example/é",
         "https://[::1/a",
+        "https://[]@",
         "//storage.example/a",
         "/a",
         "",
