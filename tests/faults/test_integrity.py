@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import zlib
 
@@ -135,9 +136,7 @@ async def test_invalid_gzip(raw: RawDownloadScenario) -> None:
 
 async def test_gzip_bomb(raw: RawDownloadScenario) -> None:
     """A body that decompresses to an excessive size is refused during decompression."""
-    packer = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(70)) + packer.flush()
-    raw.always_respond_with(_gzip_response(bomb))
+    raw.always_respond_with(_gzip_response(_gzip_bomb()))
     assert "swells" in str(await raw.download_error(StorageError))
 
 
@@ -198,3 +197,10 @@ def _gzip_response(body: bytes, size: int | None = None) -> Responder:
     """Respond with `body` as a gzip-encoded body, truncated to `size` bytes."""
     headers: Headers = {"Content-Encoding": "gzip", "Content-Length": str(len(body)), **NO_HASH}
     return altered_response(headers=headers, body=body, truncate_at=size)
+
+
+@functools.cache
+def _gzip_bomb() -> bytes:
+    """Compress 70 MB of zeros."""
+    compressor = zlib.compressobj(9, wbits=31)
+    return b"".join(compressor.compress(bytes(1_000_000)) for _ in range(70)) + compressor.flush()

@@ -98,7 +98,7 @@ WRONG_RESPONSES: dict[str, Responder] = {
     "other ETag": altered_response(headers={"ETag": '"another"'}),
     "no Content-Range": altered_response(headers={"Content-Range": None}),
     "403": text_response("403 Forbidden"),
-    "asks for stall_timeout": text_response("429 Too Many Requests", headers={"Retry-After": "1"}),
+    "429": text_response("429 Too Many Requests", headers={"Retry-After": "1"}),
     "503": text_response("503 Service Unavailable"),
     "416": text_response("416 Range Not Satisfiable"),
     "closed": lambda _, __: ConnectionEnd.FIN,

@@ -69,7 +69,7 @@ class ConnectionsMachine(RuleBasedStateMachine):
 
 
 TestConnections = ConnectionsMachine.TestCase
-TestConnections.settings = settings(max_examples=examples(200))
+TestConnections.settings = settings(max_examples=examples(60))
 
 
 def test_largest_segment_is_halved() -> None:
