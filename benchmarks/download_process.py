@@ -14,9 +14,7 @@ import attrs
 from kill_figures import MIB
 
 from packagex_async import AsyncPackageX, ProgressEvent, ProgressKind, RetryPolicy
-from packagex_async._download import artifact as artifact_module
-from packagex_async._download import segments, throughput
-from packagex_async._transport import storage_response
+from packagex_async._utils import tuning
 
 # A process forked from one that has imported everything starts in milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -124,10 +122,13 @@ def _download(job: Job, steps: Connection) -> None:
 
 def _hasten() -> None:
     """Enable all code paths of large artifacts for small ones, so that kills hit them."""
-    storage_response._DIRECT_READ_SIZE = MIB // 4
-    artifact_module.LARGE = MIB  # type: ignore[attr-defined]
-    segments.MIN_SEGMENT_SIZE = MIB // 4
-    throughput.PROBE, throughput.WORTH = 0.005, 0.01
+    tuning.default_tuning = tuning.TransferTuning(
+        direct_read_min_size=MIB // 4,
+        parallel_min_size=MIB,
+        min_segment_size=MIB // 4,
+        probe_time=0.005,
+        min_remaining_time=0.01,
+    )
 
 
 async def _run(job: Job, steps: Connection) -> None:

@@ -10,6 +10,7 @@ from packagex_async._files.executor import FileExecutor
 from packagex_async._transport.api_client import ApiClient
 from packagex_async._transport.sessions import Sessions
 from packagex_async._transport.storage_client import StorageClient
+from packagex_async._utils.tuning import TransferTuning
 from packagex_async.retry import Clock, Retries, RetryPolicy
 
 
@@ -27,6 +28,7 @@ class ClientContext:
         clock: The source of time.
         stall_timeout: Seconds without progress before a transfer is aborted.
         limiter: Limits concurrent requests to storage.
+        tuning: The sizes, times and rates of transfers.
     """
 
     sessions: Sessions
@@ -38,6 +40,7 @@ class ClientContext:
     clock: Clock
     stall_timeout: float
     limiter: AdaptiveLimiter
+    tuning: TransferTuning
 
     def retries(self) -> Retries:
         """Return the retry state of a new operation."""

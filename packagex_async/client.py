@@ -18,6 +18,7 @@ from packagex_async._transport.connector import max_connections
 from packagex_async._transport.sessions import Sessions, TransportSettings
 from packagex_async._transport.storage_client import StorageClient
 from packagex_async._transport.url_policy import check_base_url, check_proxy
+from packagex_async._utils import tuning
 from packagex_async._utils.redaction import Secret
 from packagex_async.errors import ConfigurationError
 from packagex_async.exports import AsyncExports
@@ -96,6 +97,7 @@ class AsyncPackageX:
             proxy=None if proxy is None else check_proxy(proxy),
             ssl=True if ssl is None else ssl,
             trace_configs=trace_configs,
+            tuning=tuning.default_tuning,
         )
         clock = SystemClock()
         self._operations = Operations()
@@ -112,6 +114,7 @@ class AsyncPackageX:
                 policy=retry,
                 clock=clock,
                 stall_timeout=settings.stall_timeout,
+                tuning=settings.tuning,
                 limiter=AdaptiveLimiter(
                     _max_connections(connector), clock, retry_after_max=retry.retry_after_max
                 ),

@@ -21,6 +21,7 @@ from packagex_async._files.executor import FileExecutor
 from packagex_async._transport.api_client import ApiClient
 from packagex_async._transport.sessions import Sessions, TransportSettings
 from packagex_async._transport.storage_client import StorageClient
+from packagex_async._utils import tuning
 from packagex_async._utils.redaction import Secret
 from packagex_async.testing import Emulator
 
@@ -94,6 +95,7 @@ async def exports_on(
         timeout=timeout,
         stall_timeout=timeout,
         connector=connector,
+        tuning=tuning.default_tuning,
     )
     operations = Operations()
     sessions, disk = Sessions(settings), FileExecutor()
@@ -109,6 +111,7 @@ async def exports_on(
                 policy=settings.policy,
                 clock=clock,
                 stall_timeout=timeout,
+                tuning=settings.tuning,
                 limiter=AdaptiveLimiter(100, clock),
             )
         )

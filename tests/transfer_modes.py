@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from packagex_async._download import artifact, segment_workers, segments, throughput
-from packagex_async._partials import partial_writer
-from packagex_async._transport import body_reader, storage_response
+from packagex_async._utils import tuning
 from packagex_async.testing.server import reply
 from tests.faults.storage_server import RawStorageServer, yield_to_event_loop
 
@@ -30,24 +29,35 @@ def use_transfer_mode(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if mode == "aiohttp":
         return
     _send_in_chunks(monkeypatch)
-    monkeypatch.setattr(storage_response, "_DIRECT_READ_SIZE", 1)
-    monkeypatch.setattr(storage_response, "BUFFER_SIZE", 5_000)
-    monkeypatch.setattr(storage_response, "SEGMENT_BUFFER_SIZE", 5_000)
-    monkeypatch.setattr(body_reader, "FILL_TIMEOUT", 0.001)
-    monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", 2_000)
+    tune(
+        monkeypatch,
+        direct_read_min_size=1,
+        buffer_size=5_000,
+        segment_buffer_size=5_000,
+        fill_timeout=0.001,
+        direct_write_min_size=2_000,
+    )
     if mode == "segments":
         use_segments(monkeypatch)
 
 
 def use_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open all connections of a download at once, and keep them open."""
-    monkeypatch.setattr(artifact, "LARGE", 1)
-    monkeypatch.setattr(throughput, "PROBE", 1e-9)
-    monkeypatch.setattr(throughput, "WORTH", 0)
-    monkeypatch.setattr(throughput, "FAST", math.inf)
-    monkeypatch.setattr(throughput, "SETTLING", math.inf)
-    monkeypatch.setattr(segments, "MIN_SEGMENT_SIZE", 4_000)
-    monkeypatch.setattr(segment_workers, "_PROGRESS", 1)
+    tune(
+        monkeypatch,
+        parallel_min_size=1,
+        probe_time=1e-9,
+        min_remaining_time=0,
+        max_rate=math.inf,
+        settling_time=math.inf,
+        min_segment_size=4_000,
+        min_segment_progress=1,
+    )
+
+
+def tune(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Change the tuning of the clients that are created from now on."""
+    monkeypatch.setattr(tuning, "default_tuning", tuning.default_tuning._replace(**changes))
 
 
 def _send_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

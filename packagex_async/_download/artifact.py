@@ -14,7 +14,6 @@ from packagex_async._download.attempts import AttemptTracker
 from packagex_async._download.options import DownloadOptions
 from packagex_async._download.segment_workers import SegmentWorkers
 from packagex_async._download.segments import Segment
-from packagex_async._download.throughput import LARGE
 from packagex_async._files.operations import FileDigest
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._partials.partial_writer import PartialFileWriter
@@ -75,9 +74,15 @@ class ArtifactDownload:
 
     def __attrs_post_init__(self) -> None:
         context, options = self.context, self.options
-        self._writer = PartialFileWriter(context.disk, self.target, root=self.root, durable=options.durable)
+        self._writer = PartialFileWriter(
+            context.disk,
+            self.target,
+            direct_write_min_size=context.tuning.direct_write_min_size,
+            root=self.root,
+            durable=options.durable,
+        )
         self._workers = SegmentWorkers(
-            self._transfer_segment, options.segments, context.clock, context.limiter
+            self._transfer_segment, options.segments, context.clock, context.limiter, context.tuning
         )
         self._attempts = AttemptTracker.begin_with(context)
 
@@ -118,7 +123,7 @@ class ArtifactDownload:
 
     @property
     def _is_divisible(self) -> bool:
-        return self._known.is_divisible and (self._known.length or 0) >= LARGE
+        return self._known.is_divisible and (self._known.length or 0) >= self.context.tuning.parallel_min_size
 
     async def _prepare_next_attempt(self, failure: DownloadError) -> None:
         """Wait as long as the retry policy says; raise `failure` if it is final."""

@@ -12,11 +12,9 @@ from packagex_async._download.segments import Segment, SegmentQueue
 from packagex_async._download.throughput import ConnectionScaler
 from packagex_async._utils.aio import run_shielded
 from packagex_async._utils.byte_ranges import ByteRange
+from packagex_async._utils.tuning import TransferTuning
 from packagex_async.errors import DownloadError
 from packagex_async.retry import Clock
-
-_PROGRESS = 64 * 1024
-"""Bytes that a connection must have received for its failure not to count."""
 
 
 class SegmentWorkers:
@@ -30,6 +28,7 @@ class SegmentWorkers:
         max_connections: The upper limit.
         clock: What tells the time.
         limiter: Grants slots for the connections after the first one.
+        tuning: When further connections are used.
     """
 
     def __init__(
@@ -38,11 +37,13 @@ class SegmentWorkers:
         max_connections: int,
         clock: Clock,
         limiter: AdaptiveLimiter,
+        tuning: TransferTuning,
     ) -> None:
         self._transfer = transfer
         self._max_connections = max_connections
         self._clock = clock
         self._limiter = limiter
+        self._tuning = tuning
         self._tasks: set[asyncio.Task[None]] = set()
         self.start((), parallel=False)
 
@@ -56,9 +57,9 @@ class SegmentWorkers:
 
     def start(self, gaps: Iterable[ByteRange], *, parallel: bool) -> None:
         """Begin with the missing ranges `gaps`; without `parallel`, on the first connection only."""
-        self._queue = SegmentQueue(gaps)
+        self._queue = SegmentQueue(gaps, self._tuning.min_segment_size)
         self._received = 0
-        self._scaler = ConnectionScaler(self._max_connections if parallel else 1)
+        self._scaler = ConnectionScaler(self._max_connections if parallel else 1, self._tuning)
         self._is_confirmed = False
         self._trial_started_at: float | None = None
         self.forget_failures()
@@ -176,7 +177,7 @@ class SegmentWorkers:
             try:
                 is_useful = await self._transfer(segment)
             except DownloadError:
-                is_useful = segment.position - start >= _PROGRESS
+                is_useful = segment.position - start >= self._tuning.min_segment_progress
             finally:
                 self._queue.release(segment)
             if not is_useful:

@@ -8,9 +8,6 @@ import attrs
 
 from packagex_async._utils.byte_ranges import ByteRange
 
-MIN_SEGMENT_SIZE = 2 * 1024 * 1024
-"""Bytes that are worth a request."""
-
 
 @attrs.define(eq=False, repr=False)
 class Segment:
@@ -49,12 +46,14 @@ class SegmentQueue:
 
     Args:
         gaps: The ranges that are missing.
+        min_size: The smallest segment in bytes that is worth a request.
 
     Attributes:
         startup_bytes: The bytes that one connection receives while another one starts.
     """
 
-    def __init__(self, gaps: Iterable[ByteRange]) -> None:
+    def __init__(self, gaps: Iterable[ByteRange], min_size: int) -> None:
+        self._min_size = min_size
         self.startup_bytes = 0
         self._waiting = [Segment(*gap) for gap in gaps]
         self._active: list[Segment] = []
@@ -67,9 +66,7 @@ class SegmentQueue:
     @property
     def is_divisible(self) -> bool:
         """Whether there is a segment, or a part of one, for another connection."""
-        return bool(self._waiting) or any(
-            segment.remaining >= 2 * MIN_SEGMENT_SIZE for segment in self._active
-        )
+        return bool(self._waiting) or any(segment.remaining >= 2 * self._min_size for segment in self._active)
 
     def claim(self) -> Segment | None:
         """Return a waiting segment, or the second part of the largest active one, or `None`."""
@@ -104,6 +101,6 @@ class SegmentQueue:
             return None
         largest = max(self._active, key=lambda segment: segment.remaining)
         head_start = self.startup_bytes * largest.receiving
-        size = max((largest.remaining - head_start) // 2, MIN_SEGMENT_SIZE)
+        size = max((largest.remaining - head_start) // 2, self._min_size)
         largest.end -= size
         return Segment(largest.end, largest.end + size)

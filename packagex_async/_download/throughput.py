@@ -4,26 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-LARGE = 16 * 1024 * 1024
-"""Bytes from which an artifact may use several connections."""
-
-PROBE = 0.05
-"""Seconds for which the throughput of the first connection is measured."""
-
-SHARED_PROBE = 0.2
-"""The same while several artifacts are transferred, because one of them may have to wait for its turn."""
-
-WORTH = 1.0
-"""Seconds that the rest must take on one connection before others are worth it."""
-
-FAST = 256 * 1024 * 1024
-"""Bytes per second above which the event loop is the limit, and not the network."""
-
-SETTLING = 1.0
-"""Seconds after which several connections are compared with one."""
-
-GAIN = 1.25
-"""The factor by which several connections have to be faster than one."""
+from packagex_async._utils.tuning import TransferTuning
 
 
 @attrs.define(eq=False, repr=False)
@@ -32,9 +13,11 @@ class ConnectionScaler:
 
     Args:
         max_connections: The upper limit.
+        tuning: When connections are measured and compared.
     """
 
     max_connections: int
+    tuning: TransferTuning
     _since: tuple[float, int] | None = attrs.field(init=False, default=None)
     _active: int = attrs.field(init=False, default=1)
     _single_rate: float | None = attrs.field(init=False, default=None)
@@ -63,14 +46,15 @@ class ConnectionScaler:
 
     def _measuring_time(self, sharing: int) -> float:
         if self._single_rate is not None:
-            return SETTLING
-        return PROBE if sharing <= 1 else SHARED_PROBE
+            return self.tuning.settling_time
+        return self.tuning.probe_time if sharing <= 1 else self.tuning.shared_probe_time
 
     def _judge(self, rate: float, remaining: int, sharing: int) -> None:
         if self._single_rate is None:
-            if rate * sharing < FAST and remaining > rate * WORTH:
+            is_slow = rate * sharing < self.tuning.max_rate
+            if is_slow and remaining > rate * self.tuning.min_remaining_time:
                 self._single_rate = rate
         elif self._active > 1 and not self._is_settled:
             self._is_settled = True
-            if rate < GAIN * self._single_rate:
+            if rate < self.tuning.min_gain * self._single_rate:
                 self.max_connections = 1

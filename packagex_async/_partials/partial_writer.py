@@ -19,9 +19,6 @@ from packagex_async._utils.decompression import Decompressor
 
 T = TypeVar("T")
 
-_MIN_DIRECT_WRITE = 128 * 1024
-"""Bytes from which on a chunk is written at once, without a copy."""
-
 
 class PartialFileWriter:
     """An async context manager that writes a partial file and moves it to its target.
@@ -34,6 +31,7 @@ class PartialFileWriter:
         executor: The threads for file operations.
         target: The path of the complete file; its directory is created if missing.
         root: The directory below which symbolic links are not followed; by default, that of `target`.
+        direct_write_min_size: Bytes from which on a chunk is written at once, without a copy.
         durable: Flush the file to the disk before it replaces the target, and its directory afterwards.
 
     Attributes:
@@ -41,12 +39,19 @@ class PartialFileWriter:
     """
 
     def __init__(
-        self, executor: FileExecutor, target: Path, *, root: Path | None = None, durable: bool = False
+        self,
+        executor: FileExecutor,
+        target: Path,
+        *,
+        direct_write_min_size: int,
+        root: Path | None = None,
+        durable: bool = False,
     ) -> None:
         self._executor = executor
         self._target = target
         self._root = root or target.parent
         self._durable = durable
+        self._direct_write_min_size = direct_write_min_size
         self._writer = executor.ordered_writer(target)
         self._use(PartialFile(target=target, root=self._root))
 
@@ -125,7 +130,7 @@ class PartialFileWriter:
             DiskError: An earlier chunk could not be written.
             DecompressionError: An earlier chunk is not valid compressed data.
         """
-        is_large = len(chunk) >= _MIN_DIRECT_WRITE
+        is_large = len(chunk) >= self._direct_write_min_size
         self._pending.append((position, chunk if is_large else bytes(chunk)))
         self._pending_size += len(chunk)
         self.received += len(chunk)

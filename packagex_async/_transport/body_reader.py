@@ -12,17 +12,8 @@ import sys
 from collections import deque
 from contextlib import suppress
 
-BUFFER_SIZE = 1536 * 1024
-"""Bytes of a buffer."""
-
-SEGMENT_BUFFER_SIZE = 128 * 1024
-"""Bytes of a buffer for one of several segments, which are transferred concurrently because each is slow."""
-
 BUFFER_COUNT = 3
 """Buffers per body: one is being filled, one is waiting, and one is being written to disk."""
-
-FILL_TIMEOUT = 0.05
-"""Seconds to wait for a full buffer. Afterwards, `read` returns the bytes that have arrived."""
 
 _HAS_LOW_WATER_MARK = sys.platform == "linux"
 """Whether SO_RCVLOWAT may be used. On other systems, a connection may stall below the low-water mark."""
@@ -41,6 +32,7 @@ class BodyReader(asyncio.BufferedProtocol):
         length: The number of bytes that follow `first`.
         stall_timeout: Seconds without any bytes before `read` fails.
         size: Bytes of a buffer.
+        fill_timeout: Seconds to wait for a full buffer before `read` returns the bytes that have arrived.
     """
 
     def __init__(
@@ -50,7 +42,8 @@ class BodyReader(asyncio.BufferedProtocol):
         length: int,
         stall_timeout: float,
         *,
-        size: int = BUFFER_SIZE,
+        size: int,
+        fill_timeout: float,
     ) -> None:
         self._transport = transport
         self._original_protocol = transport.get_protocol()
@@ -59,6 +52,7 @@ class BodyReader(asyncio.BufferedProtocol):
         )
         self._remaining = length
         self._stall_timeout = stall_timeout
+        self.fill_timeout = fill_timeout
         self._error: Exception | None = None
         self._ready = deque([(memoryview(first), _EMPTY)] if first else [])
         self._size = size
@@ -170,9 +164,9 @@ class BodyReader(asyncio.BufferedProtocol):
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 
     async def _wait_for_block(self) -> None:
-        """Wait until a buffer is full, or contains bytes after `FILL_TIMEOUT`."""
+        """Wait until a buffer is full, or contains bytes after `fill_timeout`."""
         try:
-            await self._wait(FILL_TIMEOUT, full=True)
+            await self._wait(self.fill_timeout, full=True)
         except TimeoutError:
             self._set_low_water_mark(1)
             if self._filled == self._taken:

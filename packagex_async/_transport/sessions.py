@@ -19,11 +19,9 @@ from packagex_async._transport.resolver import Resolver
 from packagex_async._transport.url_policy import UrlPolicy, is_loopback
 from packagex_async._utils.call_site import find_call_site
 from packagex_async._utils.redaction import Secret
+from packagex_async._utils.tuning import TransferTuning
 from packagex_async._version import __version__
 from packagex_async.retry import RetryPolicy
-
-READ_SIZE = 256 * 1024
-"""Bytes of a body from storage that aiohttp buffers."""
 
 _HEAD_LINE_SIZE = 64 * 1024
 """Maximum bytes of a status line, or of one header."""
@@ -45,6 +43,7 @@ class TransportSettings:
         proxy: The URL of a proxy for all requests.
         ssl: The TLS settings, as in aiohttp.
         trace_configs: Trace configurations of aiohttp, for both sessions.
+        tuning: The sizes, times and rates of transfers.
     """
 
     base_url: str
@@ -52,6 +51,7 @@ class TransportSettings:
     policy: RetryPolicy
     timeout: float
     stall_timeout: float
+    tuning: TransferTuning
     connector: aiohttp.BaseConnector | None = None
     proxy: URL | None = attrs.field(default=None, repr=False)
     ssl: ssl_module.SSLContext | aiohttp.Fingerprint | bool = True
@@ -141,12 +141,12 @@ class Sessions:
 
     def _open(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
         if self._sessions is None:
-            _keep_read_buffers()
+            _keep_read_buffers(self._settings.tuning.read_size)
             api = self._session(headers={"User-Agent": _USER_AGENT, "Accept": "application/json"})
             storage = self._session(
                 headers={"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
                 auto_decompress=False,
-                read_bufsize=READ_SIZE,
+                read_bufsize=self._settings.tuning.read_size,
             )
             self._sessions = api, storage
         return self._sessions
@@ -173,10 +173,10 @@ class Sessions:
         return connector
 
 
-def _keep_read_buffers() -> None:
+def _keep_read_buffers(size: int) -> None:
     # asyncio allocates 256 KiB for each read. glibc maps and unmaps the pages of each such block until a
     # larger block was freed once. The mapping takes longer than the read.
-    bytes(2 * READ_SIZE)
+    bytes(2 * size)
 
 
 async def _send_once(

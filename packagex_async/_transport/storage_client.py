@@ -114,7 +114,11 @@ class StorageClient:
                 )
             self._log(url, response.status, started_at)
             storage_response = StorageResponse(
-                response, self._settings.stall_timeout, self._clock, on_close=self._responses.discard
+                response,
+                self._settings.stall_timeout,
+                self._clock,
+                self._settings.tuning,
+                on_close=self._responses.discard,
             )
             self._responses.add(storage_response)
             return storage_response

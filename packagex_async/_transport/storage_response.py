@@ -11,18 +11,16 @@ import attrs
 from multidict import MultiMapping
 
 from packagex_async._storage.download_url import DownloadUrl
-from packagex_async._transport.body_reader import BUFFER_SIZE, SEGMENT_BUFFER_SIZE, BodyReader
+from packagex_async._transport.body_reader import BodyReader
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, classify
 from packagex_async._transport.stall_detector import StallDetector
 from packagex_async._transport.url_policy import redirect_target
 from packagex_async._utils.byte_ranges import Chunk
+from packagex_async._utils.tuning import TransferTuning
 from packagex_async.errors import ConnectionFailedError, RequestTimeoutError
 from packagex_async.retry import Clock
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-_DIRECT_READ_SIZE = 16 * 1024 * 1024
-"""Minimum bytes of a body that is read without aiohttp. Its connection is closed afterwards."""
 
 
 class StorageResponse:
@@ -43,12 +41,14 @@ class StorageResponse:
         response: aiohttp.ClientResponse,
         stall_timeout: float,
         clock: Clock,
+        tuning: TransferTuning,
         on_close: Callable[[StorageResponse], object],
     ) -> None:
         self._response = response
         self._stall_timeout = stall_timeout
         self._stall_detector = StallDetector(stall_timeout)
         self._clock = clock
+        self._tuning = tuning
         self._on_close = on_close
         self._read_next: Callable[[], Awaitable[Chunk]] | None = None
         self.status = response.status
@@ -93,7 +93,9 @@ class StorageResponse:
         """
         started_at = self._clock.monotonic()
         try:
-            self._read_next = self._read_next or _choose_reader(self._response, self._stall_timeout)
+            self._read_next = self._read_next or _choose_reader(
+                self._response, self._stall_timeout, self._tuning
+            )
             block = await self._read_next()
             if block and self._stall_detector.record(self._clock.monotonic() - started_at, len(block)):
                 raise TimeoutError
@@ -106,12 +108,14 @@ class StorageResponse:
         raise failure
 
 
-def _choose_reader(response: aiohttp.ClientResponse, stall_timeout: float) -> Callable[[], Awaitable[Chunk]]:
+def _choose_reader(
+    response: aiohttp.ClientResponse, stall_timeout: float, tuning: TransferTuning
+) -> Callable[[], Awaitable[Chunk]]:
     """Return a function that reads the next block. A large body of known length is read without aiohttp."""
     content, connection, length = response.content, response.connection, response.content_length
     if (
         length is None
-        or length - content.total_bytes < _DIRECT_READ_SIZE
+        or length - content.total_bytes < tuning.direct_read_min_size
         or "Transfer-Encoding" in response.headers
         or connection is None
         or connection.protocol is None
@@ -123,8 +127,12 @@ def _choose_reader(response: aiohttp.ClientResponse, stall_timeout: float) -> Ca
     while block := content.read_nowait():
         first += block
     connection.protocol.pause_reading()
-    size = BUFFER_SIZE if response.status == 200 else SEGMENT_BUFFER_SIZE
-    return BodyReader(connection.transport, first, length - len(first), stall_timeout, size=size).read
+    size = tuning.buffer_size if response.status == 200 else tuning.segment_buffer_size
+    remaining = length - len(first)
+    reader = BodyReader(
+        connection.transport, first, remaining, stall_timeout, size=size, fill_timeout=tuning.fill_timeout
+    )
+    return reader.read
 
 
 async def read_block(response: aiohttp.ClientResponse, timeout: float | None) -> bytes:

@@ -227,7 +227,7 @@ async def test_failed_write_at_close_is_raised(tmp_path: Path, monkeypatch: pyte
     """The error is raised if no other error occurred."""
     disk = FileExecutor()
     with pytest.raises(DiskError, match="No space left"):
-        async with PartialFileWriter(disk, tmp_path / "a.csv") as writer:
+        async with PartialFileWriter(disk, tmp_path / "a.csv", direct_write_min_size=1) as writer:
             await writer.start(length=100, metadata={"length": 100, "algorithm": None})
             await writer.write(b"1", 0)
             monkeypatch.setattr(os, "write", failing_call(errno.ENOSPC))

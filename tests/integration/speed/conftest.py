@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async._download import artifact, segment_workers, segments, throughput
 from tests.event_loops import LoopFactory, loop_factories
 from tests.faults.responses import (
     correct_response,
@@ -19,7 +18,7 @@ from tests.faults.storage_server import (
     StoredObject,
 )
 from tests.integration.speed.slow_storage import CONTENT, SIZE, SlowDownloadScenario
-from tests.transfer_modes import use_transfer_mode
+from tests.transfer_modes import tune, use_transfer_mode
 
 
 def pytest_asyncio_loop_factories() -> dict[str, LoopFactory]:
@@ -31,10 +30,13 @@ def pytest_asyncio_loop_factories() -> dict[str, LoopFactory]:
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Use segments for small objects."""
     use_transfer_mode("body_reader", monkeypatch)
-    monkeypatch.setattr(artifact, "LARGE", SIZE)
-    monkeypatch.setattr(segments, "MIN_SEGMENT_SIZE", 10_000)
-    monkeypatch.setattr(segment_workers, "_PROGRESS", 1_000)
-    monkeypatch.setattr(throughput, "SETTLING", math.inf)
+    tune(
+        monkeypatch,
+        parallel_min_size=SIZE,
+        min_segment_size=10_000,
+        min_segment_progress=1_000,
+        settling_time=math.inf,
+    )
 
 
 @pytest.fixture

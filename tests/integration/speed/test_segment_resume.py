@@ -101,13 +101,13 @@ async def _resume_download(slow: SlowDownloadScenario, *, segments: int) -> Down
 KILLED_DOWNLOAD = """
 import asyncio, math, os, signal, sys
 from packagex_async import AsyncPackageX
-from packagex_async._download import artifact, segment_workers, segments, throughput
-from packagex_async._partials import partial_writer
-from packagex_async._transport import body_reader, storage_response
+from packagex_async._utils import tuning
 
-artifact.LARGE, segments.MIN_SEGMENT_SIZE, throughput.SETTLING = 1, 10_000, math.inf
-throughput.PROBE, throughput.WORTH, throughput.FAST = 1e-9, 0, math.inf
-storage_response._DIRECT_READ_SIZE, body_reader.BUFFER_SIZE, partial_writer._MIN_DIRECT_WRITE = 1, 20_000, 1
+tuning.default_tuning = tuning.TransferTuning(
+    parallel_min_size=1, min_segment_size=10_000, settling_time=math.inf, probe_time=1e-9,
+    min_remaining_time=0, max_rate=math.inf, direct_read_min_size=1, buffer_size=20_000,
+    direct_write_min_size=1,
+)
 url, key, export_id, folder, last = sys.argv[1:]
 
 def kill(event):

@@ -12,9 +12,9 @@ import attrs
 import pytest
 
 from packagex_async import ConfigurationError, DestinationError, ProgressEvent
-from packagex_async._download import artifact, throughput
 from packagex_async._files.operations import write_all
 from packagex_async._partials import partial_file
+from packagex_async._utils.tuning import TransferTuning
 from packagex_async.testing import Emulator
 from tests.faults.responses import (
     NO_VALIDATORS,
@@ -34,6 +34,7 @@ from tests.faults.storage_server import (
 from tests.faults.test_expiry import S3
 from tests.integration.speed.slow_storage import CONTENT, SIZE, SlowDownloadScenario
 from tests.support import AT_ONCE, names
+from tests.transfer_modes import tune
 
 OTHER = random.Random("others").randbytes(SIZE)
 
@@ -68,7 +69,7 @@ async def test_small_object_uses_one_connection(
     slow: SlowDownloadScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Objects below the threshold use one request."""
-    monkeypatch.setattr(artifact, "LARGE", SIZE + 1)
+    tune(monkeypatch, parallel_min_size=SIZE + 1)
     await slow.download()
     assert slow.storage.requested_ranges == [None]
 
@@ -247,8 +248,7 @@ async def test_connections_that_add_no_speed_are_closed(
     slow: SlowDownloadScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One connection transfers the rest, long before the remaining segment becomes too small."""
-    monkeypatch.setattr(throughput, "SETTLING", 0.1)
-    monkeypatch.setattr(throughput, "GAIN", math.inf)
+    tune(monkeypatch, settling_time=0.1, min_gain=math.inf)
     slow.replace_object(CONTENT * 5)
     early: list[int] = []
 
@@ -267,7 +267,7 @@ async def test_fast_connection_stays_alone(
 ) -> None:
     """With the real clock, 16 MiB over the loopback are one request."""
     monkeypatch.undo()
-    content = random.Random(16).randbytes(throughput.LARGE)
+    content = random.Random(16).randbytes(TransferTuning().parallel_min_size)
     export = server.add_export(content={"csv": content})
     async with server.client(retry=AT_ONCE) as px:
         report = await px.exports.download(export.id, tmp_path)

@@ -16,7 +16,8 @@ import attrs
 import pytest
 
 from packagex_async._transport import body_reader
-from packagex_async._transport.body_reader import BUFFER_COUNT, BUFFER_SIZE, BodyReader
+from packagex_async._transport.body_reader import BUFFER_COUNT, BodyReader
+from packagex_async._utils.tuning import TransferTuning
 from packagex_async.testing import Emulator
 from tests.faults.host import turns
 from tests.integration.transport.server import Security
@@ -25,6 +26,7 @@ from tests.ways import force
 
 Handler = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
+BUFFER_SIZE = TransferTuning().buffer_size
 BODY = random.Random("body reader").randbytes(3 * BUFFER_SIZE + 7)
 TIMEOUT = 30.0
 
@@ -59,6 +61,7 @@ async def transfer(
     length: int = len(BODY),
     first: bytes = b"",
     stall_timeout: float = TIMEOUT,
+    fill_timeout: float = 0.05,
 ) -> AsyncIterator[Transfer]:
     """Read a body of `length` bytes from a server that runs `handler`. `first` was read before."""
     tasks: list[asyncio.Task[None]] = []
@@ -84,7 +87,16 @@ async def transfer(
         transport.pause_reading()
         try:
             yield Transfer(
-                BodyReader(transport, first, length - len(first), stall_timeout), transport, original_protocol
+                BodyReader(
+                    transport,
+                    first,
+                    length - len(first),
+                    stall_timeout,
+                    size=BUFFER_SIZE,
+                    fill_timeout=fill_timeout,
+                ),
+                transport,
+                original_protocol,
             )
         finally:
             transport.close()
@@ -203,11 +215,8 @@ async def test_stall_is_a_timeout_after_which_reading_continues(security: Securi
         assert await read_all(connection.reader) == BODY[10:]
 
 
-async def test_slow_bytes_are_returned_before_a_buffer_is_full(
-    security: Security, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_slow_bytes_are_returned_before_a_buffer_is_full(security: Security) -> None:
     """Otherwise, the stall detector could not measure the rate. Each byte is returned once."""
-    monkeypatch.setattr(body_reader, "FILL_TIMEOUT", 0.001)
     received_event = asyncio.Semaphore(0)
 
     async def trickle(writer: asyncio.StreamWriter) -> None:
@@ -216,7 +225,7 @@ async def test_slow_bytes_are_returned_before_a_buffer_is_full(
             await received_event.acquire()
         await sending(BODY[50:])(writer)
 
-    async with transfer(trickle, security) as connection:
+    async with transfer(trickle, security, fill_timeout=0.001) as connection:
         for byte in range(50):
             assert await connection.reader.read() == BODY[byte : byte + 1]
             received_event.release()
@@ -229,13 +238,10 @@ def low_water_mark(connection: Transfer) -> int:
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
 
 
-async def test_low_water_mark_rises_for_a_fast_transfer(
-    security: Security, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_low_water_mark_rises_for_a_fast_transfer(security: Security) -> None:
     """As long as enough bytes remain."""
-    monkeypatch.setattr(body_reader, "FILL_TIMEOUT", TIMEOUT)
     body = BODY * 3
-    async with transfer(sending(body), security, length=len(body)) as connection:
+    async with transfer(sending(body), security, length=len(body), fill_timeout=TIMEOUT) as connection:
         assert low_water_mark(connection) == 1
         first = bytes(await connection.reader.read())
         assert len(first) == BUFFER_SIZE
@@ -248,20 +254,16 @@ async def test_low_water_mark_is_not_used_on_other_systems(
     security: Security, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A transfer could stall until the reader times out."""
-    monkeypatch.setattr(body_reader, "FILL_TIMEOUT", TIMEOUT)
     monkeypatch.setattr(body_reader, "_HAS_LOW_WATER_MARK", False)
     body = BODY * 3
-    async with transfer(sending(body), security, length=len(body)) as connection:
+    async with transfer(sending(body), security, length=len(body), fill_timeout=TIMEOUT) as connection:
         first = bytes(await connection.reader.read())
         assert low_water_mark(connection) == 1
         assert first + await read_all(connection.reader) == body
 
 
-async def test_low_water_mark_falls_for_a_slow_transfer(
-    security: Security, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So that a first_part bytes are read without delay."""
-    monkeypatch.setattr(body_reader, "FILL_TIMEOUT", TIMEOUT)
+async def test_low_water_mark_falls_for_a_slow_transfer(security: Security) -> None:
+    """So that the first bytes are read without delay."""
     received_event = asyncio.Event()
     body, first_part = BODY * 3, 3 * BUFFER_SIZE + 1000
 
@@ -270,11 +272,11 @@ async def test_low_water_mark_falls_for_a_slow_transfer(
         await received_event.wait()
         await sending(body[first_part:])(writer)
 
-    async with transfer(slow_down, security, length=len(body)) as connection:
+    async with transfer(slow_down, security, length=len(body), fill_timeout=TIMEOUT) as connection:
         received = b"".join([bytes(await connection.reader.read()) for _ in range(2)])
         assert len(received) == 2 * BUFFER_SIZE
         assert low_water_mark(connection) > 1
-        monkeypatch.setattr(body_reader, "FILL_TIMEOUT", 0.001)
+        connection.reader.fill_timeout = 0.001
         while len(received) < first_part:
             received += await connection.reader.read()
         received_event.set()
@@ -305,7 +307,7 @@ async def test_memory_is_limited_to_the_buffers(security: Security) -> None:
     async with transfer(sending(BODY[:10]), security, length=10) as connection:
         assert await read_all(connection.reader) == BODY[:10]
         tracemalloc.start()
-        BodyReader(connection.transport, b"", 10**12, TIMEOUT)
+        BodyReader(connection.transport, b"", 10**12, TIMEOUT, size=BUFFER_SIZE, fill_timeout=TIMEOUT)
         held = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
     assert held < BUFFER_COUNT * BUFFER_SIZE + 100_000

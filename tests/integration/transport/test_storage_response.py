@@ -12,17 +12,18 @@ import pytest
 
 from packagex_async import Artifact, ConnectionFailedError, RequestTimeoutError, RetryPolicy
 from packagex_async._storage.download_url import DownloadUrl
-from packagex_async._transport import sessions, storage_response
 from packagex_async._transport.sessions import Sessions, TransportSettings
 from packagex_async._transport.storage_client import StorageClient
 from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._utils.redaction import Secret
+from packagex_async._utils.tuning import TransferTuning
 from packagex_async.retry import SystemClock
 from packagex_async.testing import Emulator
 from tests.faults.host import turns
 from tests.faults.trial import PATIENCE
 from tests.integration.transport.server import Connection, Server, forever, response
 from tests.support import AT_ONCE
+from tests.transfer_modes import tune
 
 BODY = random.Random("storage response").randbytes(50_000)
 
@@ -48,6 +49,7 @@ async def responding(
             policy=RetryPolicy(),
             timeout=PATIENCE,
             stall_timeout=stall_timeout,
+            tuning=TransferTuning(),
         )
         client_sessions = Sessions(settings)
         client = StorageClient(client_sessions, settings, SystemClock())
@@ -113,8 +115,7 @@ async def test_body_that_aiohttp_has_buffered_is_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is lost, and the connection is not read without aiohttp."""
-    monkeypatch.setattr(storage_response, "_DIRECT_READ_SIZE", 1)
-    monkeypatch.setattr(sessions, "READ_SIZE", 1_000)
+    tune(monkeypatch, direct_read_min_size=1, read_size=1_000)
     async with asyncio.timeout(PATIENCE), Emulator(populate=False) as server:
         export = server.add_export(content={"csv": BODY})
         async with server.client(retry=AT_ONCE) as px:

@@ -10,12 +10,14 @@ import pytest
 
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._download.segment_workers import SegmentWorkers
-from packagex_async._download.segments import MIN_SEGMENT_SIZE, Segment
-from packagex_async._download.throughput import PROBE
+from packagex_async._download.segments import Segment
 from packagex_async._files.disk_errors import DiskError
+from packagex_async._utils.tuning import TransferTuning
 from tests.faults.storage_server import yield_to_event_loop
 from tests.support import FakeClock
 
+TUNING = TransferTuning()
+MIN_SEGMENT_SIZE, PROBE = TUNING.min_segment_size, TUNING.probe_time
 LENGTH = 64 * MIN_SEGMENT_SIZE
 
 
@@ -37,7 +39,7 @@ async def test_failed_write_ends_the_transfer() -> None:
         raise DiskError(OSError("full"), Path("a.csv"))
 
     clock = FakeClock()
-    async with SegmentWorkers(fail, 2, clock, AdaptiveLimiter(100, clock)) as workers:
+    async with SegmentWorkers(fail, 2, clock, AdaptiveLimiter(100, clock), TUNING) as workers:
         await start_first_segment(workers, clock)
         await yield_to_event_loop()
         with pytest.raises(DiskError, match="full"):
@@ -56,7 +58,7 @@ async def test_failures_of_stopped_workers_are_retrieved() -> None:
             raise DiskError(OSError("full"), Path("a.csv"))
 
     clock = FakeClock()
-    async with SegmentWorkers(fail, 2, clock, AdaptiveLimiter(100, clock)) as workers:
+    async with SegmentWorkers(fail, 2, clock, AdaptiveLimiter(100, clock), TUNING) as workers:
         await start_first_segment(workers, clock)
         await yield_to_event_loop()
     del workers
@@ -79,7 +81,7 @@ async def test_finished_worker_is_replaced() -> None:
         return True
 
     clock = FakeClock()
-    async with SegmentWorkers(receive, 3, clock, AdaptiveLimiter(100, clock)) as workers:
+    async with SegmentWorkers(receive, 3, clock, AdaptiveLimiter(100, clock), TUNING) as workers:
         first = await start_first_segment(workers, clock)
         for block in range(200):
             workers.advance(2 + block)
@@ -103,7 +105,7 @@ async def test_confirmed_second_connection_adds_all_others() -> None:
         return True
 
     clock = FakeClock()
-    async with SegmentWorkers(receive, 8, clock, AdaptiveLimiter(100, clock)) as workers:
+    async with SegmentWorkers(receive, 8, clock, AdaptiveLimiter(100, clock), TUNING) as workers:
         await start_first_segment(workers, clock)
         await yield_to_event_loop()
         assert len(workers._tasks) == 1
@@ -127,7 +129,7 @@ async def test_startup_time_of_second_connection_is_applied_to_others(seconds: f
         return True
 
     clock = FakeClock()
-    async with SegmentWorkers(receive, 3, clock, AdaptiveLimiter(100, clock)) as workers:
+    async with SegmentWorkers(receive, 3, clock, AdaptiveLimiter(100, clock), TUNING) as workers:
         first = await start_first_segment(workers, clock, received=MIN_SEGMENT_SIZE)
         first.receiving = True
         await yield_to_event_loop()
@@ -149,7 +151,7 @@ async def test_confirmation_without_second_connection_measures_no_startup() -> N
 
     clock = FakeClock()
     limiter = AdaptiveLimiter(1, clock)
-    async with SegmentWorkers(receive, 8, clock, limiter) as workers, limiter.slot():
+    async with SegmentWorkers(receive, 8, clock, limiter, TUNING) as workers, limiter.slot():
         first = await start_first_segment(workers, clock)
         workers.confirm_ranges(first)
         assert (first.receiving, workers._queue.startup_bytes) == (True, 0)
@@ -162,7 +164,7 @@ async def test_disabled_segments_add_no_connection() -> None:
         pytest.fail("segments are disabled")
 
     clock = FakeClock()
-    async with SegmentWorkers(receive, 8, clock, AdaptiveLimiter(100, clock)) as workers:
+    async with SegmentWorkers(receive, 8, clock, AdaptiveLimiter(100, clock), TUNING) as workers:
         workers.disable_segments()
         await start_first_segment(workers, clock)
         await yield_to_event_loop()
@@ -178,10 +180,10 @@ async def test_limiter_bounds_added_connections() -> None:
 
     clock = FakeClock()
     limiter = AdaptiveLimiter(1, clock)
-    async with SegmentWorkers(receive, 8, clock, limiter) as workers, limiter.slot():
+    async with SegmentWorkers(receive, 8, clock, limiter, TUNING) as workers, limiter.slot():
         await start_first_segment(workers, clock)
         assert (len(workers._tasks), limiter.in_use) == (0, 1)
-    async with SegmentWorkers(receive, 8, clock, limiter) as workers:
+    async with SegmentWorkers(receive, 8, clock, limiter, TUNING) as workers:
         await start_first_segment(workers, clock)
         assert (len(workers._tasks), limiter.in_use) == (1, 1)
         await yield_to_event_loop()

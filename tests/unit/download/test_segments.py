@@ -6,10 +6,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from packagex_async._download.segments import MIN_SEGMENT_SIZE, Segment, SegmentQueue
+from packagex_async._download.segments import Segment, SegmentQueue
 from packagex_async._utils.byte_ranges import ByteRange, RangeSet
 from tests.support import examples
 
+MIN_SEGMENT_SIZE = 1024 * 1024
 LENGTH = 10 * MIN_SEGMENT_SIZE
 cuts = st.lists(st.integers(0, LENGTH), max_size=8).map(sorted)
 
@@ -25,7 +26,7 @@ class ConnectionsMachine(RuleBasedStateMachine):
     @initialize(bounds=cuts)
     def start(self, bounds: list[int]) -> None:
         gaps = ranges_between(bounds)
-        self.queue = SegmentQueue(gaps)
+        self.queue = SegmentQueue(gaps, MIN_SEGMENT_SIZE)
         self.missing = sum(end - start for start, end in gaps)
         self.received = RangeSet.from_gaps(gaps, LENGTH)
         self.claimed: list[Segment] = []
@@ -74,7 +75,8 @@ TestConnections.settings = settings(max_examples=examples(60))
 
 def test_largest_segment_is_halved() -> None:
     """Unclaimed segments come first; then the largest one is divided."""
-    queue = SegmentQueue([(0, 2 * MIN_SEGMENT_SIZE), (3 * MIN_SEGMENT_SIZE, 9 * MIN_SEGMENT_SIZE)])
+    gaps = [(0, 2 * MIN_SEGMENT_SIZE), (3 * MIN_SEGMENT_SIZE, 9 * MIN_SEGMENT_SIZE)]
+    queue = SegmentQueue(gaps, MIN_SEGMENT_SIZE)
     one, two = queue.claim(), queue.claim()
     assert one is not None
     assert two is not None
@@ -91,7 +93,7 @@ def test_largest_segment_is_halved() -> None:
 
 def test_active_segment_keeps_bytes_received_during_startup() -> None:
     """Both halves end at the same time; a segment that is not receiving yet keeps one half."""
-    queue = SegmentQueue([(0, 10 * MIN_SEGMENT_SIZE)])
+    queue = SegmentQueue([(0, 10 * MIN_SEGMENT_SIZE)], MIN_SEGMENT_SIZE)
     queue.startup_bytes = 2 * MIN_SEGMENT_SIZE
     first = queue.claim()
     assert first is not None
@@ -113,7 +115,7 @@ def test_active_segment_keeps_bytes_received_during_startup() -> None:
 
 def test_segment_is_never_smaller_than_minimum() -> None:
     """The minimum applies, however many bytes are received during the startup."""
-    queue = SegmentQueue([(0, 3 * MIN_SEGMENT_SIZE)])
+    queue = SegmentQueue([(0, 3 * MIN_SEGMENT_SIZE)], MIN_SEGMENT_SIZE)
     queue.startup_bytes = 100 * MIN_SEGMENT_SIZE
     first = queue.claim()
     assert first is not None
@@ -129,7 +131,7 @@ def test_segment_is_never_smaller_than_minimum() -> None:
 
 def test_unused_segment_returns_to_its_source() -> None:
     """The connection that requested the range before receives it after all."""
-    queue = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)])
+    queue = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)], MIN_SEGMENT_SIZE)
     first, second_half = queue.claim(), queue.claim()
     assert first is not None
     assert second_half is not None
@@ -152,7 +154,7 @@ def test_unused_segment_returns_to_its_source() -> None:
 
 def test_partly_received_segment_does_not_return() -> None:
     """The source would receive those bytes twice."""
-    queue = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)])
+    queue = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)], MIN_SEGMENT_SIZE)
     first, second_half = queue.claim(), queue.claim()
     assert first is not None
     assert second_half is not None
@@ -163,7 +165,7 @@ def test_partly_received_segment_does_not_return() -> None:
 
 def test_segment_does_not_return_to_finished_source() -> None:
     """The finished connection has discarded the rest of its response."""
-    queue = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)])
+    queue = SegmentQueue([(0, 4 * MIN_SEGMENT_SIZE)], MIN_SEGMENT_SIZE)
     first, second_half = queue.claim(), queue.claim()
     assert first is not None
     assert second_half is not None
@@ -174,7 +176,7 @@ def test_segment_does_not_return_to_finished_source() -> None:
 
 def test_small_segment_is_not_divided() -> None:
     """A segment below twice the minimum stays undivided."""
-    queue = SegmentQueue([(0, 2 * MIN_SEGMENT_SIZE - 1)])
+    queue = SegmentQueue([(0, 2 * MIN_SEGMENT_SIZE - 1)], MIN_SEGMENT_SIZE)
     assert queue.is_divisible
     assert queue.claim() is not None
     assert not queue.is_divisible
@@ -183,6 +185,6 @@ def test_small_segment_is_not_divided() -> None:
 
 def test_segment_of_other_queue_is_ignored() -> None:
     """Its bytes belong to another object."""
-    queue = SegmentQueue(())
+    queue = SegmentQueue((), MIN_SEGMENT_SIZE)
     queue.release(Segment(0, 5))
     assert (queue.remaining, queue.claim()) == (0, None)

@@ -28,7 +28,7 @@ async def test_the_call_paths_in_a_thread_are_short(
 
     executor = FileExecutor()
     monkeypatch.setattr(os, call, traced)
-    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+    async with PartialFileWriter(executor, tmp_path / "a.csv", direct_write_min_size=1) as writer:
         for number in range(3):
             await writer.write(bytes(CHUNK_SIZE), number * CHUNK_SIZE)
         await writer.publish(lambda digest: digest.size, overwrite=False)

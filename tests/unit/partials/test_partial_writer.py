@@ -13,6 +13,7 @@ import random
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,24 @@ import pytest
 from packagex_async._files.disk_errors import DiskError
 from packagex_async._files.executor import _SHORT_THREADS, FileExecutor
 from packagex_async._files.operations import CHUNK_SIZE, FileDigest, replace_file, write_all
-from packagex_async._partials import partial_file, partial_writer
+from packagex_async._partials import partial_file
 from packagex_async._partials.locked_partial import create_partial
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._partials.partial_metadata import PartialMetadata
 from packagex_async._partials.partial_writer import PartialFileWriter
 from packagex_async._utils.byte_ranges import ByteRange
 from packagex_async._utils.decompression import Decompressor
+from packagex_async._utils.tuning import TransferTuning
 from tests.support import names
 from tests.unit.files.helpers import Gate
 
 LENGTH = 100_000
 CONTENT = random.Random("kept").randbytes(LENGTH)
 METADATA: PartialMetadata = {"length": LENGTH, "algorithm": None, "hashes": []}
-MIN_DIRECT_WRITE = partial_writer._MIN_DIRECT_WRITE
+MIN_DIRECT_WRITE = TransferTuning().direct_write_min_size
+
+new_writer = partial(PartialFileWriter, direct_write_min_size=1)
+"""Create a writer that writes each chunk at once, whatever its size."""
 
 
 @pytest.fixture
@@ -42,12 +47,6 @@ async def executor() -> AsyncIterator[FileExecutor]:
     executor = FileExecutor(threads=2)
     yield executor
     executor.close()
-
-
-@pytest.fixture(autouse=True)
-def _write_each_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write each chunk at once, whatever its size."""
-    monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", 1)
 
 
 async def write_ranges(writer: PartialFileWriter, *ranges: ByteRange) -> None:
@@ -59,14 +58,14 @@ async def write_ranges(writer: PartialFileWriter, *ranges: ByteRange) -> None:
 
 async def interrupted_run(executor: FileExecutor, directory: Path, *ranges: ByteRange) -> None:
     """A run that writes `ranges` and ends without publishing the file."""
-    async with PartialFileWriter(executor, directory / "a.csv") as writer:
+    async with new_writer(executor, directory / "a.csv") as writer:
         await write_ranges(writer, *ranges)
 
 
 async def next_run(executor: FileExecutor, directory: Path) -> list[ByteRange]:
     """A run that writes all missing ranges, and publishes the file; returns the ranges."""
     target = directory / "a.csv"
-    async with PartialFileWriter(executor, target) as writer:
+    async with new_writer(executor, target) as writer:
         metadata = await writer.resume(PartialIndex(), ["md5"])
         if metadata is None:
             await write_ranges(writer)
@@ -118,7 +117,7 @@ async def test_a_file_is_resumed_by_several_runs(executor: FileExecutor, tmp_pat
     """Each run fills some gaps, in any order."""
     await interrupted_run(executor, tmp_path, (40_000, 50_000))
     for start, end in ((90_000, LENGTH), (0, 10_000), (20_000, 30_000)):
-        async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        async with new_writer(executor, tmp_path / "a.csv") as writer:
             assert await writer.resume(PartialIndex(), []) is not None
             await writer.write(CONTENT[start:end], start)
     assert await next_run(executor, tmp_path) == [(10_000, 20_000), (30_000, 40_000), (50_000, 90_000)]
@@ -163,7 +162,7 @@ async def test_a_run_may_be_killed_between_any_two_steps(
         patch.setattr(partial_file, "replace_file", snapshot(replace_file))
         patch.setattr(partial_file, "create_partial", snapshot(create_partial))
         patch.setattr(Path, "replace", snapshot(Path.replace))
-        async with PartialFileWriter(executor, running / "a.csv") as writer:
+        async with new_writer(executor, running / "a.csv") as writer:
             await write_ranges(writer, *[(start, start + 20_000) for start in starts])
             await writer.publish(_check, overwrite=False)
     assert len(states) > 12
@@ -220,7 +219,7 @@ async def test_a_range_whose_write_failed_is_a_gap(
         write_all(file, bytes(len(chunk)))
         raise OSError("full")
 
-    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+    async with new_writer(executor, tmp_path / "a.csv") as writer:
         assert await writer.resume(PartialIndex(), []) is not None
         with monkeypatch.context() as patch:
             patch.setattr(partial_file, "write_all", fail)
@@ -253,7 +252,7 @@ async def test_a_cancellation_while_a_file_is_resumed_keeps_the_file(
         assert gate.wait(30)
 
     async def run() -> None:
-        async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        async with new_writer(executor, tmp_path / "a.csv") as writer:
             await writer.resume(PartialIndex(), ["md5"])
 
     with monkeypatch.context() as patch:
@@ -282,7 +281,7 @@ async def test_the_file_is_complete(executor: FileExecutor, tmp_path: Path) -> N
     """From small and large chunks, in a new directory."""
     target = tmp_path / "new" / "deep" / "a.csv"
     chunks = [b"x" * 10, b"y" * (CHUNK_SIZE + 1), b"", b"z" * (CHUNK_SIZE - 5)]
-    async with PartialFileWriter(executor, target) as writer:
+    async with new_writer(executor, target) as writer:
         await writer.start(algorithms=["md5", "sha256"])
         await write_in_order(writer, *chunks)
         assert not target.exists()
@@ -304,7 +303,7 @@ async def test_trap_22_a_file_that_is_not_published_is_removed(
     target = tmp_path / "a.csv"
     target.write_text("old")
     with pytest.raises(RuntimeError, match="server"):
-        async with PartialFileWriter(executor, target) as writer:
+        async with new_writer(executor, target) as writer:
             await write_in_order(writer, b"n" * CHUNK_SIZE, b"n" * CHUNK_SIZE)
             assert len(names(tmp_path)) == 2
             raise RuntimeError("server")
@@ -317,7 +316,7 @@ async def test_trap_04_two_writers_of_one_target_do_not_share_a_file(
 ) -> None:
     """The file that is published last stays."""
     target = tmp_path / "a.csv"
-    async with PartialFileWriter(executor, target) as one, PartialFileWriter(executor, target) as other:
+    async with new_writer(executor, target) as one, new_writer(executor, target) as other:
         await write_in_order(one, b"11")
         await write_in_order(other, b"22")
         await one.publish(size, overwrite=True)
@@ -332,14 +331,14 @@ async def test_a_file_that_appeared_in_the_meantime_is_kept(
 ) -> None:
     """Unless it has the same content, or `overwrite` is set."""
     target, new, another = tmp_path / "a.csv", os.urandom(length), os.urandom(length)
-    async with PartialFileWriter(executor, target) as writer:
+    async with new_writer(executor, target) as writer:
         await write_in_order(writer, new)
         target.write_bytes(another)
         with pytest.raises(DiskError, match=f"another file of {length} bytes has appeared there"):
             await writer.publish(size, overwrite=False)
     assert target.read_bytes() == another
     for overwrite in (True, False):
-        async with PartialFileWriter(executor, target) as writer:
+        async with new_writer(executor, target) as writer:
             await write_in_order(writer, new)
             await writer.publish(size, overwrite=overwrite)
         assert target.read_bytes() == new
@@ -351,7 +350,7 @@ async def test_content_that_is_rejected_is_not_published(executor: FileExecutor,
     def reject(_: FileDigest) -> None:
         raise ValueError("wrong bytes")
 
-    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+    async with new_writer(executor, tmp_path / "a.csv") as writer:
         await write_in_order(writer, b"wrong")
         with pytest.raises(ValueError, match="wrong bytes"):
             await writer.publish(reject, overwrite=False)
@@ -364,13 +363,12 @@ async def test_content_that_is_rejected_is_not_published(executor: FileExecutor,
 
 @pytest.mark.parametrize("length", [MIN_DIRECT_WRITE - 1, MIN_DIRECT_WRITE, 3 * CHUNK_SIZE])
 async def test_a_buffer_may_be_reused_after_the_next_write(
-    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+    executor: FileExecutor, tmp_path: Path, length: int
 ) -> None:
     """Whether the chunk was collected or written at once."""
-    monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", MIN_DIRECT_WRITE)
     buffers = bytearray(length), bytearray(length)
     chunks = [os.urandom(length) for _ in range(5)]
-    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+    async with new_writer(executor, tmp_path / "a.csv", direct_write_min_size=MIN_DIRECT_WRITE) as writer:
         for number, chunk in enumerate(chunks):
             buffer, previous = buffers[number % 2], buffers[number % 2 - 1]
             buffer[:] = chunk
@@ -385,7 +383,7 @@ async def test_chunks_arrive_in_any_order(executor: FileExecutor, tmp_path: Path
     """From several connections at the same time."""
     content = os.urandom(16 * length)
     numbers = random.Random(length).sample(range(16), 16)
-    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+    async with new_writer(executor, tmp_path / "a.csv") as writer:
         await writer.start(algorithms=["md5"], length=len(content))
         async with asyncio.TaskGroup() as group:
             for start in (number * length for number in numbers):
@@ -397,7 +395,7 @@ async def test_chunks_arrive_in_any_order(executor: FileExecutor, tmp_path: Path
 
 async def test_the_size_does_not_include_gaps(executor: FileExecutor, tmp_path: Path) -> None:
     """So that a check by length rejects a file with gaps."""
-    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+    async with new_writer(executor, tmp_path / "a.csv") as writer:
         await writer.write(b"beginning", 0)
         await writer.write(b"end", 100)
         digest, _ = await writer.publish(size, overwrite=False)
@@ -406,18 +404,17 @@ async def test_the_size_does_not_include_gaps(executor: FileExecutor, tmp_path: 
 
 async def test_without_chunks_the_file_is_empty(executor: FileExecutor, tmp_path: Path) -> None:
     """It is created by `publish`."""
-    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+    async with new_writer(executor, tmp_path / "a.csv") as writer:
         assert names(tmp_path) == []
         await writer.publish(size, overwrite=False)
     assert (tmp_path / "a.csv").read_bytes() == b""
 
 
-async def test_a_small_compressed_file_is_decompressed(
-    executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_small_compressed_file_is_decompressed(executor: FileExecutor, tmp_path: Path) -> None:
     """All of it is written by `publish`."""
-    monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", MIN_DIRECT_WRITE)
-    async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+    async with PartialFileWriter(
+        executor, tmp_path / "a.csv", direct_write_min_size=MIN_DIRECT_WRITE
+    ) as writer:
         await writer.start(decompressor=Decompressor("gzip"))
         await writer.write(gzip.compress(b"content"), 0)
         assert names(tmp_path) == []
@@ -431,14 +428,13 @@ async def test_an_error_on_exit_does_not_hide_a_cancellation(
     executor: FileExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_cancelled: bool
 ) -> None:
     """Without another error, it is raised."""
-    monkeypatch.setattr(partial_writer, "_MIN_DIRECT_WRITE", MIN_DIRECT_WRITE)
 
     def fail(*_: object) -> int:
         raise OSError(errno.ENOSPC, "full")
 
     expected = asyncio.CancelledError if is_cancelled else DiskError
     with pytest.raises(expected):
-        async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        async with new_writer(executor, tmp_path / "a.csv") as writer:
             await write_ranges(writer, (0, 10))
             monkeypatch.setattr(os, "write", fail)
             if is_cancelled:
@@ -449,7 +445,7 @@ async def test_an_error_of_the_file_system_is_raised(executor: FileExecutor, tmp
     """A file is in place of the directory."""
     (tmp_path / "file").touch()
     with pytest.raises(DiskError) as caught:
-        async with PartialFileWriter(executor, tmp_path / "file" / "a.csv") as writer:
+        async with new_writer(executor, tmp_path / "file" / "a.csv") as writer:
             await writer.publish(size, overwrite=False)
     assert isinstance(caught.value.cause, OSError)
     assert names(tmp_path) == ["file"]
@@ -467,7 +463,7 @@ async def test_trap_19_after_a_cancellation_no_partial_file_is_left(
     await gate.wait_until_entered()
 
     async def use() -> None:
-        async with PartialFileWriter(executor, tmp_path / "a.csv") as writer:
+        async with new_writer(executor, tmp_path / "a.csv") as writer:
             if is_publishing:
                 await writer.publish(size, overwrite=False)
             for position in (0, CHUNK_SIZE):

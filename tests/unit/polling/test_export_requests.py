@@ -37,7 +37,7 @@ async def test_response_about_another_export_is_an_error(api: aioresponses) -> N
     """The message has both ids."""
     api.get(f"{URL}/exp_1", payload={"id": "exp_2"})
     async with AsyncPackageX("px_key") as px:
-        with pytest.raises(DecodeError, match="is about export exp_2, not about export exp_1"):
+        with pytest.raises(DecodeError, match="contains export exp_2 instead of the requested export exp_1"):
             await retrieve_export(px.exports._context.api, "exp_1", include_csv=False, include_json=False)
 
 

@@ -1,0 +1,48 @@
+"""The sizes, times and rates that control how fast transfers are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class TransferTuning(NamedTuple):
+    """The sizes in bytes, times in seconds, and rates in bytes per second of one client.
+
+    Attributes:
+        parallel_min_size: An artifact of this size or more may use several connections.
+        probe_time: How long the rate of the first connection is measured.
+        shared_probe_time: The same while several artifacts are transferred, which take turns.
+        min_remaining_time: How long the rest must take on one connection before others are worth it.
+        max_rate: At this rate the event loop is the limit, and not the network.
+        settling_time: When several connections are compared with one.
+        min_gain: The factor by which several connections have to be faster than one.
+        min_segment_size: A segment of this size is worth a request.
+        min_segment_progress: A connection that received less before it failed is not replaced.
+        direct_read_min_size: A body of this size or more is read without the parser of aiohttp. Afterwards,
+            its connection cannot be used again.
+        buffer_size: The size of a buffer for such a body.
+        segment_buffer_size: The same for one of several segments, each of which is slow.
+        fill_timeout: How long a read waits for a full buffer.
+        direct_write_min_size: A chunk of this size or more is written at once; smaller ones are collected.
+        read_size: How many bytes of other bodies aiohttp buffers.
+    """
+
+    parallel_min_size: int = 16 * 1024 * 1024
+    probe_time: float = 0.05
+    shared_probe_time: float = 0.2
+    min_remaining_time: float = 1.0
+    max_rate: float = 256 * 1024 * 1024
+    settling_time: float = 1.0
+    min_gain: float = 1.25
+    min_segment_size: int = 2 * 1024 * 1024
+    min_segment_progress: int = 64 * 1024
+    direct_read_min_size: int = 16 * 1024 * 1024
+    buffer_size: int = 1536 * 1024
+    segment_buffer_size: int = 128 * 1024
+    fill_timeout: float = 0.05
+    direct_write_min_size: int = 128 * 1024
+    read_size: int = 256 * 1024
+
+
+default_tuning = TransferTuning()
+"""The tuning of new clients."""
