@@ -128,7 +128,7 @@ def test_any_pages_are_walked_or_refused(contents: list[Any], headers: dict[str,
     assert there <= set(yielded)
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(60))
 @given(st.sampled_from(["retrieve", "wait", "create", "list", "pages"]), ANSWERS, HEADERS)
 def test_any_answer_ends_a_call_in_a_result_or_an_error_of_ours(
     call: str, content: Any, headers: dict[str, str]

@@ -477,7 +477,7 @@ class ExactlyOnceWithoutCount(ExactlyOnce):
 
 for machine in (ExactlyOnce, ExactlyOnceWithoutCount):
     machine.TestCase.settings = settings(
-        max_examples=examples(300),
+        max_examples=examples(80),
         stateful_step_count=40,
         suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
         deadline=None,

@@ -140,7 +140,7 @@ class Entering(SideBySide):
 
 for machine in (StandingCount, ChangingCount, Entering):
     machine.TestCase.settings = settings(
-        max_examples=examples(300),
+        max_examples=examples(80),
         stateful_step_count=40,
         suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
         deadline=None,
