@@ -42,6 +42,8 @@ def identifiers(source: str) -> Iterator[str]:
                 yield name
             case ast.keyword(arg=str(name)) | ast.alias(name=name):
                 yield name
+            case _:
+                pass
 
 
 def former_names(source: str) -> set[str]:

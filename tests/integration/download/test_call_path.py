@@ -44,10 +44,8 @@ async def test_download_reaches_the_network_in_few_calls(packagex_emulator: Emul
     server = packagex_emulator
     stored = server.add_export(content={"csv": b"a,b\n1,2\n"})
 
-    async def record(
-        _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestStartParams
-    ) -> None:
-        if params.url.host != "127.0.0.1" or not params.url.path.startswith("/v1/"):
+    async def record(_: object, __: object, params: aiohttp.TraceRequestStartParams) -> None:
+        if not params.url.path.startswith("/v1/"):
             calls[:] = calls_awaited(caller) + calls_on_stack(sys._getframe())
 
     trace = aiohttp.TraceConfig()

@@ -130,7 +130,7 @@ def test_any_pages_are_paginated_or_an_error(contents: list[Any], headers: dict[
     assert expected <= set(yielded)
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(60))
 @given(st.sampled_from(["retrieve", "wait", "create", "list", "pages"]), PAYLOADS, HEADERS)
 def test_any_response_ends_a_call_with_a_result_or_an_error(
     call: str, content: Any, headers: dict[str, str]

@@ -89,7 +89,7 @@ class ExactlyOnceWithoutTotal(ExactlyOnce):
 
 for machine in (ExactlyOnce, ExactlyOnceWithoutTotal):
     machine.TestCase.settings = settings(
-        max_examples=examples(300),
+        max_examples=examples(80),
         stateful_step_count=40,
         suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
         deadline=None,

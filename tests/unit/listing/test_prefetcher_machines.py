@@ -140,7 +140,7 @@ class NewMatches(ConcurrentRequests):
 
 for machine in (UnchangedTotal, ChangedTotal, NewMatches):
     machine.TestCase.settings = settings(
-        max_examples=examples(300),
+        max_examples=examples(40),
         stateful_step_count=40,
         suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
         deadline=None,
