@@ -6,14 +6,14 @@ terminal.
 
 from __future__ import annotations
 
-import base64
 import functools
 import itertools
-import re
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
-from packagex_async._utils.url_secrets import REMOVED, encodings, names_a_secret, remove_url_secrets
+from packagex_async._utils.key_redaction import forms_of_key, remove_key
+from packagex_async._utils.url_secrets import REMOVED, names_a_secret, remove_url_secrets
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,27 +21,35 @@ T = TypeVar("T")
 _MAX_DEPTH = 32
 _MAX_ITEMS = 5_000
 _OMITTED = "[omitted]"
-_SHORTEST_IN_BASE64 = 12
-"""Keys of fewer characters have too little base64 that is theirs alone."""
+_CUT_SIZE = 1024
+"""Characters at the cut end of a long text that are left out: they may be the first half of a secret."""
+
+_MIN_REDACTED_KEY = 8
+"""Characters of the shortest key that is redacted in every text; a shorter one may be a part of any word."""
+
+_keys: list[weakref.ref[Secret]] = []
+"""The keys of all clients of this process: a server can put a key into any field of any response."""
 
 
 class Secret:
     """A key that has to be asked for by name before it can be read, so that no repr or traceback shows it."""
 
-    __slots__ = ("_pattern", "_text")
+    __slots__ = ("__weakref__", "_forms", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._pattern: re.Pattern[str] | None = None
+        self._forms: frozenset[str] | None = None
+        if len(text) >= _MIN_REDACTED_KEY:
+            _keys.append(weakref.ref(self, _keys.remove))
 
     def reveal(self) -> str:
         return self._text
 
     def strike(self, text: str) -> str:
         """`text` with every occurrence of the secret struck out, however its characters are encoded."""
-        if self._pattern is None:
-            self._pattern = _pattern_of(self._text)
-        return self._pattern.sub("[key]", text)
+        if self._forms is None:
+            self._forms = forms_of_key(self._text)
+        return remove_key(text, self._forms)
 
     def __repr__(self) -> str:
         return "Secret('...')"
@@ -50,29 +58,14 @@ class Secret:
         raise TypeError("a key is not pickled: read it again where it is needed")
 
 
-def _pattern_of(secret: str) -> re.Pattern[str]:
-    # JSON and repr put backslashes before some characters; a form has a plus for a blank.
-    spelled = "".join(
-        rf"(?:\+|{encodings(character)})" if character == " " else rf"\\{{0,3}}{encodings(character)}"
-        for character in secret
-    )
-    return re.compile("|".join([f"(?i:{spelled})", *map(re.escape, _in_base64(secret))]))
-
-
-def _in_base64(secret: str) -> list[str]:
-    """The base64 that stands for the secret alone, wherever in the encoded bytes it begins."""
-    if len(secret) < _SHORTEST_IN_BASE64:
-        return []
-    found = []
-    for shift in range(3):
-        encoded = base64.b64encode(bytes(shift) + secret.encode(errors="replace")).decode()
-        whole = encoded[-(-8 * shift // 6) : 8 * (shift + len(secret.encode(errors="replace"))) // 6]
-        found += [whole, whole.replace("+", "-").replace("/", "_")]
-    return found
-
-
 def redact(text: str) -> str:
-    """`text` with the user, query and fragment of every URL in it cut away, and with them what follows."""
+    """`text` without API keys, and with the user, query and fragment of every URL in it cut away.
+
+    What follows a query or a fragment is cut away with it.
+    """
+    for reference in tuple(_keys):
+        if (key := reference()) is not None:
+            text = key.strike(text)
     return remove_url_secrets(text)
 
 
@@ -97,12 +90,18 @@ def sanitize(value: object, *, limit: int = 300, key: Secret | None = None) -> s
         limit: The largest number of characters to return.
         key: The API key, which is struck out.
     """
-    text = _text(value, 4 * limit + 1024)
+    size = 4 * limit + _CUT_SIZE
+    text = _text(value, size)
+    is_cut = len(text) == size
     if key is not None:
         text = key.strike(text)
     # Escaped first, so that no control character hides what is to be redacted.
-    text = redact(escape(text))
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+    text = escape(text)
+    # The @ stands for the one that may follow a password.
+    text = redact(f"{text}@" if is_cut else text)
+    if is_cut:
+        text = text[:-_CUT_SIZE]
+    return text if len(text) <= limit and not is_cut else f"{text[: limit - 3]}..."
 
 
 def _text(value: object, limit: int) -> str:
