@@ -242,3 +242,20 @@ def test_a_byte_order_mark_is_no_part_of_the_key(
     monkeypatch.setenv("PX_API_KEY", f"{mark}{CANARY}")
     assert run("list", base_url=empty.base_url).code == 0
     assert {request.headers["PX-API-KEY"] for request in empty.requests} == {CANARY}
+
+
+@pytest.mark.parametrize("total", [10**19, 10**400, -1, 0])
+def test_no_progress_fails_on_an_absurd_total(total: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may send any number; a total that cannot be shown counts as unknown."""
+    terminal = wide_terminal(monkeypatch)
+    with Board() as board, Bars(quiet=False) as bars:
+        board.expect(total)
+        for kind in (ProgressKind.STARTED, ProgressKind.ADVANCED):
+            event = ProgressEvent(
+                kind=kind, export_id="exp_1", artifact=Artifact.CSV, received=5, total=total
+            )
+            board.step(event)
+            bars(event)
+        board._progress.refresh()
+        bars._progress.refresh()
+    assert "exp_1 csv" in screen(terminal)

@@ -26,6 +26,9 @@ from packagex_async.cli.display.tables import complain, plain
 _LABEL_LIMIT = 200
 """Characters of the longest label of a row."""
 
+_MAX_TOTAL = 10**18
+"""The largest total that is shown. A server may send any number, and rich divides by it as a float."""
+
 
 class Stage:
     """Rows on a terminal, for as long as its block lasts.
@@ -57,6 +60,8 @@ class Stage:
     def _update(self, row: TaskID, **fields: Any) -> None:
         if "description" in fields:
             fields["description"] = plain(fields["description"], limit=_LABEL_LIMIT)
+        if (fields.get("total") or 0) > _MAX_TOTAL:
+            fields["total"] = None
         self._progress.update(row, **fields)
 
     def __enter__(self) -> Self:
