@@ -63,9 +63,8 @@ def redact(text: str) -> str:
 
     What follows a query or a fragment is cut away with it.
     """
-    for reference in tuple(_keys):
-        if (key := reference()) is not None:
-            text = key.strike(text)
+    for key in filter(None, [reference() for reference in tuple(_keys)]):
+        text = key.strike(text)
     return remove_url_secrets(text)
 
 

@@ -27,6 +27,8 @@ def run(arguments: Sequence[str]) -> int:
         result: int | None = app.meta(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
         )
+        # The help and the version may still be in the buffer.
+        sys.stdout.flush()
         return result or ExitCode.OK
     except CycloptsError as error:
         complain(f"{error} Try --help.")
@@ -34,7 +36,8 @@ def run(arguments: Sequence[str]) -> int:
     except PackageXError as error:
         complain(str(error))
         return exit_code(error)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
+        # rich, which prints the help, exits where the reader of its output has gone.
         abandon(sys.stdout)
         return ExitCode.UNREAD
     except OSError as error:

@@ -71,12 +71,17 @@ class Termination:
         Raises:
             Terminated: SIGTERM has cancelled it.
         """
+        main = self._cancellable(command)
         try:
-            return asyncio.run(self._cancellable(command))
+            return asyncio.run(main)
         except asyncio.CancelledError:
             if not self._received:
                 raise
             raise Terminated from None
+        finally:
+            # A signal may come before they start. Python warns of coroutines that are neither run nor closed.
+            main.close()
+            command.close()
 
     async def _cancellable(self, command: Coroutine[object, object, T]) -> T:
         loop = asyncio.get_running_loop()

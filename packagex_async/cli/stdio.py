@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 
 @contextmanager
@@ -37,11 +37,25 @@ def _open_descriptor(descriptor: int) -> None:
 
 def write_error(line: str) -> None:
     """Write one line to stderr, or nothing if nobody reads it."""
-    try:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        abandon(sys.stderr)
+    StandardError().write(f"{line}\n")
+
+
+class StandardError:
+    """Stderr as a file that never fails: a command goes on when its terminal is closed."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+    def write(self, text: str) -> None:
+        """Write `text`, or nothing if nobody reads it."""
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            abandon(sys.stderr)
+
+    def flush(self) -> None:
+        """Do nothing: what was written is not buffered."""
 
 
 def abandon(stream: TextIO) -> None:

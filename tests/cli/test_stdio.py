@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from packagex_async.cli import main
+from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.stdio import open_streams, write_error
 from packagex_async.testing import Emulator
-from tests.cli.support import COMMAND, Cli, Ended, small
+from tests.cli.support import COMMAND, Cli, Ended, Terminal, small
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that can close a stream")
 
@@ -128,3 +130,39 @@ def test_a_closed_descriptor_is_given_to_no_file() -> None:
             os.dup2(descriptor_before, number)
             os.close(descriptor_before)
     assert descriptor > 2
+
+
+class ClosedTerminal(Terminal):
+    """A terminal whose window was closed."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("command", ["sync", "sync --json", "download", "wait", "verify"])
+def test_a_command_goes_on_when_its_terminal_is_closed(
+    command: str, empty: Emulator, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its progress is lost, and nothing else: its results go to a file, say."""
+    export = empty.add_export(rows=3)
+    name, *options = command.split()
+    arguments: dict[str, list[str | Path]] = {
+        "sync": [tmp_path], "verify": [tmp_path], "wait": [export.id],
+        "download": [export.id, "--directory", tmp_path],
+    }  # fmt: skip
+    if name == "verify":
+        assert cli("sync", tmp_path).code == ExitCode.OK
+    monkeypatch.setattr(sys, "stderr", ClosedTerminal())
+    ended = cli(name, *arguments[name], *options)
+    assert ended.code == ExitCode.OK
+    assert ended.out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sync", "--help"], ["--version"]])
+def test_nobody_reads_the_help(arguments: list[str]) -> None:
+    """The exit code says so, as it does for every other output."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        ended = subprocess.run([*COMMAND, *arguments], stdout=pipe, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (ExitCode.UNREAD, b"")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -22,6 +22,7 @@ from rich.progress import (
 
 from packagex_async import Artifact, ProgressEvent
 from packagex_async.cli.display.tables import complain, plain
+from packagex_async.cli.stdio import StandardError
 
 _LABEL_LIMIT = 200
 """Characters of the longest label of a row."""
@@ -41,7 +42,7 @@ class Stage:
     def __init__(self, *columns: ProgressColumn, quiet: bool) -> None:
         self._progress = Progress(
             *columns,
-            console=Console(stderr=True),
+            console=Console(file=cast("IO[str]", StandardError())),
             disable=quiet or not sys.stderr.isatty(),
             transient=True,
             # What is written to stdout stays on stdout.
