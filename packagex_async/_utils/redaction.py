@@ -6,14 +6,14 @@ terminal.
 
 from __future__ import annotations
 
-import base64
 import functools
 import itertools
-import re
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
-from packagex_async._utils.url_secrets import REMOVED, encoded_forms, is_secret_name, remove_url_secrets
+from packagex_async._utils.key_redaction import forms_of_key, remove_key
+from packagex_async._utils.url_secrets import REMOVED, is_secret_name, remove_url_secrets
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,18 +21,26 @@ T = TypeVar("T")
 _MAX_DEPTH = 32
 _MAX_ITEMS = 5_000
 _OMITTED = "[omitted]"
-_MIN_BASE64_KEY = 12
-"""Characters; the base64 form of a shorter key is too short to be distinctive."""
+_CUT_SIZE = 1024
+"""Characters before the cut in a long text that are removed: they may be the first half of a secret."""
+
+_MIN_REDACTED_KEY = 8
+"""Characters of the shortest key that is redacted in every text. A shorter one may be a part of a word."""
+
+_keys: list[weakref.ref[Secret]] = []
+"""The keys of all clients of this process. A server can send a key in any field of any response."""
 
 
 class Secret:
     """An API key that only `reveal` returns, so that no repr or traceback shows it."""
 
-    __slots__ = ("_pattern", "_text")
+    __slots__ = ("__weakref__", "_forms", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._pattern: re.Pattern[str] | None = None
+        self._forms: frozenset[str] | None = None
+        if len(text) >= _MIN_REDACTED_KEY:
+            _keys.append(weakref.ref(self, _keys.remove))
 
     def reveal(self) -> str:
         """Return the key."""
@@ -40,9 +48,9 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """Return `text` with every occurrence of the key replaced by `[key]`, whatever its encoding."""
-        if self._pattern is None:
-            self._pattern = _compile_key(self._text)
-        return self._pattern.sub("[key]", text)
+        if self._forms is None:
+            self._forms = forms_of_key(self._text)
+        return remove_key(text, self._forms)
 
     def __repr__(self) -> str:
         return "Secret('...')"
@@ -51,33 +59,13 @@ class Secret:
         raise TypeError("an API key cannot be pickled or copied: read it again where it is needed")
 
 
-def _compile_key(key: str) -> re.Pattern[str]:
-    # JSON and repr put backslashes before some characters; form encoding turns a space into a plus.
-    encoded = "".join(
-        rf"(?:\+|{encoded_forms(character)})" if character == " " else rf"\\{{0,3}}{encoded_forms(character)}"
-        for character in key
-    )
-    return re.compile("|".join([f"(?i:{encoded})", *map(re.escape, _base64_forms(key))]))
-
-
-def _base64_forms(key: str) -> list[str]:
-    """Return the base64 text that depends on the key alone, for each of its three alignments."""
-    if len(key) < _MIN_BASE64_KEY:
-        return []
-    data = key.encode(errors="replace")
-    forms = []
-    for shift in range(3):
-        encoded = base64.b64encode(bytes(shift) + data).decode()
-        form = encoded[-(-8 * shift // 6) : 8 * (shift + len(data)) // 6]
-        forms += [form, form.replace("+", "-").replace("/", "_")]
-    return forms
-
-
 def redact(text: str) -> str:
-    """Return `text` without the user information of any URL, and without its query and fragment.
+    """Return `text` without API keys, and without the user information, query and fragment of any URL.
 
     The text after a query or fragment is removed, too.
     """
+    for key in filter(None, [reference() for reference in tuple(_keys)]):
+        text = key.redact(text)
     return remove_url_secrets(text)
 
 
@@ -102,12 +90,18 @@ def sanitize(value: object, *, limit: int = 300, key: Secret | None = None) -> s
         limit: The largest number of characters to return.
         key: The API key to redact.
     """
-    text = _text(value, 4 * limit + 1024)
+    size = 4 * limit + _CUT_SIZE
+    text = _text(value, size)
+    is_cut = len(text) == size
     if key is not None:
         text = key.redact(text)
     # Escape first: a control character could hide a secret from the redaction.
-    text = redact(escape(text))
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+    text = escape(text)
+    # The @ stands for the one that may follow a password in the text that was cut off.
+    text = redact(f"{text}@" if is_cut else text)
+    if is_cut:
+        text = text[:-_CUT_SIZE]
+    return text if len(text) <= limit and not is_cut else f"{text[: limit - 3]}..."
 
 
 def _text(value: object, limit: int) -> str:

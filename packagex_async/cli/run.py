@@ -27,6 +27,8 @@ def run(arguments: Sequence[str]) -> int:
         result: int | None = app.meta(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
         )
+        # The help and the version may still be in the buffer.
+        sys.stdout.flush()
         return result or ExitCode.OK
     except CycloptsError as error:
         print_error(f"{error} Try --help.")
@@ -34,7 +36,8 @@ def run(arguments: Sequence[str]) -> int:
     except PackageXError as error:
         print_error(str(error))
         return exit_code(error)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
+        # rich prints the help, and exits if nobody reads it.
         discard_output(sys.stdout)
         return ExitCode.BROKEN_PIPE
     except OSError as error:

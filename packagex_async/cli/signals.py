@@ -72,12 +72,17 @@ class SigtermHandler:
         Raises:
             Terminated: SIGTERM cancelled the command.
         """
+        main = self._cancel_on_signal(command)
         try:
-            return asyncio.run(self._cancel_on_signal(command))
+            return asyncio.run(main)
         except asyncio.CancelledError:
             if not self._received:
                 raise
             raise Terminated from None
+        finally:
+            # A signal may arrive before they start, and Python warns about coroutines that were never run.
+            main.close()
+            command.close()
 
     async def _cancel_on_signal(self, command: Coroutine[object, object, T]) -> T:
         loop = asyncio.get_running_loop()

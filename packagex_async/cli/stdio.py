@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 
 @contextmanager
@@ -37,11 +37,25 @@ def _ensure_open(descriptor: int) -> None:
 
 def write_error(line: str) -> None:
     """Write one line to stderr. If nobody reads stderr, discard it."""
-    try:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        discard_output(sys.stderr)
+    StandardError().write(f"{line}\n")
+
+
+class StandardError:
+    """Stderr as a file that never fails, so that a command continues when its terminal is closed."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+    def write(self, text: str) -> None:
+        """Write `text`. If nobody reads stderr, discard it."""
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            discard_output(sys.stderr)
+
+    def flush(self) -> None:
+        """Do nothing: nothing is buffered."""
 
 
 def discard_output(stream: TextIO) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -293,3 +294,21 @@ def test_previous_handler_is_restored(capsys: pytest.CaptureFixture[str]) -> Non
     finally:
         signal.signal(signal.SIGTERM, original)
     assert capsys.readouterr().out
+
+
+def test_a_signal_before_the_command_starts_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python would warn, in the output of the command, of a coroutine that was never awaited."""
+
+    async def command() -> None:
+        raise AssertionError
+
+    def run(main: Coroutine[object, object, None]) -> None:
+        mains.append(main)
+        raise Terminated
+
+    mains: list[Coroutine[object, object, None]] = []
+    monkeypatch.setattr(asyncio, "run", run)
+    coroutine = command()
+    with pytest.raises(Terminated):
+        SigtermHandler().run(coroutine)
+    assert [inspect.getcoroutinestate(one) for one in (coroutine, *mains)] == [inspect.CORO_CLOSED] * 2

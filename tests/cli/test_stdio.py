@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from packagex_async.cli import main
+from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.stdio import ensure_standard_streams, write_error
 from packagex_async.testing import Emulator
-from tests.cli.support import COMMAND, Cli, Result, add_small_export
+from tests.cli.support import COMMAND, Cli, Result, Terminal, add_small_export
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that can close a stream")
 
@@ -128,3 +130,39 @@ def test_closed_descriptor_is_not_reused_for_a_file() -> None:
             os.dup2(copy, number)
             os.close(copy)
     assert descriptor > 2
+
+
+class ClosedTerminal(Terminal):
+    """A terminal whose window was closed."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("command", ["sync", "sync --json", "download", "wait", "verify"])
+def test_a_command_continues_when_its_terminal_is_closed(
+    command: str, empty: Emulator, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its progress is lost, but the results still go to stdout."""
+    export = empty.add_export(rows=3)
+    name, *options = command.split()
+    arguments: dict[str, list[str | Path]] = {
+        "sync": [tmp_path], "verify": [tmp_path], "wait": [export.id],
+        "download": [export.id, "--directory", tmp_path],
+    }  # fmt: skip
+    if name == "verify":
+        assert cli("sync", tmp_path).code == ExitCode.OK
+    monkeypatch.setattr(sys, "stderr", ClosedTerminal())
+    result = cli(name, *arguments[name], *options)
+    assert result.code == ExitCode.OK
+    assert result.out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sync", "--help"], ["--version"]])
+def test_help_without_a_reader(arguments: list[str]) -> None:
+    """The exit code is the same as for any other output."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        result = subprocess.run([*COMMAND, *arguments], stdout=pipe, stderr=subprocess.PIPE, check=False)
+    assert (result.returncode, result.stderr) == (ExitCode.BROKEN_PIPE, b"")

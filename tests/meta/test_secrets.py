@@ -344,3 +344,31 @@ async def test_long_message_of_the_api_is_shortened(emulator: Emulator) -> None:
     error = await bad_request_error(emulator)
     assert len(str(error)) < 2500
     assert [len(text) for text in error.errors] == [1000]
+
+
+async def test_trap_09_a_key_in_any_field_of_a_response_is_not_shown(
+    emulator: Emulator, log: io.StringIO, tmp_path: Path
+) -> None:
+    """Not in an error about the export, a log line, a repr, a pickle, or a report."""
+    now = {"object": "export", "organization_id": KEY, "name": f"a {KEY}", "resource": f"{KEY} b"}
+    looks: list[str] = []
+
+    async def look(call: Callable[[AsyncPackageX], Awaitable[object]], **fields: str) -> None:
+        body = json.dumps({"id": "exp_1", "status": KEY, **now, **fields}).encode()
+        emulator.inject(Status(200, body=body, on="api"), times=None)
+        async with emulator.client(retry=RetryPolicy(attempts=1)) as px:
+            try:
+                result = await call(px)
+                looks.extend([repr(result), repr(pickle.dumps(result))])
+            except PackageXError as error:
+                looks.extend(representations(error.with_traceback(None)))
+
+    await look(lambda px: px.exports.retrieve("exp_1"))
+    await look(lambda px: px.exports.retrieve("exp_1"), id=KEY)
+    await look(lambda px: px.exports.retrieve("exp_1"), id=f"exp_{KEY[:9]}\n{KEY[9:]}")
+    await look(lambda px: px.exports.wait("exp_1", timeout=0.01))
+    await look(lambda px: px.exports.create("contact"), id=KEY)
+    await look(lambda px: px.exports.download("exp_1", tmp_path))
+    assert len(looks) > 12
+    for text in (*looks, log.getvalue()):
+        assert "CANARY" not in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -22,8 +22,12 @@ from rich.progress import (
 
 from packagex_async import Artifact, ProgressEvent
 from packagex_async.cli.display.tables import print_error, printable
+from packagex_async.cli.stdio import StandardError
 
 _MAX_LABEL_LENGTH = 200
+
+_MAX_TOTAL = 10**18
+"""The largest total that is shown. A server may send any number, and rich divides by it as a float."""
 
 
 class LiveDisplay:
@@ -37,7 +41,7 @@ class LiveDisplay:
     def __init__(self, *columns: ProgressColumn, quiet: bool) -> None:
         self._progress = Progress(
             *columns,
-            console=Console(stderr=True),
+            console=Console(file=cast("IO[str]", StandardError())),
             disable=quiet or not sys.stderr.isatty(),
             transient=True,
             # The results on stdout must not be redirected to stderr.
@@ -56,6 +60,8 @@ class LiveDisplay:
     def _update_row(self, row: TaskID, **fields: Any) -> None:
         if "description" in fields:
             fields["description"] = printable(fields["description"], max_length=_MAX_LABEL_LENGTH)
+        if (fields.get("total") or 0) > _MAX_TOTAL:
+            fields["total"] = None
         self._progress.update(row, **fields)
 
     def __enter__(self) -> Self:

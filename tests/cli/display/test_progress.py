@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from packagex_async import Artifact, ProgressEvent, ProgressKind
+from packagex_async.cli.display.dashboard import Dashboard
 from packagex_async.cli.display.progress import ArtifactBars, ByteBar, WaitIndicator, retry_note
 from packagex_async.testing import Emulator
 from tests.cli.support import Cli, Terminal, add_small_export
@@ -92,3 +93,18 @@ def test_retry_note() -> None:
     assert retry_note(event()) == ""
     assert retry_note(event(attempt=3)) == "attempt 3"
     assert retry_note(event(attempt=3, delay=1.25)) == "retry in 1.2 s"
+
+
+@pytest.mark.parametrize("total", [10**19, 10**400, -1, 0])
+def test_invalid_total_counts_as_unknown(total: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server can send any number."""
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with Dashboard() as dashboard, ArtifactBars(quiet=False) as bars:
+        dashboard.set_total(total)
+        for kind in (ProgressKind.STARTED, ProgressKind.ADVANCED):
+            each = event(kind, received=5, total=total)
+            dashboard.on_progress(each)
+            bars(each)
+        dashboard._progress.refresh()
+        bars._progress.refresh()
+    assert "exp_1 csv" in terminal.getvalue()
