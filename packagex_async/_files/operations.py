@@ -27,8 +27,8 @@ from packagex_async._utils.hashing import Digest
 BLOCK_SIZE = 1024 * 1024
 """Bytes that are read or written at a time."""
 
-START_SIZE = 64
-"""Bytes at the start of a file that tell a web page from an artifact."""
+START_SIZE = 1024
+"""Bytes at the start of a file that tell a web page from an artifact: blank lines may come first."""
 
 # For a larger write Linux looks for larger pages: those a virtual machine has given back to its host,
 # which it gets again at a tenth of a disk cache's usual speed.

@@ -27,7 +27,9 @@ _STRONG_ETAG = r'"[ -~]*"\Z'
 
 # Object stores replay whatever an uploader put into Content-Encoding. These values, and names of character
 # sets, do not describe a coding of the bytes.
-_NOT_A_CODING = frozenset({"", "identity", "none", "null", "aws-chunked", "binary", "7bit", "8bit"})
+_NOT_A_CODING = frozenset(
+    {"", "identity", "none", "null", "aws-chunked", "binary", "7bit", "8bit", "base64", "text", "unicode"}
+)
 
 
 class Match(enum.Enum):
@@ -62,6 +64,11 @@ class Validators:
             generation=headers.get("x-goog-generation"),
             modified=headers.get("Last-Modified"),
         )
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether there is a strong validator."""
+        return bool(self.etag or self.generation)
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Validators:
@@ -201,8 +208,7 @@ class ObjectMetadata:
     @property
     def is_divisible(self) -> bool:
         """Whether several connections may fetch it: a strong validator must identify the content."""
-        strong = self.validators.etag or self.validators.generation
-        return bool(self.accepts_ranges and strong and self.is_resumable)
+        return self.accepts_ranges and self.validators.is_strong and self.is_resumable
 
     def range_headers(self, start: int, end: int) -> dict[str, str]:
         """Return the headers that request the bytes from `start` up to `end`, of this content only."""
@@ -258,21 +264,23 @@ class ResponseHead:
     @classmethod
     def of(cls, status: int, headers: MultiMapping[str]) -> ResponseHead:
         """Read a response's status and headers."""
-        encoding = content_coding(headers.get("Content-Encoding", ""))
+        encoding = content_coding(",".join(headers.getall("Content-Encoding", ())))
         length = None if "Transfer-Encoding" in headers else _length(headers.get("Content-Length", ""))
+        content_range = _content_range(headers)
+        size = length
+        if length is None and content_range is not None and content_range.is_whole:
+            # A body in chunks may have no other length.
+            size = content_range.total
         declared = ObjectMetadata(
             length=length,
-            size=length if encoding is None else None,
+            size=size if encoding is None else None,
             encoding=encoding,
             hashes=_hashes(headers, encoding),
             validators=Validators.of(headers),
             media_type=headers.get("Content-Type", "").partition(";")[0].strip().lower(),
             accepts_ranges=headers.get("Accept-Ranges", "").strip().lower() != "none",
         )
-        told = headers.get("Content-Range")
-        return cls(
-            status=status, declared=declared, content_range=None if told is None else ContentRange.of(told)
-        )
+        return cls(status=status, declared=declared, content_range=content_range)
 
 
 def content_coding(text: str) -> str | None:
@@ -281,12 +289,18 @@ def content_coding(text: str) -> str | None:
     return ", ".join(codings) or None
 
 
+def _content_range(headers: MultiMapping[str]) -> ContentRange | None:
+    ranges = {ContentRange.of(text) for text in headers.getall("Content-Range", ())}
+    return None if not ranges else ranges.pop() if len(ranges) == 1 else ContentRange()
+
+
 def _strong_etag(text: str) -> str | None:
     return text if re.match(_STRONG_ETAG, text) else None
 
 
 def _is_coding(name: str) -> bool:
-    if name in _NOT_A_CODING:
+    # No coding has a slash in its name, as a media type has, or an equals sign, as a charset parameter has.
+    if name in _NOT_A_CODING or "/" in name or "=" in name:
         return False
     try:
         "".encode(name)

@@ -12,7 +12,10 @@ from packagex_async._utils.decompression import ENCODINGS
 from packagex_async._utils.redaction import sanitize
 
 _PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/xml", "text/xml"})
-_PAGE_START = rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body|\?xml|error)[\s>]"
+_PAGE_START = (
+    rb"(?i)(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*<(?:!--|(?:!doctype|\?xml|html|head|body|title|meta|script|style|"
+    rb"link|base|center|div|p|h[1-6]|iframe|frameset|noscript|error|errorresponse)(?:[\s/>]|\Z))"
+)
 PAGE = (
     "it is a web page or an XML error document instead of the artifact; check for a login page or a proxy "
     "that blocks the download"
@@ -74,7 +77,8 @@ def classify(known: ObjectMetadata, head: ResponseHead, offset: int | None = Non
 
 def is_page(start: bytes) -> bool:
     """Return whether a body that begins with `start` is a web page or an XML error document."""
-    return re.match(_PAGE_START, start) is not None
+    # In UTF-16, every other byte of markup is zero.
+    return re.match(_PAGE_START, start.replace(b"\0", b"")) is not None
 
 
 def _contradiction(reason: str) -> Classification:
@@ -150,14 +154,15 @@ def _may_be_replaced(
     """Return whether a conflicting response can be the complete content of an object.
 
     A response that is shorter than the known object may be a part of it. Only a new strong validator proves
-    the opposite, or, for a request without a range, a new `Last-Modified` or a hash that will be checked.
-    Under equal validators the hash must be the known one.
+    the opposite, or, for a request without a range, a hash that will be checked, or a new `Last-Modified` if
+    the known object has no strong validator. Under equal validators the hash must be the known one.
     """
     if match in (Match.SAME, Match.WEAKLY_SAME):
         return not is_range and bool(known.hashes & declared.hashes)
     if match is Match.DIFFERENT or not _is_shorter(known, declared):
         return True
-    return not is_range and (match is Match.WEAKLY_DIFFERENT or bool(declared.hashes))
+    is_dated = match is Match.WEAKLY_DIFFERENT and not known.validators.is_strong
+    return not is_range and (is_dated or bool(declared.hashes))
 
 
 def _is_shorter(known: ObjectMetadata, declared: ObjectMetadata) -> bool:

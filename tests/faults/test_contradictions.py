@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from packagex_async import DownloadError, RetryPolicy, StorageError
+from packagex_async import DownloadError, IncompleteBodyError, RetryPolicy, StorageError
+from tests.faults.conftest import blob
 from tests.faults.host import Answer, Ending, Play, Request, Sent, Stored
 from tests.faults.plays import (
     CHUNKED,
@@ -254,6 +255,12 @@ PAGES = [
     (None, f"<html><!--{'-' * 100_000}--></html>"),
     ("application/xml", "<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"),
     ("application/json", "<Error><Code>SlowDown</Code></Error>"),
+    ("text/csv", "<ErrorResponse/>"),
+    ("text/csv", "\n" * 500 + LOGIN),
+    ("text/csv", f"<!-- {LOGIN} -->"),
+    ("text/csv", "<script>location = '/login'</script>"),
+    ("text/csv", "<title>Log in</title>"),
+    ("text/csv", "<html"),
 ]
 
 
@@ -265,6 +272,14 @@ async def test_a_web_page_in_place_of_the_artifact(raw: Raw, media_type: str | N
     error = await raw.fails(StorageError, overwrite=True)
     assert "a web page or an XML error document" in str(error)
     assert raw.path().read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+async def test_a_web_page_in_utf_16(raw: Raw, encoding: str) -> None:
+    """Its first characters are read nevertheless."""
+    page = LOGIN.encode(encoding)
+    raw.always(but(headers={**NO_HASH, "Content-Length": str(len(page))}, body=page))
+    assert "a web page" in str(await raw.fails(StorageError))
 
 
 @pytest.mark.one_connection
@@ -301,7 +316,8 @@ async def test_one_of_several_hashes_is_wrong(raw: Raw, wrong: str) -> None:
 
 @pytest.mark.one_connection
 @pytest.mark.parametrize(
-    "coding", ["utf-8", "UTF8", "none", "aws-chunked", "identity, aws-chunked", "binary", ""]
+    "coding",
+    ["utf-8", "UTF8", "none", "aws-chunked", "identity, aws-chunked", "binary", "base64", "text/csv", ""],
 )
 async def test_a_content_encoding_that_is_no_coding(raw: Raw, coding: str) -> None:
     """Object stores replay what an uploader put into the header; the bytes are as they are."""
@@ -316,6 +332,55 @@ async def test_a_coding_behind_one_that_is_none(raw: Raw) -> None:
     body = gzip.compress(raw.content)
     told: Headers = {**NO_HASH, "Content-Encoding": "aws-chunked,gzip", "Content-Length": str(len(body))}
     raw.plays(but(headers=told, body=body))
+    await raw.arrives()
+
+
+SPAN = f"bytes 0-{len(blob(0)) - 1}/{len(blob(0))}"
+LENGTHLESS: list[Headers] = [CHUNKED, {"Content-Length": None}]
+
+
+def spanned(headers: Headers, content: bytes) -> Play:
+    """Answer any request with `content`, without a length, as the range of the whole object."""
+    body = chunks(content) if headers is CHUNKED else content
+    told = {**UNNAMED, **headers, "Content-Range": SPAN}
+    return but(headers=told, body=body, ending=Ending.FIN)
+
+
+@pytest.mark.parametrize("size", [5_000, 99_999, 100_001])
+@pytest.mark.parametrize("headers", LENGTHLESS, ids=["chunked", "until-closed"])
+async def test_a_body_that_is_not_as_long_as_its_range(raw: Raw, headers: Headers, size: int) -> None:
+    """Where only the range of the whole object declares a length, that length holds."""
+    raw.always(spanned(headers, (raw.content + b"x")[:size]))
+    assert f"{size} of 100000 bytes" in str(await raw.fails(IncompleteBodyError))
+    with pytest.raises(IncompleteBodyError):
+        await _streamed(raw)
+
+
+@pytest.mark.parametrize("headers", LENGTHLESS, ids=["chunked", "until-closed"])
+async def test_a_body_that_is_as_long_as_its_range(raw: Raw, headers: Headers) -> None:
+    """Its length is verified."""
+    raw.always(spanned(headers, raw.content))
+    assert (await raw.arrives()).verified == "length"
+
+
+async def test_ranges_that_contradict_each_other(raw: Raw) -> None:
+    """Of two ranges in one head, none is believed."""
+    raw.always(
+        lambda _, stored: (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\nContent-Range: bytes 0-4999/5000\r\n"
+            b"Content-Range: bytes 0-4999/100000\r\n\r\n" + stored.content[:5000]
+        )
+    )
+    assert "an unreadable range" in str(await raw.fails(StorageError))
+
+
+@pytest.mark.parametrize("first", ["identity", "aws-chunked"])
+async def test_a_coding_in_a_second_header(raw: Raw, first: str) -> None:
+    """Two headers are read as one list."""
+    body = gzip.compress(raw.content)
+    codings = f"Content-Encoding: {first}\r\nContent-Encoding: gzip\r\n"
+    head = f"HTTP/1.1 200 OK\r\n{codings}Content-Length: {len(body)}\r\n\r\n"
+    raw.always(lambda _, __: head.encode() + body)
     await raw.arrives()
 
 
