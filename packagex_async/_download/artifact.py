@@ -37,6 +37,9 @@ from packagex_async.errors import (
 )
 from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
 
+_RECALLED = "; an earlier run has left a partial file of it: pass resume=False to start again without that"
+"""What to do if a host contradicts the metadata of a partial file, and the host is right."""
+
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ArtifactDownload:
@@ -69,6 +72,7 @@ class ArtifactDownload:
     _began: float = attrs.field(init=False, default=0.0)
     _known: ObjectMetadata = attrs.field(init=False, default=NOTHING_KNOWN)
     _resumed: bool = attrs.field(init=False, default=False)
+    _is_recalled: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self._part = PartialFileWriter(
@@ -103,6 +107,7 @@ class ArtifactDownload:
         memo = await self._part.take_up(leftovers, {"sha256"} if self.demands.sha256 else ())
         if memo is not None:
             self._known = ObjectMetadata.from_json(memo)
+            self._is_recalled = True
             received = self._part.received
             # A partial that lacks nothing is asked about all the same: it may be of another object.
             self._divide(SegmentQueue(self._part.gaps() or [(received, received)]))
@@ -218,8 +223,10 @@ class ArtifactDownload:
 
     async def _receive_whole(self, answer: StorageResponse, found: Classification) -> DownloadedFile | None:
         if found.relation is Relation.CONTRADICTS:
-            raise contradiction(self.link, found.reason, answer.status)
+            hint = _RECALLED if self._is_recalled else ""
+            raise contradiction(self.link, f"{found.reason}{hint}", answer.status)
         await self._crew.dismiss()
+        self._is_recalled = False
         self._known = known = found.metadata
         self._resumed = False
         self._emit(ProgressKind.STARTED)
@@ -298,8 +305,11 @@ class ArtifactDownload:
 
     def _kept(self, there: FileDigest) -> DownloadedFile:
         known = self._known
-        same = there.size == known.size and all(there.digests[name] == value for name, value in known.hashes)
-        if not same:
+        is_comparable = known.size is not None or bool(known.hashes)
+        same = known.size in (None, there.size) and all(
+            there.digests[name] == value for name, value in known.hashes
+        )
+        if not (is_comparable and same):
             told = f"{known.size} bytes" if known.size is not None else "of unknown length"
             raise self._destination_error(
                 f"{self.target} is there already ({there.size} bytes) and is not the artifact ({told}): "

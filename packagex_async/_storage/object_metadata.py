@@ -235,7 +235,7 @@ class ObjectMetadata:
             return cls(
                 length=length,
                 size=length,
-                hashes=frozenset((_algorithm(name), bytes.fromhex(text)) for name, text in stored["hashes"]),
+                hashes=frozenset(_hash(name, bytes.fromhex(text)) for name, text in stored["hashes"]),
                 validators=Validators.from_json(stored["validators"]),
                 media_type=str(stored["media_type"]),
             )
@@ -313,10 +313,10 @@ def _length(text: str) -> int | None:
     return int(text) if re.match(_LENGTH, text) else None
 
 
-def _algorithm(name: str) -> str:
-    if name not in _HASH_SIZES or not hashing.available(name):
+def _hash(name: str, digest: bytes) -> tuple[str, bytes]:
+    if len(digest) != _HASH_SIZES.get(name) or not hashing.available(name):
         raise ValueError("not a hash that can be computed here")
-    return name
+    return name, digest
 
 
 def _hashes(headers: MultiMapping[str], encoding: str | None) -> Hashes:

@@ -104,6 +104,19 @@ async def test_200_with_the_rest_in_the_next_run(raw: Raw, play: Play) -> None:
     assert (await raw.arrives(resume=True)).size == len(raw.content)
 
 
+async def test_a_partial_file_of_another_length(raw: Raw) -> None:
+    """The error names the way to start again, which works."""
+    tag: Headers = {**NO_HASH, "ETag": '"1"'}
+    raw.tells(tag)
+    raw.options["retry"] = ONCE
+    raw.plays(cut(AFTER))
+    await raw.report(resume=True)
+    raw.stores(raw.content[:-1])
+    raw.tells(tag)
+    assert "pass resume=False" in str(await raw.fails(StorageError, resume=True))
+    await raw.arrives()
+
+
 async def test_200_with_the_rest_to_later_ranges(raw: Raw) -> None:
     """Several connections are no exception: the first range is answered right, the others are not."""
     raw.tells(NO_HASH)

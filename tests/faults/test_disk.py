@@ -16,7 +16,7 @@ import pytest
 from packagex_async import DestinationError, DownloadGroupError, ProgressEvent
 from packagex_async.testing import Cut, NoHash, Stall, Undeclared
 from tests.faults.host import Ending
-from tests.faults.plays import but
+from tests.faults.plays import CHUNKED, but, chunks
 from tests.faults.trial import Raw, Trial
 
 
@@ -39,6 +39,16 @@ async def test_a_file_of_another_length_is_there(trial: Trial) -> None:
     trial.path().write_bytes(b"old")
     trial.server.inject(NoHash())
     await trial.fails(DestinationError)
+
+
+async def test_the_very_file_is_there_and_only_a_hash_tells(raw: Raw) -> None:
+    """A length is not needed to keep it, and no length keeps another one."""
+    raw.always(but(headers=CHUNKED, body=chunks(raw.content)))
+    raw.path().write_bytes(raw.content)
+    file = await raw.arrives()
+    assert (file.kept, file.verified) == (True, "checksum")
+    raw.path().write_bytes(raw.content[:-1] + b"x")
+    assert "is there already" in str(await raw.fails(DestinationError))
 
 
 async def test_a_file_is_there_and_nothing_tells_what_should_be(trial: Trial) -> None:
