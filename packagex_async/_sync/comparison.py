@@ -110,7 +110,7 @@ class Comparison:
             return False
         if any(name in ("", ".", "..") for name in path.split("/")) or any(mark in path for mark in _PARTING):
             return False
-        if "/" not in path:
+        if "/" not in path or not os.path.lexists(self._folder / path.partition("/")[0]):
             return True
         # A link among the folders above may lead anywhere.
         above = os.path.realpath((self._folder / path).parent)

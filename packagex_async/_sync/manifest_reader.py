@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import FileIO
 from typing import NamedTuple
@@ -9,7 +10,11 @@ from typing import NamedTuple
 MAX_LINE = 1024 * 1024
 """Bytes that a line may have; a longer one is passed over."""
 
-_BLOCK_SIZE = 1024 * 1024
+MIN_LINE = 100
+"""Bytes that an entry has at least; shorter lines are passed over."""
+
+_LONG_LINE = rb"(?m)^[^\n]{%d,}" % MIN_LINE
+_BLOCK_SIZE = 256 * 1024
 _FIRST_READ = 8192
 
 
@@ -30,7 +35,9 @@ class RawLine(NamedTuple):
 
 
 def read_lines(file: FileIO, position: int) -> Iterator[RawLine]:
-    """Yield the lines of `file` that begin at `position` and later.
+    """Yield the lines of `file` that begin at `position` and later, without complete ones below `MIN_LINE`.
+
+    An empty range, without a text, says how far the file was read.
 
     Raises:
         OSError: The file cannot be read.
@@ -38,12 +45,17 @@ def read_lines(file: FileIO, position: int) -> Iterator[RawLine]:
     file.seek(position)
     rest, dropped = b"", 0
     while block := file.read(_BLOCK_SIZE):
-        *texts, rest = (rest + block).split(b"\n")
-        for text in texts:
-            end = position + dropped + len(text) + 1
-            yield RawLine(position, end, None if dropped else _bounded(text), True)
-            position, dropped = end, 0
-        if len(rest) > MAX_LINE:
+        data = rest + block
+        start, end = 0, data.rfind(b"\n") + 1
+        if dropped and end:
+            start = data.index(b"\n") + 1
+            yield RawLine(position, position + dropped + start, None, True)
+            position, dropped = position + dropped, 0
+        for line in re.compile(_LONG_LINE).finditer(data, start, end):
+            yield RawLine(position + line.start(), position + line.end() + 1, _bounded(line[0]), True)
+        position, rest = position + end, data[end:]
+        yield RawLine(position, position, None, True)
+        if dropped or len(rest) > MAX_LINE:
             rest, dropped = b"", dropped + len(rest)
     if rest or dropped:
         yield RawLine(position, position + dropped + len(rest), None if dropped else rest, False)

@@ -26,7 +26,7 @@ from packagex_async._files.paths import UnsafePathError
 from packagex_async._sync import manifest as manifest_module
 from packagex_async._sync.manifest import NAME, Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
-from packagex_async._sync.manifest_reader import MAX_LINE, RawLine, read_lines
+from packagex_async._sync.manifest_reader import MAX_LINE, MIN_LINE, RawLine, read_lines
 from tests.support import names
 
 LINE = ManifestEntry(
@@ -305,6 +305,36 @@ def test_a_line_at_the_limit_is_the_longest_that_is_read(tmp_path: Path, cut: in
         (tmp_path / NAME).write_bytes(other + line.dump() + LINE.dump())
         assert (found(tmp_path, line.export_id) == {"csv": line}) == known
         assert found(tmp_path) == {"csv": LINE}
+
+
+@pytest.mark.parametrize("short", [b"\n", b"{\n", b"{}\n", b"\r\n", b"x" * (MIN_LINE - 1) + b"\n"])
+def test_millions_of_short_lines_cost_nothing_each(tmp_path: Path, short: bytes) -> None:
+    """No entry is so short: such lines are passed over at once, and stay as they are."""
+    many = short * (3_000_000 // len(short))
+    (tmp_path / NAME).write_bytes(many + ABSENT.dump() + many + LINE.dump() + many)
+    with FileIO(tmp_path / NAME, "rb") as file:
+        lines = list(read_lines(file, 0))
+    assert len(lines) < 100
+    assert lines[-1].end == len(many) * 3 + len(ABSENT.dump()) + len(LINE.dump())
+    assert found(tmp_path) == {"json": ABSENT, "csv": LINE}
+    assert (tmp_path / NAME).read_bytes().startswith(many)
+
+
+def test_the_shortest_entry_is_read(tmp_path: Path) -> None:
+    """It is longer than what is passed over."""
+    shortest = ManifestEntry(export_id="", artifact="", when="", updated_at=None)
+    assert len(shortest.dump()) > MIN_LINE
+    (tmp_path / NAME).write_bytes(shortest.dump())
+    with opened(tmp_path) as manifest:
+        assert manifest.find("", ("",)) == {"": shortest}
+
+
+def test_a_torn_line_behind_short_ones_is_removed_alone(tmp_path: Path) -> None:
+    """Lines of others stay, however short they are."""
+    (tmp_path / NAME).write_bytes(b"\nx\n" + LINE.dump()[:30])
+    with opened(tmp_path) as manifest:
+        manifest.append([LINE])
+    assert (tmp_path / NAME).read_bytes() == b"\nx\n" + LINE.dump()
 
 
 def test_a_tail_that_does_not_grow_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
