@@ -286,7 +286,7 @@ async def test_a_folder_of_odd_things_is_gone_through(
 ) -> None:
     """Pipes, loops of links, names that are no text, folders that cannot be read, and very deep ones."""
     odd = os.fsdecode(b"caf\xe9.csv")
-    long = ("a/" * 3000 + "b", "a/" * 2000 + "b")
+    long = ("a/" * 3000 + "b", "a/" * 1500 + "b")
     write(
         tmp_path,
         *(
