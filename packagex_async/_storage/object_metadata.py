@@ -264,7 +264,8 @@ class ResponseHead:
     @classmethod
     def of(cls, status: int, headers: MultiMapping[str]) -> ResponseHead:
         """Read a response's status and headers."""
-        encoding = content_coding(",".join(headers.getall("Content-Encoding", ())))
+        # What a transfer coding other than chunks has done to the bytes is left to be undone here, too.
+        encoding = content_coding(",".join(_codings(headers)))
         length = None if "Transfer-Encoding" in headers else _length(headers.get("Content-Length", ""))
         content_range = _content_range(headers)
         size = length
@@ -284,9 +285,17 @@ class ResponseHead:
 
 
 def content_coding(text: str) -> str | None:
-    """Return the codings in a `Content-Encoding` header, or `None` if the bytes are not encoded."""
+    """Return the codings in a list such as `Content-Encoding`, or `None` if the bytes are not encoded."""
     codings = [coding for part in text.split(",") if _is_coding(coding := part.strip().lower())]
     return ", ".join(codings) or None
+
+
+def _codings(headers: MultiMapping[str]) -> list[str]:
+    transfer = ",".join(headers.getall("Transfer-Encoding", ())).split(",")
+    return [
+        *headers.getall("Content-Encoding", ()),
+        *(name for name in transfer if name.strip().lower() != "chunked"),
+    ]
 
 
 def _content_range(headers: MultiMapping[str]) -> ContentRange | None:
@@ -329,7 +338,7 @@ def _hashes(headers: MultiMapping[str], encoding: str | None) -> Hashes:
     declared = [
         pair.strip().partition("=") for pair in ",".join(headers.getall("x-goog-hash", ())).split(",")
     ]
-    pairs = [(name, text) for name, _, text in declared]
+    pairs = [(name.lower(), text) for name, _, text in declared]
     pairs += [("md5", text) for text in headers.getall("Content-MD5", ())]
     return frozenset(
         (name, digest)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 
 import pytest
 
@@ -171,6 +173,22 @@ async def test_a_head_of_megabytes_for_ever(raw: Raw) -> None:
     """It ends in an error, and not in a message of megabytes."""
     raw.always(but(headers={"X-Large": "x" * 2_000_000}, ending=Ending.FIN))
     assert len(str(await raw.fails(StorageUnreachableError))) < 1000
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate"])
+async def test_a_transfer_coding_besides_chunks(raw: Raw, coding: str) -> None:
+    """It is undone: the artifact is never the coded bytes."""
+    body = zlib.compress(raw.content) if coding == "deflate" else gzip.compress(raw.content)
+    told = {**NO_HASH, **CHUNKED, "Transfer-Encoding": f"{coding}, chunked"}
+    raw.always(but(headers=told, body=chunks(body)))
+    await raw.arrives()
+
+
+async def test_a_transfer_coding_that_cannot_be_undone(raw: Raw) -> None:
+    """Nor is it passed over."""
+    told = {**NO_HASH, **CHUNKED, "Transfer-Encoding": "compress, chunked"}
+    raw.always(but(headers=told, body=chunks(raw.content)))
+    assert "compress" in str(await raw.fails(StorageError))
 
 
 async def test_early_hints(raw: Raw) -> None:

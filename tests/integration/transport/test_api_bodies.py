@@ -125,10 +125,10 @@ async def test_a_body_within_the_limit_is_read(compressed: bool) -> None:
     assert export.name == "x" * 5 * MIB
 
 
-@pytest.mark.parametrize("size", [10_000, 60_000])
-async def test_a_large_header_is_taken(size: int) -> None:
-    """Up to 64 KiB, on both sessions."""
-    large: dict[str, Any] = {"headers": f"X-Policy: {'x' * size}\r\n"}
+@pytest.mark.parametrize(("count", "size"), [(1, 10_000), (1, 60_000), (500, 100)])
+async def test_large_headers_are_taken(count: int, size: int) -> None:
+    """Up to 64 KiB each, and up to 512 of them, on both sessions."""
+    large: dict[str, Any] = {"headers": f"X-Policy: {'x' * size}\r\n" * count}
 
     async def handler(connection: Connection) -> None:
         while True:

@@ -72,6 +72,7 @@ def test_every_hash_that_can_be_computed_is_kept() -> None:
     found = declared(("x-goog-hash", f"crc32c={CRC32C_TEXT},md5={MD5_TEXT}"), ("Content-MD5", other))
     assert found.hashes == {("crc32c", CRC32C), ("md5", MD5), ("md5", bytes(16))}
     assert found.algorithms == {"crc32c", "md5"}
+    assert declared(("x-goog-hash", f"MD5={MD5_TEXT}, CRC32C={CRC32C_TEXT}")).algorithms == {"crc32c", "md5"}
 
 
 @pytest.mark.usefixtures("without_crc32c")
