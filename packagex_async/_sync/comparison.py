@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from packagex_async._files.operations import FileDigest, measure
+from packagex_async._files.operations import FileDigest, measure, size_of
 from packagex_async._files.paths import UnsafePathError
 from packagex_async._sync.manifest import NAME
 from packagex_async._sync.manifest_entry import ManifestEntry
@@ -118,6 +118,11 @@ class Comparison:
 
     def _state(self, path: str, line: ManifestEntry) -> tuple[FileState, int | None]:
         try:
+            size = size_of(self._folder / path)
+            if size not in (None, line.size):
+                # It is not read: it may have any length.
+                self._heard(size or 0)
+                return FileState.CHANGED, size
             there = measure(self._folder / path, ("sha256",), self._heard)
         except UnsafePathError:
             return FileState.CHANGED, None

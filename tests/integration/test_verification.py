@@ -322,6 +322,21 @@ async def test_a_folder_of_odd_things_is_gone_through(
     }
 
 
+@pytest.mark.parametrize("size", [0, 2, 4, 1 << 42])
+async def test_a_file_of_another_length_is_not_read(tmp_path: Path, size: int) -> None:
+    """It has changed, whatever it holds; to read it might take days."""
+    write(tmp_path, LINE)
+    with (tmp_path / "exp_1.csv").open("wb") as hole:
+        hole.truncate(size)
+    calls: list[tuple[int, int]] = []
+    async with asyncio.timeout(60):
+        (file,) = [
+            file async for file in verify_directory(tmp_path, on_progress=lambda *call: calls.append(call))
+        ]
+    assert (file.state, file.size, file.expected_size) == (FileState.CHANGED, size, 3)
+    assert calls[-1] == (3, 3)
+
+
 async def test_leaving_early_ends_the_reading(tmp_path: Path) -> None:
     """At the next block of every file under way; these are endless for all that the reader knows."""
     names = [f"{number}.csv" for number in range(9)]
