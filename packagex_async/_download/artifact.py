@@ -187,7 +187,7 @@ class ArtifactDownload:
             found = self._classify(answer, span)
             match found.relation:
                 case Relation.CONTINUES:
-                    await self._receive_span(answer, span)
+                    await self._receive_span(answer, span, found.end)
                 case Relation.WHOLE | Relation.REPLACED:
                     return await self._receive_whole(answer, found), True
                 case Relation.UNCONFIRMED:
@@ -205,9 +205,10 @@ class ArtifactDownload:
 
     async def _bring(self, span: Segment) -> bool:
         with closing(await self._fetch(span)) as answer:
-            if self._classify(answer, span).relation is not Relation.CONTINUES:
+            found = self._classify(answer, span)
+            if found.relation is not Relation.CONTINUES:
                 return False
-            await self._receive_span(answer, span)
+            await self._receive_span(answer, span, found.end)
             return True
 
     async def _fetch(self, span: Segment) -> StorageResponse:
@@ -217,9 +218,9 @@ class ArtifactDownload:
         head = ResponseHead.of(answer.status, answer.headers)
         return classify(self._known, head, None if span is None else span.position)
 
-    async def _receive_span(self, answer: StorageResponse, span: Segment) -> None:
+    async def _receive_span(self, answer: StorageResponse, span: Segment, end: int) -> None:
         self._crew.proved(span)
-        await self._receive(answer, span)
+        await self._receive(answer, span, end)
 
     async def _receive_whole(self, answer: StorageResponse, found: Classification) -> DownloadedFile | None:
         if found.relation is Relation.CONTRADICTS:
@@ -257,10 +258,11 @@ class ArtifactDownload:
         if self.demands.verified and self._known.wire_length is None and not self._known.hashes:
             raise unusable(self.link, "it declares neither length nor hash, and require_verification is set")
 
-    async def _receive(self, answer: StorageResponse, span: Segment) -> None:
+    async def _receive(self, answer: StorageResponse, span: Segment, end: int = sys.maxsize) -> None:
         try:
-            while block := await answer.read():
-                await self._write(block[: span.left], span)
+            # A body in chunks may be longer than the range that its head declares.
+            while span.position < end and (block := await answer.read()):
+                await self._write(block[: min(span.end, end) - span.position], span)
                 if not span.left:
                     return
         except ConnectionFailedError as error:

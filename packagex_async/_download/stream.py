@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 
@@ -112,6 +113,7 @@ class ResumableBody:
         self._known = NOTHING_KNOWN
         self._received = 0
         self._skip = 0
+        self._end = sys.maxsize
 
     async def open(self) -> None:
         """Request the bytes that follow, trying again under the policy."""
@@ -139,8 +141,7 @@ class ResumableBody:
     async def _blocks(self) -> AsyncGenerator[Chunk, None]:
         while True:
             try:
-                while not self._is_complete and (block := await self._answer.read()):
-                    block = block[self._skipped(len(block)) :]
+                while not self._is_complete and (block := await self._next_block()):
                     self._received += len(block)
                     self._tries.reached(self._received)
                     yield block
@@ -158,6 +159,14 @@ class ResumableBody:
     def _is_complete(self) -> bool:
         return self._received == self._known.length
 
+    async def _next_block(self) -> Chunk:
+        """Return the next bytes that were not handed out before, or none at the end of the response."""
+        # A body in chunks may be longer than the range that its head declares.
+        while self._received < self._end and (block := await self._answer.read()):
+            if block := block[self._skipped(len(block)) :][: self._end - self._received]:
+                return block
+        return b""
+
     def _skipped(self, size: int) -> int:
         """Return how many of the next `size` bytes were handed out before."""
         skipped = min(self._skip, size)
@@ -171,11 +180,12 @@ class ResumableBody:
                 raise contradiction(self._link, found.reason, answer.status)
             self._known = found.metadata
             self._check = _BodyCheck(self._known)
+            self._end = sys.maxsize
             return answer
         if self._known.is_resumable:
             answer, found = await self._get(self._received)
             if found.relation is Relation.CONTINUES:
-                self._skip = 0
+                self._skip, self._end = 0, found.end
                 return answer
             if found.relation is not Relation.CONTRADICTS:
                 return self._skipping(answer, found)
@@ -187,7 +197,7 @@ class ResumableBody:
             raise contradiction(self._link, found.reason, answer.status)
         if not (found.is_confirmed and found.metadata.is_recognizable):
             raise unusable(self._link, f"it does not follow the {self._received} bytes that were handed out")
-        self._skip = self._received
+        self._skip, self._end = self._received, sys.maxsize
         return answer
 
     async def _get(self, offset: int | None) -> tuple[StorageResponse, Classification]:

@@ -41,12 +41,14 @@ class Classification:
     Attributes:
         relation: What the body is.
         metadata: What is known about the object from now on (`WHOLE` and `REPLACED` only).
+        end: The position behind the last byte that the body holds (`CONTINUES` only).
         is_confirmed: Whether a validator or a hash confirms that it is the known object (`WHOLE` only).
         reason: What the storage host did, with both values (`CONTRADICTS` only).
     """
 
     relation: Relation
     metadata: ObjectMetadata = NOTHING_KNOWN
+    end: int = 0
     is_confirmed: bool = False
     reason: str = ""
 
@@ -101,7 +103,8 @@ def _classify_whole(known: ObjectMetadata, head: ResponseHead, *, is_range: bool
     conflict = _conflict(known, declared)
     if conflict is None and match not in (Match.DIFFERENT, Match.WEAKLY_DIFFERENT):
         is_confirmed = known.validators.confirms(declared.validators) or bool(known.hashes & declared.hashes)
-        return Classification(Relation.WHOLE, _merged(known, declared, match), is_confirmed)
+        merged = _merged(known, declared, match)
+        return Classification(Relation.WHOLE, merged, is_confirmed=is_confirmed)
     if conflict is not None and not _may_be_replaced(known, declared, match, is_range=is_range):
         return _contradiction(conflict)
     disputed = known.wire_length if match is Match.SAME else None
@@ -190,7 +193,8 @@ def _classify_part(known: ObjectMetadata, head: ResponseHead, offset: int) -> Cl
     for check in (_check_part_range, _check_part_content):
         if (reason := check(known, head, offset)) is not None:
             return _contradiction(reason)
-    return Classification(Relation.CONTINUES)
+    last = head.content_range.last if head.content_range else None
+    return Classification(Relation.CONTINUES, end=(last or 0) + 1)
 
 
 def _check_part_range(known: ObjectMetadata, head: ResponseHead, offset: int) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from packagex_async import RetryPolicy, StorageError
-from tests.faults.host import Request, Sent, Stored
-from tests.faults.plays import NO_HASH, but, cut, part, says, whole
+from tests.faults.host import Answer, Play, Request, Sent, Stored
+from tests.faults.plays import CHUNKED, NO_HASH, but, chunks, cut, honest, part, says, whole
 from tests.faults.trial import Raw
 
 AFTER = 30_000
@@ -123,6 +124,43 @@ async def test_206_with_more_than_it_says(raw: Raw) -> None:
     surplus = raw.content[AFTER:] + b"surplus"
     raw.plays(cut(AFTER), but(body=surplus, headers={"Content-Length": str(len(surplus))}))
     assert not (await raw.arrives()).resumed
+
+
+def in_chunks(size: int, surplus: bytes) -> Play:
+    """Answer ranges with at most `size` bytes in chunks, and with `surplus` behind what the head declares."""
+
+    def play(request: Request, stored: Stored) -> Sent:
+        if request.first is None:
+            return honest(request, stored)
+        last = len(stored.content) - 1 if request.last is None else request.last
+        answer = part(request.first, min(request.first + size - 1, last))(request, stored)
+        assert isinstance(answer, Answer)
+        return attrs.evolve(answer, body=chunks(answer.body + surplus)).having(CHUNKED)
+
+    return play
+
+
+@pytest.mark.parametrize("size", [10_000, 100_000])
+@pytest.mark.parametrize("surplus", [b"", b"x", b"x" * 20_000], ids=["none", "a-byte", "many"])
+async def test_206_in_chunks_with_more_than_its_range(raw: Raw, size: int, surplus: bytes) -> None:
+    """Without a length, the range says where the body ends: bytes behind that are not the object's."""
+    raw.tells(NO_HASH)
+    raw.plays(cut(AFTER))
+    raw.always(in_chunks(size, surplus))
+    await raw.arrives()
+
+
+@pytest.mark.parametrize("size", [10_000, 100_000])
+@pytest.mark.parametrize("surplus", [b"", b"x", b"x" * 20_000], ids=["none", "a-byte", "many"])
+async def test_a_stream_and_206_in_chunks_with_more_than_its_range(
+    raw: Raw, size: int, surplus: bytes
+) -> None:
+    """Nor are they handed out."""
+    raw.tells(NO_HASH)
+    raw.plays(cut(AFTER))
+    raw.always(in_chunks(size, surplus))
+    async with raw.client() as px, px.exports.stream(raw.export_id, "csv") as body:
+        assert b"".join([block async for block in body]) == raw.content
 
 
 @pytest.mark.one_connection
