@@ -73,12 +73,19 @@ class LockedPartial:
             OSError: The file is no longer at its path, or the operating system refuses.
         """
         report_write_errors(self.file)
-        if not is_regular(self.path):
+        if not self._is_in_place():
             raise FileNotFoundError(errno.ENOENT, f"{self.path} was removed or replaced")
         if _CLOSES_BEFORE_RENAME:
             self.close()
         put_in_place(self.path, target, overwrite=overwrite)
         self.close()
+
+    def _is_in_place(self) -> bool:
+        """Whether the file is still at its path, and nothing else."""
+        try:
+            return os.path.samestat(os.fstat(self.file), os.lstat(self.path))
+        except OSError:
+            return False
 
     def remove(self) -> None:
         """Remove the file and its metadata, and close it."""

@@ -217,13 +217,21 @@ def test_a_partial_that_takes_its_place_before_it_is_locked_is_left_alone(
     assert target.read_bytes() == b"12345"
 
 
-@pytest.mark.parametrize("change", ["remove", "link"])
+@pytest.mark.parametrize("change", ["remove", "link", "file", "hard link", "pipe"])
 def test_a_partial_that_was_removed_or_replaced_is_not_published(tmp_path: Path, change: str) -> None:
     """What its path leads to now is not what was verified."""
     part = partial_index.create(tmp_path / "a.csv", tmp_path)
     part.path.unlink()
     if change == "link":
         part.path.symlink_to(tmp_path / "elsewhere")
+    elif change == "file":
+        part.path.write_bytes(b"another")
+    elif change == "hard link":
+        (tmp_path / "other").write_bytes(b"other")
+        os.link(tmp_path / "other", part.path)
+        (tmp_path / "other").unlink()
+    elif change == "pipe":
+        os.mkfifo(part.path)
     with pytest.raises(FileNotFoundError, match="was removed or replaced"):
         part.move_to(tmp_path / "a.csv", overwrite=True)
     part.remove()
