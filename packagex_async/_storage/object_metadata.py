@@ -22,8 +22,9 @@ _HASH_SIZES = {"crc32c": 4, "md5": 16}
 # Compiled when they are first used, which is long after the import.
 _LENGTH = r"[0-9]{1,18}\Z"
 _CONTENT_RANGE = r"(?i)bytes[ =]\s*(?:([0-9]{1,18})-(-1|[0-9]{1,18})|\*)\s*/\s*([0-9]{1,18}|\*)\s*\Z"
-# A request repeats the ETag in If-Range, so that it must be text that a header can hold.
-_STRONG_ETAG = r'"[ -~]*"\Z'
+# A request repeats the ETag in If-Range, so that it must be text that a header can hold. An empty one, which
+# some servers give every object, identifies nothing.
+_STRONG_ETAG = r'"[ -~]+"\Z'
 
 # Object stores replay whatever an uploader put into Content-Encoding. These values, and names of character
 # sets, do not describe a coding of the bytes.

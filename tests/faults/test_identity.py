@@ -8,7 +8,7 @@ import pytest
 
 from packagex_async import ChecksumError
 from tests.faults.host import Play, Request, Sent, Stored
-from tests.faults.plays import NO_HASH, NONE, Headers, but, cut, part
+from tests.faults.plays import NO_HASH, NO_NAME, NONE, Headers, but, cut, honest, part
 from tests.faults.trial import Raw
 
 AFTER = 30_000
@@ -65,6 +65,17 @@ async def test_no_strong_etag_on_a_206(raw: Raw, tag: str | None) -> None:
     raw.plays(cut(AFTER), part(AFTER, headers={"ETag": tag}))
     await raw.arrives()
     assert raw.host.ranges == [None, f"bytes={AFTER}-", None]
+
+
+@pytest.mark.parametrize("tag", ['""', "", '"', "*", 'W/""'])
+async def test_an_etag_that_identifies_nothing(raw: Raw, tag: str) -> None:
+    """A replaced object of the same length is not appended to the bytes of the old one."""
+    raw.tells({**NO_HASH, **NO_NAME, "ETag": tag})
+    raw.plays(cut(AFTER))
+    raw.wholes["csv"].append(OTHER)
+    told = {**NO_HASH, **NO_NAME, "ETag": tag}
+    raw.always(lambda request, _: honest(request, Stored.of(OTHER).having(told)))
+    assert not (await raw.arrives()).resumed
 
 
 @pytest.mark.one_connection

@@ -174,6 +174,8 @@ def test_a_range_is_requested_for_this_content_only() -> None:
         ([("Last-Modified", "x")], [("Last-Modified", "x")], Match.WEAKLY_SAME, True),
         ([("Last-Modified", "x")], [("Last-Modified", "y")], Match.WEAKLY_DIFFERENT, False),
         ([TAG, ("Last-Modified", "x")], [("Last-Modified", "x")], Match.WEAKLY_SAME, False),
+        ([("ETag", '""')], [("ETag", '""')], Match.UNKNOWN, False),
+        ([("ETag", "")], [("ETag", "")], Match.UNKNOWN, False),
         ([], [], Match.UNKNOWN, False),
     ],
 )
