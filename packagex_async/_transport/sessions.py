@@ -28,7 +28,7 @@ READ_SIZE = 256 * 1024
 _HEAD_LINE_SIZE = 64 * 1024
 """Bytes of a status line, or of one header."""
 
-_MAX_HEADERS = 512
+_MAX_HEADERS = 256
 """How many headers a response may have."""
 
 _USER_AGENT = f"packagex-async/{__version__}"
