@@ -9,7 +9,7 @@
     │  ├ BadRequestError            400, 422
     │  ├ AuthenticationError        401
     │  ├ PermissionDeniedError      403
-    │  ├ NotFoundError              404
+    │  ├ NotFoundError              404, 410
     │  ├ RateLimitError             429
     │  └ ServerError                5xx
     ├ ConnectionFailedError         .retryable
@@ -142,7 +142,7 @@ class PermissionDeniedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """404: no such export, or no longer: exports are deleted 24 hours after creation."""
+    """404 or 410: no such export, or no longer: exports are deleted 24 hours after creation."""
 
     hint = " (exports are deleted 24 hours after creation)"
 

@@ -170,6 +170,7 @@ def test_an_id_that_names_no_export_is_refused(bad: Any) -> None:
         (401, AuthenticationError),
         (403, PermissionDeniedError),
         (404, NotFoundError),
+        (410, NotFoundError),
         (409, ApiError),
         (422, BadRequestError),
         (429, RateLimitError),

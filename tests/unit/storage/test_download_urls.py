@@ -55,9 +55,10 @@ async def test_trap_13_all_artifacts_share_one_refresh() -> None:
     assert api.asked == 2
 
 
-async def test_trap_13_a_deleted_export_is_told_apart() -> None:
+@pytest.mark.parametrize("status", [404, 410])
+async def test_trap_13_a_deleted_export_is_told_apart(status: int) -> None:
     """It is gone, not expired."""
-    links = DownloadUrls(OLD, Api(NotFoundError("no such export", status=404)).retrieve)
+    links = DownloadUrls(OLD, Api(NotFoundError("no such export", status=status)).retrieve)
     with pytest.raises(ExportGoneError, match="export exp_1 is gone"):
         await links.fresh(stale(links, Artifact.CSV))
 
