@@ -9,7 +9,7 @@
     │  ├ BadRequestError            400, 422
     │  ├ AuthenticationError        401
     │  ├ PermissionDeniedError      403
-    │  ├ NotFoundError              404
+    │  ├ NotFoundError              404, 410
     │  ├ RateLimitError             429
     │  └ ServerError                5xx
     ├ ConnectionFailedError         .retryable
@@ -144,7 +144,7 @@ class PermissionDeniedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """404: the export does not exist, or not any more: exports are deleted 24 hours after creation."""
+    """404 or 410: the export does not exist, or not any more: exports are deleted 24 hours after creation."""
 
     hint = " (exports are deleted 24 hours after creation)"
 

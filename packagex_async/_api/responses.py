@@ -41,6 +41,7 @@ _ERROR_CLASSES: dict[int, type[ApiError]] = {
     401: errors.AuthenticationError,
     403: errors.PermissionDeniedError,
     404: errors.NotFoundError,
+    410: errors.NotFoundError,
     422: errors.BadRequestError,
     429: errors.RateLimitError,
 }

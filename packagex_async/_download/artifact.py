@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -39,6 +40,15 @@ from packagex_async.errors import (
 )
 from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
 
+_RECALLED = "; an earlier run has left a partial file of it: pass resume=False to start again without that"
+"""What to do if a host contradicts the metadata of a partial file, and the host is right."""
+
+
+_EARLIER_RUN_HINT = (
+    "; an earlier run has left a partial file of the artifact: pass resume=False to start again without it"
+)
+"""The advice if a host contradicts the metadata of a partial file, because the host may be right."""
+
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ArtifactDownload:
@@ -71,6 +81,8 @@ class ArtifactDownload:
     _started_at: float = attrs.field(init=False, default=0.0)
     _known: ObjectMetadata = attrs.field(init=False, default=NOTHING_KNOWN)
     _resumed: bool = attrs.field(init=False, default=False)
+    _is_from_earlier_run: bool = attrs.field(init=False, default=False)
+    _is_recalled: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         context, options = self.context, self.options
@@ -116,6 +128,7 @@ class ArtifactDownload:
         stored = await self._writer.resume(index, {"sha256"} if self.options.sha256 else ())
         if stored is not None:
             self._known = ObjectMetadata.from_json(stored)
+            self._is_from_earlier_run = True
             received = self._writer.received
             # Even a partial file without gaps needs a request: it may belong to another object.
             self._workers.start(self._writer.gaps() or [(received, received)], parallel=self._is_divisible)
@@ -195,12 +208,13 @@ class ArtifactDownload:
         found = self._classify(response, segment)
         if segment is None:
             if found.relation is Relation.CONTRADICTS:
-                raise contradiction_error(self.url, found.reason, response.status)
+                hint = _EARLIER_RUN_HINT if self._is_from_earlier_run else ""
+                raise contradiction_error(self.url, f"{found.reason}{hint}", response.status)
             return await self._receive_object(response, found.metadata), True
         match found.relation:
             case Relation.CONTINUES:
                 self._workers.confirm_ranges(segment)
-                await self._receive(response, segment)
+                await self._receive(response, segment, found.end)
                 return None, True
             case Relation.WHOLE | Relation.REPLACED:
                 return await self._receive_object(response, found.metadata), True
@@ -219,10 +233,11 @@ class ArtifactDownload:
     async def _transfer_segment(self, segment: Segment) -> bool:
         """Transfer `segment` on a further connection; return whether the response was the requested range."""
         with closing(await self.context.storage.get(self.url, self._headers(segment))) as response:
-            if self._classify(response, segment).relation is not Relation.CONTINUES:
+            found = self._classify(response, segment)
+            if found.relation is not Relation.CONTINUES:
                 return False
             self._workers.confirm_ranges(segment)
-            await self._receive(response, segment)
+            await self._receive(response, segment, found.end)
             return True
 
     async def _receive_object(
@@ -231,7 +246,7 @@ class ArtifactDownload:
         """Receive the object from its first byte; return the existing file instead if it is the same."""
         await self._workers.stop()
         self._known = metadata
-        self._resumed = False
+        self._resumed = self._is_from_earlier_run = False
         self._emit(ProgressKind.STARTED)
         self._check_limits(metadata.size)
         algorithms = metadata.algorithms | ({"sha256"} if self.options.sha256 else set())
@@ -265,10 +280,11 @@ class ArtifactDownload:
                 self.url, "it declares neither length nor hash, and require_verification is set"
             )
 
-    async def _receive(self, response: StorageResponse, segment: Segment) -> None:
+    async def _receive(self, response: StorageResponse, segment: Segment, end: int = sys.maxsize) -> None:
         try:
-            while chunk := await response.read():
-                chunk = chunk[: segment.remaining]
+            # A chunked body may be longer than the range in the head of the response.
+            while segment.position < end and (chunk := await response.read()):
+                chunk = chunk[: min(segment.end, end) - segment.position]
                 # The position advances before any wait: another connection may take over the rest meanwhile.
                 await self._writer.write(chunk, segment.advance(len(chunk)))
                 self._report_progress(self._writer.received)
@@ -316,8 +332,9 @@ class ArtifactDownload:
 
     def _kept(self, existing: FileDigest) -> DownloadedFile:
         known = self._known
-        same_hashes = all(existing.digests[name] == value for name, value in known.hashes)
-        if existing.size != known.size or not same_hashes:
+        has_declarations = known.size is not None or bool(known.hashes)
+        has_same_hashes = all(existing.digests[name] == value for name, value in known.hashes)
+        if not has_declarations or known.size not in (None, existing.size) or not has_same_hashes:
             expected = f"{known.size} bytes" if known.size is not None else "of unknown length"
             raise DestinationError(
                 f"{self.target} exists ({existing.size} bytes) and is not the artifact ({expected}): "

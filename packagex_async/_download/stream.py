@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 
@@ -123,6 +124,8 @@ class ResumableBody:
         self._known = NOTHING_KNOWN
         self._received = 0
         self._skip = 0
+        self._end = sys.maxsize
+        self._end = sys.maxsize
 
     async def open(self) -> None:
         """Request the remaining bytes, with further attempts under the retry policy."""
@@ -150,8 +153,7 @@ class ResumableBody:
     async def _chunks(self) -> AsyncGenerator[Chunk, None]:
         while True:
             try:
-                while not self._is_complete and (chunk := await self._response.read()):
-                    chunk = chunk[self._skipped(len(chunk)) :]
+                while not self._is_complete and (chunk := await self._next_chunk()):
                     self._received += len(chunk)
                     self._attempts.reached(self._received)
                     yield chunk
@@ -165,9 +167,25 @@ class ResumableBody:
             await self._wait_after(failure)
             await self.open()
 
+    async def _next_chunk(self) -> Chunk:
+        """Return the next bytes that were not yielded before, or none at the end of the response."""
+        # A chunked body may be longer than the range in the head of the response.
+        while self._received < self._end and (chunk := await self._response.read()):
+            if chunk := chunk[self._skipped(len(chunk)) :][: self._end - self._received]:
+                return chunk
+        return b""
+
     @property
     def _is_complete(self) -> bool:
         return self._received == self._known.length
+
+    async def _next_block(self) -> Chunk:
+        """Return the next bytes that were not handed out before, or none at the end of the response."""
+        # A body in chunks may be longer than the range that its head declares.
+        while self._received < self._end and (block := await self._answer.read()):
+            if block := block[self._skipped(len(block)) :][: self._end - self._received]:
+                return block
+        return b""
 
     def _skipped(self, size: int) -> int:
         """Return how many of the next `size` bytes were yielded before."""
@@ -182,11 +200,12 @@ class ResumableBody:
                 raise contradiction_error(self._url, found.reason, response.status)
             self._known = found.metadata
             self._check = _BodyCheck(self._known)
+            self._end = sys.maxsize
             return response
         if self._known.is_resumable:
             response, found = await self._get(self._received)
             if found.relation is Relation.CONTINUES:
-                self._skip = 0
+                self._skip, self._end = 0, found.end
                 return response
             if found.relation is not Relation.CONTRADICTS:
                 return self._continue_from_start(response, found)
@@ -200,7 +219,7 @@ class ResumableBody:
             raise unusable_body_error(
                 self._url, f"it does not continue the {self._received} bytes that were received"
             )
-        self._skip = self._received
+        self._skip, self._end = self._received, sys.maxsize
         return response
 
     async def _get(self, offset: int | None) -> tuple[StorageResponse, Classification]:

@@ -26,8 +26,8 @@ from packagex_async._utils.hashing import digests, new_hasher, update_all
 CHUNK_SIZE = 1024 * 1024
 """Bytes that are read or written at a time."""
 
-START_SIZE = 64
-"""Bytes at the start of a file that distinguish a web page from an artifact."""
+START_SIZE = 1024
+"""Bytes at the start of a file that distinguish a web page from an artifact. Blank lines may come first."""
 
 # For a larger write, Linux allocates larger pages. In a virtual machine these may be pages that were returned
 # to the host, and getting them back is ten times slower than writing to the page cache.

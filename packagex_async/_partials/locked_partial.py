@@ -59,10 +59,16 @@ class LockedPartial:
             OSError: Written data could not be stored, or the file was removed or replaced.
         """
         report_write_errors(self.file)
-        if not is_regular(self.path):
+        if not self._is_at_its_path():
             raise FileNotFoundError(errno.ENOENT, f"{self.path} was removed or replaced")
         if _CLOSE_BEFORE_RENAME:
             self.close()
+
+    def _is_at_its_path(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self.file), os.lstat(self.path))
+        except OSError:
+            return False
 
     def remove(self) -> None:
         """Remove the file and its metadata, and close it."""

@@ -22,12 +22,15 @@ _HASH_SIZES = {"crc32c": 4, "md5": 16}
 # Compiled at their first use, to keep the import fast.
 _LENGTH = r"[0-9]{1,18}\Z"
 _CONTENT_RANGE = r"(?i)bytes[ =]\s*(?:([0-9]{1,18})-(-1|[0-9]{1,18})|\*)\s*/\s*([0-9]{1,18}|\*)\s*\Z"
-# Requests send the ETag in If-Range, so it must be valid in a header.
-_STRONG_ETAG = r'"[ -~]*"\Z'
+# Requests send the ETag in If-Range, so it must be valid in a header. Some servers send an empty ETag with
+# every object. It identifies nothing.
+_STRONG_ETAG = r'"[ -~]+"\Z'
 
 # Object stores return any Content-Encoding that the uploader has set. These values, and names of character
 # sets, are not content codings.
-_NOT_A_CODING = frozenset({"", "identity", "none", "null", "aws-chunked", "binary", "7bit", "8bit"})
+_NOT_A_CODING = frozenset(
+    {"", "identity", "none", "null", "aws-chunked", "binary", "7bit", "8bit", "base64", "text", "unicode"}
+)
 
 
 class Match(enum.Enum):
@@ -62,6 +65,11 @@ class Validators:
             generation=headers.get("x-goog-generation"),
             modified=headers.get("Last-Modified"),
         )
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether there is a strong validator."""
+        return bool(self.etag or self.generation)
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Validators:
@@ -201,8 +209,7 @@ class ObjectMetadata:
     @property
     def is_divisible(self) -> bool:
         """Whether several connections may download it: a strong validator must identify the content."""
-        strong = self.validators.etag or self.validators.generation
-        return bool(self.accepts_ranges and strong and self.is_resumable)
+        return self.accepts_ranges and self.validators.is_strong and self.is_resumable
 
     def range_headers(self, start: int, end: int) -> dict[str, str]:
         """Return the headers that request the bytes from `start` up to `end`, if the content is unchanged."""
@@ -229,7 +236,7 @@ class ObjectMetadata:
             return cls(
                 length=length,
                 size=length,
-                hashes=frozenset((_algorithm(name), bytes.fromhex(text)) for name, text in stored["hashes"]),
+                hashes=frozenset(_hash(name, bytes.fromhex(text)) for name, text in stored["hashes"]),
                 validators=Validators.from_json(stored["validators"]),
                 media_type=str(stored["media_type"]),
             )
@@ -258,26 +265,43 @@ class ResponseHead:
     @classmethod
     def parse(cls, status: int, headers: MultiMapping[str]) -> ResponseHead:
         """Read the status and the headers of a response."""
-        encoding = content_coding(headers.get("Content-Encoding", ""))
+        # Transfer codings other than `chunked` are decoded together with content codings.
+        encoding = content_coding(",".join(_codings(headers)))
         length = None if "Transfer-Encoding" in headers else _length(headers.get("Content-Length", ""))
+        content_range = _content_range(headers)
+        size = length
+        if length is None and content_range is not None and content_range.is_whole:
+            # A body in chunks may have no other length.
+            size = content_range.total
         declared = ObjectMetadata(
             length=length,
-            size=length if encoding is None else None,
+            size=size if encoding is None else None,
             encoding=encoding,
             hashes=_hashes(headers, encoding),
             validators=Validators.from_headers(headers),
             media_type=headers.get("Content-Type", "").partition(";")[0].strip().lower(),
             accepts_ranges=headers.get("Accept-Ranges", "").strip().lower() != "none",
         )
-        text = headers.get("Content-Range")
-        content_range = None if text is None else ContentRange.parse(text)
         return cls(status=status, declared=declared, content_range=content_range)
 
 
 def content_coding(text: str) -> str | None:
-    """Return the content codings in a `Content-Encoding` header; `None` if there are none."""
+    """Return the codings in a list such as `Content-Encoding`, or `None` if there are none."""
     codings = [coding for part in text.split(",") if _is_coding(coding := part.strip().lower())]
     return ", ".join(codings) or None
+
+
+def _codings(headers: MultiMapping[str]) -> list[str]:
+    transfer = ",".join(headers.getall("Transfer-Encoding", ())).split(",")
+    return [
+        *headers.getall("Content-Encoding", ()),
+        *(name for name in transfer if name.strip().lower() != "chunked"),
+    ]
+
+
+def _content_range(headers: MultiMapping[str]) -> ContentRange | None:
+    ranges = {ContentRange.of(text) for text in headers.getall("Content-Range", ())}
+    return None if not ranges else ranges.pop() if len(ranges) == 1 else ContentRange()
 
 
 def _strong_etag(text: str) -> str | None:
@@ -285,7 +309,8 @@ def _strong_etag(text: str) -> str | None:
 
 
 def _is_coding(name: str) -> bool:
-    if name in _NOT_A_CODING:
+    # No coding has a slash in its name, as a media type has, or an equals sign, as a charset parameter has.
+    if name in _NOT_A_CODING or "/" in name or "=" in name:
         return False
     try:
         "".encode(name)
@@ -298,10 +323,10 @@ def _length(text: str) -> int | None:
     return int(text) if re.match(_LENGTH, text) else None
 
 
-def _algorithm(name: str) -> str:
-    if name not in _HASH_SIZES or not hashing.is_supported(name):
-        raise ValueError("not a supported hash algorithm")
-    return name
+def _hash(name: str, digest: bytes) -> tuple[str, bytes]:
+    if len(digest) != _HASH_SIZES.get(name) or not hashing.is_supported(name):
+        raise ValueError("not a supported hash")
+    return name, digest
 
 
 def _hashes(headers: MultiMapping[str], encoding: str | None) -> Hashes:
@@ -312,7 +337,7 @@ def _hashes(headers: MultiMapping[str], encoding: str | None) -> Hashes:
     if stored is not None and content_coding(stored) != encoding:
         return frozenset()
     items = ",".join(headers.getall("x-goog-hash", ())).split(",")
-    pairs = [(name, text) for name, _, text in (item.strip().partition("=") for item in items)]
+    pairs = [(name.lower(), text) for name, _, text in (item.strip().partition("=") for item in items)]
     pairs += [("md5", text) for text in headers.getall("Content-MD5", ())]
     return frozenset(
         (name, digest)

@@ -12,7 +12,10 @@ from packagex_async._utils.decompression import ENCODINGS
 from packagex_async._utils.redaction import sanitize
 
 _PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/xml", "text/xml"})
-_PAGE_START = rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body|\?xml|error)[\s>]"
+_PAGE_START = (
+    rb"(?i)(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*<(?:!--|(?:!doctype|\?xml|html|head|body|title|meta|script|style|"
+    rb"link|base|center|div|p|h[1-6]|iframe|frameset|noscript|error|errorresponse)(?:[\s/>]|\Z))"
+)
 PAGE = (
     "it is a web page or an XML error document instead of the artifact; check for a login page or a proxy "
     "that blocks the download"
@@ -38,12 +41,14 @@ class Classification:
     Attributes:
         relation: The meaning of the body.
         metadata: The metadata of the object, updated from the response (`WHOLE` and `REPLACED` only).
+        end: The position after the last byte of the body (`CONTINUES` only).
         is_confirmed: Whether a validator or a hash confirms that it is the known object (`WHOLE` only).
         reason: The contradiction, as the predicate of a sentence about the storage host (`CONTRADICTS` only).
     """
 
     relation: Relation
     metadata: ObjectMetadata = NOTHING_KNOWN
+    end: int = 0
     is_confirmed: bool = False
     reason: str = ""
 
@@ -73,7 +78,8 @@ def classify(known: ObjectMetadata, head: ResponseHead, offset: int | None = Non
 
 def is_page(start: bytes) -> bool:
     """Return whether a body that starts with `start` is a web page or an XML error document."""
-    return re.match(_PAGE_START, start) is not None
+    # In UTF-16, every second byte of markup is zero.
+    return re.match(_PAGE_START, start.replace(b"\0", b"")) is not None
 
 
 def _contradiction(reason: str) -> Classification:
@@ -96,7 +102,8 @@ def _classify_whole(known: ObjectMetadata, head: ResponseHead, *, is_range: bool
     conflict = _find_conflict(known, declared)
     if conflict is None and match not in (Match.DIFFERENT, Match.WEAKLY_DIFFERENT):
         is_confirmed = known.validators.confirms(declared.validators) or bool(known.hashes & declared.hashes)
-        return Classification(Relation.WHOLE, _merge(known, declared, match), is_confirmed)
+        merged = _merge(known, declared, match)
+        return Classification(Relation.WHOLE, merged, is_confirmed=is_confirmed)
     if conflict is not None and not _may_be_replaced(known, declared, match, is_range=is_range):
         return _contradiction(conflict)
     disputed = known.wire_length if match is Match.SAME else None
@@ -152,14 +159,16 @@ def _may_be_replaced(
     """Return whether a conflicting response may be the complete content of a new object.
 
     A response that is shorter than the known object may be only a part of it. A new strong validator rules
-    that out. For a request without a range, a new `Last-Modified` or a declared hash is sufficient. If the
-    validators are equal, the hash must be equal, too.
+    that out. For a request without a range, a declared hash is sufficient, too, because it will be checked,
+    or a new `Last-Modified` if the known object has no strong validator. If the validators are equal, the
+    hash must be equal, too.
     """
     if match in (Match.SAME, Match.WEAKLY_SAME):
         return not is_range and bool(known.hashes & declared.hashes)
     if match is Match.DIFFERENT or not _is_shorter(known, declared):
         return True
-    return not is_range and (match is Match.WEAKLY_DIFFERENT or bool(declared.hashes))
+    is_dated = match is Match.WEAKLY_DIFFERENT and not known.validators.is_strong
+    return not is_range and (is_dated or bool(declared.hashes))
 
 
 def _is_shorter(known: ObjectMetadata, declared: ObjectMetadata) -> bool:
@@ -187,7 +196,8 @@ def _classify_partial(known: ObjectMetadata, head: ResponseHead, offset: int) ->
     for check in (_check_partial_range, _check_partial_content):
         if (reason := check(known, head, offset)) is not None:
             return _contradiction(reason)
-    return Classification(Relation.CONTINUES)
+    last = head.content_range.last if head.content_range else None
+    return Classification(Relation.CONTINUES, end=(last or 0) + 1)
 
 
 def _check_partial_range(known: ObjectMetadata, head: ResponseHead, offset: int) -> str | None:

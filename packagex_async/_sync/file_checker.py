@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from packagex_async._files.operations import digest_file
+from packagex_async._files.operations import digest_file, file_size
 from packagex_async._files.paths import UnsafePathError
 from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async._sync.manifest_entry import ManifestEntry
@@ -113,7 +113,7 @@ class FileChecker:
             return False
         if any(name in ("", ".", "..") for name in path.split("/")):
             return False
-        if "/" not in path:
+        if "/" not in path or not os.path.lexists(self._directory / path.partition("/")[0]):
             return True
         # A parent directory may be a symbolic link.
         parent = os.path.realpath((self._directory / path).parent)
@@ -121,6 +121,11 @@ class FileChecker:
 
     def _compare(self, path: str, entry: ManifestEntry) -> tuple[FileState, int | None]:
         try:
+            size = file_size(self._directory / path)
+            if size not in (None, entry.size):
+                # A file of another length is not read: it may be very large.
+                self._on_read(size or 0)
+                return FileState.CHANGED, size
             file = digest_file(self._directory / path, ("sha256",), self._on_read)
         except UnsafePathError:
             return FileState.CHANGED, None

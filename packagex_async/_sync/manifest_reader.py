@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import FileIO
 from typing import NamedTuple
@@ -9,7 +10,11 @@ from typing import NamedTuple
 MAX_LINE_SIZE = 1024 * 1024
 """Maximum bytes of a line; longer lines are skipped."""
 
-_BLOCK_SIZE = 1024 * 1024
+MIN_LINE_SIZE = 100
+"""Bytes of the shortest entry. Shorter lines are skipped."""
+
+_LONG_LINE = rb"(?m)^[^\n]{%d,}" % MIN_LINE_SIZE
+_BLOCK_SIZE = 256 * 1024
 _FIRST_READ_SIZE = 8192
 
 
@@ -32,19 +37,26 @@ class RawLine(NamedTuple):
 def read_lines(file: FileIO, position: int) -> Iterator[RawLine]:
     """Yield the lines of `file`, starting at the line that begins at `position`.
 
+    Complete lines below `MIN_LINE_SIZE` are skipped. An empty range without text reports the progress.
+
     Raises:
         OSError: The file cannot be read.
     """
     file.seek(position)
     rest, skipped = b"", 0
     while block := file.read(_BLOCK_SIZE):
-        *texts, rest = (rest + block).split(b"\n")
-        for text in texts:
-            end = position + skipped + len(text) + 1
-            is_too_long = skipped or len(text) > MAX_LINE_SIZE
-            yield RawLine(position, end, None if is_too_long else text, True)
-            position, skipped = end, 0
-        if len(rest) > MAX_LINE_SIZE:
+        data = rest + block
+        start, end = 0, data.rfind(b"\n") + 1
+        if skipped and end:
+            start = data.index(b"\n") + 1
+            yield RawLine(position, position + skipped + start, None, True)
+            position, skipped = position + skipped, 0
+        for line in re.compile(_LONG_LINE).finditer(data, start, end):
+            text = None if len(line[0]) > MAX_LINE_SIZE else line[0]
+            yield RawLine(position + line.start(), position + line.end() + 1, text, True)
+        position, rest = position + end, data[end:]
+        yield RawLine(position, position, None, True)
+        if skipped or len(rest) > MAX_LINE_SIZE:
             rest, skipped = b"", skipped + len(rest)
     if rest or skipped:
         yield RawLine(position, position + skipped + len(rest), None if skipped else rest, False)

@@ -26,6 +26,9 @@ from packagex_async.retry import RetryPolicy
 _HEAD_LINE_SIZE = 64 * 1024
 """Maximum bytes of a status line, or of one header."""
 
+_MAX_HEADERS = 256
+"""How many headers a response may have."""
+
 _USER_AGENT = f"packagex-async/{__version__}"
 
 
@@ -164,6 +167,7 @@ class Sessions:
             timeout=aiohttp.ClientTimeout(total=None),
             max_line_size=_HEAD_LINE_SIZE,
             max_field_size=_HEAD_LINE_SIZE,
+            max_headers=_MAX_HEADERS,
             **options,
         )
 
