@@ -20,7 +20,7 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 @asynccontextmanager
-async def visited(app: web.Application, **options: Any) -> AsyncIterator[ClientSession]:
+async def serve(app: web.Application, **options: Any) -> AsyncIterator[ClientSession]:
     """Serve an aiohttp application like `web.run_app` with these `options`; yield a client session."""
     runner = web.AppRunner(app, **options)
     await runner.setup()
@@ -34,22 +34,22 @@ async def visited(app: web.Application, **options: Any) -> AsyncIterator[ClientS
 
 
 @attrs.define
-class Answer:
+class AsgiResponse:
     """The response of an ASGI application.
 
     Attributes:
         status: The HTTP status.
         body: The received bytes.
-        whole: Whether the application has completed the body.
+        complete: Whether the application has completed the body.
     """
 
     status: int = 0
     body: bytes = b""
-    whole: bool = False
+    complete: bool = False
 
 
 @asynccontextmanager
-async def started(app: App) -> AsyncIterator[None]:
+async def run_lifespan(app: App) -> AsyncIterator[None]:
     """Run an ASGI application, from its startup to its shutdown."""
     requests: asyncio.Queue[Message] = asyncio.Queue()
     replies: asyncio.Queue[Message] = asyncio.Queue()
@@ -63,16 +63,18 @@ async def started(app: App) -> AsyncIterator[None]:
                 yield
 
 
-async def ask(app: App, target: str, *, method: str = "GET", leaves: bool = False) -> Answer:
+async def send_request(
+    app: App, target: str, *, method: str = "GET", disconnect: bool = False
+) -> AsgiResponse:
     """Return the response of an ASGI application to one request.
 
     Args:
         app: The running application.
         target: The path and query.
         method: The HTTP method.
-        leaves: Whether the client disconnects after the first bytes of the body.
+        disconnect: Whether the client disconnects after the first bytes of the body.
     """
-    response, disconnected, requested = Answer(), asyncio.Event(), asyncio.Event()
+    response, disconnected, requested = AsgiResponse(), asyncio.Event(), asyncio.Event()
     path, _, query = target.partition("?")
     scope: Message = {
         "type": "http", "asgi": _ASGI, "http_version": "1.1", "method": method, "scheme": "http",
@@ -92,8 +94,8 @@ async def ask(app: App, target: str, *, method: str = "GET", leaves: bool = Fals
             response.status = message["status"]
             return
         response.body += message.get("body", b"")
-        response.whole = not message.get("more_body", False)
-        if leaves and response.body:
+        response.complete = not message.get("more_body", False)
+        if disconnect and response.body:
             disconnected.set()
             # The connection accepts no more bytes, because the client does not read.
             await asyncio.Event().wait()

@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from packagex_async import AsyncPackageX
 from packagex_async.testing import Emulator
-from tests.support import AT_ONCE, examples
+from tests.support import NO_BACKOFF, examples
 
 # No deadline, because machines may be slow. In CI, each run uses the same examples.
 settings.register_profile(
@@ -31,7 +31,7 @@ settings.load_profile("packagex")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-class _Answer(ClientResponse):
+class MockResponse(ClientResponse):
     """A response with the `stream_writer` that aiohttp 3.14 requires and aioresponses does not pass."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -42,7 +42,7 @@ class _Answer(ClientResponse):
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses.aioresponses]:
     """Mock the responses of the API; requests to the loopback interface are sent."""
-    monkeypatch.setattr(aioresponses.core, "ClientResponse", _Answer)
+    monkeypatch.setattr(aioresponses.core, "ClientResponse", MockResponse)
     with aioresponses.aioresponses(passthrough=["http://127.0.0.1"]) as responses:
         yield responses
 
@@ -57,5 +57,5 @@ async def server() -> AsyncIterator[Emulator]:
 @pytest.fixture
 async def px(server: Emulator) -> AsyncIterator[AsyncPackageX]:
     """Provide a client of the emulator that does not wait between attempts."""
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         yield px

@@ -28,7 +28,7 @@ def process(
 
 
 @attrs.define
-class Listing:
+class FakeListing:
     """A fake server: exports in the order of creation, sent in pages."""
 
     limit: int
@@ -103,7 +103,7 @@ class Listing:
 
 
 @attrs.define
-class ReorderableListing(Listing):
+class ReorderableListing(FakeListing):
     """A listing ordered by the time of the last update, like `order_by="updated_at"`."""
 
     updated: dict[str, datetime] = attrs.field(factory=dict)
@@ -119,7 +119,7 @@ class ReorderableListing(Listing):
         return sorted(self.exports, key=updated_at, reverse=self.newest_first)
 
 
-async def settle() -> None:
+async def run_ready_tasks() -> None:
     """Run the event loop until all tasks wait."""
     for _ in range(LOOP_CYCLES):
         await asyncio.sleep(0)
@@ -129,7 +129,7 @@ async def settle() -> None:
 class ManualServer:
     """Concurrent requests for pages, which the test answers in any order."""
 
-    listing: Listing
+    listing: FakeListing
     requested: list[int] = attrs.field(factory=list)
     pending: dict[PageRequest, asyncio.Future[FetchedPage]] = attrs.field(factory=dict)
 
@@ -149,14 +149,14 @@ class ManualServer:
         """Answer the requests for these pages in this order, and let the reader continue after each."""
         for number in numbers:
             self.answer(PageRequest(number))
-            await settle()
+            await run_ready_tasks()
 
     def pending_pages(self) -> list[int]:
         return [request.page for request in self.pending]
 
 
 @attrs.define
-class Reader:
+class Consumer:
     """A consumer that reads every page as soon as it is available.
 
     Attributes:

@@ -38,7 +38,7 @@ class Relay(TcpServer):
             await close(writer)
 
 
-class TlsFront(Relay):
+class TlsProxy(Relay):
     """A TLS proxy in front of the API of the emulator.
 
     Args:
@@ -59,13 +59,13 @@ class ForwardProxy(Relay):
     """A forward proxy for absolute URLs and tunnels; it connects to 127.0.0.1 for every host name.
 
     Attributes:
-        asked: Method and host of each request.
+        forwarded_requests: Method and host of each request.
         credentials: The `Proxy-Authorization` header of each request, or `None`.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[str] = []
+        self.forwarded_requests: list[str] = []
         self.credentials: list[str | None] = []
 
     async def upstream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection:
@@ -76,7 +76,7 @@ class ForwardProxy(Relay):
         self.credentials.append(credentials[1].decode() if credentials else None)
         tunnel = method == b"CONNECT"
         address = urlsplit(f"//{target.decode()}" if tunnel else target.decode())
-        self.asked.append(f"{method.decode()} {address.netloc}")
+        self.forwarded_requests.append(f"{method.decode()} {address.netloc}")
         upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", address.port)
         if tunnel:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")

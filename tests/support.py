@@ -31,7 +31,7 @@ def examples(count: int) -> int:
     return max(count * int(os.environ.get("PROPERTY_EXAMPLES", "100")) // 100, 5)
 
 
-AT_ONCE = RetryPolicy(wait_initial=0)
+NO_BACKOFF = RetryPolicy(wait_initial=0)
 """The default retry policy without waits."""
 
 
@@ -40,7 +40,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def in_a_pid_namespace() -> tuple[str, ...]:
+def pid_namespace_command() -> tuple[str, ...]:
     """Return a command prefix that creates a pid namespace; skip the test without permission."""
     for rights in ((), ("--user", "--map-root-user")):
         command = ("unshare", *rights, "--pid", "--fork", "--kill-child")
@@ -60,8 +60,8 @@ class FakeClock:
     """
 
     now: float = 1_714_564_800.0
-    dice: float = 0.5
-    slept: list[float] = attrs.field(factory=list)
+    jitter_fraction: float = 0.5
+    sleeps: list[float] = attrs.field(factory=list)
 
     def time(self) -> float:
         return self.now
@@ -70,16 +70,16 @@ class FakeClock:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
+        self.sleeps.append(seconds)
         self.now += seconds
         await asyncio.sleep(0)
 
     def jitter(self, most: float) -> float:
-        return most * self.dice
+        return most * self.jitter_fraction
 
 
 @asynccontextmanager
-async def exports_on(
+async def open_exports(
     clock: FakeClock,
     server: Emulator,
     *,

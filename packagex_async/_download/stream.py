@@ -179,14 +179,6 @@ class ResumableBody:
     def _is_complete(self) -> bool:
         return self._received == self._known.length
 
-    async def _next_block(self) -> Chunk:
-        """Return the next bytes that were not handed out before, or none at the end of the response."""
-        # A body in chunks may be longer than the range that its head declares.
-        while self._received < self._end and (block := await self._answer.read()):
-            if block := block[self._skipped(len(block)) :][: self._end - self._received]:
-                return block
-        return b""
-
     def _skipped(self, size: int) -> int:
         """Return how many of the next `size` bytes were yielded before."""
         skipped = min(self._skip, size)

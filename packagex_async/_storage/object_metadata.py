@@ -300,8 +300,11 @@ def _codings(headers: MultiMapping[str]) -> list[str]:
 
 
 def _content_range(headers: MultiMapping[str]) -> ContentRange | None:
-    ranges = {ContentRange.of(text) for text in headers.getall("Content-Range", ())}
-    return None if not ranges else ranges.pop() if len(ranges) == 1 else ContentRange()
+    ranges = {ContentRange.parse(text) for text in headers.getall("Content-Range", ())}
+    if not ranges:
+        return None
+    # Different ranges in one head are unreadable.
+    return ranges.pop() if len(ranges) == 1 else ContentRange()
 
 
 def _strong_etag(text: str) -> str | None:

@@ -112,7 +112,3 @@ def _tasks() -> list[asyncio.Task[object]]:
         for task, file in files.items()
         if any(part in file for part in _CLIENT_FILES) and _EMULATOR_FILES not in file and not task.done()
     ]
-
-
-held = read_files
-"""The former name of `read_files`."""

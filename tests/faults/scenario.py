@@ -22,7 +22,7 @@ from packagex_async.testing import Emulator
 from tests.faults.invariant import SECRET, SUFFIXES, check, read_files
 from tests.faults.responses import Headers
 from tests.faults.storage_server import RawStorageServer, Responder, StoredObject
-from tests.support import AT_ONCE
+from tests.support import NO_BACKOFF
 
 TIMEOUT_SECONDS = 30.0
 """Seconds after which a case fails, with a margin for slow machines."""
@@ -46,7 +46,7 @@ class DownloadScenario:
     folder: Path
     export_id: str
     versions: dict[str, list[bytes]] = attrs.field(repr=False)  # pytest calls `repr` of fixtures
-    options: dict[str, Any] = attrs.field(factory=lambda: {"retry": AT_ONCE})
+    options: dict[str, Any] = attrs.field(factory=lambda: {"retry": NO_BACKOFF})
 
     @property
     def content(self) -> bytes:

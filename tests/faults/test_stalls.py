@@ -12,7 +12,7 @@ from packagex_async.testing import Trickle
 from tests.faults.responses import altered_response, truncated_response
 from tests.faults.scenario import TIMEOUT_SECONDS, DownloadScenario, RawDownloadScenario
 from tests.faults.storage_server import ConnectionEnd, RawResponse
-from tests.support import FakeClock, exports_on
+from tests.support import FakeClock, open_exports
 
 AFTER = 30_000
 SHORT_TIMEOUT = 0.1
@@ -80,7 +80,7 @@ async def test_slow_disk_is_not_a_stall(scenario: DownloadScenario) -> None:
     def slow(_: ProgressEvent) -> None:
         clock.now += 3600
 
-    async with asyncio.timeout(TIMEOUT_SECONDS), exports_on(clock, scenario.server, timeout=5.0) as exports:
+    async with asyncio.timeout(TIMEOUT_SECONDS), open_exports(clock, scenario.server, timeout=5.0) as exports:
         report = await exports.download(
             scenario.export_id, scenario.folder, artifacts="csv", on_progress=slow, digest="sha256"
         )

@@ -25,7 +25,7 @@ from packagex_async._sync.manifest import MANIFEST_NAME, Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._sync.manifest_snapshot import ManifestSnapshot
 from packagex_async.testing import Emulator
-from tests.support import AT_ONCE, names
+from tests.support import NO_BACKOFF, names
 
 LENGTH = 1000
 WHOLE = random.Random("metadata").randbytes(LENGTH)
@@ -149,7 +149,7 @@ async def test_download_restarts_with_unusable_metadata(
         "machine": "m",
     }
     part.with_name(f"{part.name}.json").write_bytes(damage(memo))
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         report = await px.exports.download(export_id, tmp_path, artifacts="csv", resume=True)
     assert report.files["csv"].path.read_bytes() == body
     assert names(tmp_path) == [f"{export_id}.csv"]

@@ -39,7 +39,7 @@ from packagex_async.testing import (
     Stall,
     Status,
 )
-from tests.support import AT_ONCE, FakeClock, exports_on, names
+from tests.support import NO_BACKOFF, FakeClock, names, open_exports
 
 URL = "https://api.packagex.io/v1/exports"
 DAY = 86_400
@@ -47,7 +47,7 @@ DAY = 86_400
 
 @pytest.fixture
 def clock() -> FakeClock:
-    return FakeClock(dice=1.0)
+    return FakeClock(jitter_fraction=1.0)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def server(clock: FakeClock) -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 async def exports(clock: FakeClock, server: Emulator) -> AsyncIterator[AsyncExports]:
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         yield exports
 
 
@@ -120,7 +120,7 @@ async def test_trap_15_create_is_repeated_after_429(
     server.inject(Status(429, retry_after="30", on="api"))
     server.inject(Status(429, on="api"))
     export = await exports.create("contact")
-    assert (server.created, posts(server), clock.slept) == ((export.id,), 3, [30.5, 1.0])
+    assert (server.created, posts(server), clock.sleeps) == ((export.id,), 3, [30.5, 1.0])
 
 
 async def test_trap_15_long_retry_after_is_raised(server: Emulator, exports: AsyncExports) -> None:
@@ -138,7 +138,7 @@ async def test_trap_15_create_is_repeated_if_not_connected(
     await server.aclose()
     with pytest.raises(ConnectionFailedError, match="POST /v1/exports: could not connect"):
         await exports.create("contact")
-    assert len(clock.slept) == 4
+    assert len(clock.sleeps) == 4
 
 
 async def test_trap_15_create_is_repeated_after_handshake_timeout() -> None:
@@ -181,7 +181,7 @@ async def test_trap_15_uncertain_create_is_not_repeated(
 ) -> None:
     """The error says that the export may exist, also on a reused connection. It exists once."""
     timeout = 0.5 if isinstance(fault, Stall) else 60
-    async with server.client(retry=AT_ONCE, timeout=timeout) as px:
+    async with server.client(retry=NO_BACKOFF, timeout=timeout) as px:
         for count in (1, 2):
             server.inject(fault)
             with pytest.raises(

@@ -22,7 +22,7 @@ from packagex_async import (
 )
 from packagex_async._listing.paginator import BATCH_SIZE
 from packagex_async.testing import Emulator
-from tests.support import AT_ONCE
+from tests.support import NO_BACKOFF
 
 
 class Pages:
@@ -58,7 +58,7 @@ async def client(pages: Pages) -> AsyncIterator[AsyncPackageX]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with AsyncPackageX("px_key", base_url=address, retry=AT_ONCE) as px:
+    async with AsyncPackageX("px_key", base_url=address, retry=NO_BACKOFF) as px:
         yield px
     await runner.cleanup()
 

@@ -22,7 +22,7 @@ from packagex_async import (
 from packagex_async.testing import Cut, Emulator, Expired, Life, Refuse, Reset, Status
 from packagex_async.testing.faults import TargetedFault
 from tests.meta.test_secrets import FAULTS, KEY, SECRETS
-from tests.support import FakeClock, exports_on
+from tests.support import FakeClock, open_exports
 
 POSTED: list[TargetedFault] = [
     Refuse(on="api", method="POST"),
@@ -86,7 +86,7 @@ async def test_info_logs_results(
 async def test_info_logs_status_changes(caplog: pytest.LogCaptureFixture) -> None:
     """Each new status of an export that is waited for."""
     clock = FakeClock()
-    async with Emulator(populate=False, now=clock.time) as server, exports_on(clock, server) as exports:
+    async with Emulator(populate=False, now=clock.time) as server, open_exports(clock, server) as exports:
         export = await exports.create("contact")
         await exports.wait(export)
     assert messages(caplog, logging.INFO) == [

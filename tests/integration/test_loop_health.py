@@ -11,7 +11,7 @@ from blockbuster import BlockingError, blockbuster_ctx
 
 from packagex_async import Artifact, AsyncPackageX
 from packagex_async.testing import Cut, Emulator, Encoded, Expired
-from tests.support import AT_ONCE
+from tests.support import NO_BACKOFF
 
 
 async def test_blocking_call_is_detected(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ async def test_downloads_do_not_block_the_event_loop(packagex_emulator: Emulator
         for options in runs:
             for fault in faults if options else ():
                 server.inject(fault)
-            async with AsyncPackageX(server.api_key, base_url=base_url, retry=AT_ONCE) as px:
+            async with AsyncPackageX(server.api_key, base_url=base_url, retry=NO_BACKOFF) as px:
                 async for export in px.exports.list(limit=3):
                     if export.id == stored.id:
                         await px.exports.download(export, tmp_path, **options)

@@ -22,7 +22,7 @@ from packagex_async import (
 from packagex_async.testing import Emulator, Expired, Life, RecordedRequest
 from packagex_async.testing.faults import Fault
 from packagex_async.testing.server.reply import Reply
-from tests.support import FakeClock, exports_on, names
+from tests.support import FakeClock, names, open_exports
 
 OTHERS = ["exp_other", "EXP_1", "exp_1 ", "exp_11", "exp_", "exp_1\x1b]0;title\x07"]
 
@@ -122,7 +122,7 @@ async def test_download_all_polls_the_listed_export(server: Emulator, tmp_path: 
     """The report of the listed export has the error."""
     server.add_export(export_id="exp_1", status="processing")
     server.inject(OtherExport("exp_2", after=1), times=None)
-    async with exports_on(FakeClock(), server) as exports:
+    async with open_exports(FakeClock(), server) as exports:
         (report,) = [report async for report in exports.download_all(tmp_path, wait=True)]
     assert report.export_id == "exp_1"
     assert isinstance(report.error, DecodeError)
@@ -134,7 +134,7 @@ async def test_export_and_download_polls_the_created_export(tmp_path: Path) -> N
     clock = FakeClock()
     life = Life(queued=3, processing=20, rows=4)
     maker: AbstractAsyncContextManager[Emulator] = Emulator(populate=False, now=clock.time, life=life)
-    async with maker as server, exports_on(clock, server) as exports:
+    async with maker as server, open_exports(clock, server) as exports:
         server.inject(OtherExport("exp_2", after=2), times=None)
         with pytest.raises(DecodeError, match="contains export exp_2 instead of the requested export"):
             await exports.export_and_download("contact", tmp_path)

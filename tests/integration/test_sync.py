@@ -35,7 +35,7 @@ from packagex_async.testing import (
 )
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import Fault
-from tests.support import FakeClock, exports_on, in_a_pid_namespace, names
+from tests.support import FakeClock, names, open_exports, pid_namespace_command
 from tests.sync_support import add, assert_exact, manifest, requested, sync
 
 
@@ -65,7 +65,7 @@ async def test_manifest_entries(server: Emulator, tmp_path: Path) -> None:
     """An artifact that is not offered has an entry, too, so it is not requested again."""
     clock = FakeClock()
     (export_id,) = (server.add_export(content={"csv": b"a,b"}, created_at=server.now() - 60).id,)
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         async for report in exports.download_all(tmp_path, artifacts=["csv", "json"]):
             assert report.missing == (Artifact.JSON,)
             listed = await exports.retrieve(export_id)
@@ -328,7 +328,7 @@ async def test_wrong_local_clock_has_no_effect(tmp_path: Path) -> None:
             for expected in (11, 1):
                 clock = FakeClock(now=server.now() + skew)
                 since = len(server.requests)
-                async with exports_on(clock, server) as exports:
+                async with open_exports(clock, server) as exports:
                     assert [report.ok async for report in exports.download_all(folder)] == [True, True]
                 assert len(requested(server, since)) == expected
             assert_exact(server, folder)
@@ -384,7 +384,7 @@ async def test_two_processes_share_a_directory(
     )
     command = [sys.executable, "-c", script, server.base_url, str(tmp_path)]
     env = os.environ | {"PX_API_KEY": server.api_key}
-    prefix = in_a_pid_namespace() if separate_pid_namespaces else ()
+    prefix = pid_namespace_command() if separate_pid_namespaces else ()
     both = [await asyncio.create_subprocess_exec(*prefix, *command, env=env) for _ in range(2)]
     assert [await process.wait() for process in both] == [0, 0]
     assert_exact(server, tmp_path)

@@ -39,7 +39,7 @@ from packagex_async.testing import (
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import Fault
 from packagex_async.testing.server.reply import Reply
-from tests.support import AT_ONCE, FakeClock, exports_on, names
+from tests.support import NO_BACKOFF, FakeClock, names, open_exports
 from tests.sync_support import add, assert_exact, manifest, requested, settle, sync
 
 
@@ -125,7 +125,7 @@ async def test_refused_key_ends_all_downloads(
         server.inject(KeyRefusedAtRefresh(status, added[5]), times=None)
         server.inject(Expired(export_id=added[5]), times=None)
     before = asyncio.all_tasks()
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         with pytest.raises(kind):
             await sync(px, tmp_path, concurrency=2)
     await settle()
@@ -170,7 +170,7 @@ async def test_full_disk_ends_all_downloads(
     monkeypatch.setattr(os, "link", fail_for_one_file(os.link))
     monkeypatch.setattr(os, "replace", fail_for_one_file(os.replace))
     before = asyncio.all_tasks()
-    async with thread_server.client(retry=AT_ONCE) as px:
+    async with thread_server.client(retry=NO_BACKOFF) as px:
         with pytest.raises(DestinationError) as caught:
             await sync(px, tmp_path, concurrency=2, resume=False)
     assert caught.value.errno == number
@@ -261,7 +261,7 @@ async def test_storage_rate_limit_is_respected(server: Emulator, tmp_path: Path)
     clock = FakeClock()
     add(server, 10)
     server.inject(Status(429, retry_after="60", on="storage"), times=5)
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         started_at = clock.now
         assert all([report.ok async for report in exports.download_all(tmp_path)])
         assert clock.now - started_at >= 60

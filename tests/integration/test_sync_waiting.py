@@ -35,7 +35,7 @@ from packagex_async.testing import (
 )
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import Fault
-from tests.support import FakeClock, exports_on
+from tests.support import FakeClock, open_exports
 from tests.sync_support import add, assert_exact, manifest
 
 DAY = 86_400
@@ -52,7 +52,7 @@ class NoDates(Dialect):
 async def reports_of(
     clock: FakeClock, server: Emulator, folder: Path, **options: Any
 ) -> dict[str, DownloadReport]:
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         return {report.export_id: report async for report in exports.download_all(folder, **options)}
 
 
@@ -102,7 +102,7 @@ async def test_expired_export_is_not_waited_for(tmp_path: Path) -> None:
         stored = server.add_export(status="processing")
         reports = await reports_of(clock, server, tmp_path, wait=3600)
     assert isinstance(reports[stored.id].error, ExportGoneError)
-    assert len(clock.slept) == 1
+    assert len(clock.sleeps) == 1
 
 
 async def test_timeout_limits_each_request(
@@ -134,7 +134,7 @@ async def test_without_wait_pending_exports_are_not_ready(tmp_path: Path) -> Non
         stored = server.add_export(status="processing")
         reports = await reports_of(clock, server, tmp_path, wait=False)
     assert type(reports[stored.id].error) is ExportNotReadyError
-    assert clock.slept == []
+    assert clock.sleeps == []
 
 
 async def test_pending_exports_are_logged_and_passed_to_on_wait(
@@ -187,15 +187,15 @@ async def test_pending_exports_are_polled(server: Emulator, tmp_path: Path) -> N
     server.inject(ChangeAfter(failing, 2, lambda store: store.update(failing, status="failed")))
     server.inject(ChangeAfter(vanishing, 1, lambda store: store.delete(vanishing)))
     server.inject(Status(500, on="api", export_id=unknown), times=None)
-    async with exports_on(clock, server, policy=RetryPolicy(attempts=1)) as exports:
+    async with open_exports(clock, server, policy=RetryPolicy(attempts=1)) as exports:
         reports = {report.export_id: report async for report in exports.download_all(tmp_path, wait=True)}
     assert reports[ready].ok
     assert reports[slow].ok
     assert isinstance(reports[failing].error, ExportFailedError)
     assert isinstance(reports[vanishing].error, ExportGoneError)
     assert isinstance(reports[unknown].error, ServerError)
-    assert len(clock.slept) >= 4
-    assert max(clock.slept) <= 30
+    assert len(clock.sleeps) >= 4
+    assert max(clock.sleeps) <= 30
     assert [line["export_id"] for line in manifest(tmp_path)].count(slow) == 4
 
 
@@ -225,7 +225,7 @@ async def test_many_exports_are_polled(server: Emulator, tmp_path: Path) -> None
     for export_id in added:
         server.update_export(export_id, status="queued")
         server.inject(ChangeAfter(export_id, 2, complete(export_id)))
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         reports = [report async for report in exports.download_all(tmp_path, wait=True)]
     assert all(report.ok for report in reports)
     assert_exact(server, tmp_path)
@@ -242,7 +242,7 @@ async def test_refused_key_while_waiting_ends_all_downloads(
     (export_id,) = add(server, 1, status="queued")
     server.inject(Status(401, on="api", export_id=export_id))
     clock = FakeClock()
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         with pytest.raises(AuthenticationError):
             async for _ in exports.download_all(tmp_path, wait=True):
                 pytest.fail("nothing can be reported")

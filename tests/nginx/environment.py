@@ -11,7 +11,7 @@ from packagex_async import AsyncPackageX
 from packagex_async.testing import Emulator
 from tests.nginx.proxy import Cut, CuttingProxy
 from tests.nginx.server import Nginx
-from tests.support import AT_ONCE
+from tests.support import NO_BACKOFF
 
 
 class NginxStorageEmulator(Emulator):
@@ -55,5 +55,5 @@ class Environment:
 async def environment(nginx: Nginx, cuts: Iterable[Cut | None] = ()) -> AsyncIterator[Environment]:
     """Start the API and the proxy, and open a client; `cuts` interrupt the connections."""
     async with CuttingProxy(nginx.port, cuts) as proxy, NginxStorageEmulator(nginx, proxy) as api:
-        async with api.client(retry=AT_ONCE) as px:
+        async with api.client(retry=NO_BACKOFF) as px:
             yield Environment(api, proxy, px)

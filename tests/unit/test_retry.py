@@ -21,12 +21,12 @@ def waits(policy: RetryPolicy, clock: FakeClock, *, retry_after: float | None = 
 def test_waits_double_up_to_their_maximum() -> None:
     """With the largest random numbers: 0.5, 1, 2, ..., at wait_max `wait_max`."""
     policy = RetryPolicy(attempts=8, wait_initial=0.5, wait_max=10)
-    assert waits(policy, FakeClock(dice=1.0)) == [0.5, 1, 2, 4, 8, 10, 10, None]
+    assert waits(policy, FakeClock(jitter_fraction=1.0)) == [0.5, 1, 2, 4, 8, 10, 10, None]
 
 
 def test_jitter_is_full() -> None:
     """With the smallest random numbers, there is no wait. So many clients are spread over the whole time."""
-    assert waits(RetryPolicy(attempts=3), FakeClock(dice=0.0)) == [0, 0, None]
+    assert waits(RetryPolicy(attempts=3), FakeClock(jitter_fraction=0.0)) == [0, 0, None]
 
 
 def test_with_one_attempt_there_are_no_retries() -> None:
@@ -36,14 +36,14 @@ def test_with_one_attempt_there_are_no_retries() -> None:
 
 def test_trap_14_retry_after_is_added_to_the_wait() -> None:
     """The jitter distributes clients that received the same `Retry-After`."""
-    assert waits(RetryPolicy(attempts=3), FakeClock(dice=1.0), retry_after=7) == [7.5, 8, None]
+    assert waits(RetryPolicy(attempts=3), FakeClock(jitter_fraction=1.0), retry_after=7) == [7.5, 8, None]
 
 
 def test_trap_14_a_long_retry_after_is_final() -> None:
     """Above `retry_after_max`. The maximum itself is waited for."""
     policy = RetryPolicy(retry_after_max=60)
     assert Retries(policy, FakeClock()).next_delay(1800) is None
-    assert Retries(policy, FakeClock(dice=0.0)).next_delay(60) == 60
+    assert Retries(policy, FakeClock(jitter_fraction=0.0)).next_delay(60) == 60
 
 
 def test_trap_14_progress_resets_the_count() -> None:

@@ -35,7 +35,7 @@ from tests.integration.download.interrupted import (
     interrupt_download,
     requested_ranges,
 )
-from tests.support import AT_ONCE, names
+from tests.support import NO_BACKOFF, names
 from tests.transfer_modes import use_transfer_mode
 
 
@@ -67,7 +67,7 @@ async def test_trap_02_only_matching_ranges_are_appended(
     export_id = add_export(server)
     for fault in faults:
         server.inject(fault)
-    async with server.client(retry=AT_ONCE, stall_timeout=0.5) as px:
+    async with server.client(retry=NO_BACKOFF, stall_timeout=0.5) as px:
         report = await px.exports.download(export_id, tmp_path, artifacts="csv")
     file = report.files["csv"]
     assert file.path.read_bytes() == server.content(export_id, "csv")
@@ -102,7 +102,7 @@ async def test_trap_03_corrupted_partial_is_downloaded_again(
     await interrupt_download(server, tmp_path, export_id)
     (part,) = tmp_path.glob(".*.part")
     part.write_bytes(content)
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         report = await px.exports.download(export_id, tmp_path, artifacts="csv", resume=True)
     assert report.files["csv"].path.read_bytes() == server.content(export_id, "csv")
     assert names(tmp_path) == [f"{export_id}.csv"]

@@ -39,7 +39,7 @@ from packagex_async.testing import (
     WrongHash,
 )
 from packagex_async.testing.faults import TargetedFault
-from tests.support import FakeClock, exports_on, names
+from tests.support import FakeClock, names, open_exports
 
 
 def add(server: Emulator, size: int = 300_000) -> str:
@@ -69,24 +69,24 @@ async def test_temporary_storage_failure_is_retried(
     server.inject(fault)
     events: list[ProgressEvent] = []
     clock = FakeClock()
-    async with exports_on(clock, server, timeout=1.0) as exports:
+    async with open_exports(clock, server, timeout=1.0) as exports:
         report = await exports.download(export_id, tmp_path, artifacts="csv", on_progress=events.append)
     assert report.files["csv"].attempts == 2
     assert report.files["csv"].path.read_bytes() == server.content(export_id, "csv")
     assert names(tmp_path) == [f"{export_id}.csv"]
     (retrying,) = [event for event in events if event.kind is ProgressKind.RETRYING]
     assert retrying.error is not None
-    assert retrying.delay == sum(clock.slept)
+    assert retrying.delay == sum(clock.sleeps)
 
 
 async def test_trap_14_retry_after_of_storage_is_respected(server: Emulator, tmp_path: Path) -> None:
     """A `Retry-After` above the limit is not waited for."""
     export_id = add(server, 10)
     server.inject(Status(503, retry_after="40", on="storage"))
-    clock = FakeClock(dice=0.0)
-    async with exports_on(clock, server) as exports:
+    clock = FakeClock(jitter_fraction=0.0)
+    async with open_exports(clock, server) as exports:
         await exports.download(export_id, tmp_path, artifacts="csv")
-        assert clock.slept == [40]
+        assert clock.sleeps == [40]
         server.inject(Status(429, retry_after="4000", on="storage"))
         with pytest.raises(DownloadGroupError) as caught:
             await exports.download(export_id, tmp_path, artifacts="json")

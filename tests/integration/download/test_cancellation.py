@@ -12,7 +12,7 @@ import pytest
 
 from packagex_async import AsyncPackageX, Export, ProgressEvent
 from packagex_async.testing import Emulator, Stall, Status
-from tests.support import AT_ONCE
+from tests.support import NO_BACKOFF
 
 
 def open_files(folder: Path) -> list[str]:
@@ -52,7 +52,7 @@ async def test_download_cancelled_at_any_turn_leaves_no_trace(
     server = packagex_emulator
     content = {"json": os.urandom(1_500_000), "csv": os.urandom(50_000)}
     stored = server.add_export(content=content)
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         before = asyncio.all_tasks()
         steps, cancelled = 0, True
         while cancelled:
@@ -82,7 +82,7 @@ async def test_download_cancelled_during_stall_leaves_no_trace(
     def on_progress(_: ProgressEvent) -> None:
         started.set()
 
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         before = asyncio.all_tasks()
         task = asyncio.create_task(px.exports.download(stored.id, tmp_path, on_progress=on_progress))
         await started.wait()

@@ -31,7 +31,7 @@ from packagex_async._files.executor import FileExecutor
 from packagex_async._partials.partial_writer import PartialFileWriter
 from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async.testing import Emulator, Stall
-from tests.support import AT_ONCE, names
+from tests.support import NO_BACKOFF, names
 
 LARGE = 2 * 1024 * 1024
 """A size above which a body is written in several steps."""
@@ -216,7 +216,7 @@ async def test_cancellation_takes_precedence_over_full_disk(
             monkeypatch.setattr(os, "write", failing_call(errno.ENOSPC))
             tasks[0].cancel()
 
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         download = px.exports.download(export_id, tmp_path, artifacts="csv", resume=True, on_progress=cancel)
         tasks.append(asyncio.create_task(download))
         with pytest.raises(asyncio.CancelledError):

@@ -37,7 +37,7 @@ from packagex_async.testing import (
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.server.reply import Reply
 from tests.faults.scenario import DownloadScenario
-from tests.support import AT_ONCE, examples
+from tests.support import NO_BACKOFF, examples
 from tests.transfer_modes import TRANSFER_MODES, use_transfer_mode
 
 SIZE = 20_000
@@ -133,7 +133,7 @@ async def download(script: list[Fault], old: bytes | None, overwrite: bool) -> N
                 folder=Path(folder),
                 export_id=server.add_export(content={"csv": VERSIONS[0]}).id,
                 versions={"csv": VERSIONS},
-                options={"retry": AT_ONCE, "stall_timeout": 0.1},
+                options={"retry": NO_BACKOFF, "stall_timeout": 0.1},
             )
             if old is not None:
                 scenario.path().write_bytes(old)

@@ -25,7 +25,7 @@ from tests.integration.download.interrupted import (
     add_export,
     interrupt_download,
 )
-from tests.support import AT_ONCE, names
+from tests.support import NO_BACKOFF, names
 from tests.transfer_modes import use_transfer_mode
 
 
@@ -41,7 +41,7 @@ async def test_trap_13_one_renewal_for_all_artifacts(server: Emulator, tmp_path:
     for artifact in Artifact:
         server.inject(Cut(60_000, artifact=artifact.value))
         server.inject(Expired(artifact=artifact.value))
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         report = await px.exports.download(export_id, tmp_path)
     assert all(file.resumed for file in report.files)
     assert [request.host for request in server.requests].count("api") <= 1 + 2

@@ -34,7 +34,7 @@ from packagex_async.testing import (
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import TargetedFault
 from packagex_async.testing.server.reply import Reply
-from tests.support import AT_ONCE, names
+from tests.support import NO_BACKOFF, names
 
 
 def add(server: Emulator, size: int = 300_000) -> str:
@@ -101,7 +101,7 @@ async def test_trap_02_interrupted_stream_resumes(server: Emulator, fault: Targe
     server.inject(Cut(10_000))
     server.inject(ShortRanges())
     server.inject(Expired())
-    async with server.client(retry=AT_ONCE, stall_timeout=0.4) as px:
+    async with server.client(retry=NO_BACKOFF, stall_timeout=0.4) as px:
         async with px.exports.stream(export_id, "csv") as body:
             assert b"".join([block async for block in body]) == server.content(export_id, "csv")
 

@@ -20,7 +20,7 @@ from tests.faults.scenario import TIMEOUT_SECONDS, RawDownloadScenario
 from tests.faults.storage_server import (
     Responder,
 )
-from tests.support import AT_ONCE, FakeClock, exports_on
+from tests.support import NO_BACKOFF, FakeClock, open_exports
 
 SIZE = 400_000
 
@@ -72,10 +72,10 @@ class SlowDownloadScenario(RawDownloadScenario):
     async def client(self) -> AsyncIterator[AsyncPackageX]:
         self.connector = Connector()
         async with asyncio.timeout(TIMEOUT_SECONDS), self.connector:
-            async with exports_on(
+            async with open_exports(
                 TickingClock(),
                 self.server,
-                policy=AT_ONCE,
+                policy=NO_BACKOFF,
                 timeout=self.stall_timeout,
                 connector=self.connector,
             ) as exports:

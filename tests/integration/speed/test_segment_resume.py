@@ -16,7 +16,7 @@ from packagex_async import DownloadedFile, ProgressEvent
 from packagex_async.testing import Emulator
 from tests.faults.invariant import read_files
 from tests.integration.speed.slow_storage import CONTENT, SIZE, SlowDownloadScenario
-from tests.support import AT_ONCE, names
+from tests.support import NO_BACKOFF, names
 
 
 async def test_error_in_callback_during_transfer(slow: SlowDownloadScenario) -> None:
@@ -142,7 +142,7 @@ async def test_killed_and_resumed(packagex_emulator: Emulator, tmp_path: Path, s
     killed = await asyncio.create_subprocess_exec(*command)
     assert await killed.wait() == -signal.SIGKILL
     assert not (tmp_path / f"{export_id}.csv").exists()
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         report = await px.exports.download(export_id, tmp_path, resume=True, segments=1, digest="sha256")
     file = report.files["csv"]
     assert file.path.read_bytes() == content

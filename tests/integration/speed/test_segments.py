@@ -33,7 +33,7 @@ from tests.faults.storage_server import (
 )
 from tests.faults.test_expiry import S3
 from tests.integration.speed.slow_storage import CONTENT, SIZE, SlowDownloadScenario
-from tests.support import AT_ONCE, names
+from tests.support import NO_BACKOFF, names
 from tests.transfer_modes import tune
 
 OTHER = random.Random("others").randbytes(SIZE)
@@ -269,7 +269,7 @@ async def test_fast_connection_stays_alone(
     monkeypatch.undo()
     content = random.Random(16).randbytes(TransferTuning().parallel_min_size)
     export = server.add_export(content={"csv": content})
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         report = await px.exports.download(export.id, tmp_path)
     assert report.files["csv"].path.read_bytes() == content
     assert [request.headers.get("Range") for request in server.requests if request.host == "storage"] == [

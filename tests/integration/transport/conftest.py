@@ -7,8 +7,8 @@ import ssl
 import pytest
 import trustme
 
+from tests.event_loops import LoopFactory, loop_factories
 from tests.integration.transport.server import Security
-from tests.ways import LoopFactory, loop_factories
 
 
 def pytest_asyncio_loop_factories() -> dict[str, LoopFactory]:

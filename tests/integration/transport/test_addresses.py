@@ -22,7 +22,7 @@ from packagex_async import (
     StorageError,
 )
 from packagex_async.testing import Emulator, Redirect
-from tests.support import AT_ONCE
+from tests.support import NO_BACKOFF
 
 ONCE = RetryPolicy(attempts=1)
 
@@ -185,5 +185,5 @@ def test_invalid_timeout_is_refused(name: str, seconds: Any) -> None:
 async def test_valid_timeout_is_accepted(server: Emulator, seconds: float) -> None:
     """From a millisecond to a year."""
     stored = server.add_export(rows=1)
-    async with server.client(stall_timeout=seconds, timeout=max(seconds, 60), retry=AT_ONCE) as px:
+    async with server.client(stall_timeout=seconds, timeout=max(seconds, 60), retry=NO_BACKOFF) as px:
         assert (await px.exports.retrieve(stored.id)).id == stored.id

@@ -16,7 +16,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection as AiohttpConnection
 from aiohttp.tracing import Trace
 
-from tests.faults.host import turns
+from tests.faults.storage_server import yield_to_event_loop
 from tests.integration.transport.server import Connection, Server, response
 
 CHANGED = "aiohttp has changed an internal that this package relies on: "
@@ -33,7 +33,7 @@ async def exchange(
             await connection.request()
             head, _, body = response(b"hello").partition(b"\r\n\r\n")
             await connection.send(head + b"\r\n\r\n")
-            await turns()
+            await yield_to_event_loop()
             await connection.send(body + after)
 
     async with Server(handler) as server, aiohttp.TCPConnector() as connector:

@@ -30,9 +30,9 @@ from packagex_async import (
 from packagex_async._transport import api_client
 from packagex_async._transport.api_client import MAX_BODY_SIZE
 from packagex_async.testing import Emulator, Garbage, Redirect, Refuse, Reset, Stall, Status
-from tests.faults.trial import PATIENCE
+from tests.faults.scenario import TIMEOUT_SECONDS
 from tests.integration.transport.server import Connection, Server, response
-from tests.support import AT_ONCE, FakeClock, exports_on
+from tests.support import NO_BACKOFF, FakeClock, open_exports
 
 ONCE = RetryPolicy(attempts=1)
 MIB = 1024 * 1024
@@ -60,8 +60,8 @@ async def error_of(head: bytes, *, rest: bytes = b"", method: str = "retrieve") 
         while rest:
             await connection.send(rest)
 
-    async with asyncio.timeout(PATIENCE), Server(handler) as server:
-        async with AsyncPackageX("key", base_url=server.url, retry=ONCE, timeout=PATIENCE) as px:
+    async with asyncio.timeout(TIMEOUT_SECONDS), Server(handler) as server:
+        async with AsyncPackageX("key", base_url=server.url, retry=ONCE, timeout=TIMEOUT_SECONDS) as px:
             with pytest.raises(PackageXError) as caught:
                 await (px.exports.create("contact") if method == "create" else px.exports.retrieve("exp_1"))
     return caught.value
@@ -140,10 +140,10 @@ async def test_temporary_failure_is_retried(server: Emulator, status: int) -> No
     """After growing delays with full jitter."""
     export = server.add_export(rows=1)
     server.inject(Status(status, on="api"), times=3)
-    clock = FakeClock(dice=1.0)
-    async with exports_on(clock, server) as exports:
+    clock = FakeClock(jitter_fraction=1.0)
+    async with open_exports(clock, server) as exports:
         assert (await exports.retrieve(export.id)).id == export.id
-    assert clock.slept == [0.5, 1.0, 2.0]
+    assert clock.sleeps == [0.5, 1.0, 2.0]
     assert len(server.requests) == 4
 
 
@@ -156,35 +156,35 @@ async def test_permanent_failure_is_raised_immediately(
     """Another attempt would fail, too."""
     server.inject(Status(status, on="api"))
     clock = FakeClock()
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         with pytest.raises(kind) as caught:
             await exports.retrieve("exp_1")
     assert caught.value.status == status
     assert caught.value.endpoint == "GET /v1/exports/exp_1"
-    assert clock.slept == []
+    assert clock.sleeps == []
 
 
 async def test_last_failure_is_raised(server: Emulator) -> None:
     """After all attempts of the policy."""
     server.inject(Status(503, on="api"), times=None)
-    clock = FakeClock(dice=0.0)
-    async with exports_on(clock, server) as exports:
+    clock = FakeClock(jitter_fraction=0.0)
+    async with open_exports(clock, server) as exports:
         with pytest.raises(ServerError):
             await exports.retrieve("exp_1")
     assert len(server.requests) == 5
-    assert len(clock.slept) == 4
+    assert len(clock.sleeps) == 4
 
 
 async def test_trap_14_retry_after_is_respected(server: Emulator) -> None:
     """In seconds and as a date, with additional jitter."""
     export = server.add_export(rows=1)
-    clock = FakeClock(dice=0.5)
+    clock = FakeClock(jitter_fraction=0.5)
     server.inject(Status(429, retry_after="30", on="api"))
     server.inject(Status(503, retry_after=formatdate(server.now() + 60, usegmt=True), on="api"))
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         await exports.retrieve(export.id)
-    assert clock.slept[0] == 30.25
-    assert 58 <= clock.slept[1] <= 61
+    assert clock.sleeps[0] == 30.25
+    assert 58 <= clock.sleeps[1] <= 61
 
 
 @pytest.mark.parametrize("late", ["121", formatdate(4_102_444_800, usegmt=True)])
@@ -192,12 +192,12 @@ async def test_trap_14_retry_after_above_the_maximum_is_an_error(server: Emulato
     """The error contains the requested delay."""
     server.inject(Status(429, retry_after=late, on="api"))
     clock = FakeClock()
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         with pytest.raises(RateLimitError) as caught:
             await exports.retrieve("exp_1")
     assert caught.value.retry_after is not None
     assert caught.value.retry_after > 120
-    assert clock.slept == []
+    assert clock.sleeps == []
 
 
 @pytest.mark.parametrize("fault", [Refuse(on="api"), Reset(3, on="api")])
@@ -206,9 +206,9 @@ async def test_failed_connection_is_retried(server: Emulator, fault: Refuse | Re
     export = server.add_export(rows=1)
     server.inject(fault, times=2)
     clock = FakeClock()
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         await exports.retrieve(export.id)
-    assert len(clock.slept) == 2
+    assert len(clock.sleeps) == 2
 
 
 async def test_trap_14_one_attempt_is_one_request(server: Emulator) -> None:
@@ -234,7 +234,7 @@ async def test_silent_api_is_a_timeout(server: Emulator) -> None:
 async def test_closed_port_is_a_failed_connection(server: Emulator) -> None:
     """The message contains the reason."""
     await server.aclose()
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         with pytest.raises(
             ConnectionFailedError, match=r"GET /v1/exports/exp_1: could not connect to .+: connection refused"
         ):

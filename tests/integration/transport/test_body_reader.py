@@ -19,10 +19,10 @@ from packagex_async._transport import body_reader
 from packagex_async._transport.body_reader import BUFFER_COUNT, BodyReader
 from packagex_async._utils.tuning import TransferTuning
 from packagex_async.testing import Emulator
-from tests.faults.host import turns
+from tests.faults.storage_server import yield_to_event_loop
 from tests.integration.transport.server import Security
-from tests.support import AT_ONCE
-from tests.ways import force
+from tests.support import NO_BACKOFF
+from tests.transfer_modes import use_transfer_mode
 
 Handler = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -135,7 +135,7 @@ async def read_all(reader: BodyReader) -> bytes:
     body = b""
     while block := await reader.read():
         assert len(block) <= BUFFER_SIZE
-        await turns()
+        await yield_to_event_loop()
         body += block
     return body
 
@@ -294,7 +294,7 @@ async def test_reading_is_paused_while_all_buffers_are_full(security: Security) 
         while block := await connection.reader.read():
             assert block == body[received : received + len(block)]
             received += len(block)
-            await turns()
+            await yield_to_event_loop()
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert received == len(body)
@@ -317,7 +317,7 @@ async def test_bytes_after_the_body_are_ignored(security: Security) -> None:
     """The body ends after its declared length."""
     async with transfer(sending(BODY + b"surplus" * 100_000), security) as connection:
         assert await read_all(connection.reader) == BODY
-        await turns()
+        await yield_to_event_loop()
         assert len(await connection.reader.read()) == 0
 
 
@@ -331,7 +331,7 @@ async def test_cancelled_read_loses_no_bytes(security: Security) -> None:
 
     async with transfer(send_late, security) as connection:
         task = asyncio.create_task(asyncio.wait_for(connection.reader.read(), None))
-        await turns()
+        await yield_to_event_loop()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -344,7 +344,7 @@ async def test_closing_the_connection_ends_a_read(security: Security) -> None:
     async with transfer(sending(BODY[:10]), security) as connection:
         assert await connection.reader.read() == BODY[:10]
         task = asyncio.create_task(connection.reader.read())
-        await turns()
+        await yield_to_event_loop()
         connection.transport.close()
         with pytest.raises(OSError, match="closed within the body"):
             await task
@@ -354,7 +354,7 @@ async def test_closing_the_connection_ends_a_read(security: Security) -> None:
 @pytest.mark.parametrize("limit", [1, 0])
 async def test_connector_is_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     """The connection is closed after the body, and its place in the pool is free again."""
-    force("intake", monkeypatch)
+    use_transfer_mode("body_reader", monkeypatch)
     readers: list[object] = []
     original_init = BodyReader.__init__
 
@@ -367,7 +367,7 @@ async def test_connector_is_released(tmp_path: Path, monkeypatch: pytest.MonkeyP
         content = {"csv": BODY, "json": BODY[::-1]}
         export = server.add_export(content=content)
         async with aiohttp.TCPConnector(limit=limit) as connector:
-            async with server.client(retry=AT_ONCE, connector=connector) as px:
+            async with server.client(retry=NO_BACKOFF, connector=connector) as px:
                 report = await px.exports.download(export.id, tmp_path)
             await connector.close()
     assert len(readers) == 2
@@ -385,5 +385,5 @@ async def test_body_is_complete_if_reading_is_resumed_from_outside(security: Sec
                 connection.transport.resume_reading()
                 await asyncio.sleep(0)
         connection.transport.resume_reading()
-        await turns()
+        await yield_to_event_loop()
     assert received == body

@@ -21,11 +21,11 @@ from packagex_async import (
     UnconfirmedError,
 )
 from packagex_async.testing import Cut, Emulator, Expired, Stall, Status
-from tests.faults.host import turns
-from tests.faults.invariant import held
+from tests.faults.invariant import read_files
+from tests.faults.storage_server import yield_to_event_loop
 from tests.integration.transport.server import Connection, Server, forever
-from tests.support import AT_ONCE, names
-from tests.ways import WAYS, force
+from tests.support import NO_BACKOFF, names
+from tests.transfer_modes import TRANSFER_MODES, use_transfer_mode
 
 LARGE = os.urandom(300_000)
 SMALL = os.urandom(50_000)
@@ -96,13 +96,17 @@ async def unhandled() -> AsyncGenerator[list[str], None]:
     assert messages == []
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("transfer_mode", TRANSFER_MODES)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.__name__[1:])
 async def test_client_can_be_closed_at_every_turn_of_the_loop(
-    operation: Operation, way: str, server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    operation: Operation,
+    transfer_mode: str,
+    server: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Afterwards, the operation has ended with a result or an error, and no task or file is left."""
-    force(way, monkeypatch)
+    use_transfer_mode(transfer_mode, monkeypatch)
     stored = server.add_export(content={"json": LARGE, "csv": SMALL})
     for _ in range(5):
         server.add_export(content={"csv": SMALL})
@@ -110,19 +114,19 @@ async def test_client_can_be_closed_at_every_turn_of_the_loop(
     while not ended and (steps < MAX_TURNS or operation is not _export_and_download):
         folder = tmp_path / str(steps)
         before = asyncio.all_tasks()
-        px = server.client(retry=AT_ONCE)
+        px = server.client(retry=NO_BACKOFF)
         task = asyncio.create_task(_outcome(operation(px, stored.id, folder)))
         for _ in range(steps):
             await asyncio.sleep(0)
         await px.aclose()
-        await turns()
+        await yield_to_event_loop()
         assert task.done()
         ended = task.result() is None
         if not ended:
             assert "closed" in str(task.result())
         assert asyncio.all_tasks() - {task} == before
         assert not list(folder.rglob(".*"))
-        for name, content in held(folder).items():
+        for name, content in read_files(folder).items():
             assert content in (LARGE, SMALL) or name == "packagex-manifest.jsonl"
         steps += 1 + steps // 10
 
@@ -140,7 +144,7 @@ async def _outcome(work: Awaitable[object]) -> PackageXError | None:
 async def test_idle_stream_ends(server: Emulator, size: int) -> None:
     """Its connection is closed, and the next read raises the error."""
     stored = server.add_export(content={"csv": bytes(size)})
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         async with px.exports.stream(stored.id, "csv") as body:
             assert await anext(body)
             await px.aclose()
@@ -158,7 +162,7 @@ async def test_operation_that_waits_for_bytes_ends(
     server.inject(Stall(size // 2), times=None)
     async with AsyncExitStack() as stack:
         connector = await stack.enter_async_context(aiohttp.TCPConnector()) if shared else None
-        px = server.client(retry=AT_ONCE, connector=connector)
+        px = server.client(retry=NO_BACKOFF, connector=connector)
         tasks = [
             asyncio.create_task(_outcome(operation(px, stored.id, tmp_path / operation.__name__)))
             for operation in (_download, _download_all, _stream)
@@ -179,7 +183,7 @@ async def test_partial_files_are_kept_only_with_resume(
     stored = server.add_export(content={"csv": content})
     server.inject(Stall(500_000))
     begun = asyncio.Event()
-    px = server.client(retry=AT_ONCE)
+    px = server.client(retry=NO_BACKOFF)
     task = asyncio.create_task(
         px.exports.download(
             stored.id,
@@ -193,7 +197,7 @@ async def test_partial_files_are_kept_only_with_resume(
     with pytest.raises(ClientClosedError, match=r"the client was closed while download\(\) was running"):
         await task
     assert bool(list(tmp_path.iterdir())) is resume
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         report = await px.exports.download(stored.id, tmp_path, resume=resume)
     assert report.files["csv"].resumed is resume
     assert report.files["csv"].path.read_bytes() == content
@@ -205,7 +209,7 @@ async def test_idle_iterator_ends(server: Emulator, tmp_path: Path, kind: str) -
     for _ in range(40):
         server.add_export(content={"csv": SMALL})
     before = asyncio.all_tasks()
-    px = server.client(retry=AT_ONCE)
+    px = server.client(retry=NO_BACKOFF)
     items: dict[str, AsyncGenerator[object, None]] = {
         "list": px.exports.list(limit=4),
         "pages": px.exports.pages(limit=4),
@@ -216,7 +220,7 @@ async def test_idle_iterator_ends(server: Emulator, tmp_path: Path, kind: str) -
             await anext(steps)
         server.inject(Stall(0, on="api"), times=None)
         await px.aclose()
-        await turns()
+        await yield_to_event_loop()
         assert asyncio.all_tasks() == before
         with pytest.raises(ClientClosedError):
             await anext(steps)
@@ -259,7 +263,7 @@ async def test_cancellation_by_the_caller_is_preserved(server: Emulator, first: 
     server.inject(Stall(0, on="api"), times=None)
     px = server.client()
     task = asyncio.create_task(px.exports.retrieve("exp_1"))
-    await turns()
+    await yield_to_event_loop()
     if first == "cancel":
         task.cancel()
         await px.aclose()
@@ -285,7 +289,7 @@ async def test_timeout_of_the_caller_still_works(server: Emulator) -> None:
                 await forever()
 
     task = asyncio.create_task(limited())
-    await turns()
+    await yield_to_event_loop()
     await px.aclose()
     await task
 
@@ -295,7 +299,7 @@ async def test_client_can_be_closed_concurrently(server: Emulator) -> None:
     server.inject(Stall(0, on="api"), times=None)
     px = server.client()
     task = asyncio.create_task(px.exports.retrieve("exp_1"))
-    await turns()
+    await yield_to_event_loop()
     await asyncio.gather(*(px.aclose() for _ in range(3)))
     assert task.done()
     await px.aclose()
@@ -308,7 +312,7 @@ async def test_cancelled_close_can_be_repeated(server: Emulator) -> None:
     server.inject(Stall(0, on="api"), times=None)
     px = server.client()
     task = asyncio.create_task(_outcome(px.exports.retrieve("exp_1")))
-    await turns()
+    await yield_to_event_loop()
     closing = asyncio.create_task(px.aclose())
     await asyncio.sleep(0)
     closing.cancel()
@@ -330,7 +334,7 @@ async def test_client_can_be_closed_within_an_operation(
         await px.aclose()
 
     trace.on_request_start.append(close)
-    px = server.client(trace_configs=[trace], retry=AT_ONCE)
+    px = server.client(trace_configs=[trace], retry=NO_BACKOFF)
     assert isinstance(await _outcome(operation(px, stored.id, tmp_path)), ClientClosedError)
     await px.aclose()
 
@@ -340,7 +344,7 @@ async def test_consumer_of_an_iterator_can_close_the_client(server: Emulator, tm
     for _ in range(10):
         server.add_export(content={"csv": SMALL})
     for kind in ("list", "download_all"):
-        px = server.client(retry=AT_ONCE)
+        px = server.client(retry=NO_BACKOFF)
         seen = 0
         with pytest.raises(ClientClosedError):
             items: AsyncGenerator[object, None] = (
@@ -363,12 +367,12 @@ async def test_no_operation_starts_on_a_closed_client(server: Emulator, tmp_path
         assert "the client is closed" in str(error)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("transfer_mode", TRANSFER_MODES)
 async def test_retried_download_ends(
-    server: Emulator, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+    server: Emulator, tmp_path: Path, transfer_mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """During the delay before another attempt, and during a refresh of the URL."""
-    force(way, monkeypatch)
+    use_transfer_mode(transfer_mode, monkeypatch)
     stored = server.add_export(content={"csv": LARGE})
     for fault in (Cut(1000), Status(503, retry_after="100", on="storage"), Expired()):
         server.inject(fault)

@@ -27,9 +27,9 @@ from packagex_async import (
     StorageUnreachableError,
 )
 from packagex_async._transport.connection_errors import classify
-from tests.faults.trial import PATIENCE
+from tests.faults.scenario import TIMEOUT_SECONDS
 from tests.integration.transport.server import Connection, Security, Server, response
-from tests.support import AT_ONCE
+from tests.support import NO_BACKOFF
 
 CANARY = "CANARY"
 NO_RETRY_IN_TIME = RetryPolicy(attempts=5, wait_initial=1000, wait_max=1000)
@@ -39,7 +39,7 @@ NO_RETRY_IN_TIME = RetryPolicy(attempts=5, wait_initial=1000, wait_max=1000)
 async def _ask_api(px: AsyncPackageX, url: str) -> PackageXError:
     """Return the error of a request to the API."""
     with pytest.raises(ConnectionFailedError) as caught:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await px.exports.retrieve("exp_1")
     return caught.value
 
@@ -47,7 +47,7 @@ async def _ask_api(px: AsyncPackageX, url: str) -> PackageXError:
 async def _ask_storage(px: AsyncPackageX, url: str) -> PackageXError:
     """Return the error of a request to a storage host."""
     with pytest.raises(StorageUnreachableError) as caught:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             async with px.exports.stream(Export(id="exp_1", csv_url=f"{url}/a?sig={CANARY}"), "csv"):
                 pytest.fail("there is no response")
     return caught.value
@@ -99,7 +99,7 @@ async def test_malformed_head_is_not_quoted(
 
     caplog.set_level(logging.DEBUG)
     async with Server(handler, security.server) as server:
-        options: dict[str, Any] = {"ssl": security.client, "retry": AT_ONCE}
+        options: dict[str, Any] = {"ssl": security.client, "retry": NO_BACKOFF}
         async with AsyncPackageX("key", base_url=server.url, **options) as px:
             error = await ask(px, server.url)
     assert message in str(error)
@@ -122,7 +122,7 @@ async def test_malformed_body_is_not_quoted(body: bytes) -> None:
         await connection.send(body)
 
     async with Server(handler) as server:
-        async with AsyncPackageX("key", base_url=server.url, retry=AT_ONCE) as px:
+        async with AsyncPackageX("key", base_url=server.url, retry=NO_BACKOFF) as px:
             error = await _ask_api(px, server.url)
     assert "malformed" in str(error)
     assert CANARY not in str(error)
@@ -136,7 +136,7 @@ async def test_body_that_cannot_be_decompressed_is_an_error() -> None:
         await connection.send(response(b"CANARY", headers="Content-Encoding: gzip\r\n"))
 
     async with Server(handler) as server:
-        async with AsyncPackageX("key", base_url=server.url, retry=AT_ONCE) as px:
+        async with AsyncPackageX("key", base_url=server.url, retry=NO_BACKOFF) as px:
             error = await _ask_api(px, server.url)
     assert str(error) == "GET /v1/exports/exp_1: the response body cannot be decompressed"
 
@@ -233,7 +233,7 @@ async def test_server_without_tls_is_an_error() -> None:
 
     async with Server(handler) as server:
         url = server.url.replace("http:", "https:")
-        async with AsyncPackageX("key", base_url=url, retry=AT_ONCE) as px:
+        async with AsyncPackageX("key", base_url=url, retry=NO_BACKOFF) as px:
             error = await _ask_api(px, url)
     assert "the TLS handshake failed; check that the server speaks TLS on this port" in str(error)
     assert CANARY not in str(error)
@@ -281,7 +281,7 @@ async def test_refusal_of_a_proxy_is_not_retried(ask: Ask, status: str, message:
 async def test_temporary_failure_of_a_proxy_is_retried(ask: Ask, status: str) -> None:
     """It may reach the host later."""
     async with Server(Proxy(status)) as proxy:
-        async with AsyncPackageX("key", proxy=f"http://127.0.0.1:{proxy.port}", retry=AT_ONCE) as px:
+        async with AsyncPackageX("key", proxy=f"http://127.0.0.1:{proxy.port}", retry=NO_BACKOFF) as px:
             error = await ask(px, "https://storage.example")
         assert proxy.connections == 5
     assert f"with status {status[:3]}" in str(error)
@@ -293,7 +293,7 @@ async def test_unreachable_proxy_is_named(ask: Ask) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         proxy = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        async with AsyncPackageX("key", proxy=proxy, retry=AT_ONCE) as px:
+        async with AsyncPackageX("key", proxy=proxy, retry=NO_BACKOFF) as px:
             error = await ask(px, "https://storage.example")
     assert "could not connect to the proxy: connection refused" in str(error)
 
@@ -315,7 +315,7 @@ async def test_unresolved_name_is_named(
         raise socket.gaierror(code, CANARY)
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    async with AsyncPackageX("key", retry=AT_ONCE) as px:
+    async with AsyncPackageX("key", retry=NO_BACKOFF) as px:
         error = await ask(px, "https://api.packagex.io")
     assert message in str(error)
     assert CANARY not in str(error)

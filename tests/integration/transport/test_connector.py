@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 
 from packagex_async import AsyncPackageX, ConnectionFailedError, Export, RetryPolicy
-from tests.faults.host import turns
-from tests.faults.trial import PATIENCE
+from tests.faults.scenario import TIMEOUT_SECONDS
+from tests.faults.storage_server import yield_to_event_loop
 from tests.integration.transport.server import Connection, Security, Server, export, id_of, response
 
 AT_ONCE = RetryPolicy(wait_initial=0)
@@ -59,12 +59,12 @@ class UnexpectedBytes:
             self.used.append((connection.number, request))
             await connection.send(_response(request))
             if len(self.used) == 1:
-                await turns()
+                await yield_to_event_loop()
                 connection.write(self._unexpected)
                 if self._closes:
                     connection.end()
                 if not self._unread:
-                    await turns()
+                    await yield_to_event_loop()
                 self.sent.set()
 
 
@@ -143,7 +143,7 @@ async def test_bytes_after_a_body_are_not_the_next_response(security: Security, 
             used.append(connection.number)
             head, _, body = _response(request).partition(b"\r\n\r\n")
             await connection.send(head + b"\r\n\r\n")
-            await turns()
+            await yield_to_event_loop()
             await connection.send(body + (unexpected if len(used) == 1 else b""))
 
     async with Server(handler, security.server) as server:
@@ -185,13 +185,13 @@ async def test_idle_connection_is_closed_when_bytes_arrive(security: Security) -
 
     async def handler(connection: Connection) -> None:
         await connection.send(_response(await connection.request()))
-        await turns()
+        await yield_to_event_loop()
         await connection.send(RESPONSE)
         await connection.closed()
         closed.set()
 
     options: dict[str, Any] = {"retry": ONCE, "ssl": security.client}
-    async with Server(handler, security.server) as server, asyncio.timeout(PATIENCE):
+    async with Server(handler, security.server) as server, asyncio.timeout(TIMEOUT_SECONDS):
         async with aiohttp.TCPConnector(keepalive_timeout=None) as connector:
             async with AsyncPackageX("key", connector=connector, base_url=server.url, **options) as px:
                 await px.exports.retrieve("exp_1")
@@ -263,7 +263,7 @@ async def test_request_is_not_sent_over_a_closed_new_connection() -> None:
 
     async def wait(*_: object) -> None:
         await closed.wait()
-        await turns()
+        await yield_to_event_loop()
 
     trace = aiohttp.TraceConfig()
     trace.on_connection_create_end.append(wait)
@@ -281,11 +281,11 @@ async def test_connection_is_reused_after_an_early_response(security: Security) 
         while True:
             request, size = await connection.head()
             await connection.send(_response(request))
-            await turns()
+            await yield_to_event_loop()
             await connection.body(size)
 
     options: dict[str, Any] = {"retry": ONCE, "ssl": security.client}
-    async with Server(handler, security.server) as server, asyncio.timeout(PATIENCE):
+    async with Server(handler, security.server) as server, asyncio.timeout(TIMEOUT_SECONDS):
         async with aiohttp.TCPConnector(socket_factory=small_send_buffer) as connector:
             async with AsyncPackageX("key", connector=connector, base_url=server.url, **options) as px:
                 await px.exports.create("contact", options={"ids": "x" * 900_000})

@@ -15,7 +15,7 @@ import pytest
 
 from packagex_async import AsyncPackageX, ClientClosedError, ConfigurationError
 from packagex_async.testing import Emulator
-from tests.faults.trial import PATIENCE
+from tests.faults.scenario import TIMEOUT_SECONDS
 from tests.integration.transport.test_closing import OPERATIONS, Operation
 
 
@@ -105,7 +105,7 @@ async def test_operation_in_another_process_is_refused(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_parent_can_use_its_client_after_a_fork() -> None:
     """The child process is refused and closes its copy."""
-    subprocess.run([sys.executable, "-W", "error", "-c", _FORKS], check=True, timeout=PATIENCE)
+    subprocess.run([sys.executable, "-W", "error", "-c", _FORKS], check=True, timeout=TIMEOUT_SECONDS)
 
 
 _FORKS = """

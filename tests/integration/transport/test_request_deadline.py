@@ -22,13 +22,13 @@ from packagex_async import (
     StalledError,
     StorageUnreachableError,
 )
-from tests.faults.host import turns
-from tests.faults.trial import PATIENCE
+from tests.faults.scenario import TIMEOUT_SECONDS
+from tests.faults.storage_server import yield_to_event_loop
 from tests.integration.transport.server import Connection, Handler, Security, Server, forever
 
 ONCE = RetryPolicy(attempts=1)
 SHORT = 0.05
-VERY_LONG = PATIENCE * 100
+VERY_LONG = TIMEOUT_SECONDS * 100
 
 Ask = Callable[[AsyncPackageX, str], Awaitable[object]]
 
@@ -47,7 +47,7 @@ async def send_slowly(connection: Connection, text: bytes) -> None:
     while True:
         for place in range(len(text)):
             await connection.send(text[place : place + 1])
-            await turns()
+            await yield_to_event_loop()
 
 
 async def send_endlessly(connection: Connection, text: bytes) -> None:
@@ -248,14 +248,14 @@ async def _client(
         await handler(connection)
 
     context: ssl.SSLContext | None = security.client
-    async with asyncio.timeout(PATIENCE), Server(handle, security.server) as server:
+    async with asyncio.timeout(TIMEOUT_SECONDS), Server(handle, security.server) as server:
         async with AsyncPackageX("key", base_url=server.url, ssl=context, retry=ONCE, **options) as px:
             yield px, server.url
 
 
 async def _expect_connect_timeout(ask: Ask, url: str, **options: Any) -> None:
     """Send a request; check that the time limit for the connection applies."""
-    async with asyncio.timeout(PATIENCE), AsyncPackageX("key", **options) as px:
+    async with asyncio.timeout(TIMEOUT_SECONDS), AsyncPackageX("key", **options) as px:
         with pytest.raises(ConnectionFailedError, match=f"no connection within {SHORT:g} seconds") as caught:
             await ask(px, url)
     assert isinstance(caught.value, RequestTimeoutError if ask is retrieve else StorageUnreachableError)

@@ -14,9 +14,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from packagex_async import AsyncPackageX, ConnectionFailedError, Export, RetryPolicy, StorageError
 from packagex_async.testing import Emulator
-from tests.faults.trial import PATIENCE
+from tests.faults.scenario import TIMEOUT_SECONDS
 from tests.integration.transport.server import Connection, Server, forever, response
-from tests.support import AT_ONCE
+from tests.support import NO_BACKOFF
 
 NO_RETRY_IN_TIME = RetryPolicy(wait_initial=1000, wait_max=1000)
 REFUSED = "resolves to an address of this machine"
@@ -49,7 +49,7 @@ async def test_storage_host_on_this_machine_is_refused(resolve: Resolve, address
     """The URL contains a public name."""
     resolve(address)
     linked = Export(id="exp_1", csv_url="https://storage.example/a?sig=CANARY")
-    async with asyncio.timeout(PATIENCE), AsyncPackageX("key", retry=NO_RETRY_IN_TIME) as px:
+    async with asyncio.timeout(TIMEOUT_SECONDS), AsyncPackageX("key", retry=NO_RETRY_IN_TIME) as px:
         with pytest.raises(StorageError, match=f"the name storage.example {REFUSED}"):
             async with px.exports.stream(linked, "csv"):
                 pytest.fail("it was refused before")
@@ -59,7 +59,7 @@ async def test_storage_host_on_this_machine_is_refused(resolve: Resolve, address
 async def test_api_on_this_machine_is_refused(resolve: Resolve, address: str) -> None:
     """Unless `base_url` has a loopback host."""
     resolve(address)
-    async with asyncio.timeout(PATIENCE), AsyncPackageX("key", retry=NO_RETRY_IN_TIME) as px:
+    async with asyncio.timeout(TIMEOUT_SECONDS), AsyncPackageX("key", retry=NO_RETRY_IN_TIME) as px:
         with pytest.raises(ConnectionFailedError, match=f"the name api.packagex.io {REFUSED}") as caught:
             await px.exports.retrieve("exp_1")
     assert not caught.value.retryable
@@ -76,7 +76,7 @@ async def test_only_public_addresses_of_a_name_are_used(resolve: Resolve) -> Non
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("aiohappyeyeballs.start_connection", refuse)
-        async with AsyncPackageX("key", retry=AT_ONCE) as px:
+        async with AsyncPackageX("key", retry=NO_BACKOFF) as px:
             with pytest.raises(ConnectionFailedError):
                 await px.exports.retrieve("exp_1")
     assert set(requested) == {"192.0.2.1"}
@@ -90,7 +90,7 @@ async def test_loopback_is_allowed_for_a_loopback_base_url(
     resolve("127.0.0.1")
     stored = server.add_export(rows=1)
     url = server.base_url.replace("127.0.0.1", host)
-    async with AsyncPackageX(server.api_key, base_url=url, retry=AT_ONCE) as px:
+    async with AsyncPackageX(server.api_key, base_url=url, retry=NO_BACKOFF) as px:
         assert (await px.exports.retrieve(stored.id)).id == stored.id
 
 
@@ -104,7 +104,7 @@ async def test_proxy_on_this_machine_is_allowed(resolve: Resolve) -> None:
 
     requests: list[str] = []
     async with Server(handler) as proxy:
-        async with AsyncPackageX("key", proxy=f"http://localhost:{proxy.port}", retry=AT_ONCE) as px:
+        async with AsyncPackageX("key", proxy=f"http://localhost:{proxy.port}", retry=NO_BACKOFF) as px:
             with pytest.raises(ConnectionFailedError, match="the proxy refused"):
                 await px.exports.retrieve("exp_1")
     assert requests == ["CONNECT api.packagex.io:443"]
@@ -129,7 +129,7 @@ async def test_connector_of_the_caller_resolves_names() -> None:
         Server(lambda _: forever()) as server,
     ):
         url = f"https://storage.example:{server.port}/a"
-        async with AsyncPackageX("key", connector=connector, timeout=0.05, retry=AT_ONCE) as px:
+        async with AsyncPackageX("key", connector=connector, timeout=0.05, retry=NO_BACKOFF) as px:
             with pytest.raises(StorageError, match="no connection within"):
                 async with px.exports.stream(Export(id="exp_1", csv_url=url), "csv"):
                     pytest.fail("the server does not use TLS")
@@ -142,7 +142,7 @@ async def test_missing_thread_is_a_failed_connection(monkeypatch: pytest.MonkeyP
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    async with AsyncPackageX("key", retry=AT_ONCE) as px:
+    async with AsyncPackageX("key", retry=NO_BACKOFF) as px:
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", refuse)
             with pytest.raises(ConnectionFailedError, match="no thread could be started"):
@@ -157,7 +157,7 @@ async def test_missing_file_descriptor_is_a_failed_connection(
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(24, "CANARY")
 
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         with monkeypatch.context() as patch:
             patch.setattr(socket, "socket", refuse)
             with pytest.raises(ConnectionFailedError, match="this process has too many open files"):

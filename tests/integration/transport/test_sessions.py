@@ -21,9 +21,9 @@ from packagex_async import (
     StorageUnreachableError,
 )
 from packagex_async.testing import Emulator, Stall
-from tests.faults.trial import PATIENCE
+from tests.faults.scenario import TIMEOUT_SECONDS
 from tests.integration.transport.server import Connection, Server, export, id_of, response
-from tests.support import AT_ONCE
+from tests.support import NO_BACKOFF
 
 DEFAULT_POOL_SIZE = 100
 """The default limit of connections in aiohttp."""
@@ -51,7 +51,7 @@ async def opened(
 
 async def test_api_has_its_own_pool(server: Emulator) -> None:
     """Streams do not delay API requests."""
-    async with asyncio.timeout(PATIENCE), server.client(retry=ONCE) as px:
+    async with asyncio.timeout(TIMEOUT_SECONDS), server.client(retry=ONCE) as px:
         async with opened(px, server, DEFAULT_POOL_SIZE):
             exports = await asyncio.gather(
                 *(px.exports.retrieve(server.exports[0].id) for _ in range(DEFAULT_POOL_SIZE))
@@ -64,7 +64,7 @@ async def test_api_has_its_own_pool(server: Emulator) -> None:
 async def test_pool_blocked_by_streams_is_an_error(server: Emulator, per_host: bool) -> None:
     """For a connector of the caller. The request is not retried."""
     limits: dict[str, Any] = {"limit_per_host": 2} if per_host else {"limit": 2}
-    async with asyncio.timeout(PATIENCE), aiohttp.TCPConnector(**limits) as connector:
+    async with asyncio.timeout(TIMEOUT_SECONDS), aiohttp.TCPConnector(**limits) as connector:
         async with server.client(connector=connector, timeout=SHORT, retry=NO_RETRY_IN_TIME) as px:
             async with opened(px, server, 2) as bodies:
                 linked = Export(id="exp_1", csv_url=server.url_for(server.exports[0].id, "csv"))
@@ -82,7 +82,7 @@ async def test_pool_blocked_by_streams_is_an_error(server: Emulator, per_host: b
 
 async def test_download_fails_if_streams_block_the_pool(server: Emulator, tmp_path: Path) -> None:
     """The error of its artifact contains the reason."""
-    async with asyncio.timeout(PATIENCE), aiohttp.TCPConnector(limit=1) as connector:
+    async with asyncio.timeout(TIMEOUT_SECONDS), aiohttp.TCPConnector(limit=1) as connector:
         async with server.client(connector=connector, timeout=SHORT, retry=ONCE) as px:
             async with opened(px, server, 1):
                 stored = server.add_export(rows=1)
@@ -96,7 +96,7 @@ async def test_download_fails_if_streams_block_the_pool(server: Emulator, tmp_pa
 async def test_closed_connector_is_an_error(server: Emulator, tmp_path: Path) -> None:
     """The request is not retried."""
     connector = aiohttp.TCPConnector()
-    async with asyncio.timeout(PATIENCE), server.client(connector=connector, retry=AT_ONCE) as px:
+    async with asyncio.timeout(TIMEOUT_SECONDS), server.client(connector=connector, retry=NO_BACKOFF) as px:
         stored = server.add_export(content={"csv": bytes(SIZE)})
         linked = await px.exports.retrieve(stored.id, include_csv=True, include_json=True)
         async with px.exports.stream(linked, "csv") as body:
@@ -114,7 +114,10 @@ async def test_closed_connector_is_an_error(server: Emulator, tmp_path: Path) ->
 async def test_connector_that_is_closed_during_a_request_is_an_error(server: Emulator) -> None:
     """aiohttp cancels the waiting tasks. That is not a cancellation by the caller."""
     connector = aiohttp.TCPConnector(limit=1)
-    async with asyncio.timeout(PATIENCE), server.client(connector=connector, retry=NO_RETRY_IN_TIME) as px:
+    async with (
+        asyncio.timeout(TIMEOUT_SECONDS),
+        server.client(connector=connector, retry=NO_RETRY_IN_TIME) as px,
+    ):
         async with opened(px, server, 1):
             waiting = asyncio.create_task(px.exports.retrieve(server.exports[0].id))
             await asyncio.sleep(SHORT)
@@ -125,7 +128,7 @@ async def test_connector_that_is_closed_during_a_request_is_an_error(server: Emu
 
 async def test_request_that_waits_for_a_connection_can_be_cancelled(server: Emulator) -> None:
     """By the caller."""
-    async with asyncio.timeout(PATIENCE), aiohttp.TCPConnector(limit=1) as connector:
+    async with asyncio.timeout(TIMEOUT_SECONDS), aiohttp.TCPConnector(limit=1) as connector:
         async with server.client(connector=connector, retry=NO_RETRY_IN_TIME) as px:
             async with opened(px, server, 1):
                 waiting = asyncio.create_task(px.exports.retrieve(server.exports[0].id))

@@ -19,10 +19,10 @@ from packagex_async._utils.redaction import Secret
 from packagex_async._utils.tuning import TransferTuning
 from packagex_async.retry import SystemClock
 from packagex_async.testing import Emulator
-from tests.faults.host import turns
-from tests.faults.trial import PATIENCE
+from tests.faults.scenario import TIMEOUT_SECONDS
+from tests.faults.storage_server import yield_to_event_loop
 from tests.integration.transport.server import Connection, Server, forever, response
-from tests.support import AT_ONCE
+from tests.support import NO_BACKOFF
 from tests.transfer_modes import tune
 
 BODY = random.Random("storage response").randbytes(50_000)
@@ -30,7 +30,7 @@ BODY = random.Random("storage response").randbytes(50_000)
 
 @asynccontextmanager
 async def responding(
-    head: bytes, *pieces: bytes, stall_timeout: float = PATIENCE
+    head: bytes, *pieces: bytes, stall_timeout: float = TIMEOUT_SECONDS
 ) -> AsyncIterator[StorageResponse]:
     """Yield the response of a server that sends `head` and `pieces`, and then waits."""
 
@@ -38,16 +38,16 @@ async def responding(
         await connection.request()
         await connection.send(head)
         for piece in pieces:
-            await turns()
+            await yield_to_event_loop()
             await connection.send(piece)
         await forever()
 
-    async with asyncio.timeout(PATIENCE), Server(handler) as server:
+    async with asyncio.timeout(TIMEOUT_SECONDS), Server(handler) as server:
         settings = TransportSettings(
             base_url=server.url,
             key=Secret("px_key"),
             policy=RetryPolicy(),
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             stall_timeout=stall_timeout,
             tuning=TransferTuning(),
         )
@@ -116,9 +116,9 @@ async def test_body_that_aiohttp_has_buffered_is_complete(
 ) -> None:
     """Nothing is lost, and the connection is not read without aiohttp."""
     tune(monkeypatch, direct_read_min_size=1, read_size=1_000)
-    async with asyncio.timeout(PATIENCE), Emulator(populate=False) as server:
+    async with asyncio.timeout(TIMEOUT_SECONDS), Emulator(populate=False) as server:
         export = server.add_export(content={"csv": BODY})
-        async with server.client(retry=AT_ONCE) as px:
+        async with server.client(retry=NO_BACKOFF) as px:
             report = await px.exports.download(export.id, tmp_path)
     file = report.files["csv"]
     assert (file.path.read_bytes(), file.attempts) == (BODY, 1)

@@ -24,7 +24,7 @@ from packagex_async._api.responses import (
 )
 from packagex_async._listing.paginator import Paginator
 from packagex_async._utils.redaction import Secret
-from tests.conftest import _Answer
+from tests.conftest import MockResponse
 from tests.support import examples
 
 LIST = "https://api.packagex.io/v1/exports"
@@ -136,7 +136,7 @@ def test_any_response_ends_a_call_with_a_result_or_an_error(
     call: str, content: Any, headers: dict[str, str]
 ) -> None:
     """For each method that sends requests to the API."""
-    with patch.object(core, "ClientResponse", _Answer):
+    with patch.object(core, "ClientResponse", MockResponse):
         asyncio.run(call_client(call, content, headers))
 
 

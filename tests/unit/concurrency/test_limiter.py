@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from packagex_async import Artifact, AsyncPackageX, RateLimitError, StorageError
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async.testing import Emulator, Status
-from tests.support import FakeClock, examples, exports_on
+from tests.support import FakeClock, examples, open_exports
 
 MAX_HOLDERS = 200
 
@@ -327,10 +327,10 @@ TestLimiterMachine.settings = settings(max_examples=examples(60), stateful_step_
 
 async def test_throttled_api_request_delays_other_api_requests(server: Emulator) -> None:
     """`Retry-After` is waited for once, by the throttled request and by all later ones."""
-    clock = FakeClock(dice=0)
+    clock = FakeClock(jitter_fraction=0)
     stored = server.add_export(rows=1)
     server.inject(Status(429, retry_after="30", on="api"))
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         started_at = clock.now
         await exports.retrieve(stored.id)
         assert clock.now - started_at == 30
@@ -339,9 +339,9 @@ async def test_throttled_api_request_delays_other_api_requests(server: Emulator)
 
 async def test_failed_throttled_api_request_delays_the_next(server: Emulator) -> None:
     """Even if the throttled request is not repeated."""
-    clock = FakeClock(dice=0)
+    clock = FakeClock(jitter_fraction=0)
     server.inject(Status(429, retry_after="30", on="api"), times=5)
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         with pytest.raises(RateLimitError):
             await exports.retrieve("exp_1")
         started_at = clock.now

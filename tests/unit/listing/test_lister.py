@@ -18,8 +18,8 @@ from packagex_async import (
 )
 from packagex_async.testing import Emulator, Stall, Status
 from packagex_async.testing.server.request import RecordedRequest
-from tests.listing import settle
-from tests.support import AT_ONCE, FakeClock, exports_on
+from tests.listing import run_ready_tasks
+from tests.support import NO_BACKOFF, FakeClock, open_exports
 
 
 def add_exports(server: Emulator, count: int) -> list[str]:
@@ -81,10 +81,10 @@ async def test_no_request_before_the_first_iteration(server: Emulator, px: Async
     add_exports(server, 20)
     pages = px.exports.pages(limit=2)
     async with aclosing(pages):
-        await settle()
+        await run_ready_tasks()
         assert server.requests == []
         await anext(pages)
-        await settle()
+        await run_ready_tasks()
         assert requested_pages(server) == [1]
         await anext(pages)
     assert set(requested_pages(server)) <= {1, 2, 3}
@@ -97,10 +97,10 @@ async def test_prefetched_pages_are_retried(
     expected = add_exports(server, 24)
     server.inject(StatusOnPages(429, "7", first=2, last=2))
     server.inject(StatusOnPages(503, "9", first=6, last=6))
-    clock = FakeClock(dice=0)
-    async with exports_on(clock, server) as exports:
+    clock = FakeClock(jitter_fraction=0)
+    async with open_exports(clock, server) as exports:
         assert [export.id async for export in exports.list(limit=2)] == expected
-    assert sorted(clock.slept) == [7, 9]
+    assert sorted(clock.sleeps) == [7, 9]
     assert sorted(requested_pages(server)) == sorted([*range(1, 13), 2, 6])
 
 
@@ -109,7 +109,7 @@ async def test_exports_before_a_failed_page_are_yielded(server: Emulator) -> Non
     expected = add_exports(server, 24)
     server.inject(StatusOnPages(429, first=6, last=99), times=None)
     listed = []
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         with pytest.raises(RateLimitError):
             async for export in px.exports.list(limit=2):
                 listed.append(export.id)
@@ -135,13 +135,13 @@ async def test_nothing_is_prefetched_while_a_request_waits_for_a_retry(
     expected = add_exports(server, 40)
     server.inject(StatusOnPages(503, first=5, last=5))
     clock = ManualClock()
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         pages = exports.pages(limit=2)
         async with aclosing(pages):
             listed = [await anext(pages) for _ in range(3)]
             await clock.asleep.wait()
             listed.append(await anext(pages))
-            await settle()
+            await run_ready_tasks()
             assert max(requested_pages(server)) == 5
             clock.released.set()
             listed += [page async for page in pages]
@@ -178,7 +178,7 @@ async def leave_by_cancellation(px: AsyncPackageX) -> None:
 
     task = asyncio.create_task(read())
     await reached.wait()
-    await settle()
+    await run_ready_tasks()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -189,7 +189,7 @@ async def leave_without_closing(px: AsyncPackageX) -> None:
         if page.pagination.page == 3:
             break
     gc.collect()
-    await settle()
+    await run_ready_tasks()
 
 
 async def leave_by_timeout(px: AsyncPackageX) -> None:
@@ -221,19 +221,19 @@ async def test_trap_28_early_exit_leaves_no_requests(
     server.inject(StalledPages(first=4), times=None)
     errors: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
-    async with server.client(retry=AT_ONCE) as px:
+    async with server.client(retry=NO_BACKOFF) as px:
         before = asyncio.all_tasks()
         await leave(px)
         assert asyncio.all_tasks() == before
     gc.collect()
-    await settle()
+    await run_ready_tasks()
     assert errors == []
 
 
 async def test_closed_client_ends_the_listing(packagex_emulator: Emulator) -> None:
     """The next iteration raises an error although some pages were prefetched."""
     add_exports(packagex_emulator, 40)
-    async with packagex_emulator.client(retry=AT_ONCE) as px:
+    async with packagex_emulator.client(retry=NO_BACKOFF) as px:
         pages = px.exports.pages(limit=2)
         before = asyncio.all_tasks()
         for _ in range(3):

@@ -23,10 +23,10 @@ from packagex_async._listing.paginator import (
 from packagex_async._polling.schedule import is_expired
 from packagex_async._utils.http_headers import EARLIEST, LATEST
 from packagex_async.models import LIFETIME, Pagination
-from tests.listing import START, Listing, process
+from tests.listing import START, FakeListing, process
 
 
-def expire_oldest(listing: Listing) -> Callable[[PageRequest], None]:
+def expire_oldest(listing: FakeListing) -> Callable[[PageRequest], None]:
     def expire(request: PageRequest) -> None:
         if not request.is_rescan:
             listing.delete(0)
@@ -38,7 +38,7 @@ def test_unchanged_listing_needs_one_request_per_page() -> None:
     """This holds in both directions and for every limit."""
     for newest_first in (False, True):
         for limit in range(1, 12):
-            listing = Listing(limit, newest_first)
+            listing = FakeListing(limit, newest_first)
             listing.fill(10)
             ids = [export.id for export in listing.exports]
             assert listing.read_all() == (ids[::-1] if newest_first else ids)
@@ -47,18 +47,18 @@ def test_unchanged_listing_needs_one_request_per_page() -> None:
 
 def test_trap_25_expiring_exports_hide_no_live_export() -> None:
     """The oldest exports expire between pages. The listing needs at most twice as many requests."""
-    listing = Listing(limit=2)
+    listing = FakeListing(limit=2)
     listing.fill(12)
     ids = [export.id for export in listing.exports]
-    yielded = listing.read_all(expire_oldest(listing))
-    assert sorted(yielded) == sorted(set(yielded))
-    assert {export.id for export in listing.exports} <= set(yielded) <= set(ids)
+    received = listing.read_all(expire_oldest(listing))
+    assert sorted(received) == sorted(set(received))
+    assert {export.id for export in listing.exports} <= set(received) <= set(ids)
     assert listing.requests <= 2 * 6
 
 
 def test_deletion_with_unchanged_total_count_is_detected() -> None:
     """An insertion balances the total count, but its creation date reveals the deletion."""
-    listing = Listing(limit=2)
+    listing = FakeListing(limit=2)
     listing.fill(6)
     survivors = {export.id for export in listing.exports[1:]}
 
@@ -83,7 +83,7 @@ def test_unexplained_repetition_causes_a_rescan() -> None:
 
 def test_expiry_is_detected_without_total_count() -> None:
     """An export that becomes 24 hours old during the listing causes a rescan."""
-    listing = Listing(limit=2, has_total=False)
+    listing = FakeListing(limit=2, has_total=False)
     listing.fill(6)
     survivors = {export.id for export in listing.exports[1:]}
     listing.now = START + LIFETIME
@@ -98,10 +98,10 @@ def test_expiry_is_detected_without_total_count() -> None:
 
 def test_no_export_is_yielded_twice_without_total_count_and_dates() -> None:
     """Deletions cannot be detected then, but exports are still yielded only once."""
-    listing = Listing(limit=2, has_total=False, has_date=False)
+    listing = FakeListing(limit=2, has_total=False, has_date=False)
     listing.fill(6)
-    yielded = listing.read_all(expire_oldest(listing))
-    assert len(yielded) == len(set(yielded))
+    received = listing.read_all(expire_oldest(listing))
+    assert len(received) == len(set(received))
 
 
 def test_moved_export_causes_a_rescan() -> None:
@@ -116,13 +116,13 @@ def test_moved_export_causes_a_rescan() -> None:
         (PageRequest(2, is_rescan=True), (second,), True),
         (PageRequest(1, is_rescan=True), (first,), True),
     ]
-    yielded: list[Export] = []
+    received: list[Export] = []
     for expected, data, has_more in pages:
         assert paginator.next_request == expected
         page = Page(data=data, pagination=Pagination(has_more=has_more))
-        yielded += process(paginator, expected, page)
+        received += process(paginator, expected, page)
     assert paginator.next_request is None
-    assert yielded == [first, third, second]
+    assert received == [first, third, second]
 
 
 def test_listing_from_a_later_page_is_not_rescanned() -> None:
@@ -236,7 +236,7 @@ def test_exports_of_a_check_are_not_yielded() -> None:
 
 
 @attrs.define
-class ListingWithoutHasMore(Listing):
+class ListingWithoutHasMore(FakeListing):
     """A server that sends no `has_more` and caps the number of items per page.
 
     Attributes:
@@ -261,12 +261,12 @@ class ListingWithoutHasMore(Listing):
 
     def read_with_limit(self, limit: int = 100) -> list[str]:
         paginator = Paginator(by_creation=not self.newest_first, limit=limit)
-        yielded = []
+        received = []
         while (request := paginator.next_request) is not None:
-            yielded += [
+            received += [
                 export.id for export in process(paginator, request, self.page(request), self.server_date)
             ]
-        return yielded
+        return received
 
 
 @pytest.mark.parametrize("has_total", [True, False])
@@ -316,15 +316,15 @@ def test_one_full_page_for_every_number_is_an_error() -> None:
 
 def test_total_count_overrides_has_more() -> None:
     """One more page is requested. If it is empty, the listing ends without an error."""
-    listing = Listing(limit=25)
+    listing = FakeListing(limit=25)
     listing.fill(60)
     paginator = Paginator(limit=100)
-    yielded: list[Export] = []
+    received: list[Export] = []
     while (request := paginator.next_request) is not None:
         page = listing.page(request)
         said_to_be_last = attrs.evolve(page.pagination, has_more=False)
-        yielded += process(paginator, request, attrs.evolve(page, pagination=said_to_be_last))
-    assert (len(yielded), listing.requests) == (60, 3)
+        received += process(paginator, request, attrs.evolve(page, pagination=said_to_be_last))
+    assert (len(received), listing.requests) == (60, 3)
     # A repeated export that the total count does not explain causes a rescan.
     for data, following in (((), None), ((Export(id="a"),), PageRequest(1, is_rescan=True))):
         paginator = Paginator()

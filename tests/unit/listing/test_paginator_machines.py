@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from packagex_async import PaginationError
 from packagex_async._listing.paginator import PageRequest, Paginator
-from tests.listing import Listing, process
+from tests.listing import FakeListing, process
 from tests.support import examples
 
 
@@ -19,10 +19,10 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @initialize(limit=st.integers(1, 7), count=st.integers(0, 25), newest_first=st.booleans())
     def start(self, limit: int, count: int, newest_first: bool) -> None:
-        self.listing = Listing(limit, newest_first, has_total=self.has_total)
+        self.listing = FakeListing(limit, newest_first, has_total=self.has_total)
         self.listing.fill(count)
         self.paginator = Paginator(by_creation=not newest_first)
-        self.yielded: list[str] = []
+        self.received: list[str] = []
         self.survivors: set[str] = set()
         self.has_changed = False
         self.page_count = 0
@@ -35,7 +35,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         if self.listing.requests == 0:
             self.survivors = {export.id for export in self.listing.exports}
         page = self.listing.page(request)
-        self.yielded += [
+        self.received += [
             export.id for export in process(self.paginator, request, page, self.listing.server_date)
         ]
         self.page_count += not request.is_rescan
@@ -62,8 +62,8 @@ class ExactlyOnce(RuleBasedStateMachine):
     def teardown(self) -> None:
         while self.paginator.next_request is not None:
             self.request_page()
-        assert len(self.yielded) == len(set(self.yielded))
-        assert self.survivors <= set(self.yielded)
+        assert len(self.received) == len(set(self.received))
+        assert self.survivors <= set(self.received)
         assert self.listing.requests <= 2 * self.page_count
         if not self.has_changed:
             assert self.listing.requests == self.page_count
@@ -103,7 +103,7 @@ def test_newest_first_without_total_count_yields_every_survivor(
     limit: int, count: int, deletions: list[int]
 ) -> None:
     """Expired exports disappear at the end of the listing and move no other export."""
-    listing = Listing(limit, newest_first=True, has_total=False, has_date=False)
+    listing = FakeListing(limit, newest_first=True, has_total=False, has_date=False)
     listing.fill(count)
     schedule = iter(deletions)
 
@@ -114,13 +114,13 @@ def test_newest_first_without_total_count_yields_every_survivor(
 
     paginator = Paginator(by_creation=False)
     ids = {export.id for export in listing.exports}
-    yielded: list[str] = []
+    received: list[str] = []
     while (request := paginator.next_request) is not None:
         try:
-            yielded += [export.id for export in process(paginator, request, listing.page(request), None)]
+            received += [export.id for export in process(paginator, request, listing.page(request), None)]
         except PaginationError:
             assert limit == 1
             return
         change(request)
-    assert len(yielded) == len(set(yielded))
-    assert ids & {export.id for export in listing.exports} <= set(yielded)
+    assert len(received) == len(set(received))
+    assert ids & {export.id for export in listing.exports} <= set(received)

@@ -16,16 +16,16 @@ from packagex_async import (
 from packagex_async._listing.paginator import PageRequest, Paginator
 from packagex_async._listing.prefetcher import FetchedPage
 from packagex_async.models import Pagination
-from tests.listing import Listing, ManualServer, Reader, settle
+from tests.listing import Consumer, FakeListing, ManualServer, run_ready_tasks
 
 
-def make_reader(count: int, *, limit: int = 2, max_pages: int = 8, **options: Any) -> Reader:
-    listing = Listing(limit, **options)
+def make_reader(count: int, *, limit: int = 2, max_pages: int = 8, **options: Any) -> Consumer:
+    listing = FakeListing(limit, **options)
     listing.fill(count)
-    return Reader(ManualServer(listing), max_pages)
+    return Consumer(ManualServer(listing), max_pages)
 
 
-Start = Callable[[Reader], Awaitable[asyncio.Task[None]]]
+Start = Callable[[Consumer], Awaitable[asyncio.Task[None]]]
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ async def start() -> AsyncIterator[Start]:
     async with asyncio.TaskGroup() as group:
         tasks = []
 
-        async def run(reader: Reader) -> asyncio.Task[None]:
+        async def run(reader: Consumer) -> asyncio.Task[None]:
             tasks.append(group.create_task(reader.read()))
-            await settle()
+            await run_ready_tasks()
             return tasks[-1]
 
         yield run
@@ -88,10 +88,10 @@ async def test_failure_of_a_prefetched_page_is_raised_in_order(start: Start) -> 
     """Earlier pages are yielded first. The error cancels all other requests."""
     reader = make_reader(20)
     task = asyncio.create_task(reader.read())
-    await settle()
+    await run_ready_tasks()
     await reader.server.answer_pages(1, 2)
     reader.server.pending[PageRequest(4)].set_exception(ServerError("down", status=500))
-    await settle()
+    await run_ready_tasks()
     assert not task.done()
     await reader.server.answer_pages(3)
     assert len(reader.ids) == 6
@@ -111,7 +111,7 @@ async def test_failure_of_an_unneeded_page_is_ignored(start: Start) -> None:
         pagination=Pagination(has_more=False, total_count=20),
     )
     reader.server.pending[PageRequest(3)].set_result(FetchedPage(last, None))
-    await settle()
+    await run_ready_tasks()
     assert task.done()
     assert len(reader.ids) == 6
 
@@ -155,7 +155,7 @@ async def test_page_with_fewer_items_closes_the_window(start: Start) -> None:
         data=tuple(reader.server.listing.exports[4:5]), pagination=Pagination(has_more=True, total_count=40)
     )
     reader.server.pending[PageRequest(3)].set_result(FetchedPage(short, reader.server.listing.server_date))
-    await settle()
+    await run_ready_tasks()
     assert reader.server.pending_pages() == [4, 5]
     await reader.server.answer_pages(4)
     assert reader.server.pending_pages() == [5]
@@ -183,7 +183,7 @@ async def test_rescan_requests_one_page_at_a_time(start: Start) -> None:
         pending = list(reader.server.pending)
         assert len(pending) == 1 or not pending[0].is_rescan
         reader.server.answer(pending[0])
-        await settle()
+        await run_ready_tasks()
     assert sorted(reader.ids) == sorted(f"exp_{number}" for number in range(1, 11))
 
 
@@ -199,6 +199,6 @@ async def test_change_between_concurrent_requests_hides_no_export(start: Start) 
     assert "exp_7" not in reader.ids
     while not task.done():
         reader.server.answer(next(iter(reader.server.pending)))
-        await settle()
+        await run_ready_tasks()
     assert {export.id for export in reader.server.listing.exports[:9]} <= set(reader.ids)
     assert len(reader.ids) == len(set(reader.ids))

@@ -11,14 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from packagex_async import Export
 from packagex_async._listing.paginator import Paginator
-from tests.listing import Listing, ManualServer, Reader, ReorderableListing, settle
+from tests.listing import Consumer, FakeListing, ManualServer, ReorderableListing, run_ready_tasks
 from tests.support import examples
 
 
 class ConcurrentRequests(RuleBasedStateMachine):
     """Concurrent requests are answered in any order while the listing changes."""
 
-    orders: ClassVar[list[type[Listing]]] = [Listing, ReorderableListing]
+    orders: ClassVar[list[type[FakeListing]]] = [FakeListing, ReorderableListing]
 
     @initialize(
         limit=st.integers(1, 5),
@@ -34,13 +34,13 @@ class ConcurrentRequests(RuleBasedStateMachine):
         self.server = ManualServer(self.listing)
         is_reorderable = kind is ReorderableListing
         paginator = Paginator(by_creation=not (newest_first or is_reorderable), is_reorderable=is_reorderable)
-        self.reader = Reader(self.server, max_pages, paginator)
+        self.reader = Consumer(self.server, max_pages, paginator)
         self.page_count = -(-count // limit) or 1
         self.survivors: set[str] = set()
         self.has_changed = False
         self.loop = asyncio.new_event_loop()
         self.task = self.loop.create_task(self.reader.read())
-        self.loop.run_until_complete(settle())
+        self.loop.run_until_complete(run_ready_tasks())
 
     @rule(indexes=st.lists(st.integers(0, 8), min_size=1, max_size=8))
     def answer_several(self, indexes: list[int]) -> None:
@@ -53,7 +53,7 @@ class ConcurrentRequests(RuleBasedStateMachine):
             self.survivors = {export.id for export in self.listing.exports}
         requests = list(self.server.pending)
         self.server.answer(requests[index % len(requests)])
-        self.loop.run_until_complete(settle())
+        self.loop.run_until_complete(run_ready_tasks())
 
     @invariant()
     def pending_pages_are_limited(self) -> None:
@@ -74,7 +74,7 @@ class ConcurrentRequests(RuleBasedStateMachine):
             self.task.result()
         finally:
             self.task.cancel()
-            self.loop.run_until_complete(settle())
+            self.loop.run_until_complete(run_ready_tasks())
             self.loop.close()
         ids = self.reader.ids
         assert len(ids) == len(set(ids))
@@ -129,7 +129,7 @@ class ChangedTotal(UnchangedTotal):
 class NewMatches(ConcurrentRequests):
     """Old exports start to match the filter; they cannot be distinguished from the others."""
 
-    orders: ClassVar[list[type[Listing]]] = [Listing]
+    orders: ClassVar[list[type[FakeListing]]] = [FakeListing]
 
     @rule(index=st.integers(0, 30))
     @precondition(lambda self: self.listing.exports)

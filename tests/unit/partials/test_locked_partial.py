@@ -18,7 +18,7 @@ from packagex_async._partials import locked_partial
 from packagex_async._partials.locked_partial import create_partial
 from packagex_async._partials.partial_metadata import save_metadata
 from packagex_async._partials.partial_names import sidecar
-from tests.support import in_a_pid_namespace, names
+from tests.support import names, pid_namespace_command
 from tests.unit.partials.helpers import (
     LONG_AGO,
     METADATA,
@@ -84,7 +84,7 @@ def test_trap_04_a_running_process_keeps_its_partial_file_and_a_killed_one_relea
 def test_a_process_in_another_pid_namespace_keeps_its_partial_file(tmp_path: Path) -> None:
     """Two containers that share a volume cannot see each other's processes."""
     partial = make_partial(tmp_path)
-    with process(RESUME, tmp_path / "a.csv", prefix=in_a_pid_namespace()):
+    with process(RESUME, tmp_path / "a.csv", prefix=pid_namespace_command()):
         assert resume(tmp_path / "a.csv") is None
         assert partial.exists()
 

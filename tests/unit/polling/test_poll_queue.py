@@ -24,7 +24,7 @@ class Api:
 
 
 def make_queue(timeout: float | None = None, **statuses: ExportStatus) -> tuple[PollQueue, FakeClock]:
-    clock = FakeClock(dice=1.0)
+    clock = FakeClock(jitter_fraction=1.0)
     queue = PollQueue(Api(statuses).retrieve, clock, timeout)
     for export_id in statuses:
         queue.add(Export(id=export_id, status=ExportStatus.QUEUED))

@@ -24,8 +24,8 @@ from tests.support import FakeClock
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def intervals(dice: float, count: int, timeout: float | None = None) -> list[float]:
-    schedule = PollSchedule(FakeClock(dice=dice), timeout)
+def intervals(jitter_fraction: float, count: int, timeout: float | None = None) -> list[float]:
+    schedule = PollSchedule(FakeClock(jitter_fraction=jitter_fraction), timeout)
     return [schedule.next_interval() for _ in range(count)]
 
 
@@ -40,10 +40,10 @@ def test_intervals_have_jitter() -> None:
     assert intervals(0.0, 3) == [0.5, 0.75, 1.125]
 
 
-@given(dice=st.floats(0, 1), timeout=st.floats(0.01, 100_000))
-def test_intervals_end_at_the_time_limit(dice: float, timeout: float) -> None:
+@given(jitter_fraction=st.floats(0, 1), timeout=st.floats(0.01, 100_000))
+def test_intervals_end_at_the_time_limit(jitter_fraction: float, timeout: float) -> None:
     """The last interval is shortened."""
-    clock = FakeClock(now=0.0, dice=dice)
+    clock = FakeClock(now=0.0, jitter_fraction=jitter_fraction)
     schedule = PollSchedule(clock, timeout)
     while schedule.remaining:
         interval = schedule.next_interval()

@@ -35,7 +35,7 @@ from packagex_async.testing import (
     Stall,
     Status,
 )
-from tests.support import FakeClock, exports_on
+from tests.support import FakeClock, open_exports
 
 URL = "https://api.packagex.io/v1/exports"
 DAY = 86_400
@@ -43,7 +43,7 @@ DAY = 86_400
 
 @pytest.fixture
 def clock() -> FakeClock:
-    return FakeClock(dice=1.0)
+    return FakeClock(jitter_fraction=1.0)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def server(clock: FakeClock) -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 async def exports(clock: FakeClock, server: Emulator) -> AsyncIterator[AsyncExports]:
-    async with exports_on(clock, server) as exports:
+    async with open_exports(clock, server) as exports:
         yield exports
 
 
@@ -70,9 +70,9 @@ async def test_wait_returns_the_completed_export(
     assert [export.status for export in changes] == ["queued", "processing", "completed"]
     assert (export, export.status) == (changes[-1], ExportStatus.COMPLETED)
     assert export.csv_url is not None
-    assert clock.slept == sorted(clock.slept)
-    assert sum(clock.slept) == clock.now - server.exports[0].created_at
-    assert len(server.requests) == 2 + len(clock.slept)
+    assert clock.sleeps == sorted(clock.sleeps)
+    assert sum(clock.sleeps) == clock.now - server.exports[0].created_at
+    assert len(server.requests) == 2 + len(clock.sleeps)
 
 
 async def test_status_of_the_given_export_is_no_change(exports: AsyncExports) -> None:
@@ -88,7 +88,7 @@ async def test_completed_export_is_returned_at_once(
     """One request is enough, even with a tiny timeout."""
     stored = server.add_export(rows=1)
     assert (await exports.wait(stored.id, timeout=0.001)).id == stored.id
-    assert (clock.slept, len(server.requests)) == ([], 1)
+    assert (clock.sleeps, len(server.requests)) == ([], 1)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ async def test_timeout_raises_an_error_after_a_last_request(
         await exports.wait(created, timeout=42.5)
     assert isinstance(caught.value, TimeoutError)
     assert (caught.value.export_id, caught.value.status) == (created.id, "processing")
-    assert sum(clock.slept) == pytest.approx(42.5)
+    assert sum(clock.sleeps) == pytest.approx(42.5)
     assert server.requests[-1].at == clock.now
 
 
@@ -178,7 +178,7 @@ async def test_trap_14_temporary_failures_are_retried(
     server.inject(Refuse(on="api"))
     server.inject(Garbage(b'{"status": 503}'))
     await exports.wait(created)
-    assert clock.slept[:3] == [7.5, 1.0, 2.0]
+    assert clock.sleeps[:3] == [7.5, 1.0, 2.0]
 
 
 async def test_permanent_failure_is_raised(server: Emulator, exports: AsyncExports) -> None:
@@ -214,7 +214,7 @@ async def test_wait_without_timeout_ends_when_the_export_is_deleted(
     clock.now += DAY - 100
     with pytest.raises(ExportGoneError):
         await exports.wait(created)
-    assert sum(clock.slept) >= 100
+    assert sum(clock.sleeps) >= 100
     assert clock.now - server.requests[0].at <= DAY + 30
 
 
@@ -238,7 +238,7 @@ async def test_wait_ends_after_24_hours_of_the_local_clock(
 
     async with Emulator(populate=False, now=lambda: 1_000_000_000.0) as server:
         stored = server.add_export(status="queued")
-        async with exports_on(clock, server) as exports:
+        async with open_exports(clock, server) as exports:
             with pytest.raises(ExportGoneError, match="is still queued after 24 hours"):
                 await exports.wait(stored.id, on_change=advance_one_day)
     assert len(server.requests) == 1

@@ -21,7 +21,7 @@ from packagex_async.testing import (
     Stall,
     serve_in_thread,
 )
-from tests.support import AT_ONCE, names
+from tests.support import NO_BACKOFF, names
 from tests.sync_support import add, assert_exact, requested, settle, sync
 
 
@@ -114,7 +114,7 @@ async def test_slow_disk_does_not_delay_the_next_request(
         link(source, target, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "link", slow)
-    async with thread_server.client(retry=AT_ONCE) as px:
+    async with thread_server.client(retry=NO_BACKOFF) as px:
         run = asyncio.create_task(sync(px, tmp_path, artifacts="json", concurrency=1))
         while len([request for request in requested(thread_server) if request.endswith("json")]) < 2:
             await asyncio.sleep(0)
