@@ -14,7 +14,7 @@ import attrs
 from kill_figures import MIB
 
 from packagex_async import AsyncPackageX, ProgressEvent, ProgressKind, RetryPolicy
-from packagex_async._utils import tuning
+from packagex_async._concurrency import tuning
 
 # A process forked from one that has imported everything starts in milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")

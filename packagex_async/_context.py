@@ -6,11 +6,11 @@ import attrs
 
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
+from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._files.executor import FileExecutor
 from packagex_async._transport.api_client import ApiClient
 from packagex_async._transport.sessions import Sessions
 from packagex_async._transport.storage_client import StorageClient
-from packagex_async._utils.tuning import TransferTuning
 from packagex_async.retry import Clock, Retries, RetryPolicy
 
 

@@ -9,6 +9,7 @@ from numbers import Real
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from packagex_async._concurrency import tuning
 from packagex_async._concurrency.limiter import DEFAULT_LIMIT, AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
 from packagex_async._context import ClientContext
@@ -18,7 +19,6 @@ from packagex_async._transport.connector import max_connections
 from packagex_async._transport.sessions import Sessions, TransportSettings
 from packagex_async._transport.storage_client import StorageClient
 from packagex_async._transport.url_policy import check_base_url, check_proxy
-from packagex_async._utils import tuning
 from packagex_async._utils.redaction import Secret
 from packagex_async.errors import ConfigurationError
 from packagex_async.exports import AsyncExports

@@ -14,6 +14,7 @@ import attrs
 import pytest
 
 from packagex_async import AsyncExports, RetryPolicy
+from packagex_async._concurrency import tuning
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
 from packagex_async._context import ClientContext
@@ -21,7 +22,6 @@ from packagex_async._files.executor import FileExecutor
 from packagex_async._transport.api_client import ApiClient
 from packagex_async._transport.sessions import Sessions, TransportSettings
 from packagex_async._transport.storage_client import StorageClient
-from packagex_async._utils import tuning
 from packagex_async._utils.redaction import Secret
 from packagex_async.testing import Emulator
 

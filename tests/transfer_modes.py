@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from packagex_async._utils import tuning
+from packagex_async._concurrency import tuning
 from packagex_async.testing.server import reply
 from tests.faults.storage_server import RawStorageServer, yield_to_event_loop
 

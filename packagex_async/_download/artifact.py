@@ -40,10 +40,6 @@ from packagex_async.errors import (
 )
 from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
 
-_RECALLED = "; an earlier run has left a partial file of it: pass resume=False to start again without that"
-"""What to do if a host contradicts the metadata of a partial file, and the host is right."""
-
-
 _EARLIER_RUN_HINT = (
     "; an earlier run has left a partial file of the artifact: pass resume=False to start again without it"
 )

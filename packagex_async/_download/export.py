@@ -39,7 +39,7 @@ _UNKNOWN: Mapping[Artifact, Path] = MappingProxyType({})
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class DownloadPlan:
-    """What to download of an export, and where to.
+    """The artifacts to download, and their paths.
 
     Attributes:
         directory: The directory of the files.
@@ -87,7 +87,7 @@ def chosen(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, 
 
 @attrs.frozen(eq=False, repr=False)
 class _OnDisk:
-    """What exists on disk before a download.
+    """The files that exist before a download.
 
     Attributes:
         files: The artifacts that have a file.
@@ -122,7 +122,7 @@ class ExportDownload:
     Args:
         export: The export.
         urls: Its URLs.
-        plan: What to download, and where to.
+        plan: The artifacts to download, and their paths.
         context: The state of the client.
     """
 

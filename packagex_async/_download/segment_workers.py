@@ -8,17 +8,17 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Self
 
 from packagex_async._concurrency.limiter import AdaptiveLimiter
+from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._download.segments import Segment, SegmentQueue
 from packagex_async._download.throughput import ConnectionScaler
 from packagex_async._utils.aio import run_shielded
 from packagex_async._utils.byte_ranges import ByteRange
-from packagex_async._utils.tuning import TransferTuning
 from packagex_async.errors import DownloadError
 from packagex_async.retry import Clock
 
 
 class SegmentWorkers:
-    """Hands out segments to the first connection, and runs the other connections.
+    """Gives segments to the first connection, and runs the other connections.
 
     The second connection is a trial: others follow only after it has shown that the host honours ranges.
     A connection that fails without progress returns its segment and is not replaced.
@@ -26,7 +26,7 @@ class SegmentWorkers:
     Args:
         transfer: Transfers one segment; returns whether the response was the requested range.
         max_connections: The upper limit.
-        clock: What tells the time.
+        clock: The source of time.
         limiter: Grants slots for the connections after the first one.
         tuning: When further connections are used.
     """
@@ -85,7 +85,7 @@ class SegmentWorkers:
         self._max_connections = self._scaler.max_connections = 1
 
     def forget_failures(self) -> None:
-        """Allow connections in place of those that have failed: the URL is new."""
+        """Allow connections in place of failed ones, because the URL is new."""
         self._failed = 0
 
     async def stop(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from packagex_async._utils.tuning import TransferTuning
+from packagex_async._concurrency.tuning import TransferTuning
 
 
 @attrs.define(eq=False, repr=False)

@@ -23,7 +23,7 @@ class CallQueue:
     Args:
         pool: The thread pool.
         max_threads: The number of concurrent calls; with 1, a call ends before the next one starts.
-        stop_on_error: Skip all calls after one that failed. Their callbacks receive the same error.
+        stop_on_error: Skip all calls after a failed one. Their callbacks receive the same error.
     """
 
     def __init__(

@@ -69,7 +69,7 @@ def parse_metadata(text: bytes) -> PartialMetadata | None:
     """Return the metadata in `text`, or `None` if it is not valid.
 
     Valid metadata has a `length` and a `machine`, an `algorithm` that is a name or `None`, and optional
-    `gaps` that are pairs of numbers. All of its text can be used in a request header.
+    `gaps` with two numbers each. All of its text can be used in a request header.
     """
     try:
         metadata = json.loads(text, object_pairs_hook=_reject_duplicates)
@@ -79,10 +79,10 @@ def parse_metadata(text: bytes) -> PartialMetadata | None:
     return metadata if is_valid else None
 
 
-def _reject_duplicates(pairs: list[tuple[str, Any]]) -> PartialMetadata:
-    if len(pairs) != len(dict(pairs)):
+def _reject_duplicates(fields: list[tuple[str, Any]]) -> PartialMetadata:
+    if len(fields) != len(dict(fields)):
         raise ValueError("duplicate keys")
-    return dict(pairs)
+    return dict(fields)
 
 
 def _has_valid_types(metadata: PartialMetadata) -> bool:
@@ -91,11 +91,11 @@ def _has_valid_types(metadata: PartialMetadata) -> bool:
         and 0 <= metadata["length"] <= MAX_LENGTH
         and type(metadata["machine"]) is str
         and type(metadata["algorithm"]) in (str, type(None))
-        and _are_pairs(metadata.get("gaps", []))
+        and _are_ranges(metadata.get("gaps", []))
     )
 
 
-def _are_pairs(gaps: Any) -> bool:
+def _are_ranges(gaps: Any) -> bool:
     if type(gaps) is not list or len(gaps) > MAX_GAPS:
         return False
     return all(type(gap) is list and len(gap) == 2 and type(gap[0]) is type(gap[1]) is int for gap in gaps)

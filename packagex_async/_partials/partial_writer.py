@@ -79,7 +79,7 @@ class PartialFileWriter:
 
         Args:
             index: The partial files that exist.
-            algorithms: The digests to compute in addition to those that the metadata names.
+            algorithms: The digests to compute in addition to the digests in the metadata.
 
         Raises:
             DiskError: The directory cannot be read.

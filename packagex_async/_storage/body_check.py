@@ -25,7 +25,7 @@ def verify_body(
 
     Args:
         url: The URL that was requested.
-        metadata: What is known about the object.
+        metadata: The metadata of the object.
         received: The number of bytes that arrived.
         size: The number of bytes after decoding.
         digests_of: Returns the digests for an algorithm: of the bytes as they arrived, and as decoded. A

@@ -340,11 +340,13 @@ def _hashes(headers: MultiMapping[str], encoding: str | None) -> Hashes:
     if stored is not None and content_coding(stored) != encoding:
         return frozenset()
     items = ",".join(headers.getall("x-goog-hash", ())).split(",")
-    pairs = [(name.lower(), text) for name, _, text in (item.strip().partition("=") for item in items)]
-    pairs += [("md5", text) for text in headers.getall("Content-MD5", ())]
+    declared_hashes = [
+        (name.lower(), text) for name, _, text in (item.strip().partition("=") for item in items)
+    ]
+    declared_hashes += [("md5", text) for text in headers.getall("Content-MD5", ())]
     return frozenset(
         (name, digest)
-        for name, text in pairs
+        for name, text in declared_hashes
         if len(digest := _base64(text)) == _HASH_SIZES.get(name) and hashing.is_supported(name)
     )
 

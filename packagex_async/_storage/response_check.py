@@ -138,10 +138,10 @@ def _check_encoding(_: ObjectMetadata, head: ResponseHead) -> str | None:
 
 def _find_conflict(known: ObjectMetadata, declared: ObjectMetadata) -> str | None:
     """Describe the first difference in length or hashes, with both values; `None` if there is none."""
-    pairs = [(known.size, declared.size)]
+    sizes = [(known.size, declared.size)]
     if known.encoding == declared.encoding:
-        pairs.append((known.length, declared.length))
-    for old, new in pairs:
+        sizes.append((known.length, declared.length))
+    for old, new in sizes:
         if old is not None and new is not None and old != new:
             return f"declared {old} bytes first and {new} bytes now"
     if known.encoding == declared.encoding:

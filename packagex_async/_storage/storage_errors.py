@@ -49,7 +49,7 @@ def contradiction_error(url: DownloadUrl, reason: str, status: int = 200) -> Sto
 
     Args:
         url: The URL that was requested.
-        reason: What the storage host did, as the predicate of a sentence.
+        reason: The action of the storage host, as the predicate of a sentence.
         status: The status of the response.
     """
     return _storage_error(url, reason, status)

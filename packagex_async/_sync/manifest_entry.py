@@ -23,7 +23,7 @@ class ManifestEntry:
             artifact.
         size: Length of the file in bytes.
         sha256: SHA-256 of the file in hexadecimal.
-        verified: What the file was verified against (see `DownloadedFile`).
+        verified: The kind of verification (see `DownloadedFile`).
         when: Time of the download, ISO 8601 in UTC.
         updated_at: `updated_at` of the export, ISO 8601 in UTC.
     """

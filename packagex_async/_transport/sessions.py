@@ -14,12 +14,12 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from packagex_async._concurrency.open_streams import OpenStreams
+from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._transport.connector import CheckedConnector, max_connections
 from packagex_async._transport.resolver import Resolver
 from packagex_async._transport.url_policy import UrlPolicy, is_loopback
 from packagex_async._utils.call_site import find_call_site
 from packagex_async._utils.redaction import Secret
-from packagex_async._utils.tuning import TransferTuning
 from packagex_async._version import __version__
 from packagex_async.retry import RetryPolicy
 

@@ -88,7 +88,7 @@ def _character(token: re.Match[str]) -> str:
 
 
 def _occurrences(text: str, forms: frozenset[str]) -> list[tuple[int, int]]:
-    """Return where the forms are in `text`, in order; those that touch or overlap are one."""
+    """Return where the forms are in `text`, in order; overlapping ones are merged."""
     found: list[tuple[int, int]] = []
     for form in forms:
         start = text.find(form)

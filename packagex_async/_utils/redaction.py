@@ -97,7 +97,7 @@ def sanitize(value: object, *, limit: int = 300, key: Secret | None = None) -> s
         text = key.redact(text)
     # Escape first: a control character could hide a secret from the redaction.
     text = escape(text)
-    # The @ stands for the one that may follow a password in the text that was cut off.
+    # A password may end with an @ in the text that was cut off.
     text = redact(f"{text}@" if is_cut else text)
     if is_cut:
         text = text[:-_CUT_SIZE]

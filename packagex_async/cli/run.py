@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
         print_error(str(error))
         return exit_code(error)
     except (BrokenPipeError, SystemExit):
-        # rich prints the help, and exits if nobody reads it.
+        # rich prints the help, and exits if its reader has gone.
         discard_output(sys.stdout)
         return ExitCode.BROKEN_PIPE
     except OSError as error:

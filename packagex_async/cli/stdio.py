@@ -36,7 +36,7 @@ def _ensure_open(descriptor: int) -> None:
 
 
 def write_error(line: str) -> None:
-    """Write one line to stderr. If nobody reads stderr, discard it."""
+    """Write one line to stderr. If stderr has no reader, discard it."""
     StandardError().write(f"{line}\n")
 
 
@@ -47,7 +47,7 @@ class StandardError:
         return getattr(sys.stderr, name)
 
     def write(self, text: str) -> None:
-        """Write `text`. If nobody reads stderr, discard it."""
+        """Write `text`. If stderr has no reader, discard it."""
         try:
             sys.stderr.write(text)
             sys.stderr.flush()

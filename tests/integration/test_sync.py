@@ -135,10 +135,10 @@ class ReplacedContent(Fault):
     export_id: str
     content: bytes
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return (request.host, request.export_id) == ("api", self.export_id)
 
-    def leave(self, store: Store) -> None:
+    def after_response(self, store: Store) -> None:
         store.replace(self.export_id, "csv", self.content)
 
 
@@ -271,7 +271,7 @@ async def test_export_without_updated_at_is_always_downloaded(tmp_path: Path) ->
 class NoDates(Dialect):
     """No export has a time of creation or change."""
 
-    def stamp(self, seconds: float) -> Any:
+    def format_timestamp(self, seconds: float) -> Any:
         return None
 
 
@@ -295,7 +295,7 @@ async def test_filters_and_artifacts(server: Emulator, px: AsyncPackageX, tmp_pa
         ({"concurrency": 0}, "concurrency must be 1 or more"),
         ({"max_size": 0}, "max_size must be 1 or more"),
         ({"durability": "flush"}, "durability must be 'fsync' or None"),
-        ({"layout": "{name}"}, "layout is"),
+        ({"layout": "{name}"}, "layout must be"),
         ({"artifacts": []}, "artifacts must be some of"),
         ({"limit": 0}, "limit"),
         ({"order_by": "size"}, "order_by"),

@@ -141,13 +141,13 @@ class KeyRefusedAtRefresh(Fault):
     export_id: str
     seen: list[bool] = attrs.field(factory=list)
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         if (request.host, request.export_id) != ("api", self.export_id):
             return False
         self.seen.append(True)
         return len(self.seen) > 1
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         return Reply.of(self.status)
 
 
@@ -211,10 +211,10 @@ class FailingPage(Fault):
 
     page: int
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return request.query.get("page") == str(self.page)
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         return Reply.of(500)
 
 
@@ -235,7 +235,7 @@ async def test_listing_that_does_not_advance_is_an_error(
 class RepeatedPage(FailingPage):
     """The response for the page is the previous page."""
 
-    def answer(self, reply: Reply, request: RecordedRequest) -> Reply:
+    def rewrite_response(self, reply: Reply, request: RecordedRequest) -> Reply:
         envelope = json.loads(reply.body)
         envelope["pagination"] |= {"page": 1, "has_more": True}
         envelope["data"] = []

@@ -208,13 +208,13 @@ class ChangeAfter(Fault):
     change: Callable[[Store], object]
     seen: list[bool] = attrs.field(factory=list)
 
-    def strikes(self, request: RecordedRequest) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         if (request.host, request.export_id) != ("api", self.export_id):
             return False
         self.seen.append(True)
         return len(self.seen) == self.times
 
-    def leave(self, store: Store) -> None:
+    def after_response(self, store: Store) -> None:
         self.change(store)
 
 

@@ -114,14 +114,14 @@ def test_exit_code_of_command_line(error: PackageXError) -> None:
         )
         expected = f"{some.value} or {none.value}"
     assert entry.field("Exit code").strip() == expected
-    assert entry.field("What to do")
+    assert entry.field("Action")
 
 
 @pytest.mark.parametrize("kind", BASES, ids=lambda kind: kind.__name__)
 def test_base_class_has_no_exit_code(kind: type[PackageXError]) -> None:
     """Base classes are never raised."""
     entry = NAMED[kind.__name__]
-    assert [entry.field(field) for field in ("Exit code", "What to do", "Retried")] == [""] * 3
+    assert [entry.field(field) for field in ("Exit code", "Action", "Retried")] == [""] * 3
 
 
 ATTEMPTS = {"yes": 3, "once": 2, "no": 1}

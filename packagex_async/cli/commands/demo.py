@@ -92,7 +92,7 @@ class _DemoRun:
         self._retry_reasons: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
 
     async def download_all(self, directory: Path, *, quiet: bool) -> None:
-        """List all exports and download those that are completed."""
+        """List all exports and download the completed ones."""
         # Without `overwrite`, files of an earlier run would be kept and their faults would not occur.
         options = DownloadOptions(directory=directory, overwrite=True)
         async with self._server.client() as px:

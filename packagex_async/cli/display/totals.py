@@ -41,7 +41,7 @@ class Failure:
         export_id: The id of the export.
         artifact: The artifact, or `None` if the export failed as a whole.
         error: The error message.
-        advice: What to do next.
+        advice: The next step for the user.
     """
 
     export_id: str

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Generator = Callable[[random.Random], Any]
-Row = dict[str, Any]
+Record = dict[str, Any]
 
 _FIRST_NAMES = (
     "Ada", "Bilal", "Chloé", "Dmitri", "Esi", "Femke", "Gökçe", "Hana", "Iñigo", "Joy", "Kwame", "Lena",
@@ -111,11 +111,11 @@ def generate(artifact: str, resource: str, rows: int, *, seed: str) -> bytes:
     return _WRITERS[artifact](records, tuple(columns), rng)
 
 
-def _json(rows: list[Row], _columns: Sequence[str], _rng: random.Random) -> bytes:
+def _json(rows: list[Record], _columns: Sequence[str], _rng: random.Random) -> bytes:
     return json.dumps(rows, ensure_ascii=False, indent=1).encode()
 
 
-def _csv(rows: list[Row], columns: Sequence[str], _rng: random.Random) -> bytes:
+def _csv(rows: list[Record], columns: Sequence[str], _rng: random.Random) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns)
     writer.writeheader()
@@ -123,12 +123,12 @@ def _csv(rows: list[Row], columns: Sequence[str], _rng: random.Random) -> bytes:
     return text.getvalue().encode()
 
 
-def _csv_error(rows: list[Row], columns: Sequence[str], rng: random.Random) -> bytes:
+def _csv_error(rows: list[Record], columns: Sequence[str], rng: random.Random) -> bytes:
     failed = [{**row, "error": rng.choice(_ROW_ERRORS)} for row in rows]
     return _csv(failed, (*columns, "error"), rng)
 
 
-def _csv_sanitized(rows: list[Row], columns: Sequence[str], rng: random.Random) -> bytes:
+def _csv_sanitized(rows: list[Record], columns: Sequence[str], rng: random.Random) -> bytes:
     # The leading apostrophe prevents spreadsheets from evaluating the formula.
     sanitized = [{**row, columns[1]: "'" + rng.choice(_FORMULAS)} for row in rows]
     return _csv(sanitized, columns, rng)

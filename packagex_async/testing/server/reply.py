@@ -17,7 +17,7 @@ _CHUNK_SIZE = 256 * 1024
 
 
 class ConnectionAction(enum.Enum):
-    """What the server does with the connection after the body."""
+    """The action of the server on the connection after the body."""
 
     KEEP = "keep"
     CLOSE = "close"
@@ -34,7 +34,7 @@ class Reply:
         headers: The headers, without `Content-Length`.
         body: The bytes to send.
         content_length: The value of `Content-Length`, or `None` for a chunked response.
-        connection: What the server does with the connection after the body.
+        connection: The action of the server on the connection after the body.
         silent: Whether the server sends no response at all.
         chunk_size: Bytes per write.
         delay: Seconds to wait after each write.

@@ -102,7 +102,7 @@ def test_invalid_total_counts_as_unknown(total: int, monkeypatch: pytest.MonkeyP
     with Dashboard() as dashboard, ArtifactBars(quiet=False) as bars:
         dashboard.set_total(total)
         for kind in (ProgressKind.STARTED, ProgressKind.ADVANCED):
-            each = event(kind, received=5, total=total)
+            each = ProgressEvent(kind=kind, export_id="exp_1", artifact=Artifact.CSV, received=5, total=total)
             dashboard.on_progress(each)
             bars(each)
         dashboard._progress.refresh()

@@ -101,7 +101,7 @@ async def _resume_download(slow: SlowDownloadScenario, *, segments: int) -> Down
 KILLED_DOWNLOAD = """
 import asyncio, math, os, signal, sys
 from packagex_async import AsyncPackageX
-from packagex_async._utils import tuning
+from packagex_async._concurrency import tuning
 
 tuning.default_tuning = tuning.TransferTuning(
     parallel_min_size=1, min_segment_size=10_000, settling_time=math.inf, probe_time=1e-9,

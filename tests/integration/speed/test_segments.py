@@ -12,9 +12,9 @@ import attrs
 import pytest
 
 from packagex_async import ConfigurationError, DestinationError, ProgressEvent
+from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._files.operations import write_all
 from packagex_async._partials import partial_file
-from packagex_async._utils.tuning import TransferTuning
 from packagex_async.testing import Emulator
 from tests.faults.responses import (
     NO_VALIDATORS,

@@ -15,9 +15,9 @@ import aiohttp
 import attrs
 import pytest
 
+from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._transport import body_reader
 from packagex_async._transport.body_reader import BUFFER_COUNT, BodyReader
-from packagex_async._utils.tuning import TransferTuning
 from packagex_async.testing import Emulator
 from tests.faults.storage_server import yield_to_event_loop
 from tests.integration.transport.server import Security

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from packagex_async import Artifact, ConnectionFailedError, RequestTimeoutError, RetryPolicy
+from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._transport.sessions import Sessions, TransportSettings
 from packagex_async._transport.storage_client import StorageClient
 from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._utils.redaction import Secret
-from packagex_async._utils.tuning import TransferTuning
 from packagex_async.retry import SystemClock
 from packagex_async.testing import Emulator
 from tests.faults.scenario import TIMEOUT_SECONDS

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from packagex_async._concurrency.limiter import AdaptiveLimiter
+from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._download.segment_workers import SegmentWorkers
 from packagex_async._download.segments import Segment
 from packagex_async._files.disk_errors import DiskError
-from packagex_async._utils.tuning import TransferTuning
 from tests.faults.storage_server import yield_to_event_loop
 from tests.support import FakeClock
 

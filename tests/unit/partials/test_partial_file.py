@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from packagex_async._files.operations import FileDigest
+from packagex_async._files.operations import START_SIZE, FileDigest
 from packagex_async._partials.partial_file import PartialFile, PositionedChunk
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._utils.decompression import DecompressionError, Decompressor
@@ -58,7 +58,7 @@ def test_chunks_are_written_and_hashed_in_any_order(tmp_path: Path, ranges: list
         partial.write(chunks(part))
     digest = publish(partial, chunks(ranges[-1]))
     assert digest.digests == {"md5": MD5}
-    assert digest.start == CONTENT[:64]
+    assert digest.start == CONTENT[:START_SIZE]
     assert (tmp_path / "a.csv").read_bytes() == CONTENT
     assert names(tmp_path) == ["a.csv"]
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._files.disk_errors import DiskError
 from packagex_async._files.executor import _SHORT_THREADS, FileExecutor
 from packagex_async._files.operations import CHUNK_SIZE, FileDigest, replace_file, write_all
@@ -29,7 +30,6 @@ from packagex_async._partials.partial_metadata import PartialMetadata
 from packagex_async._partials.partial_writer import PartialFileWriter
 from packagex_async._utils.byte_ranges import ByteRange
 from packagex_async._utils.decompression import Decompressor
-from packagex_async._utils.tuning import TransferTuning
 from tests.support import names
 from tests.unit.files.helpers import Gate
 

@@ -1,0 +1,30 @@
+"""TransferTuning: consistent defaults, and tests that inject others."""
+
+from __future__ import annotations
+
+import pytest
+
+from packagex_async import AsyncPackageX
+from packagex_async._concurrency.tuning import TransferTuning
+from tests.transfer_modes import tune
+
+
+def test_defaults_are_consistent() -> None:
+    """An artifact for several connections can be divided, and is read without aiohttp."""
+    tuning = TransferTuning()
+    assert tuning.parallel_min_size >= 2 * tuning.min_segment_size
+    assert tuning.parallel_min_size >= tuning.direct_read_min_size
+    assert tuning.segment_buffer_size >= tuning.direct_write_min_size
+    assert tuning.probe_time < tuning.shared_probe_time < tuning.settling_time
+    assert tuning.min_gain > 1
+
+
+async def test_new_clients_use_the_injected_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that exist already keep their own."""
+    before = AsyncPackageX("px_key")
+    tune(monkeypatch, parallel_min_size=7)
+    after = AsyncPackageX("px_key")
+    assert before.exports._context.tuning == TransferTuning()
+    assert after.exports._context.tuning == TransferTuning(parallel_min_size=7)
+    await before.aclose()
+    await after.aclose()
