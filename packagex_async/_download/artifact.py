@@ -40,10 +40,6 @@ from packagex_async.errors import (
 )
 from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
 
-_RECALLED = "; an earlier run has left a partial file of it: pass resume=False to start again without that"
-"""What to do if a host contradicts the metadata of a partial file, and the host is right."""
-
-
 _EARLIER_RUN_HINT = (
     "; an earlier run has left a partial file of the artifact: pass resume=False to start again without it"
 )
@@ -82,7 +78,6 @@ class ArtifactDownload:
     _known: ObjectMetadata = attrs.field(init=False, default=NOTHING_KNOWN)
     _resumed: bool = attrs.field(init=False, default=False)
     _is_from_earlier_run: bool = attrs.field(init=False, default=False)
-    _is_recalled: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         context, options = self.context, self.options
