@@ -84,6 +84,7 @@ async def test_200_with_remainder_in_next_run(raw: RawDownloadScenario, responde
     assert (await raw.download(resume=True)).size == len(raw.content)
 
 
+@pytest.mark.one_connection
 async def test_partial_file_of_other_length(raw: RawDownloadScenario) -> None:
     """The error suggests `resume=False`, with which the next download succeeds."""
     headers: Headers = {**NO_HASH, "ETag": '"1"'}

@@ -184,5 +184,5 @@ async def test_replaced_object(raw: RawDownloadScenario) -> None:
         return correct_response(request, raw.storage.stored)
 
     raw.respond_with(truncated_response(AFTER), replaced)
-    with pytest.raises(StorageError, match="does not follow the 30000 bytes"):
+    with pytest.raises(StorageError, match="does not continue the 30000 bytes"):
         await _read_stream(raw)
