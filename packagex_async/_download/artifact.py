@@ -78,7 +78,6 @@ class ArtifactDownload:
     _known: ObjectMetadata = attrs.field(init=False, default=NOTHING_KNOWN)
     _resumed: bool = attrs.field(init=False, default=False)
     _is_from_earlier_run: bool = attrs.field(init=False, default=False)
-    _is_recalled: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         context, options = self.context, self.options

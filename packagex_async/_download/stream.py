@@ -125,7 +125,6 @@ class ResumableBody:
         self._received = 0
         self._skip = 0
         self._end = sys.maxsize
-        self._end = sys.maxsize
 
     async def open(self) -> None:
         """Request the remaining bytes, with further attempts under the retry policy."""

@@ -8,7 +8,8 @@ from base64 import b64encode
 
 import pytest
 
-from packagex_async import RetryPolicy, StorageError
+from packagex_async import IncompleteBodyError, RetryPolicy, StorageError
+from tests.faults.conftest import SIZE
 from tests.faults.responses import (
     CHUNKED,
     NO_HASH,
@@ -36,6 +37,7 @@ from tests.faults.wrong_responses import (
     LOGIN_PAGE,
     REMAINDER_IDS,
     REMAINDERS,
+    UNIDENTIFIED,
     WEB_PAGES,
     chunked_remainder_response,
     remainder_response,
@@ -80,6 +82,20 @@ async def test_200_with_remainder_in_next_run(raw: RawDownloadScenario, responde
     assert report.failures
     raw.always_respond_with(correct_response)
     assert (await raw.download(resume=True)).size == len(raw.content)
+
+
+@pytest.mark.one_connection
+async def test_partial_file_of_other_length(raw: RawDownloadScenario) -> None:
+    """The error suggests `resume=False`, with which the next download succeeds."""
+    headers: Headers = {**NO_HASH, "ETag": '"1"'}
+    raw.set_headers(headers)
+    raw.options["retry"] = ONCE
+    raw.respond_with(truncated_response(AFTER))
+    await raw.run(resume=True)
+    raw.replace_object(raw.content[:-1])
+    raw.set_headers(headers)
+    assert "pass resume=False" in str(await raw.download_error(StorageError, resume=True))
+    await raw.download()
 
 
 async def test_200_with_remainder_for_later_ranges(raw: RawDownloadScenario) -> None:
@@ -174,6 +190,50 @@ async def test_200_with_content_range_of_empty_object(raw: RawDownloadScenario, 
     assert (await raw.download()).size == 0
 
 
+WITHOUT_LENGTH: list[Headers] = [CHUNKED, {"Content-Length": None}]
+
+
+def _complete_range(headers: Headers, content: bytes) -> Responder:
+    """Respond with `content`, without a length, and with the `Content-Range` of the complete object."""
+    body = encode_chunks(content) if headers is CHUNKED else content
+    content_range = {"Content-Range": f"bytes 0-{SIZE - 1}/{SIZE}"}
+    return altered_response(
+        headers={**UNIDENTIFIED, **headers, **content_range}, body=body, ending=ConnectionEnd.FIN
+    )
+
+
+@pytest.mark.parametrize("size", [5_000, SIZE - 1, SIZE + 1])
+@pytest.mark.parametrize("headers", WITHOUT_LENGTH, ids=["chunked", "until-closed"])
+async def test_body_of_other_length_than_its_range(
+    raw: RawDownloadScenario, headers: Headers, size: int
+) -> None:
+    """Without `Content-Length`, the body must have the length that `Content-Range` declares."""
+    raw.always_respond_with(_complete_range(headers, (raw.content + b"x")[:size]))
+    assert f"{size} of {SIZE} bytes" in str(await raw.download_error(IncompleteBodyError))
+    async with raw.client() as px:
+        with pytest.raises(IncompleteBodyError):
+            async with px.exports.stream(raw.export_id, "csv") as body:
+                [block async for block in body]
+
+
+@pytest.mark.parametrize("headers", WITHOUT_LENGTH, ids=["chunked", "until-closed"])
+async def test_body_of_same_length_as_its_range(raw: RawDownloadScenario, headers: Headers) -> None:
+    """The length is verified."""
+    raw.always_respond_with(_complete_range(headers, raw.content))
+    assert (await raw.download()).verified == "length"
+
+
+async def test_two_different_content_ranges(raw: RawDownloadScenario) -> None:
+    """Two different `Content-Range` headers in one response are invalid."""
+    raw.always_respond_with(
+        lambda _, stored: (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\nContent-Range: bytes 0-4999/5000\r\n"
+            b"Content-Range: bytes 0-4999/100000\r\n\r\n" + stored.content[:5000]
+        )
+    )
+    assert "an unreadable range" in str(await raw.download_error(StorageError))
+
+
 REPLACED: list[Headers] = [
     {"ETag": '"new"'},
     {"x-goog-generation": "2"},
@@ -248,6 +308,15 @@ async def test_web_page_instead_of_artifact(
     assert raw.path().read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+async def test_web_page_in_utf_16(raw: RawDownloadScenario, encoding: str) -> None:
+    """A web page is recognized in UTF-16 too."""
+    page = LOGIN_PAGE.encode(encoding)
+    headers: Headers = {**NO_HASH, "Content-Length": str(len(page))}
+    raw.always_respond_with(altered_response(headers=headers, body=page))
+    assert "a web page" in str(await raw.download_error(StorageError))
+
+
 @pytest.mark.one_connection
 async def test_web_page_for_range(raw: RawDownloadScenario) -> None:
     """A web page between two correct responses costs one attempt, and the artifact arrives."""
@@ -284,7 +353,19 @@ async def test_one_wrong_hash_of_several(raw: RawDownloadScenario, wrong: str) -
 
 @pytest.mark.one_connection
 @pytest.mark.parametrize(
-    "coding", ["utf-8", "UTF8", "none", "aws-chunked", "identity, aws-chunked", "binary", ""]
+    "coding",
+    [
+        "utf-8",
+        "UTF8",
+        "charset=utf-8",
+        "none",
+        "aws-chunked",
+        "identity, aws-chunked",
+        "binary",
+        "base64",
+        "text/csv",
+        "",
+    ],
 )
 async def test_content_encoding_without_effect(raw: RawDownloadScenario, coding: str) -> None:
     """Values of `Content-Encoding` that are no codings are ignored; object stores return them unchanged."""
@@ -299,6 +380,16 @@ async def test_coding_after_value_without_effect(raw: RawDownloadScenario) -> No
     body = gzip.compress(raw.content)
     headers: Headers = {**NO_HASH, "Content-Encoding": "aws-chunked,gzip", "Content-Length": str(len(body))}
     raw.respond_with(altered_response(headers=headers, body=body))
+    await raw.download()
+
+
+@pytest.mark.parametrize("first", ["identity", "aws-chunked"])
+async def test_coding_in_second_header(raw: RawDownloadScenario, first: str) -> None:
+    """Two `Content-Encoding` headers are read as one list."""
+    body = gzip.compress(raw.content)
+    codings = f"Content-Encoding: {first}\r\nContent-Encoding: gzip\r\n"
+    head = f"HTTP/1.1 200 OK\r\n{codings}Content-Length: {len(body)}\r\n\r\n"
+    raw.always_respond_with(lambda _, __: head.encode() + body)
     await raw.download()
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from packagex_async import DestinationError, DownloadGroupError, ProgressEvent
 from packagex_async.testing import Cut, NoHash, Stall, Undeclared
-from tests.faults.responses import altered_response
+from tests.faults.responses import CHUNKED, altered_response, encode_chunks
 from tests.faults.scenario import DownloadScenario, RawDownloadScenario
 from tests.faults.storage_server import ConnectionEnd
 
@@ -39,6 +39,16 @@ async def test_other_file_of_other_length_exists(scenario: DownloadScenario) -> 
     scenario.path().write_bytes(b"old")
     scenario.server.inject(NoHash())
     await scenario.download_error(DestinationError)
+
+
+async def test_file_exists_and_only_hash_is_declared(raw: RawDownloadScenario) -> None:
+    """Without a declared length, the hash decides whether the file is kept or causes an error."""
+    raw.always_respond_with(altered_response(headers=CHUNKED, body=encode_chunks(raw.content)))
+    raw.path().write_bytes(raw.content)
+    file = await raw.download()
+    assert (file.kept, file.verified) == (True, "checksum")
+    raw.path().write_bytes(raw.content[:-1] + b"x")
+    assert "exists" in str(await raw.download_error(DestinationError))
 
 
 async def test_file_exists_and_nothing_is_declared(scenario: DownloadScenario) -> None:

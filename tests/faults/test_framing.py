@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 
 import pytest
 
@@ -198,6 +200,22 @@ async def test_huge_head_always(raw: RawDownloadScenario) -> None:
     """The error message stays short."""
     raw.always_respond_with(altered_response(headers={"X-Large": "x" * 2_000_000}, ending=ConnectionEnd.FIN))
     assert len(str(await raw.download_error(StorageUnreachableError))) < 1000
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate"])
+async def test_compressed_transfer_coding(raw: RawDownloadScenario, coding: str) -> None:
+    """A transfer coding in addition to `chunked` is decoded."""
+    body = zlib.compress(raw.content) if coding == "deflate" else gzip.compress(raw.content)
+    headers = {**NO_HASH, **CHUNKED, "Transfer-Encoding": f"{coding}, chunked"}
+    raw.always_respond_with(altered_response(headers=headers, body=encode_chunks(body)))
+    await raw.download()
+
+
+async def test_unsupported_transfer_coding(raw: RawDownloadScenario) -> None:
+    """A transfer coding that cannot be decoded causes an error that contains its name."""
+    headers = {**NO_HASH, **CHUNKED, "Transfer-Encoding": "compress, chunked"}
+    raw.always_respond_with(altered_response(headers=headers, body=encode_chunks(raw.content)))
+    assert "compress" in str(await raw.download_error(StorageError))
 
 
 async def test_informational_response(raw: RawDownloadScenario) -> None:

@@ -10,8 +10,10 @@ from packagex_async import ChecksumError
 from tests.faults.responses import (
     NO_HASH,
     NO_HEADERS,
+    NO_VALIDATORS,
     Headers,
     altered_response,
+    correct_response,
     partial_response,
     truncated_response,
 )
@@ -78,6 +80,18 @@ async def test_206_without_strong_etag(raw: RawDownloadScenario, tag: str | None
     raw.respond_with(truncated_response(AFTER), partial_response(AFTER, headers={"ETag": tag}))
     await raw.download()
     assert raw.storage.requested_ranges == [None, f"bytes={AFTER}-", None]
+
+
+@pytest.mark.parametrize("tag", ['""', "", '"', "*", 'W/""'])
+async def test_etag_that_identifies_nothing(raw: RawDownloadScenario, tag: str) -> None:
+    """A new object with the same length and the same invalid ETag is received from its first byte."""
+    headers: Headers = {**NO_HASH, **NO_VALIDATORS, "ETag": tag}
+    raw.set_headers(headers)
+    raw.respond_with(truncated_response(AFTER))
+    raw.versions["csv"].append(OTHER)
+    replacement = StoredObject.of(OTHER).with_headers(headers)
+    raw.always_respond_with(lambda request, _: correct_response(request, replacement))
+    assert not (await raw.download()).resumed
 
 
 @pytest.mark.one_connection

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from packagex_async import RetryPolicy, StorageError
 from tests.faults.responses import (
+    CHUNKED,
     NO_HASH,
     altered_response,
+    correct_response,
+    encode_chunks,
     full_response,
     partial_response,
     text_response,
     truncated_response,
 )
 from tests.faults.scenario import RawDownloadScenario
-from tests.faults.storage_server import Request, ServerAction, StoredObject
+from tests.faults.storage_server import RawResponse, Request, Responder, ServerAction, StoredObject
 
 AFTER = 30_000
 RESUMED = [None, f"bytes={AFTER}-"]
@@ -138,6 +142,31 @@ async def test_206_longer_than_declared(raw: RawDownloadScenario) -> None:
     assert not (await raw.download()).resumed
 
 
+@pytest.mark.parametrize("max_size", [10_000, 100_000])
+@pytest.mark.parametrize("surplus", [b"", b"x", b"x" * 20_000], ids=["none", "one-byte", "many"])
+async def test_chunked_206_longer_than_its_range(
+    raw: RawDownloadScenario, max_size: int, surplus: bytes
+) -> None:
+    """Without a length, `Content-Range` limits the body: bytes after its end are not written."""
+    raw.set_headers(NO_HASH)
+    raw.respond_with(truncated_response(AFTER))
+    raw.always_respond_with(_chunked_ranges(max_size, surplus))
+    await raw.download()
+
+
+@pytest.mark.parametrize("max_size", [10_000, 100_000])
+@pytest.mark.parametrize("surplus", [b"", b"x", b"x" * 20_000], ids=["none", "one-byte", "many"])
+async def test_stream_with_chunked_206_longer_than_its_range(
+    raw: RawDownloadScenario, max_size: int, surplus: bytes
+) -> None:
+    """A stream does not yield bytes after the end of the range."""
+    raw.set_headers(NO_HASH)
+    raw.respond_with(truncated_response(AFTER))
+    raw.always_respond_with(_chunked_ranges(max_size, surplus))
+    async with raw.client() as px, px.exports.stream(raw.export_id, "csv") as body:
+        assert b"".join([block async for block in body]) == raw.content
+
+
 @pytest.mark.one_connection
 async def test_multipart_byteranges(raw: RawDownloadScenario) -> None:
     """A multipart body is not appended."""
@@ -231,3 +260,18 @@ async def test_hash_without_validators(raw: RawDownloadScenario) -> None:
     raw.respond_with(truncated_response(AFTER))
     assert not (await raw.download()).resumed
     assert raw.storage.requested_ranges == [None, None]
+
+
+def _chunked_ranges(max_size: int, surplus: bytes) -> Responder:
+    """Respond to ranges with at most `max_size` bytes in chunks, followed by `surplus`."""
+
+    def respond(request: Request, stored: StoredObject) -> ServerAction:
+        if request.range_start is None:
+            return correct_response(request, stored)
+        last = len(stored.content) - 1 if request.range_end is None else request.range_end
+        last = min(request.range_start + max_size - 1, last)
+        response = partial_response(request.range_start, last)(request, stored)
+        assert isinstance(response, RawResponse)
+        return attrs.evolve(response, body=encode_chunks(response.body + surplus)).with_headers(CHUNKED)
+
+    return respond

@@ -15,6 +15,7 @@ from tests.faults.responses import (
     NO_VALIDATORS,
     altered_response,
     correct_response,
+    full_response,
     text_response,
     truncated_response,
 )
@@ -22,6 +23,7 @@ from tests.faults.scenario import RawDownloadScenario
 from tests.faults.storage_server import (
     ConnectionEnd,
     RawResponse,
+    RawStorageServer,
     Request,
     Responder,
     ServerAction,
@@ -94,6 +96,14 @@ async def test_hash_without_validators(raw: RawDownloadScenario) -> None:
     raw.respond_with(truncated_response(AFTER), truncated_response(2 * AFTER))
     assert await _read_stream(raw) == raw.content
     assert raw.storage.requested_ranges == [None, None, None]
+
+
+async def test_200_for_range(raw: RawDownloadScenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that the stream has yielded are skipped, also if they arrive in many chunks."""
+    monkeypatch.setattr(RawStorageServer, "chunk_size", 1_000)
+    raw.respond_with(truncated_response(AFTER), full_response())
+    assert await _read_stream(raw) == raw.content
+    assert raw.storage.requested_ranges == [None, f"bytes={AFTER}-"]
 
 
 async def test_no_hash_and_no_validators(raw: RawDownloadScenario) -> None:

@@ -78,4 +78,10 @@ WEB_PAGES = [
     (None, f"<html><!--{'-' * 100_000}--></html>"),
     ("application/xml", "<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"),
     ("application/json", "<Error><Code>SlowDown</Code></Error>"),
+    ("text/csv", "<ErrorResponse/>"),
+    ("text/csv", "\n" * 500 + LOGIN_PAGE),
+    ("text/csv", f"<!-- {LOGIN_PAGE} -->"),
+    ("text/csv", "<script>location = '/login'</script>"),
+    ("text/csv", "<title>Log in</title>"),
+    ("text/csv", "<html"),
 ]

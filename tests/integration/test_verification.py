@@ -280,11 +280,12 @@ def _deep(tmp_path: Path) -> Iterator[None]:
 async def test_unusual_files_and_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pipes, link loops, undecodable names, unreadable and very deep directories are handled."""
     odd = os.fsdecode(b"caf\xe9.csv")
+    too_long, missing = "a/" * 3000 + "b", "a/" * 1500 + "b"
     write(
         tmp_path,
         *(
             attrs.evolve(ENTRY, export_id=path, path=path)
-            for path in (odd, "pipe", "loop/a.csv", "locked/a.csv", "\ud800.csv", "a/" * 3000 + "b")
+            for path in (odd, "pipe", "loop/a.csv", "locked/a.csv", "\ud800.csv", too_long, missing)
         ),
     )
     (tmp_path / odd).write_bytes(b"a,b")
@@ -307,11 +308,25 @@ async def test_unusual_files_and_directories(tmp_path: Path, monkeypatch: pytest
         "loop/a.csv": FileState.UNREADABLE,
         "locked/a.csv": FileState.EXACT,
         "\ud800.csv": FileState.MISSING,
-        "a/" * 3000 + "b": FileState.OUTSIDE,
+        too_long: FileState.OUTSIDE,
+        missing: FileState.MISSING,
         "exp_1.csv": FileState.UNLISTED,
         "loop": FileState.UNLISTED,
         "other pipe": FileState.UNLISTED,
     }
+
+
+@pytest.mark.parametrize("size", [0, 2, 4, 1 << 42])
+async def test_file_of_other_length_is_not_read(tmp_path: Path, size: int) -> None:
+    """Its length shows that it has changed. Reading a very large file might take days."""
+    write(tmp_path, ENTRY)
+    with (tmp_path / "exp_1.csv").open("wb") as sparse:
+        sparse.truncate(size)
+    progress: list[tuple[int, int]] = []
+    async with asyncio.timeout(60):
+        (file,) = await check(tmp_path, on_progress=lambda *counts: progress.append(counts))
+    assert (file.state, file.size, file.expected_size) == (FileState.CHANGED, size, 3)
+    assert progress[-1] == (3, 3)
 
 
 async def test_early_exit_stops_reading(tmp_path: Path) -> None:

@@ -203,10 +203,10 @@ async def test_trap_08_key_is_sent_only_to_the_api(server: Emulator, px: AsyncPa
     assert to_storage.headers["Accept-Encoding"] == "identity"
 
 
-@pytest.mark.parametrize("size", [10_000, 60_000])
-async def test_large_header_is_accepted(size: int) -> None:
-    """Up to 64 KiB, in both sessions."""
-    large: dict[str, Any] = {"headers": f"X-Policy: {'x' * size}\r\n"}
+@pytest.mark.parametrize(("count", "size"), [(1, 10_000), (1, 60_000), (250, 100)])
+async def test_large_headers_are_accepted(count: int, size: int) -> None:
+    """Up to 64 KiB each, and up to 256 headers, in both sessions."""
+    large: dict[str, Any] = {"headers": f"X-Policy: {'x' * size}\r\n" * count}
 
     async def handler(connection: Connection) -> None:
         while True:

@@ -80,6 +80,7 @@ def refused(content: Any, status: int = 200, **headers: str) -> ApiError:
         (403, PermissionDeniedError),
         (404, NotFoundError),
         (409, ApiError),
+        (410, NotFoundError),
         (422, BadRequestError),
         (429, RateLimitError),
         (500, ServerError),

@@ -191,13 +191,21 @@ def test_a_partial_file_that_was_published_before_it_was_locked_is_not_resumed(
     assert target.read_bytes() == b"12345"
 
 
-@pytest.mark.parametrize("change", ["remove", "link"])
+@pytest.mark.parametrize("change", ["remove", "link", "file", "hard link", "pipe"])
 def test_a_partial_file_that_was_removed_or_replaced_cannot_be_renamed(tmp_path: Path, change: str) -> None:
     """Another file at its path was not verified."""
     partial = create_partial(tmp_path / "a.csv", tmp_path)
     partial.path.unlink()
     if change == "link":
         partial.path.symlink_to(tmp_path / "elsewhere")
+    elif change == "file":
+        partial.path.write_bytes(b"another")
+    elif change == "hard link":
+        (tmp_path / "other").write_bytes(b"other")
+        os.link(tmp_path / "other", partial.path)
+        (tmp_path / "other").unlink()
+    elif change == "pipe":
+        os.mkfifo(partial.path)
     with pytest.raises(FileNotFoundError, match="was removed or replaced"):
         partial.prepare_rename()
     partial.remove()

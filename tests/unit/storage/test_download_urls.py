@@ -56,9 +56,10 @@ async def test_trap_13_all_artifacts_share_one_refresh() -> None:
     assert api.calls == 2
 
 
-async def test_trap_13_deleted_export_is_distinguished() -> None:
+@pytest.mark.parametrize("status", [404, 410])
+async def test_trap_13_deleted_export_is_distinguished(status: int) -> None:
     """Its error is not that of an expired link."""
-    urls = DownloadUrls(OLD, Api(NotFoundError("no such export", status=404)).retrieve)
+    urls = DownloadUrls(OLD, Api(NotFoundError("no such export", status=status)).retrieve)
     with pytest.raises(ExportGoneError, match="export exp_1 no longer exists"):
         await urls.refresh(expired(urls, Artifact.CSV))
 

@@ -74,6 +74,8 @@ def test_all_supported_hashes_are_kept() -> None:
     found = declared(("x-goog-hash", f"crc32c={CRC32C_TEXT},md5={MD5_TEXT}"), ("Content-MD5", other))
     assert found.hashes == {("crc32c", CRC32C), ("md5", MD5), ("md5", bytes(16))}
     assert found.algorithms == {"crc32c", "md5"}
+    upper_case = declared(("x-goog-hash", f"MD5={MD5_TEXT}, CRC32C={CRC32C_TEXT}"))
+    assert upper_case.algorithms == {"crc32c", "md5"}
 
 
 @pytest.mark.usefixtures("without_crc32c")
@@ -115,6 +117,10 @@ def test_trap_05_compressed_body_has_no_known_size() -> None:
         ("UTF-8", None),
         ("iso-8859-1", None),
         ("aws-chunked", None),
+        ("base64", None),
+        ("text/csv", None),
+        ("charset=utf-8", None),
+        ("charset=utf-8, gzip", "gzip"),
         ("aws-chunked, gzip", "gzip"),
         ("gzip,aws-chunked", "gzip"),
         ("br", "br"),
@@ -175,6 +181,8 @@ def test_range_request_has_a_condition() -> None:
         ([("Last-Modified", "x")], [("Last-Modified", "x")], Match.WEAKLY_SAME, True),
         ([("Last-Modified", "x")], [("Last-Modified", "y")], Match.WEAKLY_DIFFERENT, False),
         ([TAG, ("Last-Modified", "x")], [("Last-Modified", "x")], Match.WEAKLY_SAME, False),
+        ([("ETag", '""')], [("ETag", '""')], Match.UNKNOWN, False),
+        ([("ETag", "")], [("ETag", "")], Match.UNKNOWN, False),
         ([], [], Match.UNKNOWN, False),
     ],
 )
@@ -225,6 +233,9 @@ def test_metadata_survives_the_json_of_a_partial_file() -> None:
         stored | {"length": None},
         stored | {"hashes": [["md5", "xyz"]]},
         stored | {"hashes": [["blake9", ""]]},
+        stored | {"hashes": [["md5", ""]]},
+        stored | {"hashes": [["md5", "00" * 15]]},
+        stored | {"hashes": [["crc32c", "00" * 16]]},
         stored | {"hashes": 5},
         stored | {"validators": {"url": "x"}},
         stored | {"validators": {"etag": '"1"\r\nX-Other: 1', "generation": None, "modified": None}},

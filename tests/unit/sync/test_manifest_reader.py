@@ -12,7 +12,8 @@ import pytest
 
 from packagex_async._sync import manifest as manifest_module
 from packagex_async._sync.manifest import MANIFEST_NAME
-from packagex_async._sync.manifest_reader import MAX_LINE_SIZE, RawLine, read_lines
+from packagex_async._sync.manifest_entry import ManifestEntry
+from packagex_async._sync.manifest_reader import MAX_LINE_SIZE, MIN_LINE_SIZE, RawLine, read_lines
 from tests.unit.sync.manifests import ENTRY, MISSING, find, open_manifest
 
 
@@ -41,6 +42,37 @@ def test_longest_line(tmp_path: Path, cut: int) -> None:
         (tmp_path / MANIFEST_NAME).write_bytes(other + line.dump() + ENTRY.dump())
         assert (find(tmp_path, line.export_id) == {"csv": line}) == is_read
         assert find(tmp_path) == {"csv": ENTRY}
+
+
+@pytest.mark.parametrize("short_line", [b"\n", b"{\n", b"{}\n", b"\r\n", b"x" * (MIN_LINE_SIZE - 1) + b"\n"])
+def test_short_lines_are_skipped_in_blocks(tmp_path: Path, short_line: bytes) -> None:
+    """No entry is that short. Millions of such lines stay in the file and are not yielded one by one."""
+    short_lines = short_line * (3_000_000 // len(short_line))
+    content = short_lines + MISSING.dump() + short_lines + ENTRY.dump() + short_lines
+    (tmp_path / MANIFEST_NAME).write_bytes(content)
+    with FileIO(tmp_path / MANIFEST_NAME, "rb") as file:
+        lines = list(read_lines(file, 0))
+    assert len(lines) < 100
+    assert lines[-1].end == len(content)
+    assert find(tmp_path) == {"json": MISSING, "csv": ENTRY}
+    assert (tmp_path / MANIFEST_NAME).read_bytes() == content
+
+
+def test_shortest_entry_is_read(tmp_path: Path) -> None:
+    """It is longer than the lines that are skipped."""
+    shortest = ManifestEntry(export_id="", artifact="", when="", updated_at=None)
+    assert len(shortest.dump()) > MIN_LINE_SIZE
+    (tmp_path / MANIFEST_NAME).write_bytes(shortest.dump())
+    with open_manifest(tmp_path) as manifest:
+        assert manifest.find("", ("",)) == {"": shortest}
+
+
+def test_incomplete_line_after_short_lines_is_removed(tmp_path: Path) -> None:
+    """The short lines before it stay."""
+    (tmp_path / MANIFEST_NAME).write_bytes(b"\nx\n" + ENTRY.dump()[:30])
+    with open_manifest(tmp_path) as manifest:
+        manifest.append([ENTRY])
+    assert (tmp_path / MANIFEST_NAME).read_bytes() == b"\nx\n" + ENTRY.dump()
 
 
 def test_unchanged_incomplete_line_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
