@@ -15,7 +15,7 @@ from packagex_async._api.statuses import check_downloadable
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
 from packagex_async._context import ClientContext
-from packagex_async._download.export import DownloadPlan, ExportDownload, chosen
+from packagex_async._download.export import DownloadPlan, ExportDownload, select_artifacts
 from packagex_async._download.plans import MAX_SEGMENTS, Artifacts, make_options, make_plan
 from packagex_async._download.stream import open_stream
 from packagex_async._files.layouts import parse_layout
@@ -241,19 +241,19 @@ class AsyncExports:
             ConnectionFailedError: The API did not respond.
             DecodeError: The response of the API contains no export, or a different one.
         """
-        demands = make_options(
+        download_options = make_options(
             overwrite=overwrite,
             digest=digest,
-            leftovers=PartialIndex() if resume else None,
+            partial_index=PartialIndex() if resume else None,
             require_verification=require_verification,
             max_size=max_size,
             durability=durability,
             segments=segments,
         )
-        order = make_plan(directory, artifacts, concurrency, demands, on_progress)
+        plan = make_plan(directory, artifacts, concurrency, download_options, on_progress)
         with self._operations.running("download()"):
-            export = await self._offering(export, order.artifacts)
-            return _successful(await self._export_download(export, order).run())
+            export = await self._with_urls(export, plan.artifacts)
+            return _successful(await self._export_download(export, plan).run())
 
     async def create(
         self,
@@ -318,7 +318,7 @@ class AsyncExports:
         """
         check_timeout(timeout)
         waiter = CompletionWaiter(
-            export, timeout=timeout, on_change=on_change or _unheard, context=self._context
+            export, timeout=timeout, on_change=on_change or _ignore, context=self._context
         )
         with self._operations.running("wait()"):
             return await waiter.wait()
@@ -357,22 +357,22 @@ class AsyncExports:
             PackageXError: See `create`, `wait` and `download`.
         """
         check_timeout(timeout)
-        demands = make_options(
+        download_options = make_options(
             overwrite=overwrite,
             digest=digest,
-            leftovers=PartialIndex() if resume else None,
+            partial_index=PartialIndex() if resume else None,
             require_verification=require_verification,
             max_size=max_size,
             durability=durability,
             segments=segments,
         )
-        order = make_plan(directory, artifacts, concurrency, demands, on_progress)
+        plan = make_plan(directory, artifacts, concurrency, download_options, on_progress)
         with self._operations.running("export_and_download()"):
             export = await self.create(resource, options=options, csv_field_options=csv_field_options)
-            (on_change or _unheard)(export)
+            (on_change or _ignore)(export)
             export = await self.wait(export, timeout=timeout, on_change=on_change)
-            export = await self._offering(export, order.artifacts)
-            return _successful(await self._export_download(export, order).run())
+            export = await self._with_urls(export, plan.artifacts)
+            return _successful(await self._export_download(export, plan).run())
 
     @asynccontextmanager
     async def stream(
@@ -404,10 +404,10 @@ class AsyncExports:
             ConnectionFailedError: The API did not respond.
             DecodeError: The response of the API contains no export, or a different one.
         """
-        (chosen_artifact,) = chosen([artifact])
+        (selected,) = select_artifacts([artifact])
         async with AsyncExitStack() as stack:
             with self._operations.running("stream()"):
-                body = await stack.enter_async_context(self._stream(export, chosen_artifact))
+                body = await stack.enter_async_context(self._stream(export, selected))
             chunks = await stack.enter_async_context(self._context.sessions.streams.track(body))
             yield await stack.enter_async_context(aclosing(self._operations.steps("stream()", chunks)))
 
@@ -487,7 +487,7 @@ class AsyncExports:
         options = make_options(
             overwrite=overwrite,
             digest="sha256",
-            leftovers=partials if resume else None,
+            partial_index=partials if resume else None,
             require_verification=require_verification,
             max_size=max_size,
             durability=durability,
@@ -520,8 +520,8 @@ class AsyncExports:
         source = ExportSource(
             exports=exports,
             retrieve=self._retrieve_with_urls,
-            with_urls=self._offering,
-            download_urls=self._links,
+            with_urls=self._with_urls,
+            download_urls=self._download_urls,
         )
         limiter = AdaptiveLimiter(concurrency, clock, retry_after_max=retry.retry_after_max)
         context = attrs.evolve(self._context, limiter=limiter)
@@ -533,8 +533,8 @@ class AsyncExports:
     async def _stream(
         self, export: Export | str, artifact: Artifact
     ) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
-        export = await self._offering(export, (artifact,))
-        urls = self._links(export)
+        export = await self._with_urls(export, (artifact,))
+        urls = self._download_urls(export)
         url = urls.get(artifact)
         if url is None:
             raise StorageError("the export does not offer it", export_id=export.id, artifact=artifact)
@@ -542,9 +542,9 @@ class AsyncExports:
             yield body
 
     def _export_download(self, export: Export, plan: DownloadPlan) -> ExportDownload:
-        return ExportDownload(export, self._links(export), plan, self._context)
+        return ExportDownload(export, self._download_urls(export), plan, self._context)
 
-    def _links(self, export: Export) -> DownloadUrls:
+    def _download_urls(self, export: Export) -> DownloadUrls:
         return DownloadUrls(export, lambda: self._retrieve(export.id))
 
     async def _retrieve_with_urls(self, export_id: str) -> RetrievedExport:
@@ -555,7 +555,7 @@ class AsyncExports:
     async def _retrieve(self, export_id: str) -> Export:
         return (await self._retrieve_with_urls(export_id)).export
 
-    async def _offering(self, export: Export | str, artifacts: tuple[Artifact, ...]) -> Export:
+    async def _with_urls(self, export: Export | str, artifacts: tuple[Artifact, ...]) -> Export:
         """Return the export with its URLs if it can be downloaded."""
         if isinstance(export, str):
             return check_downloadable(await self._retrieve(export))
@@ -567,7 +567,7 @@ class AsyncExports:
             raise export_gone_error(export.id) from error
 
 
-def _unheard(_: Export) -> None:
+def _ignore(_: Export) -> None:
     """Default of `on_change`."""
 
 

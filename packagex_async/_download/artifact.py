@@ -103,8 +103,8 @@ class ArtifactDownload:
         """
         self._started_at = self.context.clock.monotonic()
         async with self._writer, self._workers:
-            if self.has_partial and self.options.leftovers is not None:
-                await self._resume_partial(self.options.leftovers)
+            if self.has_partial and self.options.partial_index is not None:
+                await self._resume_partial(self.options.partial_index)
             if self.exists:
                 await self._writer.start()
             while True:
@@ -255,7 +255,7 @@ class ArtifactDownload:
             decompressor=Decompressor(metadata.encoding, self.options.max_size)
             if metadata.encoding
             else None,
-            metadata=metadata.to_json() if self.options.leftovers and metadata.is_resumable else None,
+            metadata=metadata.to_json() if self.options.partial_index and metadata.is_resumable else None,
         )
         segment = self._workers.start_with_response(metadata.length, parallel=self._is_divisible)
         try:
@@ -270,7 +270,7 @@ class ArtifactDownload:
             raise unusable_body_error(
                 self.url, f"it has {size} bytes or more, which is above max_size={limit}"
             )
-        if self.options.verified and self._known.wire_length is None and not self._known.hashes:
+        if self.options.require_verification and self._known.wire_length is None and not self._known.hashes:
             raise unusable_body_error(
                 self.url, "it declares neither length nor hash, and require_verification is set"
             )

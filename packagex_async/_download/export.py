@@ -45,7 +45,7 @@ class DownloadPlan:
         directory: The directory of the files.
         artifacts: The artifacts, in the order of `Artifact`.
         concurrency: How many of them are downloaded at the same time.
-        demands: The requirements for each file.
+        options: The requirements for each file.
         on_progress: Called at every step.
         targets: The paths of the artifacts, if they are known already.
         replaced: The artifacts whose files are replaced, even without `overwrite`.
@@ -55,7 +55,7 @@ class DownloadPlan:
     directory: Path
     artifacts: tuple[Artifact, ...]
     concurrency: int
-    demands: DownloadOptions
+    options: DownloadOptions
     on_progress: OnProgress | None
     targets: Mapping[Artifact, Path] = _UNKNOWN
     replaced: Set[Artifact] = frozenset()
@@ -67,10 +67,10 @@ class DownloadPlan:
 
     def overwrites(self, artifact: Artifact) -> bool:
         """Return whether an existing file of `artifact` is replaced."""
-        return self.demands.overwrite or artifact in self.replaced
+        return self.options.overwrite or artifact in self.replaced
 
 
-def chosen(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, ...]:
+def select_artifacts(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, ...]:
     """Return the artifacts that a caller names, or all four if it names none.
 
     Raises:
@@ -172,9 +172,9 @@ class ExportDownload:
     async def _scan(self) -> None:
         plan = self._plan
         targets = {artifact: path for artifact, path in self._targets.items() if artifact not in plan.absent}
-        index, root = plan.demands.leftovers, plan.directory
+        index, root = plan.options.partial_index, plan.directory
         is_flat = all(path.parent == root for path in targets.values())
-        if targets and not (plan.demands.overwrite and index is None and is_flat):
+        if targets and not (plan.options.overwrite and index is None and is_flat):
             self._on_disk = await self._context.disk.run_short(root, _OnDisk.scan, root, targets, index)
 
     async def _download(self, url: DownloadUrl) -> _Outcome:
@@ -195,7 +195,7 @@ class ExportDownload:
 
     def _artifact_download(self, url: DownloadUrl) -> ArtifactDownload:
         overwrite = self._plan.overwrites(url.artifact)
-        options = self._plan.demands
+        options = self._plan.options
         return ArtifactDownload(
             url=url,
             urls=self._urls,

@@ -15,9 +15,9 @@ class DownloadOptions:
         overwrite: Replace an existing file.
         sha256: Compute the SHA-256 of the file.
         durable: Flush the file to the storage device before it gets its name.
-        verified: Refuse an artifact whose storage host declares neither length nor hash.
+        require_verification: Refuse an artifact whose storage host declares neither length nor hash.
         max_size: The maximum size in bytes.
-        leftovers: The partial files of earlier runs. With an index, they are resumed, and an interrupted
+        partial_index: The partial files of earlier runs. With an index, they are resumed, and an interrupted
             transfer leaves its own partial file.
         segments: The maximum number of connections for one artifact.
     """
@@ -25,7 +25,7 @@ class DownloadOptions:
     overwrite: bool = False
     sha256: bool = False
     durable: bool = False
-    verified: bool = False
+    require_verification: bool = False
     max_size: int | None = None
-    leftovers: PartialIndex | None = None
+    partial_index: PartialIndex | None = None
     segments: int = 1

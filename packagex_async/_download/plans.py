@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Literal
 
-from packagex_async._download.export import DownloadPlan, chosen
+from packagex_async._download.export import DownloadPlan, select_artifacts
 from packagex_async._download.options import DownloadOptions
 from packagex_async._files.layouts import parse_directory
 from packagex_async._partials.partial_index import PartialIndex
@@ -24,7 +24,7 @@ def make_options(
     *,
     overwrite: bool,
     digest: Literal["sha256"] | None,
-    leftovers: PartialIndex | None,
+    partial_index: PartialIndex | None,
     require_verification: bool,
     max_size: int | None,
     durability: Literal["fsync"] | None,
@@ -46,9 +46,9 @@ def make_options(
         overwrite=overwrite,
         sha256=digest is not None,
         durable=durability is not None,
-        verified=require_verification,
+        require_verification=require_verification,
         max_size=max_size,
-        leftovers=leftovers,
+        partial_index=partial_index,
         segments=segments,
     )
 
@@ -68,9 +68,9 @@ def make_plan(
     _check_positive("concurrency", concurrency)
     return DownloadPlan(
         directory=parse_directory(directory),
-        artifacts=chosen(artifacts),
+        artifacts=select_artifacts(artifacts),
         concurrency=concurrency,
-        demands=options,
+        options=options,
         on_progress=on_progress,
     )
 

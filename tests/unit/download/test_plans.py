@@ -15,7 +15,7 @@ from packagex_async._download.plans import MAX_SEGMENTS, make_options, make_plan
 DEFAULTS: dict[str, Any] = {
     "overwrite": False,
     "digest": None,
-    "leftovers": None,
+    "partial_index": None,
     "require_verification": False,
     "max_size": None,
     "durability": None,
