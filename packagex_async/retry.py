@@ -9,9 +9,22 @@ from typing import Protocol
 
 import attrs
 
-from packagex_async.errors import ConfigurationError
+from packagex_async.errors import (
+    ApiError,
+    ConfigurationError,
+    ConnectionFailedError,
+    IncompleteBodyError,
+    PackageXError,
+    StalledError,
+    StorageError,
+)
 
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+def growing_interval(number: int, *, initial: float, maximum: float, factor: float = 2.0) -> float:
+    """Return the interval of this number, from 0, of a series that grows exponentially up to `maximum`."""
+    return min(maximum, initial * factor ** min(number, 64))
 
 
 class Clock(Protocol):
@@ -84,7 +97,7 @@ class RetryPolicy:
 
     def backoff(self, failures: int) -> float:
         """Return the longest wait in seconds after a number of consecutive failures without progress."""
-        return min(self.wait_max, self.wait_initial * 2.0 ** min(failures - 1, 64))
+        return growing_interval(failures - 1, initial=self.wait_initial, maximum=self.wait_max)
 
 
 @attrs.define(eq=False, repr=False)
@@ -100,6 +113,16 @@ class Retries:
     policy: RetryPolicy
     clock: Clock
     failures: int = 0
+
+    def delay_after(self, error: PackageXError) -> float | None:
+        """Count a failure; return the seconds until the next attempt, or `None` if `error` is final."""
+        if isinstance(error, (IncompleteBodyError, StalledError)):
+            return self.next_delay()
+        if isinstance(error, ConnectionFailedError):
+            return self.next_delay() if error.retryable else None
+        if isinstance(error, (ApiError, StorageError)) and error.status in RETRYABLE_STATUSES:
+            return self.next_delay(error.retry_after)
+        return None
 
     def next_delay(self, retry_after: float | None = None) -> float | None:
         """Count a failure; return the seconds until the next attempt, or `None` if there is none."""

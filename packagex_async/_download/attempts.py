@@ -9,13 +9,11 @@ from packagex_async._transport.stall_detector import MIN_RATE
 from packagex_async.errors import (
     ChecksumError,
     DownloadError,
-    IncompleteBodyError,
     LinkExpiredError,
     StalledError,
     StorageError,
-    StorageUnreachableError,
 )
-from packagex_async.retry import RETRYABLE_STATUSES, Retries
+from packagex_async.retry import Retries
 
 
 @attrs.define(eq=False, repr=False)
@@ -68,13 +66,7 @@ class AttemptTracker:
             self.retries.reset()
         if isinstance(failure, ChecksumError):
             return self._delay_after_wrong_hash()
-        if isinstance(failure, StorageUnreachableError) and not failure.retryable:
-            return None
-        if isinstance(failure, (IncompleteBodyError, StalledError, StorageUnreachableError)):
-            return self.retries.next_delay()
-        if isinstance(failure, StorageError) and failure.status in RETRYABLE_STATUSES:
-            return self.retries.next_delay(failure.retry_after)
-        return None
+        return self.retries.delay_after(failure)
 
     def _delay_after_wrong_hash(self) -> float | None:
         again = not self._had_wrong_hash and self.retries.policy.attempts > 1

@@ -10,7 +10,7 @@ import attrs
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ConfigurationError, ExportGoneError, ExportStateError, WaitTimeoutError
 from packagex_async.models import LIFETIME, Export
-from packagex_async.retry import Clock
+from packagex_async.retry import Clock, growing_interval
 
 INITIAL_INTERVAL = 1.0
 """Maximum seconds before the second request."""
@@ -61,7 +61,9 @@ class PollSchedule:
 
         The value is random between 50 % and 100 % of the growing interval, and at most the remaining time.
         """
-        interval = min(MAX_INTERVAL, INITIAL_INTERVAL * GROWTH_FACTOR ** min(self._intervals, 64))
+        interval = growing_interval(
+            self._intervals, initial=INITIAL_INTERVAL, maximum=MAX_INTERVAL, factor=GROWTH_FACTOR
+        )
         self._intervals += 1
         return min(self.remaining, interval / 2 + self.clock.jitter(interval / 2))
 

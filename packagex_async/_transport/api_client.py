@@ -24,7 +24,7 @@ from packagex_async.errors import (
     DecodeError,
     UnconfirmedError,
 )
-from packagex_async.retry import RETRYABLE_STATUSES, Clock, Retries
+from packagex_async.retry import Clock, Retries
 
 MAX_BODY_SIZE = 64 * 1024 * 1024
 """Maximum bytes of a response of the API after decompression."""
@@ -107,7 +107,7 @@ class ApiClient:
                 raise UnconfirmedError.after(closed_error) from closed_error
             if request.may_have_succeeded(failure, connected=deadline.connected):
                 raise UnconfirmedError.after(failure) from failure
-            delay = _retry_delay(failure, retries)
+            delay = retries.delay_after(failure)
             if delay is None:
                 raise failure
             _logs.retrying(failure, delay)
@@ -159,11 +159,3 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
             yielded = len(body)
             await asyncio.sleep(0)
     return bytes(body)
-
-
-def _retry_delay(failure: ApiError | ConnectionFailedError | DecodeError, retries: Retries) -> float | None:
-    if isinstance(failure, ConnectionFailedError) and failure.retryable:
-        return retries.next_delay()
-    if isinstance(failure, ApiError) and failure.status in RETRYABLE_STATUSES:
-        return retries.next_delay(failure.retry_after)
-    return None

@@ -8,7 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packagex_async import ConfigurationError, RetryPolicy
+from packagex_async import (
+    Artifact,
+    ConfigurationError,
+    ConnectionFailedError,
+    DecodeError,
+    IncompleteBodyError,
+    LinkExpiredError,
+    NotFoundError,
+    PackageXError,
+    RateLimitError,
+    RetryPolicy,
+    ServerError,
+    StalledError,
+    StorageError,
+    StorageUnreachableError,
+)
 from packagex_async.retry import Retries, SystemClock
 from tests.support import FakeClock
 
@@ -89,3 +104,33 @@ async def test_the_system_clock() -> None:
     assert clock.monotonic() >= before
     assert clock.time() > 1_700_000_000
     assert 0 <= clock.jitter(2.0) <= 2.0
+
+
+@pytest.mark.parametrize(
+    ("error", "is_retried"),
+    [
+        (ServerError("unavailable", status=503), True),
+        (RateLimitError("too many requests", status=429), True),
+        (NotFoundError("no such export", status=404), False),
+        (ConnectionFailedError("connection reset"), True),
+        (DecodeError("not JSON"), False),
+        (StorageError("unavailable", export_id="exp_1", artifact=Artifact.CSV, status=503), True),
+        (StorageError("forbidden", export_id="exp_1", artifact=Artifact.CSV, status=403), False),
+        (StorageUnreachableError("reset", export_id="exp_1", artifact=Artifact.CSV), True),
+        (IncompleteBodyError("short", export_id="exp_1", artifact=Artifact.CSV), True),
+        (StalledError("stalled", export_id="exp_1", artifact=Artifact.CSV), True),
+        (LinkExpiredError("expired", export_id="exp_1", artifact=Artifact.CSV), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_one_rule_for_all_errors(error: PackageXError, is_retried: bool) -> None:
+    """Requests to the API and to storage are retried after the same kinds of failures."""
+    delay = Retries(RetryPolicy(attempts=2), FakeClock()).delay_after(error)
+    assert (delay is not None) is is_retried
+
+
+def test_error_that_is_not_retryable() -> None:
+    """A rejected certificate, for example, will be rejected again."""
+    error = ConnectionFailedError("the certificate has expired")
+    error.retryable = False
+    assert Retries(RetryPolicy(), FakeClock()).delay_after(error) is None
