@@ -77,7 +77,7 @@ class AsyncExports:
             The export. The URL of an artifact that it does not offer is `None`.
 
         Raises:
-            ConfigurationError: The id is empty, or the client is closed.
+            ConfigurationError: The id is invalid, or the client is closed.
             NotFoundError: The export does not exist, or was deleted.
             ApiError: The API refused the request.
             ConnectionFailedError: The API did not respond.
@@ -268,7 +268,7 @@ class AsyncExports:
         without a connection, or after a 429 response.
 
         Args:
-            resource: What to export, such as `"contact"` (see `ExportResource`).
+            resource: The resource to export, such as `"contact"` (see `ExportResource`).
             options: Filters of the resource's own list API, such as `limit` (a number, or `"all"`),
                 `order_by`, `direction`, and `created_at` like `"gte:2024-01-01"`.
             csv_field_options: Format of the CSV. A mapping is sent unchanged.

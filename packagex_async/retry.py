@@ -65,7 +65,7 @@ class SystemClock:
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How often a request is attempted, and how long to wait between attempts.
+    """The number of attempts of a request, and the waits between them.
 
     The wait before attempt n+1 is random, between 0 and `wait_initial * 2**(n-1)` seconds, and at most
     `wait_max` seconds. If the server requests a wait with `Retry-After`, that time is added. A request that

@@ -159,7 +159,7 @@ class LazyPage:
     Attributes:
         pagination: The pagination of the page.
         item_count: The number of items, malformed ones included.
-        malformed: How many of the items converted so far are not exports.
+        malformed: The number of items that are not exports, of those converted so far.
         first_malformed: The position of the first malformed item, and what is wrong with it.
     """
 

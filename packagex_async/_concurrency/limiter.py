@@ -28,8 +28,8 @@ class AdaptiveLimiter:
     Attributes:
         limit: The current limit, from 1 to `max_limit`.
         in_use: The number of acquired slots. After a decrease it may exceed `limit` for a while.
-        decreases: How often the limit was halved. A request that started before the latest decrease does not
-            cause another one.
+        decreases: The number of times that the limit was halved. A request that started before the latest
+            decrease does not cause another one.
     """
 
     def __init__(self, max_limit: int, clock: Clock, *, retry_after_max: float = 120.0) -> None:

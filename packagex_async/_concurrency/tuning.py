@@ -10,11 +10,11 @@ class TransferTuning(NamedTuple):
 
     Attributes:
         parallel_min_size: An artifact of this size or more may use several connections.
-        probe_time: How long the rate of the first connection is measured.
+        probe_time: Seconds for which the rate of the first connection is measured.
         shared_probe_time: The same while several artifacts are transferred, which take turns.
-        min_remaining_time: How long the rest must take on one connection before others are worth it.
-        max_rate: At this rate the event loop is the limit, and not the network.
-        settling_time: When several connections are compared with one.
+        min_remaining_time: Other connections are opened only if the rest would take longer on one connection.
+        max_rate: The rate at which the event loop is the limit, and not the network.
+        settling_time: Seconds for which the rate of several connections is measured.
         min_gain: The factor by which several connections have to be faster than one.
         min_segment_size: A segment of this size is worth a request.
         min_segment_progress: A connection that received less before it failed is not replaced.
@@ -22,9 +22,9 @@ class TransferTuning(NamedTuple):
             its connection cannot be used again.
         buffer_size: The size of a buffer for such a body.
         segment_buffer_size: The same for one of several segments, each of which is slow.
-        fill_timeout: How long a read waits for a full buffer.
+        fill_timeout: Seconds that a read waits for a full buffer.
         direct_write_min_size: A chunk of this size or more is written at once; smaller ones are collected.
-        read_size: How many bytes of other bodies aiohttp buffers.
+        read_size: Maximum bytes of other bodies that aiohttp buffers.
     """
 
     parallel_min_size: int = 16 * 1024 * 1024

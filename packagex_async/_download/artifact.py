@@ -58,7 +58,7 @@ class ArtifactDownload:
         context: The state of the client.
         options: The options of the caller.
         on_progress: Called at every step.
-        exists: Whether a file exists at `target` that must not be replaced unseen.
+        exists: Whether a file exists at `target`, which is compared with the artifact and never replaced.
         has_partial: Whether an earlier run may have left a partial file.
     """
 

@@ -36,7 +36,7 @@ class AttemptTracker:
 
     @classmethod
     def begin_with(cls, context: ClientContext) -> AttemptTracker:
-        """Return the attempts of a new transfer."""
+        """Return the tracker of a new transfer."""
         return cls(context.retries(), context.stall_timeout)
 
     def begin(self) -> None:
@@ -52,7 +52,10 @@ class AttemptTracker:
             self._has_new_url = False
 
     def wants_new_url(self, failure: DownloadError) -> bool:
-        """Whether a new URL may help. A second one without progress in between does not."""
+        """Return whether a new URL may help, and record that it is requested.
+
+        A second new URL does not help, unless bytes were received since the first one.
+        """
         is_gone = isinstance(failure, StorageError) and failure.status == 404
         wants = (is_gone or isinstance(failure, LinkExpiredError)) and not self._has_new_url
         self._has_new_url |= wants

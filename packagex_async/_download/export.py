@@ -44,7 +44,7 @@ class DownloadPlan:
     Attributes:
         directory: The directory of the files.
         artifacts: The artifacts, in the order of `Artifact`.
-        concurrency: How many of them are downloaded at the same time.
+        concurrency: The maximum number of artifacts that are downloaded at the same time.
         options: The requirements for each file.
         on_progress: Called at every step.
         targets: The paths of the artifacts, if they are known already.

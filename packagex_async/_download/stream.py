@@ -81,7 +81,7 @@ class _BodyCheck:
         """Check the complete body against `metadata`; return the bytes that are still held back.
 
         Raises:
-            DecompressionError: Its compressed data breaks off.
+            DecompressionError: Its compressed data is truncated.
             DownloadError: The body is not what the storage host declares.
         """
         if self._decoder is not None:

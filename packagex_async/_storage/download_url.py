@@ -20,7 +20,7 @@ class DownloadUrl:
         export_id: The id of the export.
         artifact: The artifact.
         url: The URL, exactly as the API has sent it.
-        version: How often the URLs of the export had been refreshed.
+        version: The number of times that the URLs of the export had been refreshed.
     """
 
     export_id: str

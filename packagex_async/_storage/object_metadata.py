@@ -102,7 +102,7 @@ class Validators:
         return Match.UNKNOWN
 
     def confirms(self, other: Validators) -> bool:
-        """Return whether the strongest validator that either has is equal in both."""
+        """Return whether the strongest validators of both are of the same kind and equal."""
         if self.compare(other) is Match.DIFFERENT:
             return False
         for name in ("etag", "generation", "modified"):

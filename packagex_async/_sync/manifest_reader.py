@@ -37,7 +37,8 @@ class RawLine(NamedTuple):
 def read_lines(file: FileIO, position: int) -> Iterator[RawLine]:
     """Yield the lines of `file`, starting at the line that begins at `position`.
 
-    Complete lines below `MIN_LINE_SIZE` are skipped. An empty range without text reports the progress.
+    Complete lines that are shorter than `MIN_LINE_SIZE` are skipped. After each block, a line of length 0 and
+    without text is yielded, which reports the progress.
 
     Raises:
         OSError: The file cannot be read.

@@ -40,7 +40,7 @@ _FATAL_ERRORS = (*_KEY_ERRORS, DestinationError)
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class WaitOptions:
-    """How to wait for exports that are queued or processing.
+    """The options for waiting for exports that are queued or processing.
 
     Attributes:
         timeout: Seconds to wait for each export; `None` waits until it is 24 hours old.
@@ -57,9 +57,9 @@ class ExportSource:
     """Access to exports.
 
     Attributes:
-        exports: Lists the exports.
+        exports: The exports, in the order in which they are listed.
         retrieve: Retrieves an export by its id, with its URLs.
-        with_urls: Retrieves an export if it has no URL of the given artifacts.
+        with_urls: Returns an export with its URLs; retrieves it only if it has no URL of the given artifacts.
         download_urls: Returns the URLs of an export, which can be refreshed.
     """
 
@@ -75,9 +75,10 @@ class SyncRunner:
     Args:
         source: Access to the exports.
         local_state: The directory and its manifest.
-        plan: What to download of each export; its `concurrency` is the limit for all exports together.
+        plan: The artifacts to download of each export. Its `concurrency` is the limit for all exports
+            together.
         context: Shared state of the client.
-        wait_options: How to wait for pending exports; `None` reports them as not ready.
+        wait_options: The options for waiting for pending exports; `None` reports them as not ready.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ _HEAD_LINE_SIZE = 64 * 1024
 """Maximum bytes of a status line, or of one header."""
 
 _MAX_HEADERS = 256
-"""How many headers a response may have."""
+"""The maximum number of headers of a response."""
 
 _USER_AGENT = f"packagex-async/{__version__}"
 

@@ -30,6 +30,7 @@ class StorageResponse:
         response: The response of aiohttp.
         stall_timeout: Seconds without bytes before a read fails.
         clock: The source of time.
+        tuning: The sizes and times of transfers.
         on_close: Called when the response is closed.
 
     Attributes:

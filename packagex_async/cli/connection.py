@@ -1,4 +1,4 @@
-"""The options that all commands share: how to connect to the API."""
+"""The options of the connection to the API, which all commands share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY_VARIABLE = "PX_API_KEY"
 
 @attrs.frozen(kw_only=True)
 class ConnectionOptions:
-    """How to connect to the API. The docstrings of the fields are the help of the options."""
+    """The options of the connection to the API. The docstrings of the fields are the help of the options."""
 
     api_key_file: Path | None = None
     """Read the API key from this file instead of the variable PX_API_KEY."""

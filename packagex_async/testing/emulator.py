@@ -220,7 +220,7 @@ class Emulator:
 
         Args:
             fault: The fault; it also determines the requests that it applies to.
-            times: How many requests get the fault; `None` means all from now on.
+            times: The number of requests that get the fault; `None` means all from now on.
 
         Raises:
             ValueError: `times` is less than 1.

@@ -23,7 +23,7 @@ from packagex_async.cli.signals import sigterm_handler
 
 @attrs.frozen(kw_only=True)
 class SyncOptions:
-    """How to download the exports. The docstrings of the fields are the help of the options."""
+    """The options of the downloads. The docstrings of the fields are the help of the options."""
 
     artifacts: list[str] | None = None
     """Download only these artifacts: json, csv, csv_error, csv_sanitized. Repeat the option or separate

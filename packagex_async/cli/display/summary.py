@@ -38,7 +38,7 @@ class SummaryPrinter:
         """Print the summary.
 
         Args:
-            ended: How the run ended.
+            ended: The way in which the run ended.
             code: The exit code.
             error: The error that stopped the run.
         """

@@ -18,13 +18,13 @@ class Dialect:
     """The format of the emulated API's responses.
 
     Attributes:
-        enveloped: Whether a single export is returned in the envelope or bare.
+        enveloped: Whether a single export is returned in the envelope.
         timestamps: The format of `created_at` and `updated_at`.
-        flags: Which URLs the include flags request. `"crosswise"`, as documented by the API: `include_csv`
+        flags: The URLs that the include flags request. `"crosswise"`, as documented by the API: `include_csv`
             adds the URL of the JSON file and `include_json` those of the CSV files. `"straight"`: each flag
             adds the URLs that it names.
         urls_in_list: Whether listed exports contain all their URLs.
-        absent_urls: How the URL of an artifact that is not available is represented.
+        absent_urls: The representation of the URL of an artifact that is not available.
         pagination_fields: The fields of `pagination` in addition to `has_more`.
         error_key: The name of the error code in the envelope.
         content_type: The content type of every API response.
