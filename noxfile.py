@@ -90,7 +90,8 @@ def tests_lowest(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join(lower_bounds()))
     session.install("-e", ".[cli,speed]", *group("tests"), "-c", str(constraints))
-    session.run("pytest", *AS_USUAL, *(session.posargs or ALL), env=BRIEFLY)
+    selection = ("tests/unit", "tests/integration", "tests/cli", *AS_USUAL)
+    session.run("pytest", *(session.posargs or (*selection, *ALL)), env=BRIEFLY)
 
 
 @nox.session(default=False)
@@ -182,5 +183,5 @@ def package(session: nox.Session) -> None:
     session.run("python", "-P", "-c", "import packagex_async; packagex_async.AsyncPackageX('key')")
     # pytest loads our plugin, and with it the installed package, before it collects any folder. Faults and
     # examples do not depend on how the package was installed.
-    selection = ("tests/unit", "tests/integration", "tests/cli", "tests/meta", *AS_USUAL)
+    selection = ("tests/unit", "tests/cli", "tests/meta", "tests/integration/testing", *AS_USUAL)
     session.run("pytest", *(session.posargs or (*selection, *ALL)), env=BRIEFLY)
