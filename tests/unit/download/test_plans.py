@@ -25,7 +25,8 @@ DEFAULTS: dict[str, Any] = {
 
 def test_options_are_converted() -> None:
     """`digest` and `durability` become flags."""
-    options = make_options(**DEFAULTS | {"digest": "sha256", "durability": "fsync", "max_size": 1})
+    given: dict[str, Any] = {"digest": "sha256", "durability": "fsync", "max_size": 1}
+    options = make_options(**{**DEFAULTS, **given})
     assert (options.sha256, options.durable, options.max_size, options.segments) == (True, True, 1, 8)
     defaults = make_options(**DEFAULTS)
     assert (defaults.sha256, defaults.durable, defaults.max_size) == (False, False, None)
