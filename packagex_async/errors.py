@@ -119,9 +119,9 @@ class ApiError(PackageXError):
         super().__init__(message)
         self.message = message
         self.status = status
-        self.code = None if code is None else _field(code)
+        self.code: str | None = None if code is None else _field(code)
         self.errors: tuple[Any, ...] = tuple(redact_json(list(errors), _field))
-        self.endpoint = None if endpoint is None else _field(endpoint)
+        self.endpoint: str | None = None if endpoint is None else _field(endpoint)
         self.retry_after = retry_after
 
     def __str__(self) -> str:
@@ -228,7 +228,7 @@ class ExportStateError(PackageXError):
 
     def __init__(self, message: str, *, export_id: str) -> None:
         super().__init__(message)
-        self.export_id = redact(export_id)
+        self.export_id: str = redact(export_id)
 
 
 class ExportNotReadyError(ExportStateError):
@@ -244,7 +244,7 @@ class WaitTimeoutError(ExportNotReadyError, TimeoutError):
 
     def __init__(self, message: str, *, export_id: str, status: str | None) -> None:
         super().__init__(message, export_id=export_id)
-        self.status = None if status is None else _field(status)
+        self.status: str | None = None if status is None else _field(status)
 
 
 class ExportFailedError(ExportStateError):
@@ -269,7 +269,7 @@ class DownloadError(PackageXError):
 
     def __init__(self, message: str, *, export_id: str, artifact: Artifact) -> None:
         super().__init__(message)
-        self.export_id = redact(export_id)
+        self.export_id: str = redact(export_id)
         self.artifact = artifact
 
     def __str__(self) -> str:

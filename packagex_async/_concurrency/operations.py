@@ -22,7 +22,7 @@ class Operations:
     """
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self._running: dict[asyncio.Task[object], _Running] = {}
         self._owner: tuple[asyncio.AbstractEventLoop, int] | None = None
         self._waiters: list[asyncio.Future[None]] = []

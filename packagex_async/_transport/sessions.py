@@ -79,8 +79,8 @@ class Sessions:
     _closed = True
 
     def __init__(self, settings: TransportSettings) -> None:
-        self.url_policy = UrlPolicy.for_base_url(settings.base_url)
-        self.streams = OpenStreams()
+        self.url_policy: UrlPolicy = UrlPolicy.for_base_url(settings.base_url)
+        self.streams: OpenStreams = OpenStreams()
         self._settings = settings
         # With a proxy, only the name of the proxy is resolved here.
         self._resolver = Resolver(None if self.url_policy.allow_loopback or settings.proxy else is_loopback)

@@ -132,5 +132,5 @@ def _wake_up_on_signal(loop: asyncio.AbstractEventLoop) -> Generator[None, None,
         yield
 
 
-sigterm_handler = SigtermHandler()
+sigterm_handler: SigtermHandler = SigtermHandler()
 """The handler of this process."""
