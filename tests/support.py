@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,6 +35,12 @@ def examples(count: int) -> int:
 
 NO_BACKOFF = RetryPolicy(wait_initial=0)
 """The default retry policy without waits."""
+
+
+def bind(listener: socket.socket, path: Path) -> None:
+    """Bind a socket at `path`, which may be longer than the address of a socket can be."""
+    with contextlib.chdir(path.parent):
+        listener.bind(path.name)
 
 
 def names(folder: Path) -> list[str]:

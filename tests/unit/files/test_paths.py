@@ -19,7 +19,7 @@ from packagex_async._files.paths import (
     read_small,
     require_directories,
 )
-from tests.support import names
+from tests.support import bind, names
 
 READ, APPEND = os.O_RDONLY, os.O_RDWR | os.O_APPEND | os.O_CREAT
 
@@ -57,7 +57,7 @@ def test_only_a_regular_file_is_opened(tmp_path: Path, flags: int) -> None:
     (tmp_path / "directory").mkdir()
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "socket"))
+        bind(listener, tmp_path / "socket")
         for path, number in (
             (tmp_path / "directory", errno.EISDIR),
             (tmp_path / "pipe", errno.EEXIST),

@@ -21,7 +21,7 @@ from packagex_async._files.paths import UnsafePathError
 from packagex_async._sync import manifest as manifest_module
 from packagex_async._sync.manifest import MANIFEST_NAME, Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
-from tests.support import names
+from tests.support import bind, names
 from tests.unit.sync.manifests import ENTRY, MISSING, find, open_manifest
 
 
@@ -193,7 +193,7 @@ def test_manifest_must_be_a_regular_file(tmp_path: Path, kind: str) -> None:
             "link": lambda: path.symlink_to(elsewhere),
             "pipe": lambda: os.mkfifo(path),
             "folder": path.mkdir,
-            "socket": lambda: listener.bind(str(path)),
+            "socket": lambda: bind(listener, path),
         }
         makers[kind]()
         with open_manifest(folder) as manifest:
