@@ -123,8 +123,7 @@ def _wake_up_on_signal(loop: asyncio.AbstractEventLoop) -> Generator[None, None,
     with receiver, sender, ExitStack() as stack:
         receiver.setblocking(False)
         sender.setblocking(False)
-        # On Windows, add_reader is not implemented, and asyncio wakes up by itself.
-        with suppress(NotImplementedError):
+        with suppress(NotImplementedError):  # On Windows, asyncio has no add_reader, and wakes up by itself.
             loop.add_reader(receiver, receiver.recv, 64)
             stack.callback(loop.remove_reader, receiver)
             previous = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -32,36 +31,19 @@ from packagex_async.testing import (
     Dialect,
     Emulator,
     Fault,
-    Life,
     Redirect,
     Refuse,
     Reset,
     Stall,
     Status,
 )
-from tests.support import NO_BACKOFF, FakeClock, names, open_exports
+from tests.fake_time import clock, exports, server
+from tests.support import NO_BACKOFF, FakeClock, names
+
+__all__ = ["clock", "exports", "server"]
 
 URL = "https://api.packagex.io/v1/exports"
 DAY = 86_400
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(jitter_fraction=1.0)
-
-
-@pytest.fixture
-async def server(clock: FakeClock) -> AsyncIterator[Emulator]:
-    """An empty emulator that uses the clock of the client."""
-    life = Life(queued=3, processing=20, rows=40)
-    async with Emulator(populate=False, now=clock.time, life=life) as server:
-        yield server
-
-
-@pytest.fixture
-async def exports(clock: FakeClock, server: Emulator) -> AsyncIterator[AsyncExports]:
-    async with open_exports(clock, server) as exports:
-        yield exports
 
 
 def posts(server: Emulator) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import resource
 from pathlib import Path
 
@@ -39,20 +38,8 @@ from packagex_async.testing import (
     WrongHash,
 )
 from packagex_async.testing.faults import TargetedFault
+from tests.integration.download.helpers import add, download_error
 from tests.support import FakeClock, names, open_exports
-
-
-def add(server: Emulator, size: int = 300_000) -> str:
-    content = {artifact.value: os.urandom(size + index) for index, artifact in enumerate(Artifact)}
-    return server.add_export(content=content).id
-
-
-async def download_error(
-    px: AsyncPackageX, export_id: str, folder: Path, **options: object
-) -> DownloadGroupError:
-    with pytest.raises(DownloadGroupError) as caught:
-        await px.exports.download(export_id, folder, **options)  # type: ignore[arg-type]
-    return caught.value
 
 
 @pytest.mark.parametrize(

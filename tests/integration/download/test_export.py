@@ -32,20 +32,8 @@ from packagex_async.testing import (
     Undeclared,
 )
 from tests.faults.invariant import SUFFIXES
+from tests.integration.download.helpers import add, download_error
 from tests.support import names
-
-
-def add(server: Emulator, size: int = 300_000) -> str:
-    content = {artifact.value: os.urandom(size + index) for index, artifact in enumerate(Artifact)}
-    return server.add_export(content=content).id
-
-
-async def download_error(
-    px: AsyncPackageX, export_id: str, folder: Path, **options: object
-) -> DownloadGroupError:
-    with pytest.raises(DownloadGroupError) as caught:
-        await px.exports.download(export_id, folder, **options)  # type: ignore[arg-type]
-    return caught.value
 
 
 async def test_four_artifacts_are_complete(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:

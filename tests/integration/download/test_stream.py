@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -34,12 +33,8 @@ from packagex_async.testing import (
 from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import TargetedFault
 from packagex_async.testing.server.reply import Reply
+from tests.integration.download.helpers import add
 from tests.support import NO_BACKOFF, names
-
-
-def add(server: Emulator, size: int = 300_000) -> str:
-    content = {artifact.value: os.urandom(size + index) for index, artifact in enumerate(Artifact)}
-    return server.add_export(content=content).id
 
 
 class InterruptedChunkedBody(Undeclared):

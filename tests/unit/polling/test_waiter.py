@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -35,29 +34,13 @@ from packagex_async.testing import (
     Stall,
     Status,
 )
+from tests.fake_time import clock, exports, server
 from tests.support import FakeClock, open_exports
+
+__all__ = ["clock", "exports", "server"]
 
 URL = "https://api.packagex.io/v1/exports"
 DAY = 86_400
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(jitter_fraction=1.0)
-
-
-@pytest.fixture
-async def server(clock: FakeClock) -> AsyncIterator[Emulator]:
-    """An empty emulator that uses the clock of the client."""
-    life = Life(queued=3, processing=20, rows=40)
-    async with Emulator(populate=False, now=clock.time, life=life) as server:
-        yield server
-
-
-@pytest.fixture
-async def exports(clock: FakeClock, server: Emulator) -> AsyncIterator[AsyncExports]:
-    async with open_exports(clock, server) as exports:
-        yield exports
 
 
 async def test_wait_returns_the_completed_export(
