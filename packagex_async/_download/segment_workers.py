@@ -91,7 +91,7 @@ class SegmentWorkers:
     async def stop(self) -> None:
         """End all connections but the first."""
         if self._tasks:
-            self._cancel()
+            self._cancel(self._tasks)
             await run_shielded(asyncio.wait(self._tasks))
             # Their errors do not matter any more, but must be retrieved.
             self._collect_errors()
@@ -115,6 +115,7 @@ class SegmentWorkers:
         """Record that `received` bytes of the artifact were received, and adjust the connections.
 
         Raises:
+            asyncio.CancelledError: The current task is a connection that is not needed any more.
             DiskError: Another connection could not write.
         """
         self._received = received
@@ -130,7 +131,7 @@ class SegmentWorkers:
             sharing=self._limiter.in_use,
         )
         if wanted == 1:
-            self._cancel()
+            self._end_connections()
         else:
             self._add_connections((wanted - 1 if self._is_confirmed else 1) - self._failed)
 
@@ -167,8 +168,16 @@ class SegmentWorkers:
         errors = [task.exception() for task in ended if not task.cancelled()]
         return [error for error in errors if error is not None]
 
-    def _cancel(self) -> None:
-        for task in self._tasks:
+    def _end_connections(self) -> None:
+        current = asyncio.current_task()
+        self._cancel(self._tasks - {current})
+        if current in self._tasks:
+            # A task that cancels itself may continue: `asyncio.timeout` ignores the cancellation if it expires
+            # before the next await has ended.
+            raise asyncio.CancelledError
+
+    def _cancel(self, tasks: Iterable[asyncio.Task[None]]) -> None:
+        for task in tasks:
             task.cancel()
 
     async def _run(self) -> None:

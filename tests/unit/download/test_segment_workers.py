@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,30 @@ async def test_confirmed_second_connection_adds_all_others() -> None:
         confirmed.set()
         await yield_to_event_loop()
         assert len(workers._tasks) == 7
+
+
+async def test_connection_that_finds_itself_superfluous_ends() -> None:
+    """Its next wait may reach a time limit at once, which must not keep the connection open."""
+    continued = False
+
+    async def receive(segment: Segment) -> bool:
+        nonlocal continued
+        workers.confirm_ranges(segment)
+        clock.now += TUNING.settling_time
+        workers.advance(2)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await asyncio.Event().wait()
+        continued = True
+        return True
+
+    clock = FakeClock()
+    async with SegmentWorkers(receive, 2, clock, AdaptiveLimiter(100, clock), TUNING) as workers:
+        await start_first_segment(workers, clock, received=MIN_SEGMENT_SIZE)
+        assert len(workers._tasks) == 1
+        await yield_to_event_loop()
+        workers.advance(3)
+        assert (len(workers._tasks), continued) == (0, False)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.4])
