@@ -7,26 +7,19 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, Literal
 
-import attrs
-
 from packagex_async import _logs
 from packagex_async._api import requests
-from packagex_async._api.statuses import check_downloadable
-from packagex_async._concurrency.limiter import AdaptiveLimiter
-from packagex_async._concurrency.operations import Operations
 from packagex_async._context import ClientContext
 from packagex_async._download.export import DownloadPlan, ExportDownload, select_artifacts
-from packagex_async._download.plans import MAX_SEGMENTS, Artifacts, make_options, make_plan
+from packagex_async._download.plans import MAX_SEGMENTS, Artifacts, make_plan
 from packagex_async._download.stream import open_stream
-from packagex_async._files.layouts import parse_layout
 from packagex_async._listing.lister import list_exports, list_pages
-from packagex_async._partials.partial_index import PartialIndex
-from packagex_async._polling.export_requests import RetrievedExport, create_export, retrieve_export
-from packagex_async._polling.schedule import check_timeout, timeout_from
+from packagex_async._polling.export_requests import create_export, retrieve_export
+from packagex_async._polling.export_source import ExportSource
+from packagex_async._polling.schedule import check_timeout
 from packagex_async._polling.waiter import CompletionWaiter, OnChange, OnWait
-from packagex_async._storage.download_urls import DownloadUrls, export_gone_error
 from packagex_async.creation import CsvFieldOptions, creation_body
-from packagex_async.errors import ConfigurationError, NotFoundError, StorageError
+from packagex_async.errors import ConfigurationError, StorageError
 from packagex_async.models import (
     Artifact,
     ArtifactName,
@@ -54,10 +47,8 @@ class AsyncExports:
 
     def __init__(self, context: ClientContext) -> None:
         self._context = context
-
-    @property
-    def _operations(self) -> Operations:
-        return self._context.operations
+        self._operations = context.operations
+        self._source = ExportSource(context.api)
 
     def __repr__(self) -> str:
         return f"AsyncExports(base_url={self._context.sessions.base_url!r})"
@@ -241,18 +232,21 @@ class AsyncExports:
             ConnectionFailedError: The API did not respond.
             DecodeError: The response of the API contains no export, or a different one.
         """
-        download_options = make_options(
+        plan = make_plan(
+            directory,
+            artifacts=artifacts,
+            concurrency=concurrency,
+            on_progress=on_progress,
             overwrite=overwrite,
             digest=digest,
-            partial_index=PartialIndex() if resume else None,
+            resume=resume,
             require_verification=require_verification,
             max_size=max_size,
             durability=durability,
             segments=segments,
         )
-        plan = make_plan(directory, artifacts, concurrency, download_options, on_progress)
         with self._operations.running("download()"):
-            export = await self._with_urls(export, plan.artifacts)
+            export = await self._source.with_urls(export, plan.artifacts)
             return _successful(await self._export_download(export, plan).run())
 
     async def create(
@@ -357,21 +351,24 @@ class AsyncExports:
             PackageXError: See `create`, `wait` and `download`.
         """
         check_timeout(timeout)
-        download_options = make_options(
+        plan = make_plan(
+            directory,
+            artifacts=artifacts,
+            concurrency=concurrency,
+            on_progress=on_progress,
             overwrite=overwrite,
             digest=digest,
-            partial_index=PartialIndex() if resume else None,
+            resume=resume,
             require_verification=require_verification,
             max_size=max_size,
             durability=durability,
             segments=segments,
         )
-        plan = make_plan(directory, artifacts, concurrency, download_options, on_progress)
         with self._operations.running("export_and_download()"):
             export = await self.create(resource, options=options, csv_field_options=csv_field_options)
             (on_change or _ignore)(export)
             export = await self.wait(export, timeout=timeout, on_change=on_change)
-            export = await self._with_urls(export, plan.artifacts)
+            export = await self._source.with_urls(export, plan.artifacts)
             return _successful(await self._export_download(export, plan).run())
 
     @asynccontextmanager
@@ -482,18 +479,19 @@ class AsyncExports:
             ConnectionFailedError: The API did not respond to the listing; likewise.
             DecodeError: The listing is malformed, or contains malformed items; likewise.
         """
-        timeout = timeout_from(wait)
-        partials = PartialIndex()
-        options = make_options(
+        plan = make_plan(
+            directory,
+            artifacts=artifacts,
+            concurrency=concurrency,
+            on_progress=on_progress,
             overwrite=overwrite,
             digest="sha256",
-            partial_index=partials if resume else None,
+            resume=resume,
             require_verification=require_verification,
             max_size=max_size,
             durability=durability,
             segments=segments,
         )
-        plan = make_plan(directory, artifacts, concurrency, options, on_progress)
         exports = self.list(
             limit=limit,
             order_by=order_by,
@@ -504,37 +502,31 @@ class AsyncExports:
         )
         # Imported here, because the other methods do not need these modules.
         try:
-            from packagex_async._sync.local_state import LocalState, ReusePolicy
-            from packagex_async._sync.runner import ExportSource, SyncRunner, WaitOptions
+            from packagex_async._sync.runner import make_runner
         except (ImportError, OSError) as error:
             raise ConfigurationError(
                 "download_all() cannot be loaded: this process has too many open files, "
                 "or the package is damaged"
             ) from error
-
-        clock, disk, retry = self._context.clock, self._context.disk, self._context.policy
-        reuse = ReusePolicy(resume=resume, verify=verify)
-        local_state = LocalState(
-            plan.directory, parse_layout(layout), reuse, disk, clock, partials, durable=options.durable
+        runner = make_runner(
+            exports,
+            self._source,
+            plan,
+            self._context,
+            layout=layout,
+            resume=resume,
+            verify=verify,
+            wait=wait,
+            on_wait=on_wait,
         )
-        source = ExportSource(
-            exports=exports,
-            retrieve=self._retrieve_with_urls,
-            with_urls=self._with_urls,
-            download_urls=self._download_urls,
-        )
-        limiter = AdaptiveLimiter(concurrency, clock, retry_after_max=retry.retry_after_max)
-        context = attrs.evolve(self._context, limiter=limiter)
-        wait_options = WaitOptions(timeout=timeout, on_wait=on_wait) if wait else None
-        runner = SyncRunner(source, local_state, plan, context, wait_options=wait_options)
         return self._operations.steps("download_all()", runner.reports())
 
     @asynccontextmanager
     async def _stream(
         self, export: Export | str, artifact: Artifact
     ) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
-        export = await self._with_urls(export, (artifact,))
-        urls = self._download_urls(export)
+        export = await self._source.with_urls(export, (artifact,))
+        urls = self._source.urls(export)
         url = urls.get(artifact)
         if url is None:
             raise StorageError("the export does not offer it", export_id=export.id, artifact=artifact)
@@ -542,29 +534,7 @@ class AsyncExports:
             yield body
 
     def _export_download(self, export: Export, plan: DownloadPlan) -> ExportDownload:
-        return ExportDownload(export, self._download_urls(export), plan, self._context)
-
-    def _download_urls(self, export: Export) -> DownloadUrls:
-        return DownloadUrls(export, lambda: self._retrieve(export.id))
-
-    async def _retrieve_with_urls(self, export_id: str) -> RetrievedExport:
-        retrieved = await retrieve_export(self._context.api, export_id, include_csv=True, include_json=True)
-        _logs.unread_fields(retrieved.export)
-        return retrieved
-
-    async def _retrieve(self, export_id: str) -> Export:
-        return (await self._retrieve_with_urls(export_id)).export
-
-    async def _with_urls(self, export: Export | str, artifacts: tuple[Artifact, ...]) -> Export:
-        """Return the export with its URLs if it can be downloaded."""
-        if isinstance(export, str):
-            return check_downloadable(await self._retrieve(export))
-        if any(export.url(artifact) for artifact in artifacts):
-            return check_downloadable(export)
-        try:
-            return check_downloadable(await self._retrieve(export.id))
-        except NotFoundError as error:
-            raise export_gone_error(export.id) from error
+        return ExportDownload(export, self._source.urls(export), plan, self._context)
 
 
 def _ignore(_: Export) -> None:

@@ -21,8 +21,9 @@ from packagex_async._partials.partial_writer import PartialFileWriter
 from packagex_async._storage.body_check import verify_body
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
-from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadata, ResponseHead
+from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadata
 from packagex_async._storage.response_check import Classification, Relation, classify
+from packagex_async._storage.response_head import ResponseHead
 from packagex_async._storage.storage_errors import (
     contradiction_error,
     interrupted_body_error,

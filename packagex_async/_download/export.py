@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +15,7 @@ from packagex_async._download.options import DownloadOptions
 from packagex_async._files.disk_errors import DiskError, destination_error
 from packagex_async._files.layouts import flat
 from packagex_async._files.operations import FATAL_ERRNOS
-from packagex_async._files.paths import require_directories
+from packagex_async._partials.existing_files import ABSENT, ExistingFile, examine
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
@@ -49,7 +48,7 @@ class DownloadPlan:
         on_progress: Called at every step.
         targets: The paths of the artifacts, if they are known already.
         replaced: The artifacts whose files are replaced, even without `overwrite`.
-        absent: The artifacts that certainly have neither a file nor a partial file.
+        existing: What exists at the paths of the artifacts, if it is known already.
     """
 
     directory: Path
@@ -59,7 +58,7 @@ class DownloadPlan:
     on_progress: OnProgress | None
     targets: Mapping[Artifact, Path] = _UNKNOWN
     replaced: Set[Artifact] = frozenset()
-    absent: Set[Artifact] = frozenset()
+    existing: Mapping[Artifact, ExistingFile] | None = None
 
     def target(self, export: Export, artifact: Artifact) -> Path:
         """Return the path of `artifact`."""
@@ -85,35 +84,10 @@ def select_artifacts(artifacts: Iterable[Artifact | str] | str | None) -> tuple[
     return tuple(artifact for artifact in Artifact if artifact in names)
 
 
-@attrs.frozen(eq=False, repr=False)
-class _OnDisk:
-    """The files that exist before a download.
-
-    Attributes:
-        files: The artifacts that have a file.
-        partials: The artifacts that have a partial file of an earlier run.
-        refused: The artifacts whose directory must not be used, with the reason.
-    """
-
-    files: Set[Artifact] = frozenset()
-    partials: Set[Artifact] = frozenset()
-    refused: Mapping[Artifact, OSError] = MappingProxyType({})
-
-    @classmethod
-    def scan(cls, root: Path, targets: Mapping[Artifact, Path], index: PartialIndex | None) -> _OnDisk:
-        """Look at each of `targets`, without following links below `root`."""
-        refused: dict[Artifact, OSError] = {}
-        for artifact, path in targets.items():
-            try:
-                require_directories(path.parent, root)
-            except OSError as error:
-                refused[artifact] = error
-        usable = {artifact: path for artifact, path in targets.items() if artifact not in refused}
-        return cls(
-            files={artifact for artifact, path in usable.items() if os.path.lexists(path)},
-            partials={artifact for artifact, path in usable.items() if index and index.find(path)},
-            refused=refused,
-        )
+def _examine(
+    targets: Mapping[Artifact, Path], root: Path, index: PartialIndex | None
+) -> dict[Artifact, ExistingFile]:
+    return {artifact: examine(path, root, index) for artifact, path in targets.items()}
 
 
 class ExportDownload:
@@ -137,7 +111,7 @@ class ExportDownload:
         self._targets = {url.artifact: plan.target(export, url.artifact) for url in self._offered}
         self._semaphore = asyncio.Semaphore(plan.concurrency)
         self._tasks: list[asyncio.Task[_Outcome]] = []
-        self._on_disk = _OnDisk()
+        self._existing = plan.existing or {}
         self._fatal: DestinationError | None = None
 
     async def run(self) -> DownloadReport:
@@ -147,7 +121,7 @@ class ExportDownload:
             The report. Its `error` is set if the export was deleted before all artifacts were received.
         """
         try:
-            await self._scan()
+            await self._examine_targets()
         except DiskError as error:
             return self._report([self._failed(url, self._refused(url, error)) for url in self._offered])
         async with asyncio.TaskGroup() as group:
@@ -169,22 +143,23 @@ class ExportDownload:
             error=next((outcome for outcome in outcomes if isinstance(outcome, ExportGoneError)), None),
         )
 
-    async def _scan(self) -> None:
+    async def _examine_targets(self) -> None:
         plan = self._plan
-        targets = {artifact: path for artifact, path in self._targets.items() if artifact not in plan.absent}
         index, root = plan.options.partial_index, plan.directory
-        is_flat = all(path.parent == root for path in targets.values())
-        if targets and not (plan.options.overwrite and index is None and is_flat):
-            self._on_disk = await self._context.disk.run_short(root, _OnDisk.scan, root, targets, index)
+        is_flat = all(path.parent == root for path in self._targets.values())
+        is_irrelevant = plan.options.overwrite and index is None and is_flat
+        if plan.existing is None and self._targets and not is_irrelevant:
+            self._existing = await self._context.disk.run_short(root, _examine, self._targets, root, index)
 
     async def _download(self, url: DownloadUrl) -> _Outcome:
-        if (refused := self._on_disk.refused.get(url.artifact)) is not None:
-            error = DiskError(refused, self._targets[url.artifact])
+        existing = self._existing.get(url.artifact, ABSENT)
+        if existing.refused is not None:
+            error = DiskError(existing.refused, self._targets[url.artifact])
             return self._failed(url, self._refused(url, error))
         failure: _Failure
         async with self._semaphore:
             try:
-                return await self._artifact_download(url).run()
+                return await self._artifact_download(url, existing).run()
             except DiskError as error:
                 failure = self._refused(url, error)
             except (DownloadError, ExportGoneError) as error:
@@ -193,7 +168,7 @@ class ExportDownload:
             self._stop_others(failure)
         return self._failed(url, failure)
 
-    def _artifact_download(self, url: DownloadUrl) -> ArtifactDownload:
+    def _artifact_download(self, url: DownloadUrl, existing: ExistingFile) -> ArtifactDownload:
         overwrite = self._plan.overwrites(url.artifact)
         options = self._plan.options
         return ArtifactDownload(
@@ -204,8 +179,8 @@ class ExportDownload:
             context=self._context,
             options=attrs.evolve(options, overwrite=True) if overwrite else options,
             on_progress=self._plan.on_progress,
-            exists=url.artifact in self._on_disk.files and not overwrite,
-            has_partial=url.artifact in self._on_disk.partials,
+            exists=existing.exists and not overwrite,
+            has_partial=existing.has_partial,
         )
 
     def _refused(self, url: DownloadUrl, error: DiskError) -> DestinationError:

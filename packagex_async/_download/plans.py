@@ -20,17 +20,21 @@ MAX_SEGMENTS = 8
 Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
 
 
-def make_options(
+def make_plan(
+    directory: str | os.PathLike[str],
     *,
+    artifacts: Artifacts | None,
+    concurrency: int,
+    on_progress: OnProgress | None,
     overwrite: bool,
     digest: Literal["sha256"] | None,
-    partial_index: PartialIndex | None,
+    resume: bool,
     require_verification: bool,
     max_size: int | None,
     durability: Literal["fsync"] | None,
     segments: int,
-) -> DownloadOptions:
-    """Return the options of a download, given as the parameters of `download`.
+) -> DownloadPlan:
+    """Return the plan of a download, given as the parameters of `download`.
 
     Raises:
         ConfigurationError: An option is invalid.
@@ -42,30 +46,16 @@ def make_options(
     _check_positive("segments", segments)
     if segments > MAX_SEGMENTS:
         raise ConfigurationError(f"segments must be {MAX_SEGMENTS} or less, not {segments}")
-    return DownloadOptions(
+    _check_positive("concurrency", concurrency)
+    options = DownloadOptions(
         overwrite=overwrite,
         sha256=digest is not None,
         durable=durability is not None,
         require_verification=require_verification,
         max_size=max_size,
-        partial_index=partial_index,
+        partial_index=PartialIndex() if resume else None,
         segments=segments,
     )
-
-
-def make_plan(
-    directory: str | os.PathLike[str],
-    artifacts: Artifacts | None,
-    concurrency: int,
-    options: DownloadOptions,
-    on_progress: OnProgress | None,
-) -> DownloadPlan:
-    """Return the plan of a download, given as the parameters of `download`.
-
-    Raises:
-        ConfigurationError: An option is invalid.
-    """
-    _check_positive("concurrency", concurrency)
     return DownloadPlan(
         directory=parse_directory(directory),
         artifacts=select_artifacts(artifacts),

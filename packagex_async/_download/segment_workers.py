@@ -172,8 +172,8 @@ class SegmentWorkers:
         current = asyncio.current_task()
         self._cancel(self._tasks - {current})
         if current in self._tasks:
-            # A task that cancels itself may continue: `asyncio.timeout` ignores the cancellation if it expires
-            # before the next await has ended.
+            # A task that cancels itself may continue: `asyncio.timeout` ignores the cancellation if its time
+            # is over during the next await.
             raise asyncio.CancelledError
 
     def _cancel(self, tasks: Iterable[asyncio.Task[None]]) -> None:

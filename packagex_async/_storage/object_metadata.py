@@ -1,8 +1,7 @@
-"""Metadata of an object in storage, read from response headers: length, hashes, validators, media type."""
+"""Metadata of an object in storage: length, hashes, validators, media type."""
 
 from __future__ import annotations
 
-import base64
 import enum
 import re
 from operator import index
@@ -18,19 +17,12 @@ if TYPE_CHECKING:
 Hashes = frozenset[tuple[str, bytes]]
 """Pairs of an algorithm and a digest."""
 
-_HASH_SIZES = {"crc32c": 4, "md5": 16}
-# Compiled at their first use, to keep the import fast.
-_LENGTH = r"[0-9]{1,18}\Z"
-_CONTENT_RANGE = r"(?i)bytes[ =]\s*(?:([0-9]{1,18})-(-1|[0-9]{1,18})|\*)\s*/\s*([0-9]{1,18}|\*)\s*\Z"
+HASH_SIZES = {"crc32c": 4, "md5": 16}
+"""The supported algorithms and the bytes of their digests."""
+
 # Requests send the ETag in If-Range, so it must be valid in a header. Some servers send an empty ETag with
 # every object. It identifies nothing.
 _STRONG_ETAG = r'"[ -~]+"\Z'
-
-# Object stores return any Content-Encoding that the uploader has set. These values, and names of character
-# sets, are not content codings.
-_NOT_A_CODING = frozenset(
-    {"", "identity", "none", "null", "aws-chunked", "binary", "7bit", "8bit", "base64", "text", "unicode"}
-)
 
 
 class Match(enum.Enum):
@@ -118,45 +110,6 @@ class Validators:
             generation=self.generation or other.generation,
             modified=self.modified or other.modified,
         )
-
-
-@attrs.frozen(kw_only=True, repr=False)
-class ContentRange:
-    """The value of a `Content-Range` header; all fields are `None` if it cannot be read.
-
-    Attributes:
-        first: The position of the first byte.
-        last: The position of the last byte; -1 for an empty object.
-        total: The length of the object in bytes.
-    """
-
-    first: int | None = None
-    last: int | None = None
-    total: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> ContentRange:
-        """Read the value of a `Content-Range` header."""
-        match = re.match(_CONTENT_RANGE, text)
-        first, last, total = match.groups() if match else (None, None, None)
-        return cls(
-            first=None if first is None else int(first),
-            last=None if last is None else int(last),
-            total=None if total in (None, "*") else int(total),
-        )
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the range covers the whole object."""
-        if self.total == 0:
-            return self.first in (None, 0)
-        return self.first == 0 and self.total is not None and self.last == self.total - 1
-
-    def __str__(self) -> str:
-        if self.first is None and self.total is None:
-            return "an unreadable range"
-        positions = "*" if self.first is None else f"{self.first}-{self.last}"
-        return f"bytes {positions}/{'*' if self.total is None else self.total}"
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -248,111 +201,11 @@ NOTHING_KNOWN = ObjectMetadata()
 """The metadata before the first response."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class ResponseHead:
-    """The status and the metadata in the headers of a response from a storage host.
-
-    Attributes:
-        status: The HTTP status.
-        declared: The metadata that it declares. The `length` is the length of the body.
-        content_range: The `Content-Range`, if there is one.
-    """
-
-    status: int
-    declared: ObjectMetadata
-    content_range: ContentRange | None = None
-
-    @classmethod
-    def parse(cls, status: int, headers: MultiMapping[str]) -> ResponseHead:
-        """Read the status and the headers of a response."""
-        # Transfer codings other than `chunked` are decoded together with content codings.
-        encoding = content_coding(",".join(_codings(headers)))
-        length = None if "Transfer-Encoding" in headers else _length(headers.get("Content-Length", ""))
-        content_range = _content_range(headers)
-        size = length
-        if length is None and content_range is not None and content_range.is_whole:
-            # A body in chunks may have no other length.
-            size = content_range.total
-        declared = ObjectMetadata(
-            length=length,
-            size=size if encoding is None else None,
-            encoding=encoding,
-            hashes=_hashes(headers, encoding),
-            validators=Validators.from_headers(headers),
-            media_type=headers.get("Content-Type", "").partition(";")[0].strip().lower(),
-            accepts_ranges=headers.get("Accept-Ranges", "").strip().lower() != "none",
-        )
-        return cls(status=status, declared=declared, content_range=content_range)
-
-
-def content_coding(text: str) -> str | None:
-    """Return the codings in a list such as `Content-Encoding`, or `None` if there are none."""
-    codings = [coding for part in text.split(",") if _is_coding(coding := part.strip().lower())]
-    return ", ".join(codings) or None
-
-
-def _codings(headers: MultiMapping[str]) -> list[str]:
-    transfer = ",".join(headers.getall("Transfer-Encoding", ())).split(",")
-    return [
-        *headers.getall("Content-Encoding", ()),
-        *(name for name in transfer if name.strip().lower() != "chunked"),
-    ]
-
-
-def _content_range(headers: MultiMapping[str]) -> ContentRange | None:
-    ranges = {ContentRange.parse(text) for text in headers.getall("Content-Range", ())}
-    if not ranges:
-        return None
-    # Different ranges in one head are unreadable.
-    return ranges.pop() if len(ranges) == 1 else ContentRange()
-
-
 def _strong_etag(text: str) -> str | None:
     return text if re.match(_STRONG_ETAG, text) else None
 
 
-def _is_coding(name: str) -> bool:
-    # No coding has a slash in its name, as a media type has, or an equals sign, as a charset parameter has.
-    if name in _NOT_A_CODING or "/" in name or "=" in name:
-        return False
-    try:
-        "".encode(name)
-    except (LookupError, ValueError):
-        return True
-    return False
-
-
-def _length(text: str) -> int | None:
-    return int(text) if re.match(_LENGTH, text) else None
-
-
 def _hash(name: str, digest: bytes) -> tuple[str, bytes]:
-    if len(digest) != _HASH_SIZES.get(name) or not hashing.is_supported(name):
+    if len(digest) != HASH_SIZES.get(name) or not hashing.is_supported(name):
         raise ValueError("not a supported hash")
     return name, digest
-
-
-def _hashes(headers: MultiMapping[str], encoding: str | None) -> Hashes:
-    if "x-goog-hash" not in headers and "Content-MD5" not in headers:
-        return frozenset()
-    # x-goog-hash covers the stored bytes. The transferred bytes may have another encoding.
-    stored = headers.get("x-goog-stored-content-encoding")
-    if stored is not None and content_coding(stored) != encoding:
-        return frozenset()
-    items = ",".join(headers.getall("x-goog-hash", ())).split(",")
-    declared_hashes = [
-        (name.lower(), text) for name, _, text in (item.strip().partition("=") for item in items)
-    ]
-    declared_hashes += [("md5", text) for text in headers.getall("Content-MD5", ())]
-    return frozenset(
-        (name, digest)
-        for name, text in declared_hashes
-        if len(digest := _base64(text)) == _HASH_SIZES.get(name) and hashing.is_supported(name)
-    )
-
-
-def _base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        return b""

@@ -7,7 +7,8 @@ import re
 
 import attrs
 
-from packagex_async._storage.object_metadata import NOTHING_KNOWN, Match, ObjectMetadata, ResponseHead
+from packagex_async._storage.object_metadata import NOTHING_KNOWN, Match, ObjectMetadata
+from packagex_async._storage.response_head import ResponseHead
 from packagex_async._utils.decompression import ENCODINGS
 from packagex_async._utils.redaction import sanitize
 

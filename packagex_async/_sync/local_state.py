@@ -12,8 +12,8 @@ import attrs
 from packagex_async._files.disk_errors import DiskError, destination_error
 from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import Layout
-from packagex_async._files.operations import digest_file, file_size
-from packagex_async._files.paths import require_directories
+from packagex_async._files.operations import digest_file
+from packagex_async._partials.existing_files import ExistingFile, examine
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._sync.manifest import Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
@@ -30,9 +30,6 @@ from packagex_async.retry import Clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_NOT_A_FILE = -1
-"""Size of an existing path that is not a regular file, or cannot be read."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -52,8 +49,7 @@ class ReusePolicy:
 class LocalArtifacts:
     """The local state of one export's artifacts.
 
-    An artifact is in at most one of `kept`, `missing`, `replaced` and `absent`. It is in none of them if a
-    file or a partial file exists that the manifest does not explain.
+    An artifact is in at most one of `kept`, `missing` and `replaced`.
 
     Attributes:
         paths: Paths relative to the directory.
@@ -61,7 +57,7 @@ class LocalArtifacts:
         kept: Artifacts whose file is unchanged since an earlier run.
         missing: Artifacts that the export did not offer in an earlier run; it has not changed since.
         replaced: Artifacts whose file is from an earlier run, and outdated or damaged.
-        absent: Artifacts without a file and without a partial file.
+        existing: What exists at each path.
     """
 
     paths: dict[Artifact, PurePosixPath] = attrs.field(factory=dict)
@@ -69,7 +65,7 @@ class LocalArtifacts:
     kept: dict[Artifact, DownloadedFile] = attrs.field(factory=dict)
     missing: set[Artifact] = attrs.field(factory=set)
     replaced: set[Artifact] = attrs.field(factory=set)
-    absent: set[Artifact] = attrs.field(factory=set)
+    existing: dict[Artifact, ExistingFile] = attrs.field(factory=dict)
 
     def to_download(self, artifacts: Collection[Artifact]) -> tuple[Artifact, ...]:
         """Return those of `artifacts` that have to be downloaded."""
@@ -108,7 +104,7 @@ class LocalState:
         policy: Determines which files are kept.
         disk: Runs blocking calls in threads.
         clock: Source of the time in manifest entries.
-        partials: Finds partial files of earlier runs.
+        partials: The partial files of earlier runs; `None` if they are not resumed.
         durable: Call `fsync` after each write to the manifest.
     """
 
@@ -119,7 +115,7 @@ class LocalState:
         policy: ReusePolicy,
         disk: FileExecutor,
         clock: Clock,
-        partials: PartialIndex,
+        partials: PartialIndex | None,
         *,
         durable: bool,
     ) -> None:
@@ -174,36 +170,25 @@ class LocalState:
         self, local: LocalArtifacts, artifact: Artifact, entry: ManifestEntry | None, export: Export
     ) -> None:
         target = local.targets[artifact]
-        if not self._has_safe_parents(target):
-            return
-        # Skip the check for most new artifacts. A file that appears later is not overwritten in any case.
-        size = _size(target) if entry or self._partials.may_exist(target) else None
+        existing = examine(target, self._directory, self._partials, expected=entry is not None)
+        local.existing[artifact] = existing
         # A path from the manifest is only compared, never opened.
-        if entry and entry.path not in (None, local.paths[artifact].as_posix()):
-            entry = None
-        if entry and entry.path is None and self._is_current(entry, export):
-            local.missing.add(artifact)
-        elif size is None and not self._partials.find(target):
-            local.absent.add(artifact)
-        elif entry and entry.path and size is not None and size != _NOT_A_FILE:
-            if self._is_current(entry, export) and self._is_intact(target, size, entry):
+        if entry is None or entry.path not in (None, local.paths[artifact].as_posix()):
+            return
+        if entry.path is None:
+            if self._is_current(entry, export):
+                local.missing.add(artifact)
+        elif existing.is_readable:
+            if self._is_current(entry, export) and self._is_intact(target, existing.size, entry):
                 local.kept[artifact] = _kept_file(artifact, target, entry)
             else:
                 local.replaced.add(artifact)
-
-    def _has_safe_parents(self, target: Path) -> bool:
-        """Return whether all parents are directories; if not, the download of the artifact fails later."""
-        try:
-            require_directories(target.parent, self._directory)
-        except OSError:
-            return False
-        return True
 
     def _is_current(self, entry: ManifestEntry, export: Export) -> bool:
         updated_at = _iso(export.updated_at)
         return self._policy.resume and updated_at is not None and entry.updated_at == updated_at
 
-    def _is_intact(self, target: Path, size: int, entry: ManifestEntry) -> bool:
+    def _is_intact(self, target: Path, size: int | None, entry: ManifestEntry) -> bool:
         if size != entry.size or not self._policy.verify:
             return size == entry.size
         try:
@@ -237,14 +222,6 @@ class LocalState:
 
 def _iso(date: datetime | None) -> str | None:
     return date.isoformat() if date is not None else None
-
-
-def _size(target: Path) -> int | None:
-    """Return the length of the file in bytes, `None` if nothing exists, or `_NOT_A_FILE`."""
-    try:
-        return file_size(target)
-    except OSError:
-        return _NOT_A_FILE
 
 
 def _kept_file(artifact: Artifact, target: Path, entry: ManifestEntry) -> DownloadedFile:

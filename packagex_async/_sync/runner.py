@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, closing
 
 import attrs
 
 from packagex_async import _logs
 from packagex_async._api.statuses import check_downloadable, is_in_progress
+from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._context import ClientContext
 from packagex_async._download.export import DownloadPlan, ExportDownload
+from packagex_async._files.layouts import parse_layout
 from packagex_async._files.operations import FATAL_ERRNOS
-from packagex_async._polling.export_requests import RetrievedExport
+from packagex_async._polling.export_source import ExportSource
 from packagex_async._polling.poll_queue import PollQueue
+from packagex_async._polling.schedule import timeout_from
 from packagex_async._polling.waiter import OnWait
-from packagex_async._storage.download_urls import DownloadUrls
-from packagex_async._sync.local_state import LocalArtifacts, LocalState
+from packagex_async._sync.local_state import LocalArtifacts, LocalState, ReusePolicy
 from packagex_async._sync.queue import ExportQueue
 from packagex_async.errors import (
     AuthenticationError,
@@ -25,7 +27,7 @@ from packagex_async.errors import (
     PackageXError,
     PermissionDeniedError,
 )
-from packagex_async.models import Artifact, Export
+from packagex_async.models import Export
 from packagex_async.report import DownloadReport
 
 _QUEUE_SIZE = 1000
@@ -52,28 +54,50 @@ class WaitOptions:
     on_wait: OnWait | None
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class ExportSource:
-    """Access to exports.
+def make_runner(
+    exports: AsyncGenerator[Export, None],
+    source: ExportSource,
+    plan: DownloadPlan,
+    context: ClientContext,
+    *,
+    layout: str,
+    resume: bool,
+    verify: bool,
+    wait: bool | float,
+    on_wait: OnWait | None,
+) -> SyncRunner:
+    """Return the runner of a download of `exports`, given the parameters of `download_all`.
 
-    Attributes:
-        exports: The exports, in the order in which they are listed.
-        retrieve: Retrieves an export by its id, with its URLs.
-        with_urls: Returns an export with its URLs; retrieves it only if it has no URL of the given artifacts.
-        download_urls: Returns the URLs of an export, which can be refreshed.
+    Raises:
+        ConfigurationError: `layout` or `wait` is invalid.
     """
-
-    exports: AsyncGenerator[Export, None]
-    retrieve: Callable[[str], Awaitable[RetrievedExport]]
-    with_urls: Callable[[Export, tuple[Artifact, ...]], Awaitable[Export]]
-    download_urls: Callable[[Export], DownloadUrls]
+    timeout = timeout_from(wait)
+    limiter = AdaptiveLimiter(plan.concurrency, context.clock, retry_after_max=context.policy.retry_after_max)
+    local_state = LocalState(
+        plan.directory,
+        parse_layout(layout),
+        ReusePolicy(resume=resume, verify=verify),
+        context.disk,
+        context.clock,
+        plan.options.partial_index,
+        durable=plan.options.durable,
+    )
+    return SyncRunner(
+        exports,
+        source,
+        local_state,
+        plan,
+        attrs.evolve(context, limiter=limiter),
+        wait_options=WaitOptions(timeout=timeout, on_wait=on_wait) if wait else None,
+    )
 
 
 class SyncRunner:
-    """Downloads all exports of a source into one directory.
+    """Downloads exports into one directory.
 
     Args:
-        source: Access to the exports.
+        exports: The exports.
+        source: Retrieves an export again, with its URLs.
         local_state: The directory and its manifest.
         plan: The artifacts to download of each export. Its `concurrency` is the limit for all exports
             together.
@@ -83,6 +107,7 @@ class SyncRunner:
 
     def __init__(
         self,
+        exports: AsyncGenerator[Export, None],
         source: ExportSource,
         local_state: LocalState,
         plan: DownloadPlan,
@@ -90,6 +115,7 @@ class SyncRunner:
         *,
         wait_options: WaitOptions | None,
     ) -> None:
+        self._exports = exports
         self._source = source
         self._local_state = local_state
         self._plan = plan
@@ -144,7 +170,7 @@ class SyncRunner:
             raise error
 
     async def _list(self, group: asyncio.TaskGroup) -> None:
-        async with aclosing(self._source.exports) as exports:
+        async with aclosing(self._exports) as exports:
             try:
                 async for export in exports:
                     if self._wait_options and is_in_progress(export):
@@ -233,9 +259,9 @@ class SyncRunner:
             artifacts=artifacts,
             targets=local.targets,
             replaced=local.replaced,
-            absent=local.absent,
+            existing=local.existing,
         )
-        urls = self._source.download_urls(export)
+        urls = self._source.urls(export)
         report = await ExportDownload(export, urls, plan, self._context).run()
         _raise_if_fatal(report)
         await self._local_state.record(export, local, report)

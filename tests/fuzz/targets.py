@@ -21,8 +21,9 @@ from packagex_async._api.responses import (
     raise_for_status,
 )
 from packagex_async._storage.download_url import DownloadUrl
-from packagex_async._storage.object_metadata import ContentRange, ObjectMetadata, ResponseHead
+from packagex_async._storage.object_metadata import ObjectMetadata
 from packagex_async._storage.response_check import classify, is_page
+from packagex_async._storage.response_head import ContentRange, ResponseHead
 from packagex_async._storage.storage_errors import status_error
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._transport.url_policy import (

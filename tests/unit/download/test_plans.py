@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from packagex_async import Artifact, ConfigurationError
-from packagex_async._download.options import DownloadOptions
-from packagex_async._download.plans import MAX_SEGMENTS, make_options, make_plan
+from packagex_async._download.export import DownloadPlan
+from packagex_async._download.plans import MAX_SEGMENTS, make_plan
 
 DEFAULTS: dict[str, Any] = {
+    "artifacts": None,
+    "concurrency": 4,
+    "on_progress": None,
     "overwrite": False,
     "digest": None,
-    "partial_index": None,
+    "resume": False,
     "require_verification": False,
     "max_size": None,
     "durability": None,
@@ -23,13 +26,19 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+def plan_with(**options: Any) -> DownloadPlan:
+    """Return the plan for `options`; others have their defaults."""
+    return make_plan("exports", **DEFAULTS | options)
+
+
 def test_options_are_converted() -> None:
-    """`digest` and `durability` become flags."""
-    given: dict[str, Any] = {"digest": "sha256", "durability": "fsync", "max_size": 1}
-    options = make_options(**{**DEFAULTS, **given})
+    """`digest`, `durability` and `resume` become the options of each file."""
+    options = plan_with(digest="sha256", durability="fsync", max_size=1, resume=True).options
     assert (options.sha256, options.durable, options.max_size, options.segments) == (True, True, 1, 8)
-    defaults = make_options(**DEFAULTS)
+    assert options.partial_index is not None
+    defaults = plan_with().options
     assert (defaults.sha256, defaults.durable, defaults.max_size) == (False, False, None)
+    assert defaults.partial_index is None
 
 
 @pytest.mark.parametrize(
@@ -40,23 +49,18 @@ def test_options_are_converted() -> None:
         ({"max_size": 0}, "max_size must be 1 or more, not 0"),
         ({"segments": 0}, "segments must be 1 or more, not 0"),
         ({"segments": 9}, "segments must be 8 or less, not 9"),
+        ({"concurrency": 0}, "concurrency must be 1 or more, not 0"),
     ],
 )
 def test_invalid_options(option: dict[str, Any], message: str) -> None:
     """The error names the option and its allowed values."""
     with pytest.raises(ConfigurationError, match=f"^{re.escape(message)}$"):
-        make_options(**DEFAULTS | option)
+        plan_with(**option)
 
 
-def test_plan_has_artifacts_in_a_fixed_order(tmp_path: Path) -> None:
+def test_plan_has_artifacts_in_a_fixed_order() -> None:
     """Duplicates are removed, and the default is all artifacts."""
-    options = DownloadOptions()
-    plan = make_plan(str(tmp_path), ["csv", "json", "csv"], 2, options, None)
-    assert (plan.directory, plan.artifacts, plan.concurrency) == (tmp_path, (Artifact.JSON, Artifact.CSV), 2)
-    assert make_plan(tmp_path, None, 1, options, None).artifacts == tuple(Artifact)
-
-
-def test_concurrency_must_be_positive(tmp_path: Path) -> None:
-    """The error names the option."""
-    with pytest.raises(ConfigurationError, match=r"^concurrency must be 1 or more, not 0$"):
-        make_plan(tmp_path, None, 0, DownloadOptions(), None)
+    plan = plan_with(artifacts=["csv", "json", "csv"], concurrency=2)
+    assert (plan.directory, plan.concurrency) == (Path("exports"), 2)
+    assert plan.artifacts == (Artifact.JSON, Artifact.CSV)
+    assert plan_with().artifacts == tuple(Artifact)

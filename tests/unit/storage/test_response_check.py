@@ -7,8 +7,9 @@ import base64
 import pytest
 from multidict import CIMultiDict
 
-from packagex_async._storage.object_metadata import ObjectMetadata, ResponseHead
+from packagex_async._storage.object_metadata import ObjectMetadata
 from packagex_async._storage.response_check import Classification, Relation, classify, is_page
+from packagex_async._storage.response_head import ResponseHead
 
 Headers = list[tuple[str, str]]
 
