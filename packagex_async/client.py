@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import ssl as ssl_module
 from collections.abc import Sequence
-from numbers import Real
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -182,6 +181,8 @@ def _max_connections(connector: BaseConnector | None) -> int:
 
 
 def _seconds(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= MAX_SECONDS:
+    # Not `numbers.Real`, whose import takes 0.4 ms. Numbers of other packages have a `__float__` method.
+    is_number = hasattr(value, "__float__") and not isinstance(value, bool)
+    if not is_number or not 0 < value <= MAX_SECONDS:
         raise ConfigurationError(f"{name} must be more than 0 seconds, and at most {MAX_SECONDS} (one year)")
     return float(value)

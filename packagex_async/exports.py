@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from packagex_async import _logs
 from packagex_async._api import requests
+from packagex_async._concurrency.lazy_imports import importing
+from packagex_async._concurrency.tuning import MAX_SEGMENTS
 from packagex_async._context import ClientContext
-from packagex_async._download.export import DownloadPlan, ExportDownload, select_artifacts
-from packagex_async._download.plans import MAX_SEGMENTS, Artifacts, make_plan
-from packagex_async._download.stream import open_stream
-from packagex_async._listing.lister import list_exports, list_pages
 from packagex_async._polling.export_requests import create_export, retrieve_export
 from packagex_async._polling.export_source import ExportSource
 from packagex_async._polling.schedule import check_timeout
 from packagex_async._polling.waiter import CompletionWaiter, OnChange, OnWait
 from packagex_async.creation import CsvFieldOptions, creation_body
-from packagex_async.errors import ConfigurationError, StorageError
 from packagex_async.models import (
     Artifact,
     ArtifactName,
@@ -36,7 +33,11 @@ from packagex_async.models import (
 )
 from packagex_async.report import DownloadReport, OnProgress
 
+if TYPE_CHECKING:
+    from packagex_async._download.export import DownloadPlan, ExportDownload
+
 Statuses = ExportStatus | StatusName | Iterable[ExportStatus | StatusName]
+Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
 
 
 class AsyncExports:
@@ -128,6 +129,8 @@ class AsyncExports:
             ConnectionFailedError: The API did not respond.
             DecodeError: A response is not a page of exports; at the end: pages contained malformed items.
         """
+        with importing("list()"):
+            from packagex_async._listing.lister import list_exports
         return list_exports(
             requests.ListQuery.from_arguments(
                 page=page,
@@ -165,6 +168,8 @@ class AsyncExports:
         Raises:
             PackageXError: See `list`.
         """
+        with importing("pages()"):
+            from packagex_async._listing.lister import list_pages
         return list_pages(
             requests.ListQuery.from_arguments(
                 page=page,
@@ -232,6 +237,8 @@ class AsyncExports:
             ConnectionFailedError: The API did not respond.
             DecodeError: The response of the API contains no export, or a different one.
         """
+        with importing("download()"):
+            from packagex_async._download.plans import make_plan
         plan = make_plan(
             directory,
             artifacts=artifacts,
@@ -351,6 +358,8 @@ class AsyncExports:
             PackageXError: See `create`, `wait` and `download`.
         """
         check_timeout(timeout)
+        with importing("export_and_download()"):
+            from packagex_async._download.plans import make_plan
         plan = make_plan(
             directory,
             artifacts=artifacts,
@@ -401,10 +410,16 @@ class AsyncExports:
             ConnectionFailedError: The API did not respond.
             DecodeError: The response of the API contains no export, or a different one.
         """
+        with importing("stream()"):
+            from packagex_async._download.export import select_artifacts
+            from packagex_async._download.stream import open_stream
         (selected,) = select_artifacts([artifact])
         async with AsyncExitStack() as stack:
             with self._operations.running("stream()"):
-                body = await stack.enter_async_context(self._stream(export, selected))
+                export = await self._source.with_urls(export, (selected,))
+                body = await stack.enter_async_context(
+                    open_stream(export, selected, self._source.urls(export), self._context)
+                )
             chunks = await stack.enter_async_context(self._context.sessions.streams.track(body))
             yield await stack.enter_async_context(aclosing(self._operations.steps("stream()", chunks)))
 
@@ -479,6 +494,9 @@ class AsyncExports:
             ConnectionFailedError: The API did not respond to the listing; likewise.
             DecodeError: The listing is malformed, or contains malformed items; likewise.
         """
+        with importing("download_all()"):
+            from packagex_async._download.plans import make_plan
+            from packagex_async._sync.runner import make_runner
         plan = make_plan(
             directory,
             artifacts=artifacts,
@@ -500,14 +518,6 @@ class AsyncExports:
             statuses=statuses,
             search=search,
         )
-        # Imported here, because the other methods do not need these modules.
-        try:
-            from packagex_async._sync.runner import make_runner
-        except (ImportError, OSError) as error:
-            raise ConfigurationError(
-                "download_all() cannot be loaded: this process has too many open files, "
-                "or the package is damaged"
-            ) from error
         runner = make_runner(
             exports,
             self._source,
@@ -521,19 +531,9 @@ class AsyncExports:
         )
         return self._operations.steps("download_all()", runner.reports())
 
-    @asynccontextmanager
-    async def _stream(
-        self, export: Export | str, artifact: Artifact
-    ) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
-        export = await self._source.with_urls(export, (artifact,))
-        urls = self._source.urls(export)
-        url = urls.get(artifact)
-        if url is None:
-            raise StorageError("the export does not offer it", export_id=export.id, artifact=artifact)
-        async with open_stream(url, urls, self._context) as body:
-            yield body
-
     def _export_download(self, export: Export, plan: DownloadPlan) -> ExportDownload:
+        from packagex_async._download.export import ExportDownload
+
         return ExportDownload(export, self._source.urls(export), plan, self._context)
 
 

@@ -100,19 +100,21 @@ class RetryPolicy:
         return growing_interval(failures - 1, initial=self.wait_initial, maximum=self.wait_max)
 
 
-@attrs.define(eq=False, repr=False)
 class Retries:
     """Counts the failed attempts of an operation, and applies the policy.
 
     Args:
         policy: The policy.
         clock: The source of random numbers.
+
+    Attributes:
         failures: The number of consecutive failures.
     """
 
-    policy: RetryPolicy
-    clock: Clock
-    failures: int = 0
+    def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
+        self.policy = policy
+        self.failures = 0
+        self._clock = clock
 
     def delay_after(self, error: PackageXError) -> float | None:
         """Count a failure; return the seconds until the next attempt, or `None` if `error` is final."""
@@ -131,7 +133,7 @@ class Retries:
             return None
         if retry_after is not None and retry_after > self.policy.retry_after_max:
             return None
-        return (retry_after or 0.0) + self.clock.jitter(self.policy.backoff(self.failures))
+        return (retry_after or 0.0) + self._clock.jitter(self.policy.backoff(self.failures))
 
     def reset(self) -> None:
         """Reset the count, because the operation has made progress."""

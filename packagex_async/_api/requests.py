@@ -72,7 +72,7 @@ def export_target(export_id: str, *, include_csv: bool, include_json: bool) -> s
     return f"{EXPORTS_PATH}/{quote(export_id, safe='')}" + (f"?{query}" if query else "")
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ListQuery:
     """The parameters of `GET /v1/exports`. API: List exports, Query Parameters."""
 

@@ -7,8 +7,6 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import attrs
-
 from packagex_async import _logs
 from packagex_async._context import ClientContext
 from packagex_async._download.attempts import AttemptTracker
@@ -47,7 +45,6 @@ _EARLIER_RUN_HINT = (
 """The advice if a host contradicts the metadata of a partial file, because the host may be right."""
 
 
-@attrs.define(kw_only=True, eq=False, repr=False)
 class ArtifactDownload:
     """The download of one artifact.
 
@@ -63,36 +60,41 @@ class ArtifactDownload:
         has_partial: Whether an earlier run may have left a partial file.
     """
 
-    url: DownloadUrl
-    urls: DownloadUrls
-    target: Path
-    root: Path | None = None
-    context: ClientContext
-    options: DownloadOptions
-    on_progress: OnProgress | None = None
-    exists: bool = False
-    has_partial: bool = False
-    _writer: PartialFileWriter = attrs.field(init=False)
-    _workers: SegmentWorkers = attrs.field(init=False)
-    _attempts: AttemptTracker = attrs.field(init=False)
-    _started_at: float = attrs.field(init=False, default=0.0)
-    _known: ObjectMetadata = attrs.field(init=False, default=NOTHING_KNOWN)
-    _resumed: bool = attrs.field(init=False, default=False)
-    _is_from_earlier_run: bool = attrs.field(init=False, default=False)
-
-    def __attrs_post_init__(self) -> None:
-        context, options = self.context, self.options
+    def __init__(
+        self,
+        *,
+        url: DownloadUrl,
+        urls: DownloadUrls,
+        target: Path,
+        context: ClientContext,
+        options: DownloadOptions,
+        root: Path | None = None,
+        on_progress: OnProgress | None = None,
+        exists: bool = False,
+        has_partial: bool = False,
+    ) -> None:
+        self.url = url
+        self.urls = urls
+        self.target = target
+        self.context = context
+        self.options = options
+        self.on_progress = on_progress
+        self.exists = exists
+        self.has_partial = has_partial
         self._writer = PartialFileWriter(
             context.disk,
-            self.target,
+            target,
             direct_write_min_size=context.tuning.direct_write_min_size,
-            root=self.root,
+            root=root,
             durable=options.durable,
         )
         self._workers = SegmentWorkers(
             self._transfer_segment, options.segments, context.clock, context.limiter, context.tuning
         )
-        self._attempts = AttemptTracker.begin_with(context)
+        self._attempts = AttemptTracker(context)
+        self._started_at = 0.0
+        self._known = NOTHING_KNOWN
+        self._resumed = self._is_from_earlier_run = False
 
     async def run(self) -> DownloadedFile:
         """Download the artifact, with further attempts under the retry policy.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
-
 from packagex_async._context import ClientContext
 from packagex_async._transport.stall_detector import MIN_RATE
 from packagex_async.errors import (
@@ -13,31 +11,24 @@ from packagex_async.errors import (
     StalledError,
     StorageError,
 )
-from packagex_async.retry import Retries
 
 
-@attrs.define(eq=False, repr=False)
 class AttemptTracker:
     """Counts the attempts of one transfer.
 
+    Args:
+        context: The state of the client. Its retry policy limits the attempts without progress.
+
     Attributes:
-        retries: The state of the retry policy. It counts attempts without progress.
-        stall_timeout: Seconds over which the minimum rate is measured.
         count: The number of attempts that have begun.
     """
 
-    retries: Retries
-    stall_timeout: float
-    count: int = attrs.field(init=False, default=0)
-    _max_received: int = attrs.field(init=False, default=0)
-    _gained: int = attrs.field(init=False, default=0)
-    _had_wrong_hash: bool = attrs.field(init=False, default=False)
-    _has_new_url: bool = attrs.field(init=False, default=False)
-
-    @classmethod
-    def begin_with(cls, context: ClientContext) -> AttemptTracker:
-        """Return the tracker of a new transfer."""
-        return cls(context.retries(), context.stall_timeout)
+    def __init__(self, context: ClientContext) -> None:
+        self.count = 0
+        self._retries = context.retries()
+        self._stall_timeout = context.stall_timeout
+        self._max_received = self._gained = 0
+        self._had_wrong_hash = self._has_new_url = False
 
     def begin(self) -> None:
         """Count an attempt."""
@@ -64,14 +55,14 @@ class AttemptTracker:
     def delay_after(self, failure: DownloadError) -> float | None:
         """Return the seconds to wait before another attempt, or `None` if `failure` is final."""
         # A stalled transfer counts as progress only above the minimum rate.
-        required = MIN_RATE * self.stall_timeout if isinstance(failure, StalledError) else 1
+        required = MIN_RATE * self._stall_timeout if isinstance(failure, StalledError) else 1
         if self._gained >= required:
-            self.retries.reset()
+            self._retries.reset()
         if isinstance(failure, ChecksumError):
             return self._delay_after_wrong_hash()
-        return self.retries.delay_after(failure)
+        return self._retries.delay_after(failure)
 
     def _delay_after_wrong_hash(self) -> float | None:
-        again = not self._had_wrong_hash and self.retries.policy.attempts > 1
+        again = not self._had_wrong_hash and self._retries.policy.attempts > 1
         self._had_wrong_hash = True
         return 0.0 if again else None

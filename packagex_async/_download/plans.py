@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Literal
 
+from packagex_async._concurrency.tuning import MAX_SEGMENTS
 from packagex_async._download.export import DownloadPlan, select_artifacts
 from packagex_async._download.options import DownloadOptions
 from packagex_async._files.layouts import parse_directory
@@ -14,16 +15,11 @@ from packagex_async.errors import ConfigurationError
 from packagex_async.models import Artifact, ArtifactName
 from packagex_async.report import OnProgress
 
-MAX_SEGMENTS = 8
-"""Maximum number of connections for one artifact."""
-
-Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
-
 
 def make_plan(
     directory: str | os.PathLike[str],
     *,
-    artifacts: Artifacts | None,
+    artifacts: Iterable[Artifact | ArtifactName] | Artifact | ArtifactName | None,
     concurrency: int,
     on_progress: OnProgress | None,
     overwrite: bool,

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import attrs
-
 from packagex_async._utils.byte_ranges import ByteRange
 
 
-@attrs.define(eq=False, repr=False)
 class Segment:
     """Bytes still to be received, from `position` up to `end`. Other connections may take over a part.
 
@@ -20,10 +17,11 @@ class Segment:
         receiving: Whether the response has begun.
     """
 
-    position: int
-    end: int
-    requested_end: int = attrs.field(init=False, default=0)
-    receiving: bool = attrs.field(init=False, default=False)
+    def __init__(self, position: int, end: int) -> None:
+        self.position = position
+        self.end = end
+        self.requested_end = 0
+        self.receiving = False
 
     @property
     def remaining(self) -> int:

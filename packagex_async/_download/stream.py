@@ -25,24 +25,30 @@ from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._utils import hashing
 from packagex_async._utils.byte_ranges import Chunk
 from packagex_async._utils.decompression import DecompressionError, Decompressor
-from packagex_async.errors import ConnectionFailedError, DownloadError
+from packagex_async.errors import ConnectionFailedError, DownloadError, StorageError
+from packagex_async.models import Artifact, Export
 
 
 @asynccontextmanager
 async def open_stream(
-    url: DownloadUrl, urls: DownloadUrls, context: ClientContext
+    export: Export, artifact: Artifact, urls: DownloadUrls, context: ClientContext
 ) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
     """Open a stream of the artifact. A broken transfer is resumed if the object is certainly the same.
 
     Args:
-        url: The URL of the artifact.
+        export: The export.
+        artifact: The artifact.
         urls: The URLs of the export, which can be refreshed.
         context: The state of the client.
 
     Raises:
-        DownloadError: The host refuses, the body breaks off, or it is not what the host declares.
+        DownloadError: The export does not offer the artifact, the host refuses, the body breaks off, or it
+            is not what the host declares.
         ExportGoneError: The export was deleted meanwhile.
     """
+    url = urls.get(artifact)
+    if url is None:
+        raise StorageError("the export does not offer it", export_id=export.id, artifact=artifact)
     async with AsyncExitStack() as responses:
         source = ResumableBody(url, urls, context, responses)
         await source.open()
@@ -120,7 +126,8 @@ class ResumableBody:
         self._url = url
         self._urls = urls
         self._storage = context.storage
-        self._attempts = AttemptTracker.begin_with(context)
+        self._clock = context.clock
+        self._attempts = AttemptTracker(context)
         self._responses = responses
         self._known = NOTHING_KNOWN
         self._received = 0
@@ -229,4 +236,4 @@ class ResumableBody:
         if delay is None:
             raise failure
         _logs.retrying(failure, delay)
-        await self._attempts.retries.clock.sleep(delay)
+        await self._clock.sleep(delay)

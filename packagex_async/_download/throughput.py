@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import attrs
-
 from packagex_async._concurrency.tuning import TransferTuning
 
 
-@attrs.define(eq=False, repr=False)
 class ConnectionScaler:
     """Measures one transfer, and decides how many connections it should use.
 
@@ -16,12 +13,13 @@ class ConnectionScaler:
         tuning: When connections are measured and compared.
     """
 
-    max_connections: int
-    tuning: TransferTuning
-    _since: tuple[float, int] | None = attrs.field(init=False, default=None)
-    _active: int = attrs.field(init=False, default=1)
-    _single_rate: float | None = attrs.field(init=False, default=None)
-    _is_settled: bool = attrs.field(init=False, default=False)
+    def __init__(self, max_connections: int, tuning: TransferTuning) -> None:
+        self.max_connections = max_connections
+        self._tuning = tuning
+        self._since: tuple[float, int] | None = None
+        self._active = 1
+        self._single_rate: float | None = None
+        self._is_settled = False
 
     def connections(self, now: float, received: int, remaining: int, *, active: int, sharing: int = 1) -> int:
         """Return the number of connections that should be used.
@@ -46,15 +44,15 @@ class ConnectionScaler:
 
     def _measuring_time(self, sharing: int) -> float:
         if self._single_rate is not None:
-            return self.tuning.settling_time
-        return self.tuning.probe_time if sharing <= 1 else self.tuning.shared_probe_time
+            return self._tuning.settling_time
+        return self._tuning.probe_time if sharing <= 1 else self._tuning.shared_probe_time
 
     def _judge(self, rate: float, remaining: int, sharing: int) -> None:
         if self._single_rate is None:
-            is_slow = rate * sharing < self.tuning.max_rate
-            if is_slow and remaining > rate * self.tuning.min_remaining_time:
+            is_slow = rate * sharing < self._tuning.max_rate
+            if is_slow and remaining > rate * self._tuning.min_remaining_time:
                 self._single_rate = rate
         elif self._active > 1 and not self._is_settled:
             self._is_settled = True
-            if rate < self.tuning.min_gain * self._single_rate:
+            if rate < self._tuning.min_gain * self._single_rate:
                 self.max_connections = 1

@@ -116,12 +116,12 @@ async def _batches(
     malformed.raise_if_any()
 
 
-@attrs.define(eq=False, repr=False)
 class _MalformedItems:
     """The malformed items of a listing: items that are not exports, or have no usable id."""
 
-    count: int = 0
-    first: str = ""
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = ""
 
     def add(self, request: PageRequest, page: AnyPage) -> None:
         """Log and count the malformed items of a page, unless the page was already counted."""

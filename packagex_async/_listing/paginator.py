@@ -82,7 +82,6 @@ class PageRequest:
     may_be_past_end: bool = attrs.field(default=False, eq=False)
 
 
-@attrs.define(eq=False, repr=False)
 class ChangeDetector:
     """Detects in the responses of a listing that exports may have been deleted.
 
@@ -98,15 +97,16 @@ class ChangeDetector:
         has_deletions: Whether a response proves a deletion, or a move.
     """
 
-    is_reorderable: bool
-    started_at: datetime | None = None
-    latest: datetime | None = None
-    first_total: int | None = None
-    total: int | None = None
-    created_count: int = 0
-    repeated_count: int = 0
-    next_expiry: datetime | None = None
-    has_deletions: bool = False
+    def __init__(self, *, is_reorderable: bool) -> None:
+        self.is_reorderable = is_reorderable
+        self.started_at: datetime | None = None
+        self.latest: datetime | None = None
+        self.first_total: int | None = None
+        self.total: int | None = None
+        self.created_count = 0
+        self.repeated_count = 0
+        self.next_expiry: datetime | None = None
+        self.has_deletions = False
 
     def on_response(self, server_date: datetime | None) -> None:
         """Record the server time of a response."""
@@ -148,7 +148,6 @@ class ChangeDetector:
         return self.total < self.first_total + self.created_count + self.repeated_count
 
 
-@attrs.define(eq=False, repr=False)
 class Paginator:
     """State of the pagination of one listing.
 
@@ -161,24 +160,25 @@ class Paginator:
         limit: Requested number of exports per page.
     """
 
-    first_page: int = 1
-    by_creation: bool = True
-    is_reorderable: bool = False
-    limit: int = 1
-    next_request: PageRequest | None = attrs.field(init=False)
-    _changes: ChangeDetector = attrs.field(init=False)
-    _seen_ids: set[str] = attrs.field(init=False, factory=set)
-    _reported_page: int | None = attrs.field(init=False, default=None)
-    _pages_without_new: int = attrs.field(init=False, default=0)
-    _honors_page: bool = attrs.field(init=False, default=False)
-    _has_unclear_check: bool = attrs.field(init=False, default=False)
-    _repeated_page: tuple[PageRequest, AnyPage, set[str]] = attrs.field(init=False)
-    _total_items: int = attrs.field(init=False, default=0)
-    _last_page: int = attrs.field(init=False, default=0)
-
-    def __attrs_post_init__(self) -> None:
-        self.next_request = PageRequest(self.first_page)
-        self._changes = ChangeDetector(self.is_reorderable)
+    def __init__(
+        self,
+        first_page: int = 1,
+        *,
+        by_creation: bool = True,
+        is_reorderable: bool = False,
+        limit: int = 1,
+    ) -> None:
+        self._first_page = first_page
+        self._by_creation = by_creation
+        self._limit = limit
+        self.next_request: PageRequest | None = PageRequest(first_page)
+        self._changes = ChangeDetector(is_reorderable=is_reorderable)
+        self._seen_ids: set[str] = set()
+        self._reported_page: int | None = None
+        self._pages_without_new = 0
+        self._honors_page = self._has_unclear_check = False
+        self._repeated_page: tuple[PageRequest, AnyPage, set[str]]
+        self._total_items = self._last_page = 0
 
     def process(
         self, request: PageRequest, page: AnyPage, server_date: datetime | None
@@ -227,7 +227,7 @@ class Paginator:
         not rescanned.
         """
         request = self.next_request
-        if request is None or request.is_rescan or request.is_check or self.first_page > 1:
+        if request is None or request.is_rescan or request.is_check or self._first_page > 1:
             return ()
         first = request.page + 1
         return tuple(PageRequest(page) for page in range(first, min(first + max_count, self._last_page + 1)))
@@ -271,7 +271,7 @@ class Paginator:
         if not item_count(page) or not (has_new or pagination.inferred):
             return False
         # 3. The total count is larger than the number of items so far.
-        if pagination.total_count is not None and self.first_page == 1:
+        if pagination.total_count is not None and self._first_page == 1:
             return self._total_items < pagination.total_count
         # 4. The API says nothing. Continue until a server that honors `page` sends a page without new
         # exports.
@@ -279,8 +279,8 @@ class Paginator:
 
     def _first_of_rescan(self, request: PageRequest) -> PageRequest | None:
         # In a listing by creation, the last page is already up to date: nothing can move onto it from before.
-        last = request.page - 1 if self.by_creation else request.page
-        is_needed = self.first_page == 1 and last >= 1 and self._changes.may_have_deletions()
+        last = request.page - 1 if self._by_creation else request.page
+        is_needed = self._first_page == 1 and last >= 1 and self._changes.may_have_deletions()
         return PageRequest(last, is_rescan=True) if is_needed else None
 
     def _check_advance(self, request: PageRequest, page: AnyPage, repeated_ids: set[str] | None) -> None:
@@ -303,7 +303,7 @@ class Paginator:
         if first_page_ids != repeated_ids:
             self._honors_page = True
             return _following(request, page)
-        if _has_no_pagination(page) and item_count(page) < self.limit:
+        if _has_no_pagination(page) and item_count(page) < self._limit:
             # The server has one page and ignores all parameters.
             return None
         is_unchanged = total is not None and total == page.pagination.total_count == self._changes.first_total

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import attrs
-
 from packagex_async._files.operations import (
     CHUNK_SIZE,
     START_SIZE,
@@ -32,7 +30,6 @@ PositionedChunk = tuple[int, Chunk]
 """The position of a chunk in the file, and the chunk."""
 
 
-@attrs.define(kw_only=True, eq=False, repr=False)
 class PartialFile:
     """A partial file of `target`, which is created at the first write.
 
@@ -45,24 +42,28 @@ class PartialFile:
         metadata: Describes the file for a later run. Without it, an incomplete file is not kept.
     """
 
-    target: Path
-    root: Path
-    algorithms: Iterable[str] = ()
-    length: int | None = None
-    decompressor: Decompressor | None = None
-    metadata: PartialMetadata | None = None
-    written: RangeSet = attrs.field(init=False, factory=RangeSet)
-    _partial: LockedPartial | None = attrs.field(init=False, default=None)
-    _offset: int = attrs.field(init=False, default=0)
-    _hashers: dict[str, Hasher] = attrs.field(init=False)
-    _encoded_hashers: dict[str, Hasher] = attrs.field(init=False)
-    _hashed_size: int = attrs.field(init=False, default=0)
-
-    def __attrs_post_init__(self) -> None:
-        self._hashers = {name: new_hasher(name) for name in self.algorithms}
-        self._encoded_hashers = (
-            {name: new_hasher(name) for name in self.algorithms} if self.decompressor else {}
-        )
+    def __init__(
+        self,
+        *,
+        target: Path,
+        root: Path,
+        algorithms: Iterable[str] = (),
+        length: int | None = None,
+        decompressor: Decompressor | None = None,
+        metadata: PartialMetadata | None = None,
+    ) -> None:
+        self.target = target
+        self.root = root
+        self.algorithms = algorithms
+        self.length = length
+        self.decompressor = decompressor
+        self.metadata = metadata
+        self.written = RangeSet()
+        self._partial: LockedPartial | None = None
+        self._offset = 0
+        self._hashers: dict[str, Hasher] = {name: new_hasher(name) for name in algorithms}
+        self._encoded_hashers = {name: new_hasher(name) for name in algorithms} if decompressor else {}
+        self._hashed_size = 0
 
     @classmethod
     def resume(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-import attrs
-
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ConfigurationError, ExportGoneError, ExportStateError, WaitTimeoutError
 from packagex_async.models import LIFETIME, Export
@@ -27,7 +25,6 @@ MIN_REQUEST_TIMEOUT = 1.0
 _LIFETIME = LIFETIME.total_seconds()
 
 
-@attrs.define(eq=False, repr=False)
 class PollSchedule:
     """Intervals between requests for one export, and the time that remains.
 
@@ -37,19 +34,17 @@ class PollSchedule:
             an export at that age.
     """
 
-    clock: Clock
-    timeout: float | None
-    _intervals: int = attrs.field(init=False, default=0)
-    _started_at: float = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._started_at = self.clock.monotonic()
+    def __init__(self, clock: Clock, timeout: float | None) -> None:
+        self._clock = clock
+        self._timeout = timeout
+        self._intervals = 0
+        self._started_at = clock.monotonic()
 
     @property
     def remaining(self) -> float:
         """Seconds until the time limit, at least 0."""
-        limit = _LIFETIME if self.timeout is None else min(self.timeout, _LIFETIME)
-        return max(0.0, self._started_at + limit - self.clock.monotonic())
+        limit = _LIFETIME if self._timeout is None else min(self._timeout, _LIFETIME)
+        return max(0.0, self._started_at + limit - self._clock.monotonic())
 
     @property
     def request_timeout(self) -> float:
@@ -65,20 +60,20 @@ class PollSchedule:
             self._intervals, initial=INITIAL_INTERVAL, maximum=MAX_INTERVAL, factor=GROWTH_FACTOR
         )
         self._intervals += 1
-        return min(self.remaining, interval / 2 + self.clock.jitter(interval / 2))
+        return min(self.remaining, interval / 2 + self._clock.jitter(interval / 2))
 
     def timeout_error(
         self, export_id: str, status: str | None, *, is_expired: bool = False
     ) -> ExportStateError:
         """Return the error for an export that was not completed in time, or expired before."""
         state = f"export {sanitize(export_id)} is still {sanitize(status or 'without a status')}"
-        if is_expired or self.timeout is None or self.timeout >= _LIFETIME:
+        if is_expired or self._timeout is None or self._timeout >= _LIFETIME:
             return ExportGoneError(
                 f"{state} after 24 hours, and the API deletes it now: create a new export",
                 export_id=export_id,
             )
         return WaitTimeoutError(
-            f"{state} after {self.timeout:g} seconds: wait again, or with a longer timeout",
+            f"{state} after {self._timeout:g} seconds: wait again, or with a longer timeout",
             export_id=export_id,
             status=status,
         )

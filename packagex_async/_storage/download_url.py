@@ -12,7 +12,7 @@ from packagex_async.models import Artifact
 _BASIC_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DownloadUrl:
     """The presigned URL of an artifact.
 

@@ -35,7 +35,7 @@ class Match(enum.Enum):
     UNKNOWN = "no validator to compare"
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Validators:
     """The values that identify the content of an object.
 
@@ -112,7 +112,7 @@ class Validators:
         )
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ObjectMetadata:
     """Everything that is known about an object in storage.
 

@@ -63,7 +63,7 @@ class ContentRange:
         return f"bytes {positions}/{'*' if self.total is None else self.total}"
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ResponseHead:
     """The status and the metadata in the headers of a response from a storage host.
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
-
 MIN_RATE = 1024
 """Bytes per second. A slower transfer counts as stalled."""
 
 
-@attrs.define(eq=False, repr=False)
 class StallDetector:
     """Measures the rate of a transfer over windows of waiting time.
 
@@ -18,9 +15,10 @@ class StallDetector:
         window: Seconds of waiting after which the rate is checked.
     """
 
-    window: float
-    _waited: float = attrs.field(init=False, default=0.0)
-    _received: int = attrs.field(init=False, default=0)
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self._waited = 0.0
+        self._received = 0
 
     def record(self, waited: float, received: int) -> bool:
         """Record a read; return whether the transfer was too slow over a whole window.
@@ -31,7 +29,7 @@ class StallDetector:
         """
         self._waited += waited
         self._received += received
-        if self._waited < self.window:
+        if self._waited < self._window:
             return False
         is_stalled = self._received < MIN_RATE * self._waited
         self._waited, self._received = 0.0, 0

@@ -14,9 +14,10 @@ from yarl import URL
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ConfigurationError
 
-_VALID_TEXT = re.compile(r"(?=[!-~]+\Z)(?P<origin>[^/?#]*(?://[^/?#]*)?)")
-_NAME = re.compile(r"(?=.{1,253}\.?\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?\Z")
-_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?\Z")
+# Compiled at their first use, to keep the import fast.
+_VALID_TEXT = r"(?=[!-~]+\Z)(?P<origin>[^/?#]*(?://[^/?#]*)?)"
+_NAME = r"(?=.{1,253}\.?\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?\Z"
+_NUMBER = r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?\Z"
 """A host whose last label is a number, which resolvers interpret as an IPv4 address."""
 
 
@@ -67,7 +68,7 @@ def parse_url(text: object) -> URL | None:
 
     The host is a valid name or address, so that no later use of the URL raises an error.
     """
-    match = _VALID_TEXT.match(text) if isinstance(text, str) else None
+    match = re.match(_VALID_TEXT, text) if isinstance(text, str) else None
     # The check of scheme, host and port is cached: most URLs have the same ones.
     return URL(match.string, encoded=True) if match and _is_usable_origin(match["origin"]) else None
 
@@ -154,9 +155,9 @@ def _is_usable_origin(text: str) -> bool:
 
 
 def _is_usable_host(host: str, *, bracketed: bool) -> bool:
-    if bracketed or _NUMBER.match(host):
+    if bracketed or re.match(_NUMBER, host):
         return _is_address(host)
-    return _NAME.match(host) is not None
+    return re.match(_NAME, host) is not None
 
 
 def _is_address(host: str) -> bool:

@@ -15,7 +15,7 @@ ByteRange = tuple[int, int]
 """The position of the first byte of a range, and the position after its last byte."""
 
 
-@attrs.define(repr=False)
+@attrs.define(eq=False, repr=False)
 class RangeSet:
     """A set of bytes of a file, stored as sorted ranges that do not touch."""
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 
+import attrs
 from multidict import CIMultiDict
 
 from packagex_async import Artifact, PackageXError
@@ -74,7 +75,8 @@ def object_metadata(data: bytes) -> None:
         stored = json.loads(data)
         if isinstance(stored, dict):
             metadata = ObjectMetadata.from_json(stored)
-            assert ObjectMetadata.from_json(metadata.to_json()) in (metadata, ObjectMetadata())
+            again = ObjectMetadata.from_json(metadata.to_json())
+            assert attrs.asdict(again) in (attrs.asdict(metadata), attrs.asdict(ObjectMetadata()))
 
 
 def dates(data: bytes) -> None:

@@ -15,4 +15,4 @@ async def test_each_operation_has_its_own_retry_state(server: Emulator) -> None:
     assert first.next_delay() is not None
     assert first.next_delay() is None
     assert second.failures == 0
-    assert (second.policy, second.clock) == (policy, clock)
+    assert (second.policy, second._clock) == (policy, clock)

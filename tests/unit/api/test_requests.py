@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 
 from packagex_async import (
@@ -98,7 +99,7 @@ def test_order_of_a_listing(
     """And the query for the same exports, oldest first."""
     listing = query(**order)
     assert (listing.is_oldest_first, listing.has_unstable_order) == (is_oldest_first, has_unstable_order)
-    assert listing.sorted_oldest_first() == query(**sorted_order)
+    assert attrs.asdict(listing.sorted_oldest_first()) == attrs.asdict(query(**sorted_order))
 
 
 def test_target_of_an_export() -> None:

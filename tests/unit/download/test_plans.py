@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from packagex_async import Artifact, ConfigurationError
+from packagex_async._concurrency.tuning import MAX_SEGMENTS
 from packagex_async._download.export import DownloadPlan
-from packagex_async._download.plans import MAX_SEGMENTS, make_plan
+from packagex_async._download.plans import make_plan
 
 DEFAULTS: dict[str, Any] = {
     "artifacts": None,
