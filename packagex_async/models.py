@@ -97,6 +97,8 @@ class Artifact(enum.StrEnum):
     CSV_SANITIZED = "csv_sanitized"
 
 
+_URL_FIELDS = {artifact: f"{artifact.value}_url" for artifact in Artifact}
+
 _MAX_SHOWN_NAMES = 30
 """Names of unknown fields that a repr shows."""
 
@@ -180,7 +182,7 @@ class Export:
         Raises:
             ValueError: `artifact` is not the name of an artifact.
         """
-        url: str | None = getattr(self, f"{Artifact(artifact).value}_url")
+        url: str | None = getattr(self, _URL_FIELDS[Artifact(artifact)])
         return url
 
     @property

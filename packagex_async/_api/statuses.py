@@ -19,12 +19,13 @@ def is_in_progress(export: Export) -> bool:
 
 def failure_error(export: Export) -> ExportStateError | None:
     """Return the error for an export that will never be completed; `None` for any other export."""
-    state = _describe(export)
     match export.status:
         case ExportStatus.FAILED:
-            return ExportFailedError(f"{state}: the platform could not prepare it", export_id=export.id)
+            text = f"{_describe(export)}: the platform could not prepare it"
+            return ExportFailedError(text, export_id=export.id)
         case ExportStatus.TIMED_OUT:
-            return ExportTimedOutError(f"{state}: the platform gave up preparing it", export_id=export.id)
+            text = f"{_describe(export)}: the platform gave up preparing it"
+            return ExportTimedOutError(text, export_id=export.id)
         case _:
             return None
 

@@ -81,7 +81,8 @@ class ResponseHead:
     def parse(cls, status: int, headers: MultiMapping[str]) -> ResponseHead:
         """Read the status and the headers of a response."""
         # Transfer codings other than `chunked` are decoded together with content codings.
-        encoding = content_coding(",".join(_codings(headers)))
+        codings = _codings(headers)
+        encoding = content_coding(",".join(codings)) if codings else None
         length = None if "Transfer-Encoding" in headers else _length(headers.get("Content-Length", ""))
         content_range = _content_range(headers)
         size = length
@@ -107,6 +108,8 @@ def content_coding(text: str) -> str | None:
 
 
 def _codings(headers: MultiMapping[str]) -> list[str]:
+    if "Transfer-Encoding" not in headers and "Content-Encoding" not in headers:
+        return []
     transfer = ",".join(headers.getall("Transfer-Encoding", ())).split(",")
     return [
         *headers.getall("Content-Encoding", ()),
@@ -115,9 +118,9 @@ def _codings(headers: MultiMapping[str]) -> list[str]:
 
 
 def _content_range(headers: MultiMapping[str]) -> ContentRange | None:
-    ranges = {ContentRange.parse(text) for text in headers.getall("Content-Range", ())}
-    if not ranges:
+    if "Content-Range" not in headers:
         return None
+    ranges = {ContentRange.parse(text) for text in headers.getall("Content-Range")}
     # Different ranges in one head are unreadable.
     return ranges.pop() if len(ranges) == 1 else ContentRange()
 
