@@ -26,9 +26,11 @@
     │  └ ExportGoneError
     ├ DownloadError                 .export_id .artifact
     │  ├ LinkExpiredError           ├ StorageError .status .retry_after
-    │  │                            │  └ StorageUnreachableError (also ConnectionFailedError)
+    │  │                            │  ├ StorageUnreachableError (also ConnectionFailedError)
+    │  │                            │  └ ArtifactNotOfferedError
     │  ├ IncompleteBodyError        ├ ChecksumError
-    │  ├ StalledError               └ DestinationError (also OSError)
+    │  ├ StalledError               ├ DestinationError (also OSError)
+    │  └ MalformedRowError (also DecodeError) .row .column
     └ DownloadGroupError            (also ExceptionGroup) .report
 
 A message says what failed, for which export and artifact, and what to do next. It contains no API key and no
@@ -306,6 +308,10 @@ class StorageUnreachableError(StorageError, ConnectionFailedError):
     """The storage host could not be reached in any attempt."""
 
 
+class ArtifactNotOfferedError(StorageError):
+    """The export does not offer the requested artifact."""
+
+
 class IncompleteBodyError(DownloadError):
     """The body of the artifact was shorter than declared in every attempt."""
 
@@ -342,3 +348,26 @@ class DestinationError(DownloadError, OSError):
     def __reduce__(self) -> tuple[Any, ...]:
         rebuild, (cls, args, state) = super().__reduce__()
         return rebuild, (cls, args, state | {"filename": self.filename, "errno": self.errno})
+
+
+class MalformedRowError(DownloadError, DecodeError):
+    """A row of an artifact is malformed.
+
+    Attributes:
+        row: The number of the row, or `None` if the error is not in a row. Data rows count from 1; the header
+            and blank lines do not count.
+        column: The name of the column, if a single cell is malformed.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        export_id: str,
+        artifact: Artifact,
+        row: int | None = None,
+        column: str | None = None,
+    ) -> None:
+        super().__init__(message, export_id=export_id, artifact=artifact)
+        self.row = row
+        self.column: str | None = None if column is None else _field(column)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from packagex_async.testing.changes import Delete, Insert, Replace
     from packagex_async.testing.data.dialect import Dialect
+    from packagex_async.testing.data.file_format import FileFormat
     from packagex_async.testing.data.lifetimes import Life
     from packagex_async.testing.data.store import StoredExport
     from packagex_async.testing.emulator import Emulator
@@ -46,10 +47,10 @@ if TYPE_CHECKING:
     from packagex_async.testing.threads import serve_in_thread
 
 __all__ = [
-    "Cut", "Delete", "Dialect", "Emulator", "Encoded", "Expired", "Fault", "Garbage", "IgnoreRange",
-    "Insert", "Life", "LyingLength", "NoHash", "NoTag", "RecordedRequest", "Redirect", "Refuse", "Replace",
-    "Reset", "Stall", "Status", "StoredExport", "TargetedFault", "Transcoded", "Trickle", "Undeclared",
-    "WrongHash", "WrongRange", "serve_in_thread",
+    "Cut", "Delete", "Dialect", "Emulator", "Encoded", "Expired", "Fault", "FileFormat", "Garbage",
+    "IgnoreRange", "Insert", "Life", "LyingLength", "NoHash", "NoTag", "RecordedRequest", "Redirect",
+    "Refuse", "Replace", "Reset", "Stall", "Status", "StoredExport", "TargetedFault", "Transcoded",
+    "Trickle", "Undeclared", "WrongHash", "WrongRange", "serve_in_thread",
 ]  # fmt: skip
 
 # Names are imported on first access (PEP 562), so that loading the pytest plugin stays fast.
@@ -61,6 +62,7 @@ _MODULES = {
         "Cut", "Fault", "Garbage", "LyingLength", "Redirect", "Refuse", "Reset", "Stall", "Status",
         "TargetedFault", "Trickle",
     },
+    "data.file_format": {"FileFormat"},
     "data.lifetimes": {"Life"},
     "object_faults": {
         "Encoded", "Expired", "IgnoreRange", "NoHash", "NoTag", "Transcoded", "Undeclared", "WrongHash",

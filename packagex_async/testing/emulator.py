@@ -15,6 +15,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from packagex_async.testing.data.dialect import Dialect
+from packagex_async.testing.data.file_format import FileFormat
 from packagex_async.testing.data.lifetimes import Life
 from packagex_async.testing.data.population import add_sample_exports
 from packagex_async.testing.data.store import Store, StoredExport
@@ -139,7 +140,7 @@ class Emulator:
         self, *, resource: ResourceName | str = "contact", status: StatusName | str = "completed",
         name: str | None = None, rows: int = 2000, error_rows: int = 0, sanitized_rows: int = 0,
         created_at: float | None = None, content: Mapping[str, bytes] | None = None,
-        export_id: str | None = None,
+        export_id: str | None = None, file_format: FileFormat | None = None,
     ) -> StoredExport:  # fmt: skip
         """Add an export.
 
@@ -155,6 +156,8 @@ class Emulator:
             content: The bytes of each artifact by name (`"json"`, `"csv"`, `"csv_error"`, `"csv_sanitized"`),
                 instead of generated rows. Other artifacts are not offered.
             export_id: The id, or `None` for a generated one.
+            file_format: The format of the generated files, and what is wrong with their last row; see
+                `FileFormat`. By default they are correct.
 
         Returns:
             The stored export.
@@ -169,6 +172,7 @@ class Emulator:
             created_at=created_at,
             content=content,
             export_id=export_id,
+            file_format=file_format,
         )
 
     def update_export(self, export_id: str, **changes: Any) -> StoredExport:

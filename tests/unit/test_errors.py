@@ -13,6 +13,7 @@ import pytest
 from packagex_async import (
     ApiError,
     Artifact,
+    ArtifactNotOfferedError,
     AuthenticationError,
     BadRequestError,
     ChecksumError,
@@ -32,6 +33,7 @@ from packagex_async import (
     ExportTimedOutError,
     IncompleteBodyError,
     LinkExpiredError,
+    MalformedRowError,
     NotFoundError,
     PackageXError,
     PaginationError,
@@ -84,9 +86,11 @@ EXAMPLES: list[PackageXError] = [
     ),
     StorageError("503", export_id="exp_1", artifact=Artifact.CSV, status=503, retry_after=2.0),
     StorageUnreachableError("refused", export_id="exp_1", artifact=Artifact.CSV),
+    ArtifactNotOfferedError("not offered", export_id="exp_1", artifact=Artifact.CSV),
     DestinationError(
         "full", export_id="exp_1", artifact=Artifact.CSV, filename="x/y.csv", errno=errno.ENOSPC
     ),
+    MalformedRowError("row 7", export_id="exp_1", artifact=Artifact.CSV, row=7, column="weight"),
     GROUP,
 ]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from packagex_async.testing.data.file_format import FileFormat
 
 Generator = Callable[[random.Random], Any]
 Record = dict[str, Any]
@@ -102,37 +101,30 @@ _COLUMNS: Mapping[str, Mapping[str, Generator]] = {
 _DEFAULT_COLUMNS: Mapping[str, Generator] = {"id": _code("obj_", 12), **_COMMON}
 
 
-def generate(artifact: str, resource: str, rows: int, *, seed: str) -> bytes:
+def generate(artifact: str, resource: str, rows: int, *, seed: str, file_format: FileFormat) -> bytes:
     """Return the bytes of one artifact with `rows` rows of `resource`."""
     columns = _COLUMNS.get(resource, _DEFAULT_COLUMNS)
     # A string seeds `Random` identically in every process; `hash()` of a string differs.
     rng = random.Random(f"{seed}/{_SEED_SUFFIXES.get(artifact, 'data')}")  # not used for secrets
-    records = [{name: generator(rng) for name, generator in columns.items()} for _ in range(rows)]
-    return _WRITERS[artifact](records, tuple(columns), rng)
+    # Records are generated one by one, because those of a large file take much more memory than the file.
+    records = ({name: generator(rng) for name, generator in columns.items()} for _ in range(rows))
+    if artifact == "json":
+        return file_format.write_json(records)
+    header = (*columns, "error") if artifact == "csv_error" else tuple(columns)
+    # The random numbers of the error reasons and of the formulas follow those of all records.
+    given = records if artifact == "csv" else list(records)
+    return file_format.write_csv(header, (_cells(artifact, record, rng) for record in given))
 
 
-def _json(rows: list[Record], _columns: Sequence[str], _rng: random.Random) -> bytes:
-    return json.dumps(rows, ensure_ascii=False, indent=1).encode()
+def _cells(artifact: str, record: Record, rng: random.Random) -> list[Any]:
+    """Return the cells of a row. Every error has a reason, and every sanitized row a formula in its name."""
+    cells = list(record.values())
+    if artifact == "csv_error":
+        cells.append(rng.choice(_ROW_ERRORS))
+    if artifact == "csv_sanitized":
+        # The leading apostrophe prevents spreadsheets from evaluating the formula.
+        cells[1] = "'" + rng.choice(_FORMULAS)
+    return cells
 
 
-def _csv(rows: list[Record], columns: Sequence[str], _rng: random.Random) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-def _csv_error(rows: list[Record], columns: Sequence[str], rng: random.Random) -> bytes:
-    failed = [{**row, "error": rng.choice(_ROW_ERRORS)} for row in rows]
-    return _csv(failed, (*columns, "error"), rng)
-
-
-def _csv_sanitized(rows: list[Record], columns: Sequence[str], rng: random.Random) -> bytes:
-    # The leading apostrophe prevents spreadsheets from evaluating the formula.
-    sanitized = [{**row, columns[1]: "'" + rng.choice(_FORMULAS)} for row in rows]
-    return _csv(sanitized, columns, rng)
-
-
-_WRITERS = {"json": _json, "csv": _csv, "csv_error": _csv_error, "csv_sanitized": _csv_sanitized}
 _SEED_SUFFIXES = {"csv_error": "error", "csv_sanitized": "sanitized"}

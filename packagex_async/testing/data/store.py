@@ -13,6 +13,7 @@ import attrs
 from packagex_async.models import ArtifactName
 from packagex_async.testing.data.blobs import Blob
 from packagex_async.testing.data.dialect import ARTIFACTS
+from packagex_async.testing.data.file_format import FileFormat
 from packagex_async.testing.data.lifetimes import Life
 from packagex_async.testing.data.records import generate
 
@@ -39,6 +40,7 @@ class StoredExport:
         error_rows: The number of rows that failed.
         sanitized_rows: The number of rows that were sanitized.
         artifacts: The artifacts that the export offers once it is completed.
+        file_format: The format of the generated files.
         organization_id: The id of the organization.
     """
 
@@ -53,6 +55,7 @@ class StoredExport:
     error_rows: int
     sanitized_rows: int
     artifacts: tuple[ArtifactName, ...]
+    file_format: FileFormat = attrs.field(factory=FileFormat)
     organization_id: str = "org_emulated"
 
 
@@ -92,6 +95,7 @@ class Store:
         self, *, resource: str = "contact", status: str = "completed", name: str | None = None,
         rows: int = 2000, error_rows: int = 0, sanitized_rows: int = 0, created_at: float | None = None,
         content: Mapping[str, bytes] | None = None, export_id: str | None = None,
+        file_format: FileFormat | None = None,
     ) -> StoredExport:  # fmt: skip
         """Add an export; see `Emulator.add_export`."""
         offers = {"json": True, "csv": True, "csv_error": error_rows, "csv_sanitized": sanitized_rows}
@@ -107,6 +111,7 @@ class Store:
             count_batches=math.ceil(rows / _BATCH_SIZE),
             error_rows=error_rows,
             sanitized_rows=sanitized_rows,
+            file_format=file_format or FileFormat(),
             artifacts=tuple(
                 name for name in ARTIFACTS if (offers[name] if content is None else name in content)
             ),
@@ -188,6 +193,7 @@ class Store:
             export.resource,
             rows.get(artifact, export.count_total),
             seed=f"{self._seed}/{export.id}",
+            file_format=export.file_format,
         )
 
     def _write(self, export_id: str, artifact: str, content: bytes, modified: float) -> None:

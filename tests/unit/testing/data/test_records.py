@@ -8,7 +8,14 @@ import json
 
 import pytest
 
-from packagex_async.testing.data.records import generate
+from packagex_async.testing import FileFormat
+from packagex_async.testing.data import records
+
+
+def generate(artifact: str, resource: str, rows: int, *, seed: str) -> bytes:
+    """Generate a file in the default format."""
+    return records.generate(artifact, resource, rows, seed=seed, file_format=FileFormat())
+
 
 RESOURCES = ("contact", "shipment", "tracker", "hologram")
 
@@ -16,10 +23,10 @@ RESOURCES = ("contact", "shipment", "tracker", "hologram")
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_csv_and_json_have_the_same_rows(resource: str) -> None:
     """An unknown resource has rows too."""
-    records = json.loads(generate("json", resource, 20, seed="a"))
+    listed = json.loads(generate("json", resource, 20, seed="a"))
     table = csv.DictReader(io.StringIO(generate("csv", resource, 20, seed="a").decode(), newline=""))
-    assert list(table) == [{name: str(value) for name, value in record.items()} for record in records]
-    assert len(records) == 20
+    assert list(table) == [{name: str(value) for name, value in record.items()} for record in listed]
+    assert len(listed) == 20
 
 
 @pytest.mark.parametrize("artifact", ["json", "csv", "csv_error", "csv_sanitized"])

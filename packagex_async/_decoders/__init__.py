@@ -1,0 +1,1 @@
+"""Decoders of CSV and JSON files, block by block, without I/O."""

@@ -1,0 +1,1 @@
+"""Rows: the contents of artifacts, decoded while they stream."""

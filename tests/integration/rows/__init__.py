@@ -1,0 +1,1 @@
+"""Rows of artifacts, over real sockets."""
