@@ -1,0 +1,1 @@
+"""Arrow record batches and Parquet files, built while an artifact arrives (extra `arrow`)."""

@@ -1,0 +1,61 @@
+"""The decoder for each artifact, and tables of its record batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from packagex_async._arrow.csv_decoder import CsvArrowDecoder
+from packagex_async._arrow.json_decoder import JsonArrowDecoder
+from packagex_async._decoders.row_error import RowError
+from packagex_async.errors import ConfigurationError
+from packagex_async.models import Artifact
+
+
+class ArrowDecoder(Protocol):
+    """Converts a file to record batches, block by block; see `CsvArrowDecoder` and `JsonArrowDecoder`."""
+
+    count: int
+    error: RowError | None
+    schema: pa.Schema
+
+    @property
+    def pending(self) -> int:
+        """The size of the data that was received, but not converted."""
+        ...
+
+    @property
+    def duplicates(self) -> Sequence[str]:
+        """The names of columns that occur more than once."""
+        ...
+
+    def feed(self, block: bytes, *, final: bool = False) -> list[Any]:
+        """Return the record batches that `block` completes."""
+        ...
+
+
+def new_decoder(artifact: Artifact, types: Mapping[str, pa.DataType]) -> ArrowDecoder:
+    """Return a decoder for the rows of an artifact."""
+    return JsonArrowDecoder(types) if artifact is Artifact.JSON else CsvArrowDecoder(types)
+
+
+def check_columns(schema: pa.Schema, types: Mapping[str, pa.DataType]) -> None:
+    """Check that each column with a type exists. A file without a header, or without records, is accepted.
+
+    Raises:
+        ConfigurationError: A column does not exist.
+    """
+    if missing := [name for name in types if name not in schema.names] if schema.names else []:
+        names = ", ".join(map(repr, missing))
+        raise ConfigurationError(f"types: the artifact has no column {names}")
+
+
+def to_table(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """Return a table with all columns of `schema`. A record batch may lack the last of them."""
+    if not schema.names:
+        # `concat_tables` drops rows without columns.
+        return pa.Table.from_batches(batches, schema)
+    tables = [pa.Table.from_batches([], schema), *(pa.Table.from_batches([batch]) for batch in batches)]
+    return pa.concat_tables(tables, promote_options="default")

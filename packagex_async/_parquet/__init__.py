@@ -1,0 +1,1 @@
+"""Parquet files, written while CSV artifacts arrive (extra `arrow`)."""

@@ -1,0 +1,252 @@
+"""The download of one CSV artifact as a Parquet file: request, convert, resume, verify, publish."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+
+import attrs
+import pyarrow as pa
+
+from packagex_async import _logs
+from packagex_async._arrow.csv_decoder import CsvArrowDecoder
+from packagex_async._context import ClientContext
+from packagex_async._decoders.header import warn_of_duplicates
+from packagex_async._download.attempts import AttemptTracker
+from packagex_async._download.options import DownloadOptions
+from packagex_async._download.stream import ResumableBody
+from packagex_async._files.operations import FileDigest
+from packagex_async._parquet.parquet_file import ParquetFile
+from packagex_async._parquet.resources import Resources
+from packagex_async._parquet.source import ExistingParquet, Source, has_types, read_existing
+from packagex_async._parquet.writer import ParquetWriter
+from packagex_async._partials.locked_partial import resume_partial
+from packagex_async._storage.download_url import DownloadUrl
+from packagex_async._storage.download_urls import DownloadUrls
+from packagex_async._storage.object_metadata import ObjectMetadata
+from packagex_async._storage.storage_errors import unusable_body_error
+from packagex_async.errors import DestinationError, DownloadError, MalformedRowError
+from packagex_async.models import Export
+from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class ParquetDownload:
+    """The download of one CSV artifact as a Parquet file.
+
+    A partial file is never kept, because it depends on the state of the conversion.
+
+    Args:
+        export: The export.
+        url: The URL of the artifact.
+        urls: The URLs of the export, which can be refreshed.
+        target: The path of the Parquet file.
+        root: The directory that the path must not leave.
+        context: The state of the client.
+        options: The options of the caller.
+        on_progress: Called at every step.
+        exists: Whether a file exists at `target`. It is compared with the artifact, and never replaced.
+        has_partial: Whether an earlier run may have left a partial file.
+        types: The types of columns.
+        resources: The memory and the threads.
+        on_schema: Called with the schema, when the file is complete or a row is malformed.
+    """
+
+    export: Export
+    url: DownloadUrl
+    urls: DownloadUrls
+    target: Path
+    root: Path
+    context: ClientContext
+    options: DownloadOptions
+    on_progress: OnProgress | None
+    exists: bool
+    has_partial: bool
+    types: Mapping[str, pa.DataType]
+    resources: Resources
+    on_schema: Callable[[pa.Schema], object]
+    _attempts: AttemptTracker = attrs.field(init=False)
+    _started_at: float = attrs.field(init=False, default=0.0)
+    _total: int | None = attrs.field(init=False, default=None)
+    _received: int = attrs.field(init=False, default=0)
+
+    def __attrs_post_init__(self) -> None:
+        self._attempts = AttemptTracker(self.context)
+
+    async def run(self) -> DownloadedFile:
+        """Download the artifact, with further attempts under the retry policy.
+
+        Raises:
+            MalformedRowError: A row is malformed, or a cell does not have the type of its column.
+            DownloadError: All attempts failed; the target is unchanged.
+            DiskError: The file cannot be written; the target is unchanged.
+            ExportGoneError: The export was deleted meanwhile.
+        """
+        self._started_at = self.context.clock.monotonic()
+        if self.has_partial and self.options.partial_index is not None:
+            await self.context.disk.run(self.target, self._remove_partials)
+        while True:
+            try:
+                async with self.context.limiter.slot():
+                    file = await self._attempt()
+                break
+            except DownloadError as error:
+                # Tools that report errors often show the local variables of a traceback, here the contents.
+                failure = error.with_traceback(None)
+            await self._prepare_next_attempt(failure)
+        if file.kept:
+            self._emit(ProgressKind.KEPT, received=file.size)
+        else:
+            self._emit(ProgressKind.FINISHED, received=self._received)
+        return file
+
+    def _remove_partials(self) -> None:
+        """Remove the partial files of earlier runs that were interrupted."""
+        index = self.options.partial_index
+        if index is not None and (found := resume_partial(self.target, index)) is not None:
+            partial_file, _ = found
+            partial_file.remove()
+
+    async def _prepare_next_attempt(self, failure: DownloadError) -> None:
+        """Wait as long as the retry policy says; raise `failure` if it is final."""
+        delay = self._attempts.delay_after(failure)
+        if delay is None:
+            raise failure
+        _logs.retrying(failure, delay)
+        self._on_retry(failure, delay)
+        await self.context.clock.sleep(delay)
+
+    async def _attempt(self) -> DownloadedFile:
+        async with AsyncExitStack() as responses:
+            body = ResumableBody(self.url, self.urls, self.context, responses, self._attempts, self._on_retry)
+            await body.open()
+            self._total = body.metadata.wire_length
+            self._emit(ProgressKind.STARTED)
+            self._check_limits(body.metadata, body.metadata.size)
+            if self.exists:
+                return await self._kept(body.metadata)
+            return await self._convert(body)
+
+    async def _convert(self, body: ResumableBody) -> DownloadedFile:
+        decoder = CsvArrowDecoder(self.types)
+        file = ParquetFile(self.target, self.root, decoder, self.export.id, self.url.artifact)
+        try:
+            digest = await self._write(body, file)
+        except MalformedRowError:
+            self.on_schema(file.schema)
+            raise
+        self.on_schema(file.schema)
+        if decoder.duplicates:
+            warn_of_duplicates(decoder.duplicates, self.export.id, self.url.artifact)
+        return self._file(
+            digest, body.verified, rows=file.rows, source_sha256=file.source_sha256, resumed=body.is_resumed
+        )
+
+    async def _write(self, body: ResumableBody, file: ParquetFile) -> FileDigest:
+        size = 0
+        async with ParquetWriter(self.context.disk, self.target, file, self.resources) as writer:
+            async with aclosing(body.content()) as chunks:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    self._check_limits(body.metadata, size)
+                    await writer.write(chunk)
+                    self._emit(ProgressKind.ADVANCED, received=body.received)
+            # The end of the body was reached, so it is verified.
+            return await writer.publish(
+                lambda: self._source(body, file).to_metadata(self.export),
+                overwrite=self.options.overwrite,
+                durable=self.options.durable,
+            )
+
+    def _source(self, body: ResumableBody, file: ParquetFile) -> Source:
+        return Source.of(self.export, self.url.artifact, body.metadata, file.source_sha256, file.source_size)
+
+    def _check_limits(self, metadata: ObjectMetadata, size: int | None) -> None:
+        limit = self.options.max_size
+        if limit is not None and size is not None and size > limit:
+            reason = f"it has {size} bytes or more, which is above max_size={limit}"
+            raise unusable_body_error(self.url, reason)
+        if self.options.require_verification and metadata.wire_length is None and not metadata.hashes:
+            reason = "it declares neither length nor hash, and require_verification is set"
+            raise unusable_body_error(self.url, reason)
+
+    async def _kept(self, current: ObjectMetadata) -> DownloadedFile:
+        disk = self.context.disk
+        algorithms = {"sha256"} if self.options.sha256 else ()
+        digest = await disk.digest_file(self.target, algorithms)
+        existing = await disk.run(self.target, read_existing, self.target)
+        if digest is not None and existing is not None and (source := existing.source) is not None:
+            verified = source.verify(self.export.id, self.url.artifact, current)
+            if verified is not None and await self._is_intact(existing):
+                self.on_schema(existing.schema)
+                return self._file(
+                    digest, verified, rows=existing.rows, source_sha256=source.sha256, kept=True
+                )
+        raise DestinationError(
+            f"{self.target} exists and was changed, or was not written from the artifact with the same "
+            "types: pass overwrite=True to replace it",
+            export_id=self.url.export_id,
+            artifact=self.url.artifact,
+            filename=str(self.target),
+            errno=errno.EEXIST,
+        )
+
+    async def _is_intact(self, existing: ExistingParquet) -> bool:
+        content = existing.content
+        return (
+            content is not None
+            and has_types(existing.schema, self.types)
+            and await self.context.disk.run(self.target, content.is_in, self.target)
+        )
+
+    def _file(
+        self,
+        digest: FileDigest,
+        verified: Verified,
+        *,
+        rows: int,
+        source_sha256: str,
+        resumed: bool = False,
+        kept: bool = False,
+    ) -> DownloadedFile:
+        return DownloadedFile(
+            artifact=self.url.artifact,
+            path=self.target,
+            size=digest.size,
+            verified=verified,
+            sha256=digest.digests["sha256"].hex() if self.options.sha256 else None,
+            attempts=self._attempts.count,
+            resumed=resumed,
+            elapsed=self.context.clock.monotonic() - self._started_at,
+            kept=kept,
+            rows=rows,
+            source_sha256=source_sha256,
+        )
+
+    def _on_retry(self, failure: DownloadError, delay: float) -> None:
+        self._emit(ProgressKind.RETRYING, received=self._received, delay=delay, error=failure)
+
+    def _emit(
+        self,
+        kind: ProgressKind,
+        *,
+        received: int = 0,
+        delay: float | None = None,
+        error: DownloadError | None = None,
+    ) -> None:
+        self._received = received
+        if self.on_progress is None:
+            return
+        event = ProgressEvent(
+            kind=kind,
+            export_id=self.url.export_id,
+            artifact=self.url.artifact,
+            received=received,
+            total=self._total,
+            attempt=self._attempts.count,
+            delay=delay,
+            error=error,
+        )
+        self.on_progress(event)

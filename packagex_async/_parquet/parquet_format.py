@@ -1,0 +1,113 @@
+"""The format `parquet` of downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from packagex_async._context import ClientContext
+from packagex_async._download.options import Download, DownloadOptions
+from packagex_async._parquet.download import ParquetDownload
+from packagex_async._parquet.resources import Resources
+from packagex_async._parquet.source import has_types, read_existing
+from packagex_async._storage.download_url import DownloadUrl
+from packagex_async._storage.download_urls import DownloadUrls
+from packagex_async.errors import ConfigurationError
+from packagex_async.models import Artifact, Export
+from packagex_async.report import OnProgress
+
+
+class ParquetFormat:
+    """The format `parquet` of one call: CSV artifacts become Parquet files.
+
+    Args:
+        types: The types of columns. Artifacts without such a column ignore its type.
+    """
+
+    name = "parquet"
+
+    def __init__(self, types: Mapping[str, pa.DataType]) -> None:
+        self._types = types
+        self._resources = Resources()
+        self._found: set[str] = set()
+        self._unread: set[Path] = set()
+        self._has_columns = False
+
+    @property
+    def type_names(self) -> dict[str, str] | None:
+        """The names of the types by column, or `None` if there are none."""
+        return {column: str(data_type) for column, data_type in self._types.items()} or None
+
+    def converts(self, artifact: Artifact) -> bool:
+        """Return whether `artifact` is converted."""
+        return artifact is not Artifact.JSON
+
+    def rename(self, path: PurePosixPath) -> PurePosixPath:
+        """Return the path of the Parquet file, given the path of the CSV file."""
+        return path.with_name(f"{path.name.removesuffix('.csv')}.parquet")
+
+    def new_download(
+        self,
+        *,
+        export: Export,
+        url: DownloadUrl,
+        urls: DownloadUrls,
+        target: Path,
+        root: Path,
+        context: ClientContext,
+        options: DownloadOptions,
+        on_progress: OnProgress | None,
+        exists: bool,
+        has_partial: bool,
+    ) -> Download:
+        """Return the download of an artifact; see `ParquetDownload`."""
+        self._unread.add(target)
+        return ParquetDownload(
+            export=export,
+            url=url,
+            urls=urls,
+            target=target,
+            root=root,
+            context=context,
+            options=options,
+            on_progress=on_progress,
+            exists=exists,
+            has_partial=has_partial,
+            types=self._types,
+            resources=self._resources,
+            on_schema=partial(self._add_columns, target),
+        )
+
+    def is_current(self, path: Path, type_names: Mapping[str, str] | None) -> bool:
+        """Return whether the Parquet file at `path` has the types of this call.
+
+        Args:
+            path: The file.
+            type_names: The names of the types for which the file was written, by column.
+        """
+        if not self._types:
+            return not type_names
+        existing = read_existing(path)
+        if existing is None or not has_types(existing.schema, self._types):
+            return False
+        self._add_columns(path, existing.schema)
+        return True
+
+    def check_columns(self) -> None:
+        """Check that each column with a type occurs in an artifact, if the columns of all are known.
+
+        Raises:
+            ConfigurationError: No artifact has one of the columns.
+        """
+        missing = [name for name in self._types if name not in self._found]
+        if missing and self._has_columns and not self._unread:
+            names = ", ".join(map(repr, missing))
+            raise ConfigurationError(f"types: no artifact has the column {names}")
+
+    def _add_columns(self, target: Path, schema: pa.Schema) -> None:
+        self._unread.discard(target)
+        self._found.update(self._types.keys() & set(schema.names))
+        self._has_columns |= bool(schema.names)

@@ -1,0 +1,71 @@
+"""The memory and the threads for all Parquet files that are written at the same time."""
+
+from __future__ import annotations
+
+from packagex_async._files.thread_pool import ThreadPool
+from packagex_async._parquet.parquet_file import ParquetFile
+
+ROW_GROUP_SIZE = 56 * 1024 * 1024
+"""Maximum bytes of a row group in memory: about 64 MiB with the memory of the encoder."""
+
+MAX_MEMORY = 72 * 1024 * 1024
+"""Maximum bytes of all row groups: the row group that is encoded, and a part of the next row group."""
+
+_MAX_PARSERS = 4
+
+
+class Resources:
+    """Limits the memory for row groups. If several files share it, their row groups are smaller.
+
+    The threads end when there are no more files.
+    """
+
+    def __init__(self) -> None:
+        self._files: set[ParquetFile] = set()
+        self._parsers: ThreadPool | None = None
+        self._encoder: ThreadPool | None = None
+
+    @property
+    def parsers(self) -> ThreadPool:
+        """The threads that parse artifacts."""
+        if self._parsers is None:
+            self._parsers = ThreadPool(_MAX_PARSERS, thread_name_prefix="packagex-parse")
+        return self._parsers
+
+    @property
+    def encoder(self) -> ThreadPool:
+        """The thread that encodes row groups.
+
+        It is separate, because memory that a thread has freed is best used again by the same thread.
+        """
+        if self._encoder is None:
+            self._encoder = ThreadPool(1, thread_name_prefix="packagex-encode")
+        return self._encoder
+
+    def add(self, file: ParquetFile) -> None:
+        """Count the memory of a file."""
+        self._files.add(file)
+
+    def remove(self, file: ParquetFile) -> None:
+        """Do not count the memory of a file any more. All its calls have ended."""
+        self._files.discard(file)
+        if not self._files:
+            # An error that refers to this object must not keep the threads alive.
+            self.parsers.shutdown(wait=False)
+            self.encoder.shutdown(wait=False)
+            self._parsers = self._encoder = None
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether rows should be written before more rows are parsed."""
+        return self._size >= MAX_MEMORY
+
+    def is_group_complete(self, file: ParquetFile) -> bool:
+        """Return whether the row group of `file` should be written: it is full, or its memory is used up."""
+        if file.buffered >= ROW_GROUP_SIZE:
+            return True
+        return self.is_exhausted and not file.encoding and file.buffered * len(self._files) >= self._size
+
+    @property
+    def _size(self) -> int:
+        return sum(file.buffered + file.encoding for file in self._files)

@@ -1,0 +1,43 @@
+"""JSON becomes record batches with a growing number of columns."""
+
+from __future__ import annotations
+
+import pytest
+
+from packagex_async._arrow import json_decoder
+from packagex_async._arrow.decoders import to_table
+from packagex_async._arrow.json_decoder import JsonArrowDecoder
+
+
+def test_columns_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record batch has the columns of all records so far."""
+    monkeypatch.setattr(json_decoder, "BATCH_SIZE", 10)
+    decoder = JsonArrowDecoder({})
+    first = decoder.feed(b'[{"a":1},{"a":"x"},')
+    assert decoder.feed(b'{"b"') == []
+    assert decoder.pending > 0
+    last = decoder.feed(b":null}]", final=True)
+    rows = [row for batch in [*first, *last] for row in batch.to_pylist()]
+    assert rows == [{"a": "1"}, {"a": "x"}, {"a": None, "b": None}]
+    assert decoder.schema.names == ["a", "b"]
+
+
+def test_records_without_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are rows, too."""
+    decoder = JsonArrowDecoder({})
+    batches = decoder.feed(b"[{},{}]", final=True)
+    assert [batch.num_rows for batch in batches] == [2]
+    assert to_table(batches, decoder.schema).num_rows == 2
+    monkeypatch.setattr(json_decoder, "BATCH_SIZE", 1)
+    decoder = JsonArrowDecoder({})
+    batches = [*decoder.feed(b"[{},{},"), *decoder.feed(b'{"a":1}]', final=True)]
+    assert to_table(batches, decoder.schema).to_pylist() == [{"a": None}, {"a": None}, {"a": "1"}]
+
+
+def test_malformed_file() -> None:
+    """No record after the error is converted."""
+    decoder = JsonArrowDecoder({})
+    assert decoder.feed(b'[{"a":1},]', final=True) != []
+    assert decoder.error is not None
+    assert decoder.error.row == 2
+    assert decoder.feed(b'{"a":2}') == []
