@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from packagex_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from packagex_async._download.artifact_stream import ArtifactStream as ArtifactStream
     from packagex_async._sync.file_checker import CheckedFile as CheckedFile
     from packagex_async._sync.file_checker import FileState as FileState
     from packagex_async.client import AsyncPackageX as AsyncPackageX
     from packagex_async.creation import CsvFieldOptions as CsvFieldOptions
     from packagex_async.errors import ApiError as ApiError
+    from packagex_async.errors import ArtifactNotOfferedError as ArtifactNotOfferedError
     from packagex_async.errors import AuthenticationError as AuthenticationError
     from packagex_async.errors import BadRequestError as BadRequestError
     from packagex_async.errors import ChecksumError as ChecksumError
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from packagex_async.errors import ExportTimedOutError as ExportTimedOutError
     from packagex_async.errors import IncompleteBodyError as IncompleteBodyError
     from packagex_async.errors import LinkExpiredError as LinkExpiredError
+    from packagex_async.errors import MalformedRowError as MalformedRowError
     from packagex_async.errors import NotFoundError as NotFoundError
     from packagex_async.errors import PackageXError as PackageXError
     from packagex_async.errors import PaginationError as PaginationError
@@ -66,6 +69,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ApiError",
     "Artifact",
+    "ArtifactNotOfferedError",
+    "ArtifactStream",
     "AsyncExports",
     "AsyncPackageX",
     "AuthenticationError",
@@ -95,6 +100,7 @@ __all__ = [
     "FileState",
     "IncompleteBodyError",
     "LinkExpiredError",
+    "MalformedRowError",
     "NotFoundError",
     "OrderBy",
     "PackageXError",
@@ -117,7 +123,10 @@ __all__ = [
     "verify_directory",
 ]
 
-_MODULES = ("models", "errors", "creation", "retry", "report", "_sync.file_checker", "verification")
+_MODULES = (
+    "models", "errors", "creation", "retry", "report", "_download.artifact_stream", "_sync.file_checker",
+    "verification",
+)  # fmt: skip
 _SINGLE_MODULES = {"AsyncExports": "exports", "AsyncPackageX": "client"}
 
 

@@ -68,6 +68,11 @@ def retrying(failure: PackageXError, delay: float) -> None:
     _emit(logging.WARNING, "%s; trying again in %.1f s", failure, delay)
 
 
+def rows_not_counted(failure: PackageXError) -> None:
+    """Log why the rows of a file could not be counted."""
+    _emit(logging.WARNING, "the rows were not counted: %s", failure)
+
+
 def urls_refreshed(export_id: str) -> None:
     """Log that the URLs of an export had expired and were refreshed."""
     _emit(logging.WARNING, "export %s: its links had expired, and were renewed", export_id)

@@ -181,7 +181,7 @@ def _max_connections(connector: BaseConnector | None) -> int:
 
 
 def _seconds(name: str, value: float) -> float:
-    # Not `numbers.Real`, whose import takes 0.4 ms. Numbers of other packages have a `__float__` method.
+    # The import of `numbers.Real` would take 0.4 ms. Numbers of other packages have a `__float__` method.
     is_number = hasattr(value, "__float__") and not isinstance(value, bool)
     if not is_number or not 0 < value <= MAX_SECONDS:
         raise ConfigurationError(f"{name} must be more than 0 seconds, and at most {MAX_SECONDS} (one year)")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+import attrs
+
 from packagex_async import _logs
 from packagex_async._api import requests
+from packagex_async._arrow.methods import ExportTables, Types
 from packagex_async._concurrency.lazy_imports import importing
 from packagex_async._concurrency.tuning import MAX_SEGMENTS
 from packagex_async._context import ClientContext
@@ -16,6 +19,7 @@ from packagex_async._polling.export_requests import create_export, retrieve_expo
 from packagex_async._polling.export_source import ExportSource
 from packagex_async._polling.schedule import check_timeout
 from packagex_async._polling.waiter import CompletionWaiter, OnChange, OnWait
+from packagex_async._rows.methods import ExportRows
 from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.models import (
     Artifact,
@@ -34,13 +38,15 @@ from packagex_async.models import (
 from packagex_async.report import DownloadReport, OnProgress
 
 if TYPE_CHECKING:
+    from packagex_async._download.artifact_stream import ArtifactStream
     from packagex_async._download.export import DownloadPlan, ExportDownload
+    from packagex_async._rows.row_counter import RowCounter
 
 Statuses = ExportStatus | StatusName | Iterable[ExportStatus | StatusName]
 Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
 
 
-class AsyncExports:
+class AsyncExports(ExportRows, ExportTables):
     """The exports of an organization: list, retrieve, create and download them. API: Exports.
 
     Use it as `AsyncPackageX.exports`.
@@ -199,6 +205,9 @@ class AsyncExports:
         max_size: int | None = None,
         durability: Literal["fsync"] | None = None,
         segments: int = MAX_SEGMENTS,
+        format: Literal["parquet"] | None = None,
+        types: Types | None = None,
+        count_rows: bool = False,
     ) -> DownloadReport:
         """Download the artifacts of an export concurrently. API: Retrieve Export.
 
@@ -225,6 +234,17 @@ class AsyncExports:
             segments: Maximum number of connections for one artifact of 16 MiB or more, from 1 to 8. Several
                 are used only while that is faster, and only if the storage host identifies the content and
                 supports ranges.
+            format: `"parquet"` writes CSV artifacts as `{id}.parquet`, `{id}.error.parquet` and
+                `{id}.sanitized.parquet` (extra `arrow`); JSON stays JSON. A malformed row makes its artifact
+                fail with a `MalformedRowError`. All columns are text unless `types` is given. An existing
+                file is kept if it was written from the same artifact with the same types. Partial Parquet
+                files are not kept, and `segments` has no effect.
+            types: With `format="parquet"`: types of columns, such as `{"weight": "int64"}` (a
+                `pyarrow.DataType` or its name). An empty cell is null. Any other cell that cannot be
+                converted makes the artifact fail with a `MalformedRowError`. Artifacts without the column
+                ignore the type.
+            count_rows: Count the rows of each file, also of kept ones, after it was verified. A malformed
+                file is not a failure: its `rows` is `None`, and a warning is logged.
 
         Returns:
             The files that are on disk now, and in `missing` the artifacts that the export does not offer.
@@ -232,13 +252,15 @@ class AsyncExports:
         Raises:
             DownloadGroupError: At least one artifact failed. Its `report` contains the others.
             ExportStateError: The export is not completed, has failed, or was deleted (see its subclasses).
-            ConfigurationError: An option is invalid, or the client is closed.
+            ConfigurationError: An option is invalid, or the client is closed. Or, after the files were
+                written: no artifact has a column that `types` names.
             ApiError: The API refused to return the export.
             ConnectionFailedError: The API did not respond.
             DecodeError: The response of the API contains no export, or a different one.
         """
         with importing("download()"):
             from packagex_async._download.plans import make_plan
+            from packagex_async._parquet.requested import parse_format
         plan = make_plan(
             directory,
             artifacts=artifacts,
@@ -251,10 +273,12 @@ class AsyncExports:
             max_size=max_size,
             durability=durability,
             segments=segments,
+            file_format=parse_format(format, types),
         )
         with self._operations.running("download()"):
             export = await self._source.with_urls(export, plan.artifacts)
-            return _successful(await self._export_download(export, plan).run())
+            report = await self._export_download(export, plan).run()
+            return _successful(await self._row_counter().add_rows(report) if count_rows else report, plan)
 
     async def create(
         self,
@@ -343,6 +367,9 @@ class AsyncExports:
         max_size: int | None = None,
         durability: Literal["fsync"] | None = None,
         segments: int = MAX_SEGMENTS,
+        format: Literal["parquet"] | None = None,
+        types: Types | None = None,
+        count_rows: bool = False,
     ) -> DownloadReport:
         """Create an export, wait until it is completed, and download it.
 
@@ -360,6 +387,7 @@ class AsyncExports:
         check_timeout(timeout)
         with importing("export_and_download()"):
             from packagex_async._download.plans import make_plan
+            from packagex_async._parquet.requested import parse_format
         plan = make_plan(
             directory,
             artifacts=artifacts,
@@ -372,18 +400,20 @@ class AsyncExports:
             max_size=max_size,
             durability=durability,
             segments=segments,
+            file_format=parse_format(format, types),
         )
         with self._operations.running("export_and_download()"):
             export = await self.create(resource, options=options, csv_field_options=csv_field_options)
             (on_change or _ignore)(export)
             export = await self.wait(export, timeout=timeout, on_change=on_change)
             export = await self._source.with_urls(export, plan.artifacts)
-            return _successful(await self._export_download(export, plan).run())
+            report = await self._export_download(export, plan).run()
+            return _successful(await self._row_counter().add_rows(report) if count_rows else report, plan)
 
     @asynccontextmanager
     async def stream(
         self, export: Export | str, artifact: Artifact | ArtifactName
-    ) -> AsyncGenerator[AsyncIterator[bytes], None]:
+    ) -> AsyncGenerator[ArtifactStream, None]:
         """Stream the bytes of one artifact without writing to disk. API: Retrieve Export.
 
         Use `async with` to open the stream and `async for` to read it. After a connection failure, the rest
@@ -394,12 +424,13 @@ class AsyncExports:
             artifact: `"json"`, `"csv"`, `"csv_error"` or `"csv_sanitized"` (see `Artifact`).
 
         Returns:
-            An async iterator of chunks of bytes. If it ends without an error, length and hash are verified,
-            as far as the storage host declares them.
+            An async iterator of chunks of bytes, with `size`, `filename` and `media_type`. If it ends without
+            an error, length and hash are verified, as far as the storage host declares them.
 
         Raises:
-            StorageError: The export does not offer the artifact, or the storage host refused the request or
-                cannot be reached (`StorageUnreachableError`).
+            ArtifactNotOfferedError: The export does not offer the artifact. Raised on entering the block.
+            StorageError: The storage host refused the request or cannot be reached
+                (`StorageUnreachableError`).
             LinkExpiredError: The URL has expired, also after it was renewed.
             IncompleteBodyError: The connection was closed early.
             StalledError: No bytes arrived for `stall_timeout` seconds.
@@ -411,9 +442,8 @@ class AsyncExports:
             DecodeError: The response of the API contains no export, or a different one.
         """
         with importing("stream()"):
-            from packagex_async._download.export import select_artifacts
             from packagex_async._download.stream import open_stream
-        (selected,) = select_artifacts([artifact])
+        (selected,) = requests.select_artifacts([artifact])
         async with AsyncExitStack() as stack:
             with self._operations.running("stream()"):
                 export = await self._source.with_urls(export, (selected,))
@@ -421,7 +451,8 @@ class AsyncExports:
                     open_stream(export, selected, self._source.urls(export), self._context)
                 )
             chunks = await stack.enter_async_context(self._context.sessions.streams.track(body))
-            yield await stack.enter_async_context(aclosing(self._operations.steps("stream()", chunks)))
+            steps = await stack.enter_async_context(aclosing(self._operations.steps("stream()", chunks)))
+            yield attrs.evolve(body, chunks=steps)
 
     def download_all(
         self,
@@ -446,6 +477,9 @@ class AsyncExports:
         max_size: int | None = None,
         durability: Literal["fsync"] | None = None,
         segments: int = MAX_SEGMENTS,
+        format: Literal["parquet"] | None = None,
+        types: Types | None = None,
+        count_rows: bool = False,
     ) -> AsyncGenerator[DownloadReport, None]:
         """Download all matching exports into one directory. API: List exports, Retrieve Export.
 
@@ -483,7 +517,8 @@ class AsyncExports:
             report is why the export could not be downloaded at all.
 
         Raises:
-            ConfigurationError: At the call: a parameter is invalid. Later: the client is closed.
+            ConfigurationError: At the call: a parameter is invalid. Later: the client is closed. At the end:
+                no artifact has a column that `types` names.
             AuthenticationError: The API does not know the key. Ends all downloads at once.
             PermissionDeniedError: The key has no permission. Ends all downloads at once.
             DestinationError: The disk is full or read-only, or the manifest cannot be used. Ends all
@@ -496,6 +531,7 @@ class AsyncExports:
         """
         with importing("download_all()"):
             from packagex_async._download.plans import make_plan
+            from packagex_async._parquet.requested import parse_format
             from packagex_async._sync.runner import make_runner
         plan = make_plan(
             directory,
@@ -509,6 +545,7 @@ class AsyncExports:
             max_size=max_size,
             durability=durability,
             segments=segments,
+            file_format=parse_format(format, types),
         )
         exports = self.list(
             limit=limit,
@@ -528,6 +565,7 @@ class AsyncExports:
             verify=verify,
             wait=wait,
             on_wait=on_wait,
+            count_rows=self._row_counter().add_rows if count_rows else None,
         )
         return self._operations.steps("download_all()", runner.reports())
 
@@ -536,18 +574,26 @@ class AsyncExports:
 
         return ExportDownload(export, self._source.urls(export), plan, self._context)
 
+    def _row_counter(self) -> RowCounter:
+        with importing("count_rows"):
+            from packagex_async._rows.row_counter import RowCounter
+        return RowCounter(self._context.disk)
+
 
 def _ignore(_: Export) -> None:
     """Default of `on_change`."""
 
 
-def _successful(report: DownloadReport) -> DownloadReport:
+def _successful(report: DownloadReport, plan: DownloadPlan) -> DownloadReport:
     """Log `report`, and return it if nothing failed.
 
     Raises:
         DownloadGroupError: At least one artifact failed.
         ExportGoneError: The export was deleted meanwhile.
+        ConfigurationError: No artifact has a column for which a type was requested.
     """
     _logs.download_finished(report)
     report.raise_for_failures()
+    if plan.options.file_format is not None:
+        plan.options.file_format.check_columns()
     return report

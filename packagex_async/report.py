@@ -12,7 +12,7 @@ import attrs
 from packagex_async._utils.redaction import escape, redact, sanitize
 from packagex_async._utils.reprs import concise_repr
 from packagex_async.errors import MESSAGE_LIMIT, DownloadError, ExportGoneError, PackageXError
-from packagex_async.models import Artifact, ArtifactName
+from packagex_async.models import Artifact, ArtifactName, Export
 
 Verified = Literal["checksum", "length", "none"]
 
@@ -74,6 +74,10 @@ class DownloadedFile:
         resumed: Whether an interrupted transfer was continued.
         elapsed: The seconds from the first request until the file was complete.
         kept: Whether the file existed before, with the right length, and the right hash if one is declared.
+        rows: The number of data rows of a Parquet file. With `count_rows=True`, also the number of data rows
+            of a CSV file, or of records of a JSON file. It is `None` if the rows were not counted. If they
+            cannot be counted because the file is malformed, a warning is logged.
+        source_sha256: The SHA-256 in hexadecimal of the artifact from which a Parquet file was written.
     """
 
     artifact: Artifact
@@ -85,8 +89,14 @@ class DownloadedFile:
     resumed: bool = False
     elapsed: float = 0.0
     kept: bool = False
+    rows: int | None = None
+    source_sha256: str | None = None
 
     __repr__ = concise_repr
+
+
+_ALL_RECORDS = (Artifact.JSON, Artifact.CSV)
+"""The artifacts with all records of an export. The other artifacts contain only some of the rows."""
 
 
 class _Outcome(Protocol):
@@ -97,6 +107,7 @@ class _Outcome(Protocol):
 
 
 T_co = TypeVar("T_co", bound=_Outcome, covariant=True)
+D = TypeVar("D")
 
 
 class ByArtifact(tuple[T_co, ...]):
@@ -115,10 +126,18 @@ class ByArtifact(tuple[T_co, ...]):
     def __getitem__(self, key: Artifact | ArtifactName | SupportsIndex | slice, /) -> T_co | tuple[T_co, ...]:
         if not isinstance(key, str):
             return super().__getitem__(key)
-        for outcome in self:
-            if outcome.artifact == key:
-                return outcome
-        raise KeyError(key)
+        outcome = self.get(key)
+        if outcome is None:
+            raise KeyError(key)
+        return outcome
+
+    @overload
+    def get(self, artifact: Artifact | ArtifactName, default: None = None) -> T_co | None: ...
+    @overload
+    def get(self, artifact: Artifact | ArtifactName, default: D) -> T_co | D: ...
+    def get(self, artifact: Artifact | ArtifactName, default: D | None = None) -> T_co | D | None:
+        """Return the outcome of `artifact`, or `default` if there is none."""
+        return next((outcome for outcome in self if outcome.artifact == artifact), default)
 
     def __contains__(self, key: object, /) -> bool:
         return key in self.keys() if isinstance(key, str) else super().__contains__(key)
@@ -142,6 +161,9 @@ class DownloadReport:
 
     Attributes:
         export_id: The id of the export.
+        export: The export, in the last state that the download has seen. Every report that a method returns
+            has it, also if the export could not be downloaded; it is `None` only in a report that was created
+            without it. It is not part of the repr, and is ignored when reports are compared.
         files: The artifacts that are complete on disk (also by artifact: `report.files["csv"]`).
         missing: The requested artifacts that the export does not offer, which is not a failure.
         failures: The errors of the other artifacts (also by artifact).
@@ -149,6 +171,7 @@ class DownloadReport:
     """
 
     export_id: str = attrs.field(converter=redact)
+    export: Export | None = attrs.field(default=None, repr=False, eq=False)
     files: ByArtifact[DownloadedFile] = ByArtifact()
     missing: tuple[Artifact, ...] = ()
     failures: ByArtifact[DownloadError] = ByArtifact()
@@ -160,6 +183,22 @@ class DownloadReport:
     def ok(self) -> bool:
         """Whether nothing failed."""
         return not self.failures and self.error is None
+
+    @property
+    def row_differences(self) -> tuple[DownloadedFile, ...]:
+        """The JSON and CSV files whose number of rows is not the `count_total` of the export.
+
+        Only files whose rows were counted are compared. The API does not document what `count_total` counts,
+        so a difference is not a failure. The other artifacts contain only some rows, and are not compared.
+        """
+        expected = None if self.export is None else self.export.count_total
+        if expected is None:
+            return ()
+        return tuple(
+            file
+            for file in self.files
+            if file.artifact in _ALL_RECORDS and file.rows is not None and file.rows != expected
+        )
 
     def raise_for_failures(self) -> None:
         """Raise an error if anything failed.
@@ -182,7 +221,8 @@ def _summary(report: DownloadReport) -> str:
     lines = [f"export {sanitize(report.export_id)}: {', '.join(_totals(report))}"]
     # Paths are not redacted, but they may contain text from the server, so they are escaped.
     lines += [
-        f"  {file.artifact}: {escape(str(file.path))} ({', '.join(_details(file))})" for file in report.files
+        f"  {file.artifact}: {escape(str(file.path))} ({', '.join(_details(file, report.export))})"
+        for file in report.files
     ]
     lines += [f"  {artifact}: not offered" for artifact in report.missing]
     lines += [f"  {error.artifact}: failed: {error.args[0]}" for error in report.failures]
@@ -200,7 +240,7 @@ def _totals(report: DownloadReport) -> list[str]:
     return totals
 
 
-def _details(file: DownloadedFile) -> list[str]:
+def _details(file: DownloadedFile, export: Export | None) -> list[str]:
     details = [_size(file.size), "not verified" if file.verified == "none" else f"{file.verified} verified"]
     if file.kept:
         details.append("kept")
@@ -208,6 +248,10 @@ def _details(file: DownloadedFile) -> list[str]:
         details.append("resumed")
     if file.attempts > 1:
         details.append(f"{file.attempts} attempts")
+    if file.rows is not None:
+        details.append("1 row" if file.rows == 1 else f"{file.rows:,} rows")
+        if export is not None and export.count_total is not None and file.artifact in _ALL_RECORDS:
+            details.append(f"count_total {export.count_total:,}")
     return details
 
 

@@ -12,7 +12,7 @@ from packagex_async import errors
 from packagex_async._api.converters import is_encodable, is_id
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ApiError, ConfigurationError
-from packagex_async.models import Direction, ExportResource, ExportStatus, OrderBy
+from packagex_async.models import Artifact, Direction, ExportResource, ExportStatus, OrderBy
 
 EXPORTS_PATH = "/v1/exports"
 _REQUEST_TIMEOUT = 408
@@ -167,3 +167,18 @@ def _join_statuses(statuses: str | Iterable[str]) -> str:
     if not values:
         raise ConfigurationError("statuses is empty; omit it to list exports of every status")
     return ",".join(_check_text("statuses", value) for value in values)
+
+
+def select_artifacts(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, ...]:
+    """Return the artifacts that a caller names, or all four if it names none.
+
+    Raises:
+        ConfigurationError: A name is unknown, or the selection is empty.
+    """
+    if artifacts is None:
+        return tuple(Artifact)
+    names = {artifacts} if isinstance(artifacts, str) else set(artifacts)
+    if not names or not names <= set(Artifact):
+        given = ", ".join(sorted(map(repr, map(str, names)))) or "none"
+        raise ConfigurationError(f"artifacts must be some of {', '.join(Artifact)}, not {given}")
+    return tuple(artifact for artifact in Artifact if artifact in names)

@@ -1,15 +1,15 @@
-"""Imports of modules that only one operation needs, at its first call."""
+"""Imports modules that only one operation needs, at the first call of this operation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from packagex_async.errors import ConfigurationError
 
 
 @contextmanager
-def importing(operation: str) -> Iterator[None]:
+def importing(operation: str) -> Generator[None, None, None]:
     """Import the modules of an operation in this block.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
@@ -17,8 +17,11 @@ class OpenStreams:
         self._idle_since: dict[object, float | None] = {}
 
     @asynccontextmanager
-    async def track(self, items: AsyncGenerator[T, None]) -> AsyncGenerator[AsyncGenerator[T, None], None]:
-        """Count a stream as open while the block runs; yield a generator to read instead of `items`."""
+    async def track(self, items: AsyncIterator[T]) -> AsyncGenerator[AsyncGenerator[T, None], None]:
+        """Count a stream as open while the block runs; yield a generator to read instead of `items`.
+
+        The caller closes `items`.
+        """
         stream = object()
         self._idle_since[stream] = _now()
         try:
@@ -32,13 +35,12 @@ class OpenStreams:
         limit = _now() - seconds
         return sum(since is not None and since <= limit for since in self._idle_since.values())
 
-    async def _read(self, stream: object, items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    async def _read(self, stream: object, items: AsyncIterator[T]) -> AsyncGenerator[T, None]:
         self._idle_since[stream] = None
-        async with aclosing(items):
-            async for item in items:
-                self._idle_since[stream] = _now()
-                yield item
-                self._idle_since[stream] = None
+        async for item in items:
+            self._idle_since[stream] = _now()
+            yield item
+            self._idle_since[stream] = None
 
 
 def _now() -> float:

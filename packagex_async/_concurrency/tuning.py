@@ -1,6 +1,6 @@
 """The sizes, times and rates that control how fast transfers are."""
 
-# No postponed annotations: with them, creating this class takes twice as long.
+# This module has no postponed annotations: with them, creating this class takes twice as long.
 from typing import NamedTuple
 
 MAX_SEGMENTS = 8

@@ -289,9 +289,9 @@ class ArtifactDownload:
                 if not segment.remaining:
                     return
         except ConnectionFailedError as error:
-            raise interrupted_body_error(
-                self.url, self._writer.received, self._known.wire_length, error
-            ) from None
+            # If all bytes have arrived, only the end of a chunked body is missing.
+            if self._writer.received != self._known.wire_length:
+                raise self._interrupted(error) from None
         except DecompressionError as error:
             raise self._unusable(str(error)) from None
         if self._known.length is None:

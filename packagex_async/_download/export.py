@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import attrs
 
 from packagex_async._context import ClientContext
 from packagex_async._download.artifact import ArtifactDownload
-from packagex_async._download.options import DownloadOptions
+from packagex_async._download.options import Download, DownloadOptions
 from packagex_async._files.disk_errors import DiskError, destination_error
 from packagex_async._files.layouts import flat
 from packagex_async._files.operations import FATAL_ERRNOS
@@ -19,7 +20,7 @@ from packagex_async._partials.existing_files import ABSENT, ExistingFile, examin
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
-from packagex_async.errors import ConfigurationError, DestinationError, DownloadError, ExportGoneError
+from packagex_async.errors import DestinationError, DownloadError, ExportGoneError
 from packagex_async.models import Artifact, Export
 from packagex_async.report import (
     ByArtifact,
@@ -48,7 +49,7 @@ class DownloadPlan:
         on_progress: Called at every step.
         targets: The paths of the artifacts, if they are known already.
         replaced: The artifacts whose files are replaced, even without `overwrite`.
-        existing: What exists at the paths of the artifacts, if it is known already.
+        existing: The files at the paths of the artifacts, if they are known already.
     """
 
     directory: Path
@@ -62,26 +63,12 @@ class DownloadPlan:
 
     def target(self, export: Export, artifact: Artifact) -> Path:
         """Return the path of `artifact`."""
-        return self.targets.get(artifact) or self.directory / flat(export, artifact)
+        target = self.targets.get(artifact)
+        return target or self.directory / self.options.path_of(flat(export, artifact), artifact)
 
     def overwrites(self, artifact: Artifact) -> bool:
         """Return whether an existing file of `artifact` is replaced."""
         return self.options.overwrite or artifact in self.replaced
-
-
-def select_artifacts(artifacts: Iterable[Artifact | str] | str | None) -> tuple[Artifact, ...]:
-    """Return the artifacts that a caller names, or all four if it names none.
-
-    Raises:
-        ConfigurationError: A name is unknown, or the selection is empty.
-    """
-    if artifacts is None:
-        return tuple(Artifact)
-    names = {artifacts} if isinstance(artifacts, str) else set(artifacts)
-    if not names or not names <= set(Artifact):
-        given = ", ".join(sorted(map(repr, map(str, names)))) or "none"
-        raise ConfigurationError(f"artifacts must be some of {', '.join(Artifact)}, not {given}")
-    return tuple(artifact for artifact in Artifact if artifact in names)
 
 
 def _examine(
@@ -103,7 +90,7 @@ class ExportDownload:
     def __init__(
         self, export: Export, urls: DownloadUrls, plan: DownloadPlan, context: ClientContext
     ) -> None:
-        self._export_id = export.id
+        self._export = export
         self._urls = urls
         self._plan = plan
         self._context = context
@@ -136,7 +123,8 @@ class ExportDownload:
     def _report(self, outcomes: list[_Outcome]) -> DownloadReport:
         offered = {url.artifact for url in self._offered}
         return DownloadReport(
-            export_id=self._export_id,
+            export_id=self._export.id,
+            export=self._export,
             files=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadedFile)),
             missing=tuple(artifact for artifact in self._plan.artifacts if artifact not in offered),
             failures=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadError)),
@@ -168,20 +156,23 @@ class ExportDownload:
             self._stop_others(failure)
         return self._failed(url, failure)
 
-    def _artifact_download(self, url: DownloadUrl, existing: ExistingFile) -> ArtifactDownload:
+    def _artifact_download(self, url: DownloadUrl, existing: ExistingFile) -> Download:
         overwrite = self._plan.overwrites(url.artifact)
         options = self._plan.options
-        return ArtifactDownload(
-            url=url,
-            urls=self._urls,
-            target=self._targets[url.artifact],
-            root=self._plan.directory,
-            context=self._context,
-            options=attrs.evolve(options, overwrite=True) if overwrite else options,
-            on_progress=self._plan.on_progress,
-            exists=existing.exists and not overwrite,
-            has_partial=existing.has_partial,
-        )
+        arguments: dict[str, Any] = {
+            "url": url,
+            "urls": self._urls,
+            "target": self._targets[url.artifact],
+            "root": self._plan.directory,
+            "context": self._context,
+            "options": attrs.evolve(options, overwrite=True) if overwrite else options,
+            "on_progress": self._plan.on_progress,
+            "exists": existing.exists and not overwrite,
+            "has_partial": existing.has_partial,
+        }
+        if file_format := options.format_of(url.artifact):
+            return file_format.new_download(export=self._export, **arguments)
+        return ArtifactDownload(**arguments)
 
     def _refused(self, url: DownloadUrl, error: DiskError) -> DestinationError:
         return destination_error(error, export_id=url.export_id, artifact=url.artifact)

@@ -2,9 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
 import attrs
 
+from packagex_async._context import ClientContext
 from packagex_async._partials.partial_index import PartialIndex
+from packagex_async._storage.download_url import DownloadUrl
+from packagex_async._storage.download_urls import DownloadUrls
+from packagex_async.models import Artifact, Export
+from packagex_async.report import DownloadedFile, OnProgress
+
+
+class Download(Protocol):
+    """The download of one artifact."""
+
+    async def run(self) -> DownloadedFile:
+        """Download the artifact."""
+        ...
+
+
+class FileFormat(Protocol):
+    """A format to which artifacts are converted while they arrive; see `ParquetFormat`."""
+
+    name: str
+
+    @property
+    def type_names(self) -> dict[str, str] | None:
+        """The names of the types by column, or `None` if there are none."""
+        ...
+
+    def converts(self, artifact: Artifact) -> bool:
+        """Return whether `artifact` is converted."""
+        ...
+
+    def rename(self, path: PurePosixPath) -> PurePosixPath:
+        """Return the path of a converted file, given the path of the artifact."""
+        ...
+
+    def new_download(
+        self,
+        *,
+        export: Export,
+        url: DownloadUrl,
+        urls: DownloadUrls,
+        target: Path,
+        root: Path,
+        context: ClientContext,
+        options: DownloadOptions,
+        on_progress: OnProgress | None,
+        exists: bool,
+        has_partial: bool,
+    ) -> Download:
+        """Return the download of an artifact."""
+        ...
+
+    def is_current(self, path: Path, type_names: Mapping[str, str] | None) -> bool:
+        """Return whether the file at `path`, which was written for these types, can be kept."""
+        ...
+
+    def check_columns(self) -> None:
+        """Check at the end that each column with a type occurs in an artifact."""
+        ...
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -20,6 +81,7 @@ class DownloadOptions:
         partial_index: The partial files of earlier runs. With an index, they are resumed, and an interrupted
             transfer leaves its own partial file.
         segments: The maximum number of connections for one artifact.
+        file_format: The format to which artifacts are converted, or `None`.
     """
 
     overwrite: bool = False
@@ -29,3 +91,14 @@ class DownloadOptions:
     max_size: int | None = None
     partial_index: PartialIndex | None = None
     segments: int = 1
+    file_format: FileFormat | None = None
+
+    def format_of(self, artifact: Artifact) -> FileFormat | None:
+        """Return the format to which `artifact` is converted, or `None`."""
+        file_format = self.file_format
+        return file_format if file_format is not None and file_format.converts(artifact) else None
+
+    def path_of(self, path: PurePosixPath, artifact: Artifact) -> PurePosixPath:
+        """Return the path of the file of `artifact`, given the path in its own format."""
+        file_format = self.format_of(artifact)
+        return path if file_format is None else file_format.rename(path)

@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable
 from typing import Literal
 
+from packagex_async._api.requests import select_artifacts
 from packagex_async._concurrency.tuning import MAX_SEGMENTS
-from packagex_async._download.export import DownloadPlan, select_artifacts
-from packagex_async._download.options import DownloadOptions
+from packagex_async._download.export import DownloadPlan
+from packagex_async._download.options import DownloadOptions, FileFormat
 from packagex_async._files.layouts import parse_directory
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async.errors import ConfigurationError
@@ -29,8 +30,9 @@ def make_plan(
     max_size: int | None,
     durability: Literal["fsync"] | None,
     segments: int,
+    file_format: FileFormat | None = None,
 ) -> DownloadPlan:
-    """Return the plan of a download, given as the parameters of `download`.
+    """Return the plan of a download with the parameters of `download`.
 
     Raises:
         ConfigurationError: An option is invalid.
@@ -43,6 +45,9 @@ def make_plan(
     if segments > MAX_SEGMENTS:
         raise ConfigurationError(f"segments must be {MAX_SEGMENTS} or less, not {segments}")
     _check_positive("concurrency", concurrency)
+    selected = select_artifacts(artifacts)
+    if file_format is not None and file_format.type_names and not any(map(file_format.converts, selected)):
+        raise ConfigurationError("types needs a CSV artifact: JSON files have no types")
     options = DownloadOptions(
         overwrite=overwrite,
         sha256=digest is not None,
@@ -51,10 +56,11 @@ def make_plan(
         max_size=max_size,
         partial_index=PartialIndex() if resume else None,
         segments=segments,
+        file_format=file_format,
     )
     return DownloadPlan(
         directory=parse_directory(directory),
-        artifacts=select_artifacts(artifacts),
+        artifacts=selected,
         concurrency=concurrency,
         options=options,
         on_progress=on_progress,

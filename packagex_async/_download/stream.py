@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
+
+import attrs
 
 from packagex_async import _logs
 from packagex_async._context import ClientContext
+from packagex_async._download.artifact_stream import ArtifactStream
 from packagex_async._download.attempts import AttemptTracker
 from packagex_async._files.operations import START_SIZE
 from packagex_async._storage.body_check import verify_body
@@ -18,6 +21,7 @@ from packagex_async._storage.response_check import PAGE, Classification, Relatio
 from packagex_async._storage.response_head import ResponseHead
 from packagex_async._storage.storage_errors import (
     contradiction_error,
+    incomplete_body_error,
     interrupted_body_error,
     unusable_body_error,
 )
@@ -25,14 +29,17 @@ from packagex_async._transport.storage_response import StorageResponse
 from packagex_async._utils import hashing
 from packagex_async._utils.byte_ranges import Chunk
 from packagex_async._utils.decompression import DecompressionError, Decompressor
-from packagex_async.errors import ConnectionFailedError, DownloadError, StorageError
+from packagex_async.errors import ArtifactNotOfferedError, ConnectionFailedError, DownloadError
 from packagex_async.models import Artifact, Export
+from packagex_async.report import Verified
+
+OnRetry = Callable[[DownloadError, float], object]
 
 
 @asynccontextmanager
 async def open_stream(
     export: Export, artifact: Artifact, urls: DownloadUrls, context: ClientContext
-) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
+) -> AsyncGenerator[ArtifactStream, None]:
     """Open a stream of the artifact. A broken transfer is resumed if the object is certainly the same.
 
     Args:
@@ -42,37 +49,53 @@ async def open_stream(
         context: The state of the client.
 
     Raises:
-        DownloadError: The export does not offer the artifact, the host refuses, the body breaks off, or it
-            is not what the host declares.
+        ArtifactNotOfferedError: The export does not offer the artifact.
+        DownloadError: The storage host refuses, the body breaks off, or it does not have the declared length
+            or hash.
         ExportGoneError: The export was deleted meanwhile.
     """
     url = urls.get(artifact)
     if url is None:
-        raise StorageError("the export does not offer it", export_id=export.id, artifact=artifact)
+        raise ArtifactNotOfferedError("the export does not offer it", export_id=export.id, artifact=artifact)
     async with AsyncExitStack() as responses:
-        source = ResumableBody(url, urls, context, responses)
+        attempts = AttemptTracker(context)
+        source = ResumableBody(url, urls, context, responses, attempts)
         await source.open()
-        async with aclosing(source.content()) as content:
-            yield content
+        async with aclosing(source.content()) as chunks:
+            yield ArtifactStream(
+                export_id=url.export_id, artifact=url.artifact, size=source.size, chunks=chunks
+            )
 
 
 class _BodyCheck:
-    """Decodes the body of one object and computes its digests."""
+    """Decodes the body of one object, verifies it, and holds back bytes until they may be yielded.
 
-    def __init__(self, metadata: ObjectMetadata) -> None:
+    Args:
+        url: The URL that was requested.
+        metadata: The metadata of the object.
+
+    Attributes:
+        verified: How the body was verified; known at its end.
+    """
+
+    def __init__(self, url: DownloadUrl, metadata: ObjectMetadata) -> None:
+        self._url = url
+        self._metadata = metadata
         self._decoder = Decompressor(metadata.encoding) if metadata.encoding else None
         self._arrived, self._decoded = (
             {name: hashing.new_hasher(name) for name in metadata.algorithms} for _ in range(2)
         )
+        self.verified: Verified = "none"
         self._received = self._size = 0
-        # Without a hash, the first bytes are held back until they show that this is not a web page.
-        self._held: bytes | None = None if metadata.hashes else b""
+        self._held = b""
+        self._is_start_checked = bool(metadata.hashes)
 
     def feed(self, chunk: Chunk) -> Iterator[bytes]:
         """Yield the decoded bytes of `chunk`.
 
         Raises:
-            DecompressionError: It cannot be decoded.
+            DecompressionError: The chunk cannot be decoded.
+            IncompleteBodyError: There are more bytes than declared.
         """
         self._received += len(chunk)
         for digest in self._arrived.values():
@@ -81,58 +104,102 @@ class _BodyCheck:
             for digest in self._decoded.values() if self._decoder else ():
                 digest.update(piece)
             self._size += len(piece)
-            if released := self._release(bytes(piece)):
-                yield released
+            self._held += piece
+            if self._held and self._may_yield():
+                yield self._held
+                self._held = b""
 
-    def finish(self, url: DownloadUrl, metadata: ObjectMetadata) -> bytes:
-        """Check the complete body against `metadata`; return the bytes that are still held back.
+    def finish(self) -> bytes:
+        """Check the complete body against the metadata; return the bytes that are still held back.
 
         Raises:
-            DecompressionError: Its compressed data is truncated.
-            DownloadError: The body is not what the storage host declares.
+            DecompressionError: The compressed data is truncated.
+            DownloadError: The body does not have the declared length or hash, or it is a web page.
         """
         if self._decoder is not None:
             self._decoder.end()
-        held = self._held or b""
-        verify_body(
-            url,
-            metadata,
+        self.verified = verify_body(
+            self._url,
+            self._metadata,
             received=self._received,
             size=self._size,
             digests_of=lambda name: {self._arrived[name].digest(), self._decoded[name].digest()},
-            start=held,
+            start=b"" if self._is_start_checked else self._held,
         )
-        return held
+        return self._held
 
-    def _release(self, piece: bytes) -> bytes:
-        if self._held is None:
-            return piece
-        held = self._held + piece
-        if len(held) < START_SIZE:
-            self._held = held
-            return b""
-        if is_page(held):
-            raise DecompressionError(PAGE)
-        self._held = None
-        return held
+    def _may_yield(self) -> bool:
+        # Without a hash, the first bytes are held back until they show that this is not a web page.
+        if not self._is_start_checked:
+            if len(self._held) < START_SIZE:
+                return False
+            if is_page(self._held):
+                raise DecompressionError(PAGE)
+            self._is_start_checked = True
+        # The last bytes are held back until the body is verified: a reader that knows the size considers the
+        # body complete when they arrive.
+        expected = self._metadata.size
+        if expected is not None and self._size > expected:
+            raise incomplete_body_error(self._url, self._size, expected)
+        return self._size != expected
 
 
 class ResumableBody:
-    """The body of an artifact, which continues in another response when one breaks off."""
+    """The body of an artifact. If a response breaks off, the body continues in another response.
+
+    Args:
+        url: The URL of the artifact.
+        urls: The URLs of the export, which can be refreshed.
+        context: The state of the client.
+        responses: Owns the open response.
+        attempts: Counts the attempts.
+        on_retry: Called with the failure of an attempt, and the seconds until the next one.
+
+    Attributes:
+        is_resumed: Whether an interrupted transfer was continued.
+    """
 
     def __init__(
-        self, url: DownloadUrl, urls: DownloadUrls, context: ClientContext, responses: AsyncExitStack
+        self,
+        url: DownloadUrl,
+        urls: DownloadUrls,
+        context: ClientContext,
+        responses: AsyncExitStack,
+        attempts: AttemptTracker,
+        on_retry: OnRetry | None = None,
     ) -> None:
+        self.is_resumed: bool = False
         self._url = url
         self._urls = urls
         self._storage = context.storage
         self._clock = context.clock
-        self._attempts = AttemptTracker(context)
+        self._attempts = attempts
         self._responses = responses
+        self._on_retry = on_retry
         self._known = NOTHING_KNOWN
         self._received = 0
         self._skip = 0
         self._end = sys.maxsize
+
+    @property
+    def size(self) -> int | None:
+        """The number of bytes after decompression, or `None` if it is unknown."""
+        return self._known.size
+
+    @property
+    def metadata(self) -> ObjectMetadata:
+        """The metadata of the object."""
+        return self._known
+
+    @property
+    def verified(self) -> Verified:
+        """How the body was verified; known at its end."""
+        return self._check.verified
+
+    @property
+    def received(self) -> int:
+        """The number of bytes received so far, before decompression."""
+        return self._received
 
     async def open(self) -> None:
         """Request the remaining bytes, with further attempts under the retry policy."""
@@ -146,13 +213,13 @@ class ResumableBody:
             await self._wait_after(failure)
 
     async def content(self) -> AsyncGenerator[bytes, None]:
-        """Yield the decoded bytes. At the end, the declared length and hashes were checked."""
+        """Yield the decoded bytes. The iteration ends after the declared length and hashes were checked."""
         try:
             async with aclosing(self._chunks()) as chunks:
                 async for chunk in chunks:
                     for piece in self._check.feed(chunk):
                         yield piece
-            if held := self._check.finish(self._url, self._known):
+            if held := self._check.finish():
                 yield held
         except DecompressionError as error:
             raise unusable_body_error(self._url, str(error)) from None
@@ -168,10 +235,14 @@ class ResumableBody:
                     return
                 failure = interrupted_body_error(self._url, self._received, self._known.wire_length)
             except ConnectionFailedError as error:
+                if self._received == self._known.wire_length:
+                    # All bytes have arrived. Only the end of a chunked body is missing.
+                    return
                 failure = interrupted_body_error(self._url, self._received, self._known.wire_length, error)
             if self._received and not self._known.is_recognizable:
                 raise failure
             await self._wait_after(failure)
+            self.is_resumed |= self._received > 0
             await self.open()
 
     async def _next_chunk(self) -> Chunk:
@@ -197,8 +268,8 @@ class ResumableBody:
             response, found = await self._get(None)
             if found.relation is Relation.CONTRADICTS:
                 raise contradiction_error(self._url, found.reason, response.status)
-            self._known = found.metadata
-            self._check = _BodyCheck(self._known)
+            self._known = self._with_known_size(found.metadata)
+            self._check = _BodyCheck(self._url, self._known)
             self._end = sys.maxsize
             return response
         if self._known.is_resumable:
@@ -210,8 +281,18 @@ class ResumableBody:
                 return self._continue_from_start(response, found)
         return self._continue_from_start(*await self._get(None))
 
+    def _with_known_size(self, metadata: ObjectMetadata) -> ObjectMetadata:
+        """Return the metadata of a response with the size that the first response has declared."""
+        size = self._known.size
+        if size is None or metadata.size == size:
+            return metadata
+        if metadata.size is None:
+            return attrs.evolve(metadata, size=size)
+        reason = f"declared {size} bytes first and {metadata.size} bytes now"
+        raise contradiction_error(self._url, reason)
+
     def _continue_from_start(self, response: StorageResponse, found: Classification) -> StorageResponse:
-        """Use a response that carries the object from its first byte, if it is certainly the same object."""
+        """Use a response that contains the object from its first byte, if it is certainly the same object."""
         if found.relation is Relation.CONTRADICTS:
             raise contradiction_error(self._url, found.reason, response.status)
         if not (found.is_confirmed and found.metadata.is_recognizable):
@@ -231,9 +312,15 @@ class ResumableBody:
     async def _wait_after(self, failure: DownloadError) -> None:
         if self._attempts.wants_new_url(failure):
             self._url = await self._urls.refresh(self._url)
+            self._report_retry(failure, 0.0)
             return
         delay = self._attempts.delay_after(failure)
         if delay is None:
             raise failure
         _logs.retrying(failure, delay)
+        self._report_retry(failure, delay)
         await self._clock.sleep(delay)
+
+    def _report_retry(self, failure: DownloadError, delay: float) -> None:
+        if self._on_retry is not None:
+            self._on_retry(failure, delay)

@@ -52,7 +52,7 @@ class FileExecutor:
             DiskError: It raised an `OSError`, or no thread is available.
         """
         outcome = _Outcome()
-        # Not `wrap_os_errors`, which takes several percent of a short call.
+        # `wrap_os_errors` would take several percent of the time of a short call.
         try:
             self._short_calls.add(functools.partial(function, *args, **kwargs), outcome.set)
             return cast(T, await outcome.wait())

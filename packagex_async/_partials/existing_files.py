@@ -53,9 +53,9 @@ def examine(path: Path, root: Path, index: PartialIndex | None, *, expected: boo
     Args:
         path: The path of a file.
         root: The directory of the download.
-        index: The partial files of earlier runs; without it, none is looked for.
-        expected: Whether a file is likely. Otherwise `index` may show that there is none, without a system
-            call; a file that appears later is not overwritten in any case.
+        index: The partial files of earlier runs, or `None` to ignore partial files.
+        expected: Whether a file is likely. If not, `index` may show without a system call that the path does
+            not exist. A file that appears later is never overwritten.
     """
     try:
         require_directories(path.parent, root)

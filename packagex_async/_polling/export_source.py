@@ -35,7 +35,7 @@ class ExportSource:
         """Return a completed export with its URLs.
 
         Args:
-            export: The export, or its id. It is retrieved unless it has the URL of an artifact.
+            export: The export, or its id. It is retrieved unless it has the URL of a requested artifact.
             artifacts: The requested artifacts.
 
         Raises:

@@ -25,15 +25,13 @@ class ScheduledPoll:
     Attributes:
         due_at: Time of the request, in seconds of the monotonic clock.
         number: Orders requests with the same time.
-        export_id: Id of the export.
-        status: Last known status of the export.
+        export: The export in its last known state.
         schedule: Intervals and time limit of the export.
     """
 
     due_at: float
     number: int
-    export_id: str = attrs.field(order=False)
-    status: str | None = attrs.field(order=False)
+    export: Export = attrs.field(order=False)
     schedule: PollSchedule = attrs.field(order=False)
 
 
@@ -91,7 +89,7 @@ class PollQueue:
             return export
         finally:
             if not is_rescheduled:
-                del self._export_ids[scheduled.export_id]
+                del self._export_ids[scheduled.export.id]
 
     async def _retrieve_final(self, scheduled: ScheduledPoll) -> Export | None:
         retrieved = await self._retrieve_in_time(scheduled)
@@ -107,16 +105,14 @@ class PollQueue:
     async def _retrieve_in_time(self, scheduled: ScheduledPoll) -> RetrievedExport:
         try:
             async with asyncio.timeout(scheduled.schedule.request_timeout):
-                return await self._retrieve(scheduled.export_id)
+                return await self._retrieve(scheduled.export.id)
         except NotFoundError as error:
-            raise export_gone_error(scheduled.export_id) from error
+            raise export_gone_error(scheduled.export.id) from error
         except RequestTimeoutError:
             raise
         except TimeoutError:
-            raise scheduled.schedule.timeout_error(scheduled.export_id, scheduled.status) from None
+            raise scheduled.schedule.timeout_error(scheduled.export.id, scheduled.export.status) from None
 
     def _push(self, export: Export, schedule: PollSchedule) -> None:
         due_at = self._clock.monotonic() + schedule.next_interval()
-        heapq.heappush(
-            self._heap, ScheduledPoll(due_at, next(self._numbers), export.id, export.status, schedule)
-        )
+        heapq.heappush(self._heap, ScheduledPoll(due_at, next(self._numbers), export, schedule))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar, cast
 
 import attrs
 
+from packagex_async._download.options import DownloadOptions
 from packagex_async._files.disk_errors import DiskError, destination_error
 from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import Layout
@@ -39,10 +40,12 @@ class ReusePolicy:
     Attributes:
         resume: Keep files at all.
         verify: Compare the SHA-256 of each file with the manifest, not only its length.
+        count_rows: Take the numbers of rows from the manifest.
     """
 
     resume: bool
     verify: bool
+    count_rows: bool = False
 
 
 @attrs.define(eq=False, repr=False)
@@ -57,12 +60,14 @@ class LocalArtifacts:
         kept: Artifacts whose file is unchanged since an earlier run.
         missing: Artifacts that the export did not offer in an earlier run; it has not changed since.
         replaced: Artifacts whose file is from an earlier run, and outdated or damaged.
-        existing: What exists at each path.
+        existing: The content of each path.
+        entries: The manifest entries of the files that are kept or were downloaded.
     """
 
     paths: dict[Artifact, PurePosixPath] = attrs.field(factory=dict)
     targets: dict[Artifact, Path] = attrs.field(factory=dict)
     kept: dict[Artifact, DownloadedFile] = attrs.field(factory=dict)
+    entries: dict[Artifact, ManifestEntry] = attrs.field(factory=dict)
     missing: set[Artifact] = attrs.field(factory=set)
     replaced: set[Artifact] = attrs.field(factory=set)
     existing: dict[Artifact, ExistingFile] = attrs.field(factory=dict)
@@ -105,7 +110,7 @@ class LocalState:
         disk: Runs blocking calls in threads.
         clock: Source of the time in manifest entries.
         partials: The partial files of earlier runs; `None` if they are not resumed.
-        durable: Call `fsync` after each write to the manifest.
+        options: The options of the downloads.
     """
 
     def __init__(
@@ -117,14 +122,15 @@ class LocalState:
         clock: Clock,
         partials: PartialIndex | None,
         *,
-        durable: bool,
+        options: DownloadOptions,
     ) -> None:
         self._directory = directory
         self._layout = layout
         self._policy = policy
         self._disk = disk
         self._clock = clock
-        self._manifest = Manifest(directory, durable=durable)
+        self._options = options
+        self._manifest = Manifest(directory, durable=options.durable)
         self._partials = partials
 
     async def inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
@@ -142,6 +148,21 @@ class LocalState:
             DestinationError: The manifest cannot be written.
         """
         if entries := list(self._entries(export, local, report)):
+            local.entries |= {Artifact(entry.artifact): entry for entry in entries}
+            await self._run(export, self._manifest.append, entries)
+
+    async def record_rows(self, export: Export, local: LocalArtifacts, report: DownloadReport) -> None:
+        """Add the numbers of rows in `report` that the manifest does not have yet.
+
+        Raises:
+            DestinationError: The manifest cannot be written.
+        """
+        entries = [
+            attrs.evolve(local.entries[file.artifact], rows=file.rows)
+            for file in report.files
+            if file.rows is not None and file.rows != local.entries[file.artifact].rows
+        ]
+        if entries:
             await self._run(export, self._manifest.append, entries)
 
     def close(self) -> None:
@@ -159,9 +180,10 @@ class LocalState:
 
     def _inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
         local = LocalArtifacts()
-        entries = self._manifest.find(export.id, artifacts)
+        entries = self._manifest.find(export.id, artifacts, self._formats(artifacts))
         for artifact in artifacts:
-            local.paths[artifact] = path = self._layout(export, artifact)
+            path = self._options.path_of(self._layout(export, artifact), artifact)
+            local.paths[artifact] = path
             local.targets[artifact] = self._directory / path
             self._classify(local, artifact, entries.get(artifact), export)
         return local
@@ -180,22 +202,54 @@ class LocalState:
                 local.missing.add(artifact)
         elif existing.is_readable:
             if self._is_current(entry, export) and self._is_intact(target, existing.size, entry):
-                local.kept[artifact] = _kept_file(artifact, target, entry)
+                local.kept[artifact] = self._kept_file(artifact, target, entry)
+                local.entries[artifact] = entry
             else:
                 local.replaced.add(artifact)
+
+    def _kept_file(self, artifact: Artifact, target: Path, entry: ManifestEntry) -> DownloadedFile:
+        return DownloadedFile(
+            artifact=artifact,
+            path=target,
+            size=entry.size or 0,
+            verified=cast(Verified, entry.verified),
+            sha256=entry.sha256,
+            attempts=0,
+            kept=True,
+            rows=entry.rows if self._policy.count_rows or entry.format else None,
+            source_sha256=entry.source_sha256,
+        )
 
     def _is_current(self, entry: ManifestEntry, export: Export) -> bool:
         updated_at = _iso(export.updated_at)
         return self._policy.resume and updated_at is not None and entry.updated_at == updated_at
 
     def _is_intact(self, target: Path, size: int | None, entry: ManifestEntry) -> bool:
-        if size != entry.size or not self._policy.verify:
-            return size == entry.size
+        if size != entry.size or not self._has_current_types(target, entry):
+            return False
+        if not self._policy.verify:
+            return True
         try:
             file = digest_file(target, ("sha256",))
         except OSError:
             return False
         return file is not None and entry.matches(file)
+
+    def _has_current_types(self, target: Path, entry: ManifestEntry) -> bool:
+        file_format = self._options.format_of(Artifact(entry.artifact))
+        return file_format is None or file_format.is_current(target, entry.types)
+
+    def _formats(self, artifacts: Iterable[Artifact]) -> dict[str, str]:
+        """Return the format of each artifact that is converted."""
+        return {artifact: name for artifact in artifacts if (name := self._format_name(artifact))}
+
+    def _format_name(self, artifact: Artifact) -> str | None:
+        file_format = self._options.format_of(artifact)
+        return None if file_format is None else file_format.name
+
+    def _type_names(self, artifact: Artifact) -> dict[str, str] | None:
+        file_format = self._options.format_of(artifact)
+        return None if file_format is None else file_format.type_names
 
     def _entries(
         self, export: Export, local: LocalArtifacts, report: DownloadReport
@@ -212,25 +266,21 @@ class LocalState:
                 verified=file.verified,
                 when=when,
                 updated_at=updated_at,
+                rows=file.rows,
+                format=self._format_name(file.artifact),
+                source_sha256=file.source_sha256,
+                types=self._type_names(file.artifact),
             )
         # Without `updated_at` an entry cannot show that the export is unchanged.
         for artifact in report.missing if updated_at else ():
             yield ManifestEntry(
-                export_id=export.id, artifact=artifact.value, when=when, updated_at=updated_at
+                export_id=export.id,
+                artifact=artifact.value,
+                when=when,
+                updated_at=updated_at,
+                format=self._format_name(artifact),
             )
 
 
 def _iso(date: datetime | None) -> str | None:
     return date.isoformat() if date is not None else None
-
-
-def _kept_file(artifact: Artifact, target: Path, entry: ManifestEntry) -> DownloadedFile:
-    return DownloadedFile(
-        artifact=artifact,
-        path=target,
-        size=entry.size or 0,
-        verified=cast(Verified, entry.verified),
-        sha256=entry.sha256,
-        attempts=0,
-        kept=True,
-    )

@@ -13,9 +13,10 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
+from types import MappingProxyType
 
 from packagex_async._files.locks import STALE_AFTER, LockResult, try_lock
 from packagex_async._files.operations import sync_directory
@@ -25,6 +26,7 @@ from packagex_async._sync.manifest_reader import read_line_at, read_lines
 
 MANIFEST_NAME = "packagex-manifest.jsonl"
 
+_NO_FORMATS: Mapping[str, str] = MappingProxyType({})
 _ENTRY_PREFIX = b'{"export_id"'
 _WRITE_SECONDS = 0.001
 """Seconds in which another process finishes a write that has begun."""
@@ -51,8 +53,15 @@ class Manifest:
         self._file_size = 0
         self._incomplete_line: bytes | None = None
 
-    def find(self, export_id: str, artifacts: Iterable[str]) -> dict[str, ManifestEntry]:
+    def find(
+        self, export_id: str, artifacts: Iterable[str], formats: Mapping[str, str] = _NO_FORMATS
+    ) -> dict[str, ManifestEntry]:
         """Return the last entry of each of the artifacts that have one.
+
+        Args:
+            export_id: The id of the export.
+            artifacts: The names of the artifacts.
+            formats: The formats of artifacts whose converted files are meant (see `ManifestEntry`).
 
         Raises:
             OSError: The manifest cannot be read.
@@ -60,7 +69,7 @@ class Manifest:
         with self._lock:
             file = self._open()
             self._update_index(file)
-            return dict(self._find(file, export_id, artifacts))
+            return dict(self._find(file, export_id, artifacts, formats))
 
     def append(self, entries: Iterable[ManifestEntry]) -> None:
         """Add entries with a single write.
@@ -120,7 +129,7 @@ class Manifest:
             self._update_index(file)
             return
         for entry, line in lines:
-            self._positions[entry_key(entry.export_id, entry.artifact)] = self._indexed_size
+            self._positions[entry_key(entry.export_id, entry.artifact, entry.format)] = self._indexed_size
             self._indexed_size += len(line)
         self._file_size = self._indexed_size
 
@@ -144,26 +153,29 @@ class Manifest:
                 self._incomplete_line = line.text
                 break
             if line.text is not None and (entry := ManifestEntry.parse(line.text)) is not None:
-                self._positions[entry_key(entry.export_id, entry.artifact)] = line.position
+                key = entry_key(entry.export_id, entry.artifact, entry.format)
+                self._positions[key] = line.position
             self._indexed_size = line.end
 
     def _find(
-        self, file: FileIO, export_id: str, artifacts: Iterable[str]
+        self, file: FileIO, export_id: str, artifacts: Iterable[str], formats: Mapping[str, str]
     ) -> Iterator[tuple[str, ManifestEntry]]:
         for artifact in artifacts:
-            position = self._positions.get(entry_key(export_id, artifact))
+            file_format = formats.get(artifact)
+            position = self._positions.get(entry_key(export_id, artifact, file_format))
             if position is None:
                 continue
             entry = ManifestEntry.parse(read_line_at(file, position))
             # Different artifacts can have the same key.
-            if entry is not None and (entry.export_id, entry.artifact) == (export_id, artifact):
+            expected = export_id, artifact, file_format
+            if entry is not None and (entry.export_id, entry.artifact, entry.format) == expected:
                 yield artifact, entry
 
 
-def entry_key(export_id: str, artifact: str) -> int:
-    """Return the key of an artifact in an index of entries; different artifacts can have the same key."""
+def entry_key(export_id: str, artifact: str, file_format: str | None) -> int:
+    """Return the key of a file in an index of entries; different files can have the same key."""
     # The hash of an enum member differs from that of its value.
-    return hash((export_id, str(artifact)))
+    return hash((export_id, str(artifact), file_format))
 
 
 def _read_at(file: FileIO, position: int, size: int) -> bytes:

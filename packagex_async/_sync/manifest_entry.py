@@ -26,6 +26,12 @@ class ManifestEntry:
         verified: The kind of verification (see `DownloadedFile`).
         when: Time of the download, ISO 8601 in UTC.
         updated_at: `updated_at` of the export, ISO 8601 in UTC.
+        rows: Number of rows, if known.
+        format: `"parquet"` for a Parquet file that was written from the artifact.
+        source_sha256: SHA-256 of that artifact in hexadecimal.
+        types: The types of columns that were requested for a Parquet file.
+
+    The JSON object has the last four keys only if they have a value.
     """
 
     export_id: str
@@ -36,10 +42,15 @@ class ManifestEntry:
     verified: str | None = None
     when: str
     updated_at: str | None
+    rows: int | None = None
+    format: str | None = None
+    source_sha256: str | None = None
+    types: dict[str, str] | None = None
 
     def dump(self) -> bytes:
         """Return the line, including its line break."""
         values = {name: getattr(self, name) for name in _FIELDS}
+        values |= {name: value for name in _OPTIONAL_FIELDS if (value := getattr(self, name)) is not None}
         return json.dumps(values, separators=(",", ":")).encode() + b"\n"
 
     @classmethod
@@ -49,7 +60,8 @@ class ManifestEntry:
             return None
         try:
             values = json.loads(text)
-            entry = cls(**{name: values[name] for name in _FIELDS})
+            optional = {name: values.get(name) for name in _OPTIONAL_FIELDS}
+            entry = cls(**{name: values[name] for name in _FIELDS}, **optional)
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
         return entry if entry._is_valid() else None
@@ -66,12 +78,18 @@ class ManifestEntry:
             and type(self.export_id) is type(self.artifact) is type(self.when) is str
             and type(self.updated_at) in (str, type(None))
             and 0 <= (self.size or 0) <= _MAX_SIZE
+            and type(self.rows) in (int, type(None))
+            and 0 <= (self.rows or 0) <= _MAX_SIZE
+            and type(self.format) in (str, type(None))
+            and type(self.source_sha256) in (str, type(None))
+            and type(self.types) in (dict, type(None))
             and self.verified in _VERIFIED
             and (self.sha256 is None or re.fullmatch(_SHA256, self.sha256) is not None)
         )
 
 
-_FIELDS = tuple(field.name for field in attrs.fields(ManifestEntry))
+_OPTIONAL_FIELDS = ("rows", "format", "source_sha256", "types")
+_FIELDS = tuple(field.name for field in attrs.fields(ManifestEntry) if field.name not in _OPTIONAL_FIELDS)
 _NO_FILE = (type(None),) * 4
 _FILE = (str, int, str, str)
 _MAX_SIZE = 2**63 - 1

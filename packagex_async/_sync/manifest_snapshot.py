@@ -70,4 +70,4 @@ def _entries(file: FileIO) -> Iterator[tuple[int, int, ManifestEntry]]:
     """Yield the valid entries with their positions and their keys."""
     for line in read_lines(file, 0):
         if line.text is not None and (entry := ManifestEntry.parse(line.text)) is not None:
-            yield line.position, entry_key(entry.export_id, entry.artifact), entry
+            yield line.position, entry_key(entry.export_id, entry.artifact, entry.format), entry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, closing
 
 import attrs
@@ -35,6 +35,9 @@ _MAX_POLLERS = 8
 _STARTED_PER_SLOT = 2
 """Artifacts in progress per concurrent transfer: while some are inspected or moved, others transfer."""
 
+CountRows = Callable[[DownloadReport], Awaitable[DownloadReport]]
+"""Returns a copy of a report with the numbers of rows of its files."""
+
 _KEY_ERRORS = (AuthenticationError, PermissionDeniedError)
 # A failure of one artifact is part of its report. A `DestinationError` that is raised concerns the directory.
 _FATAL_ERRORS = (*_KEY_ERRORS, DestinationError)
@@ -65,6 +68,7 @@ def make_runner(
     verify: bool,
     wait: bool | float,
     on_wait: OnWait | None,
+    count_rows: CountRows | None,
 ) -> SyncRunner:
     """Return the runner of a download of `exports`, given the parameters of `download_all`.
 
@@ -76,11 +80,11 @@ def make_runner(
     local_state = LocalState(
         plan.directory,
         parse_layout(layout),
-        ReusePolicy(resume=resume, verify=verify),
+        ReusePolicy(resume=resume, verify=verify, count_rows=count_rows is not None),
         context.disk,
         context.clock,
         plan.options.partial_index,
-        durable=plan.options.durable,
+        options=plan.options,
     )
     return SyncRunner(
         exports,
@@ -89,6 +93,7 @@ def make_runner(
         plan,
         attrs.evolve(context, limiter=limiter),
         wait_options=WaitOptions(timeout=timeout, on_wait=on_wait) if wait else None,
+        count_rows=count_rows,
     )
 
 
@@ -103,6 +108,7 @@ class SyncRunner:
             together.
         context: Shared state of the client.
         wait_options: The options for waiting for pending exports; `None` reports them as not ready.
+        count_rows: Counts the rows of files; `None` does not count them.
     """
 
     def __init__(
@@ -114,6 +120,7 @@ class SyncRunner:
         context: ClientContext,
         *,
         wait_options: WaitOptions | None,
+        count_rows: CountRows | None,
     ) -> None:
         self._exports = exports
         self._source = source
@@ -121,6 +128,7 @@ class SyncRunner:
         self._plan = plan
         self._context = context
         self._wait_options = wait_options
+        self._count_rows = count_rows
         self._queue = ExportQueue(_QUEUE_SIZE)
         self._polls = PollQueue(
             source.retrieve, context.clock, wait_options.timeout if wait_options else None
@@ -147,6 +155,8 @@ class SyncRunner:
                 self._report_slots.release()
                 yield report
             await run
+            if self._plan.options.file_format is not None:
+                self._plan.options.file_format.check_columns()
         finally:
             run.cancel()
             await asyncio.gather(run, return_exceptions=True)
@@ -209,7 +219,9 @@ class SyncRunner:
                 raise
             except PackageXError as error:
                 self._call_on_wait()
-                await self._report(DownloadReport(export_id=scheduled.export_id, error=error))
+                await self._report(
+                    DownloadReport(export_id=scheduled.export.id, export=scheduled.export, error=error)
+                )
         self._pollers -= 1
         await self._queue.remove_producer()
 
@@ -243,16 +255,26 @@ class SyncRunner:
         except _FATAL_ERRORS:
             raise
         except PackageXError as error:
-            report = DownloadReport(export_id=export.id, error=error)
+            report = DownloadReport(export_id=export.id, export=export, error=error)
         if self._plan.on_progress is not None:
             for event in local.kept_events(export.id):
                 self._plan.on_progress(event)
-        return local.merge_into(report)
+        return await self._with_rows(export, local, local.merge_into(report))
+
+    async def _with_rows(
+        self, export: Export, local: LocalArtifacts, report: DownloadReport
+    ) -> DownloadReport:
+        """Return a copy of `report` with the numbers of rows if they are requested, and record them."""
+        if self._count_rows is None:
+            return report
+        report = await self._count_rows(report)
+        await self._local_state.record_rows(export, local, report)
+        return report
 
     async def _download_changed(self, export: Export, local: LocalArtifacts) -> DownloadReport:
         artifacts = local.to_download(self._plan.artifacts)
         if not artifacts:
-            return DownloadReport(export_id=export.id)
+            return DownloadReport(export_id=export.id, export=export)
         export = await self._source.with_urls(export, artifacts)
         plan = attrs.evolve(
             self._plan,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App, Parameter
 
 from packagex_async import __version__
+from packagex_async.cli.commands.cat import cat
 from packagex_async.cli.commands.create import create
 from packagex_async.cli.commands.demo import demo
 from packagex_async.cli.commands.download import download
@@ -33,5 +34,5 @@ app: App = App(
 )
 
 app.command(list_exports, name="list", help_format="markdown")
-for _command in (get, download, emulator, sync, create, wait, verify, demo):
+for _command in (get, download, cat, emulator, sync, create, wait, verify, demo):
     app.command(_command, help_format="markdown")

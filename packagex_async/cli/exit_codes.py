@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable
 
 from packagex_async.errors import (
+    ArtifactNotOfferedError,
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
@@ -46,7 +47,7 @@ HELP = """Exit codes:
     1  any other error
     2  usage or configuration error, such as a missing key or an invalid option
     3  the API rejected the key (401, 403)
-    4  the export does not exist, or was deleted
+    4  the export does not exist, was deleted, or does not offer the artifact
     5  some files are complete, others failed
     6  all downloads failed (2, 3 or 4 if all failed for that reason)
     7  sync stopped early, for example because the disk is full
@@ -62,7 +63,7 @@ HELP = """Exit codes:
 _EXIT_CODES: tuple[tuple[ExitCode, tuple[type[PackageXError], ...]], ...] = (
     (ExitCode.USAGE, (ConfigurationError, BadRequestError)),
     (ExitCode.AUTHENTICATION, (AuthenticationError, PermissionDeniedError)),
-    (ExitCode.NOT_FOUND, (NotFoundError, ExportGoneError)),
+    (ExitCode.NOT_FOUND, (NotFoundError, ExportGoneError, ArtifactNotOfferedError)),
     (ExitCode.FAILED, (ExportFailedError,)),
     (ExitCode.TIMED_OUT, (ExportTimedOutError,)),
     (ExitCode.NOT_READY, (WaitTimeoutError,)),

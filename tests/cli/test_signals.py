@@ -72,15 +72,20 @@ def terminate(process: Process) -> tuple[int, str]:
     return process.returncode, err.splitlines()[-1] if err else ""
 
 
-@pytest.mark.parametrize("command", ["list", "get", "download", "sync", "create"])
+@pytest.mark.parametrize("command", ["list", "get", "download", "cat", "sync", "create"])
 def test_command_that_waits_for_a_response(command: str, empty: Emulator, tmp_path: Path) -> None:
     """It is cancelled, whatever it waits for."""
     export = add_small_export(empty)
     empty.inject(
-        stall := SignallingStall(after=3, on="storage" if command in ("download", "sync") else "api")
+        stall := SignallingStall(after=3, on="storage" if command in ("download", "cat", "sync") else "api")
     )
     arguments: dict[str, list[str | Path]]
-    arguments = {"get": [export.id], "download": [export.id, "--directory", tmp_path], "sync": [tmp_path]}
+    arguments = {
+        "get": [export.id],
+        "cat": [export.id],
+        "download": [export.id, "--directory", tmp_path],
+        "sync": [tmp_path],
+    }
     operands = arguments.get(command) or (["contact"] if command == "create" else [])
     with started(command, *operands, "--base-url", empty.base_url) as process:
         assert stall.started.wait(TIMEOUT)

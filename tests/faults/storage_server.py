@@ -138,6 +138,7 @@ class RawStorageServer:
         self.requests: list[Request] = []
         self._responders: deque[Responder] = deque()
         self._tls = tls
+        self._held: asyncio.Event | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -155,6 +156,10 @@ class RawStorageServer:
     def respond_with(self, *responders: Responder) -> None:
         """Queue responders, one for each of the next requests."""
         self._responders += responders
+
+    def hold_first_response(self) -> None:
+        """Send three quarters of the first response only after another request was answered."""
+        self._held = asyncio.Event()
 
     async def wait_until_sent(self) -> None:
         """Wait until all trailing bytes are sent."""
@@ -197,17 +202,26 @@ class RawStorageServer:
         responder = self._responders.popleft() if self._responders else self.default_responder
         action = responder(request, self.stored)
         raw, ending = _encode(action)
-        await self._send(writer, raw)
+        is_first = len(self.requests) == 1
+        try:
+            await self._send(writer, raw, held=self._held if is_first else None)
+        finally:
+            if self._held is not None:
+                self._held.set()
         if isinstance(action, RawResponse) and action.trailing_bytes:
             await yield_to_event_loop()
             writer.write(action.trailing_bytes)
         await _end(ending, reader, writer)
         return ending
 
-    async def _send(self, writer: asyncio.StreamWriter, raw: bytes) -> None:
+    async def _send(
+        self, writer: asyncio.StreamWriter, raw: bytes, *, held: asyncio.Event | None = None
+    ) -> None:
         for start in range(0, len(raw), self.chunk_size or max(len(raw), 1)):
             if start:
                 await yield_to_event_loop()
+            if held is not None and start > len(raw) // 4:
+                await held.wait()
             if writer.transport.is_closing():
                 raise ConnectionResetError
             writer.write(raw[start:][: self.chunk_size])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -131,6 +132,38 @@ async def test_stream_left_early(raw: RawDownloadScenario) -> None:
             async for block in body:
                 assert raw.content.startswith(block)
                 break
+    raw.check({})
+
+
+@pytest.mark.parametrize("method", ["rows", "row_batches"])
+async def test_rows_left_early(raw: RawDownloadScenario, method: str) -> None:
+    """Leaving the loop in the middle of a body releases the connection."""
+    raw.replace_object(b"id\n" + b"1\n" * 50_000)
+    raw.always_respond_with(truncated_response(30_000, ConnectionEnd.STALL))
+    async with raw.client() as px, aclosing(getattr(px.exports, method)(raw.export_id)) as rows:
+        async for row in rows:
+            assert row in ({"id": "1"}, [{"id": "1"}] * 1000)
+            break
+    raw.check({})
+
+
+async def test_rows_cancelled(raw: RawDownloadScenario) -> None:
+    """A cancellation while the iteration waits for the next rows releases the connection."""
+    raw.replace_object(b"id\n" + b"1\n" * 50_000)
+    raw.always_respond_with(truncated_response(30_000, ConnectionEnd.STALL))
+    rows: list[object] = []
+
+    async def read(px: AsyncPackageX) -> None:
+        async for row in px.exports.rows(raw.export_id):
+            rows.append(row)
+
+    async with raw.client() as px:
+        task = asyncio.create_task(read(px))
+        while not rows:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
     raw.check({})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from packagex_async import ClientClosedError, ProgressEvent, ProgressKind, RetryPolicy
+from packagex_async import AsyncPackageX, ClientClosedError, ProgressEvent, ProgressKind, RetryPolicy
 from packagex_async.testing import Stall
 from tests.faults.invariant import read_files
 from tests.faults.responses import text_response, truncated_response
@@ -82,6 +82,40 @@ async def test_stream_without_reader(raw: RawDownloadScenario) -> None:
             await px.aclose()
             with pytest.raises(ClientClosedError):
                 await anext(body)
+    raw.check({})
+
+
+async def test_rows_without_reader(raw: RawDownloadScenario) -> None:
+    """After the decoded rows, the iteration raises the error, and the connection is closed."""
+    raw.replace_object(b"id\n" + b"1\n" * 50_000)
+    raw.always_respond_with(truncated_response(30_000, ConnectionEnd.STALL))
+    async with raw.client() as px:
+        rows = px.exports.rows(raw.export_id)
+        await anext(rows)
+        await px.aclose()
+        with pytest.raises(ClientClosedError, match="the client is closed"):
+            async for row in rows:
+                assert row == {"id": "1"}
+    raw.check({})
+
+
+async def test_rows_with_reader(raw: RawDownloadScenario) -> None:
+    """An iteration that waits for rows ends at once."""
+    raw.replace_object(b"id\n" + b"1\n" * 50_000)
+    raw.always_respond_with(truncated_response(30_000, ConnectionEnd.STALL))
+    rows: list[object] = []
+
+    async def read(px: AsyncPackageX) -> None:
+        async for row in px.exports.rows(raw.export_id):
+            rows.append(row)
+
+    async with raw.client() as px:
+        task = asyncio.create_task(read(px))
+        while not rows:
+            await asyncio.sleep(0)
+        await px.aclose()
+        with pytest.raises(ClientClosedError, match="the client was closed while rows\\(\\) was running"):
+            await task
     raw.check({})
 
 

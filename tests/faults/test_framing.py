@@ -242,3 +242,14 @@ def _closing_response(stored: StoredObject, headers: dict[str, str | None]) -> R
         body=stored.content,
         ending=ConnectionEnd.FIN,
     ).with_headers(headers)
+
+
+@pytest.mark.one_connection
+async def test_end_of_chunked_body_missing(raw: RawDownloadScenario) -> None:
+    """The bytes that the `Content-Range` declares are complete, and no further request is sent."""
+    raw.options["stall_timeout"] = 0.1
+    size = len(raw.content)
+    body = encode_chunks(raw.content).removesuffix(b"0\r\n\r\n")
+    headers = {**CHUNKED, "Content-Range": f"bytes 0-{size - 1}/{size}"}
+    raw.respond_with(altered_response(headers=headers, body=body, ending=ConnectionEnd.STALL))
+    assert (await raw.download()).attempts == 1

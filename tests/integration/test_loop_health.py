@@ -42,3 +42,15 @@ async def test_downloads_do_not_block_the_event_loop(packagex_emulator: Emulator
                         await px.exports.download(export, tmp_path, **options)
                 async with px.exports.stream(stored.id, "csv") as body:
                     [block async for block in body]
+
+
+async def test_rows_do_not_block_the_event_loop(packagex_emulator: Emulator) -> None:
+    """Decoding does not use files or locks in the event loop, also for a record of several blocks."""
+    server = packagex_emulator
+    large = b'id,name\n1,"' + b"x\n" * 500_000 + b'"\n'
+    exports = [server.add_export(rows=5_000), server.add_export(content={"csv": large, "json": b"[{}]"})]
+    with blockbuster_ctx():
+        async with server.client(retry=NO_BACKOFF) as px:
+            for export in exports:
+                assert [row async for row in px.exports.rows(export.id)]
+                assert [batch async for batch in px.exports.row_batches(export.id, "json")]

@@ -19,6 +19,7 @@ from multidict import CIMultiDict
 import packagex_async
 from packagex_async import (
     Artifact,
+    ArtifactStream,
     AsyncExports,
     AsyncPackageX,
     CheckedFile,
@@ -97,11 +98,12 @@ RECORDS: list[tuple[object, str]] = [
     (RetryPolicy(), "RetryPolicy(attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0)"),
 ]
 ENUMS = (Artifact, Direction, ExportResource, ExportStatus, FileState, OrderBy, ProgressKind)
-STATEFUL = {AsyncPackageX, AsyncExports}
+STATEFUL = {AsyncPackageX, AsyncExports, ArtifactStream}
 
 TESTING: list[object] = [
     testing.Cut(7), testing.Delete("exp_1"), testing.Dialect(), testing.Encoded(), testing.Expired(),
-    testing.Fault(), testing.Garbage(), testing.IgnoreRange(), testing.Insert(), testing.Life(),
+    testing.Fault(), testing.FileFormat(), testing.Garbage(), testing.IgnoreRange(), testing.Insert(),
+    testing.Life(),
     testing.LyingLength(3), testing.NoHash(), testing.NoTag(), testing.Redirect(), testing.Refuse(),
     testing.Replace(b"other"), testing.Reset(7), testing.Stall(7), testing.Status(503, on="api"),
     testing.TargetedFault(), testing.Transcoded(), testing.Trickle(7, 0.5), testing.Undeclared(),

@@ -117,6 +117,9 @@ def test_outcomes_are_found_by_artifact() -> None:
     assert files.keys() == (Artifact.JSON, Artifact.CSV)
     assert files.values() == (json, csv)
     assert files.items() == ((Artifact.JSON, json), (Artifact.CSV, csv))
+    assert files.get("csv") is files.get(Artifact.CSV, default=None) is csv
+    assert files.get("csv_error") is None
+    assert files.get("csv_error", json) is json
     with pytest.raises(KeyError):
         files["csv_error"]
     with pytest.raises(IndexError):

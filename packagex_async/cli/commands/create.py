@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from packagex_async import CsvFieldOptions, ExportResource
 from packagex_async.cli.commands.outcomes import (
@@ -34,6 +35,8 @@ async def create(
     wait: Flag = False,
     timeout: WaitSeconds | None = None,
     download: Path | None = None,
+    count_rows: Flag = False,
+    format: Literal["parquet"] | None = None,
     json: Flag = False,
     quiet: Flag = False,
     connection: Connection,
@@ -53,6 +56,9 @@ async def create(
         timeout: Wait at most this many seconds. Default: until the export is deleted, 24 hours after its
             creation.
         download: Wait until the export is completed, then download its artifacts to this directory.
+        count_rows: Count the rows of each downloaded file, and show them next to the count_total of the
+            export.
+        format: Write CSV artifacts as Parquet files. Needs the extra arrow.
         json: Print one JSON object per line, for each status of the export and for each artifact.
         quiet: Do not show progress.
     """
@@ -73,7 +79,8 @@ async def create(
             print_completed(export, json=json)
             return ExitCode.OK
         with ArtifactBars(quiet=quiet) as bars:
-            outcome = await download_export(px, export.id, DownloadOptions(directory=download), bars)
+            download_options = DownloadOptions(directory=download, count_rows=count_rows, format=format)
+            outcome = await download_export(px, export.id, download_options, bars)
     print_outcome(outcome, json=json)
     if not json:
         print_outcomes_table([outcome])

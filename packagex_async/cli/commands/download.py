@@ -26,6 +26,8 @@ async def download(
     concurrency: int = 4,
     overwrite: Flag = False,
     digest: Literal["sha256"] | None = None,
+    count_rows: Flag = False,
+    format: Literal["parquet"] | None = None,
     json: Flag = False,
     quiet: Flag = False,
     connection: Connection,
@@ -43,6 +45,8 @@ async def download(
         concurrency: Download this many artifacts at the same time.
         overwrite: Replace existing files that differ.
         digest: Compute this digest of each file.
+        count_rows: Count the rows of each file, and show them next to the count_total of the export.
+        format: Write CSV artifacts as Parquet files. Needs the extra arrow.
         json: Print one JSON object per line and artifact, including failed ones, after each export.
         quiet: Do not show progress bars. They are shown on terminals only.
     """
@@ -52,6 +56,8 @@ async def download(
         concurrency=concurrency,
         overwrite=overwrite,
         digest=digest,
+        count_rows=count_rows,
+        format=format,
     )
     outcomes = []
     async with connection.client() as px:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from packagex_async.cli.commands.filters import FilterOptions
 from packagex_async.cli.connection import Connection
 from packagex_async.cli.display import exports
 from packagex_async.cli.display.tables import print_json, print_table
 from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.filters import FilterOptions
 from packagex_async.cli.parameters import Flag
 
 

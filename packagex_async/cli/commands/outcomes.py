@@ -24,7 +24,7 @@ from packagex_async.report import OnProgress
 
 FIELDS = (
     "export_id", "artifact", "outcome", "path", "size", "verified", "sha256", "attempts",
-    "resumed", "elapsed", "error",
+    "resumed", "elapsed", "rows", "source_sha256", "count_total", "error",
 )  # fmt: skip
 """The fields of the JSON record of an artifact. Fields without a value are `None`."""
 
@@ -41,6 +41,8 @@ class DownloadOptions:
     overwrite: bool = False
     digest: Literal["sha256"] | None = None
     resume: bool = True
+    count_rows: bool = False
+    format: Literal["parquet"] | None = None
 
 
 @attrs.frozen
@@ -66,7 +68,13 @@ class Outcome:
             yield self._record("failed", artifact=getattr(error, "artifact", None), error=str(error))
 
     def _record(self, outcome: str, **details: object) -> dict[str, object]:
-        return {**dict.fromkeys(FIELDS), "export_id": self.report.export_id, "outcome": outcome, **details}
+        export = self.report.export
+        common = {
+            "export_id": self.report.export_id,
+            "outcome": outcome,
+            "count_total": export.count_total if export else None,
+        }
+        return {**dict.fromkeys(FIELDS), **common, **details}
 
 
 async def download_export(
@@ -95,10 +103,11 @@ def print_outcome(outcome: Outcome, *, json: bool) -> None:
 
 
 def print_outcomes_table(outcomes: Iterable[Outcome], digest: str | None = None) -> None:
-    """Print a table of outcomes to stdout, with a column for `digest` if it is given."""
-    columns = ["export_id", "artifact", "outcome", "size", "verified", "attempts", "path"]
-    columns += [digest] if digest else []
+    """Print a table of outcomes to stdout, with columns for `digest` and for counted rows, if any."""
     records = [record for outcome in outcomes for record in outcome.records()]
+    counts = ["rows", "count_total"] if any(record["rows"] is not None for record in records) else []
+    columns = ["export_id", "artifact", "outcome", "size", *counts, "verified", "attempts", "path"]
+    columns += [digest] if digest else []
     print_table(columns, [[record[column] for column in columns] for record in records], wrap={"path"})
 
 

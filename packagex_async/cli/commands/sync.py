@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import attrs
 from cyclopts import Parameter
 
 from packagex_async import AsyncPackageX, ConfigurationError, PackageXError
-from packagex_async.cli.commands.filters import FilterOptions
 from packagex_async.cli.connection import Connection
 from packagex_async.cli.display.reporters import Reporter, choose_reporter
 from packagex_async.cli.display.summary import SummaryPrinter
 from packagex_async.cli.display.totals import Totals
 from packagex_async.cli.exit_codes import exit_code_when_stopped
+from packagex_async.cli.filters import FilterOptions
 from packagex_async.cli.parameters import Flag, WaitSeconds, split_commas
 from packagex_async.cli.signals import sigterm_handler
 
@@ -62,6 +62,13 @@ class SyncOptions:
 
     segments: int = 8
     """Maximum number of connections per artifact, from 1 to 8."""
+
+    count_rows: Flag = False
+    """Count the rows of each file, and list files whose number of rows is not the count_total of the
+    export."""
+
+    format: Literal["parquet"] | None = None
+    """Write CSV artifacts as Parquet files. Needs the extra arrow."""
 
     def as_arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for `AsyncExports.download_all`."""

@@ -21,6 +21,7 @@ def report_record(report: DownloadReport) -> Record:
         "event": "report",
         "export_id": report.export_id,
         "ok": report.ok,
+        "count_total": report.export.count_total if report.export else None,
         "files": [_file_record(file) for file in report.files],
         "missing": list(report.missing),
         "failures": [{"artifact": error.artifact, "error": str(error)} for error in report.failures],

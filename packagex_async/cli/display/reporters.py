@@ -56,7 +56,8 @@ class LineReporter(NullReporter):
     def on_report(self, report: DownloadReport, totals: Totals) -> None:
         for file in report.files:
             if not file.kept:
-                print_error(file.path, f": {file.size} bytes, verified by {file.verified}")
+                rows = "" if file.rows is None else f", {file.rows} rows"
+                print_error(file.path, f": {file.size} bytes{rows}, verified by {file.verified}")
         _print_errors(report)
 
 

@@ -9,11 +9,12 @@ import attrs
 from rich import filesize
 
 from packagex_async.cli.display.tables import print_error, print_json, print_line, print_table
-from packagex_async.cli.display.totals import Failure, Totals
+from packagex_async.cli.display.totals import Failure, RowDifference, Totals
 from packagex_async.cli.exit_codes import ExitCode
 
 _TOTALS_HEADINGS = ("exports", "files", "bytes", "kept", "missing", "failed", "time", "rate")
 _FAILURE_HEADINGS = tuple(field.name for field in attrs.fields(Failure))
+_DIFFERENCE_HEADINGS = tuple(field.name for field in attrs.fields(RowDifference))
 
 
 @attrs.frozen(kw_only=True)
@@ -61,6 +62,8 @@ class SummaryPrinter:
             "directory": self.directory,
             **{name: getattr(self.totals, name) for name in names},
             "bytes": self.totals.size,
+            "rows": self.totals.rows,
+            "row_differences": self.totals.differing,
             "elapsed": round(elapsed, 3),
         }
 
@@ -69,11 +72,25 @@ class SummaryPrinter:
         size, time = filesize.decimal(totals.size), f"{elapsed:.1f} s"
         rate = f"{filesize.decimal(int(totals.size / elapsed))}/s"
         counts = totals.exports, totals.files, size, totals.kept, totals.missing, totals.failed, time, rate
-        print_table(_TOTALS_HEADINGS, [counts])
+        has_rows = totals.rows is not None
+        print_table(
+            (*_TOTALS_HEADINGS, *(["rows"] if has_rows else [])),
+            [(*counts, *([totals.rows] if has_rows else []))],
+        )
         if totals.failures:
             print_line("")
             print_table(_FAILURE_HEADINGS, map(attrs.astuple, totals.failures), wrap=_FAILURE_HEADINGS[2:])
         if more := totals.failed - len(totals.failures):
+            print_line(f"and {more} more")
+        self._print_differences()
+
+    def _print_differences(self) -> None:
+        totals = self.totals
+        if totals.differences:
+            print_line("")
+            print_line("Files whose number of rows is not the count_total of their export:")
+            print_table(_DIFFERENCE_HEADINGS, map(attrs.astuple, totals.differences))
+        if more := totals.differing - len(totals.differences):
             print_line(f"and {more} more")
 
     def _next_step(self) -> tuple[object, ...]:

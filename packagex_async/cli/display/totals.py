@@ -20,8 +20,8 @@ from packagex_async import (
 )
 from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
 
-MAX_LISTED_FAILURES = 50
-"""Failures that are kept for the summary. Further ones are only counted."""
+MAX_LISTED = 50
+"""Maximum number of failures, and of row differences, in the summary. Further ones are only counted."""
 
 _ADVICE: tuple[tuple[tuple[type[PackageXError], ...], str], ...] = (
     ((WaitTimeoutError,), "run again later, or with a longer --wait-timeout"),
@@ -50,6 +50,23 @@ class Failure:
     advice: str
 
 
+@attrs.frozen
+class RowDifference:
+    """A file whose number of rows is not the `count_total` of its export.
+
+    Attributes:
+        export_id: The id of the export.
+        artifact: The artifact.
+        rows: The number of rows of the file.
+        count_total: The `count_total` of the export.
+    """
+
+    export_id: str
+    artifact: str
+    rows: int | None
+    count_total: int | None
+
+
 @attrs.define
 class Totals:
     """Totals of many downloads. The memory use is bounded.
@@ -62,6 +79,9 @@ class Totals:
         missing: Artifacts that the exports do not offer.
         failed: Artifacts that failed, and exports that failed as a whole.
         failures: The first failures.
+        rows: Rows of all files, or `None` if no rows were counted.
+        differing: Files whose number of rows is not the `count_total` of their export.
+        differences: The first files with a different number of rows.
     """
 
     exports: int = 0
@@ -71,6 +91,9 @@ class Totals:
     missing: int = 0
     failed: int = 0
     failures: list[Failure] = attrs.field(factory=list)
+    rows: int | None = None
+    differing: int = 0
+    differences: list[RowDifference] = attrs.field(factory=list)
     _exit_codes: set[ExitCode] = attrs.field(factory=set, init=False)
     _any_succeeded: bool = attrs.field(default=False, init=False)
     _started_at: float = attrs.field(factory=time.monotonic, init=False)
@@ -87,8 +110,20 @@ class Totals:
         for error in errors_of(report):
             self.failed += 1
             self._exit_codes.add(exit_code(error))
-            if len(self.failures) < MAX_LISTED_FAILURES:
+            if len(self.failures) < MAX_LISTED:
                 self.failures.append(_to_failure(report.export_id, error))
+
+        self._add_rows(report)
+
+    def _add_rows(self, report: DownloadReport) -> None:
+        counts = [file.rows for file in report.files if file.rows is not None]
+        if counts:
+            self.rows = (self.rows or 0) + sum(counts)
+        total = report.export.count_total if report.export else None
+        for file in report.row_differences:
+            self.differing += 1
+            if len(self.differences) < MAX_LISTED:
+                self.differences.append(RowDifference(report.export_id, file.artifact, file.rows, total))
 
     @property
     def exit_code(self) -> ExitCode:

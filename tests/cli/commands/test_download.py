@@ -42,6 +42,19 @@ def test_second_download_keeps_the_files(server: Emulator, cli: Cli, tmp_path: P
     assert outcomes == ["outcome", "kept", "kept", "missing", "missing"]
 
 
+def test_rows_are_counted_on_request(server: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """The table and the JSON show the number of rows next to the number of records of the export."""
+    export = add_small_export(server, content={"csv": b"a,b\n1,2\n", "json": b"[1"})
+    server.update_export(export.id, count_total=19_181)
+    arguments = ("download", export.id, "--directory", tmp_path, "--count-rows", "--artifacts", "csv,json")
+    result = cli(*arguments)
+    heading, json, csv = [line.split() for line in result.out.splitlines()]
+    assert heading[3:6] == ["size", "rows", "count_total"]
+    assert (json[3:6], csv[3:6]) == (["2", "-", "19181"], ["8", "1", "19181"])
+    records = cli(*arguments, "--json").records
+    assert [(record["rows"], record["count_total"]) for record in records] == [(None, 19_181), (1, 19_181)]
+
+
 def test_different_file_is_replaced_only_with_overwrite(server: Emulator, cli: Cli, tmp_path: Path) -> None:
     """The error message names the option."""
     export = add_small_export(server)
@@ -99,3 +112,12 @@ def test_failed_artifact_does_not_stop_the_others(
     export = add_small_export(server)
     assert cli("download", export.id, "--directory", tmp_path).code == ExitCode.PARTIAL
     assert [path.name for path in tmp_path.glob("[!.]*")] == [f"{export.id}.json"]
+
+
+def test_parquet(server: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """The table and the JSON show the number of rows."""
+    export = add_small_export(server, content={"csv": b"a,b\n1,2\n", "json": b"[]"})
+    result = cli("download", export.id, "--directory", tmp_path, "--format", "parquet", "--json")
+    assert result.code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{export.id}.json", f"{export.id}.parquet"]
+    assert [record["rows"] for record in result.records][:2] == [None, 1]

@@ -29,10 +29,14 @@ def test_json_has_one_line_per_artifact(server: Emulator, cli: Cli, tmp_path: Pa
         "attempts": 1,
         "resumed": False,
         "elapsed": 0,
+        "rows": None,
+        "source_sha256": None,
+        "count_total": export.count_total,
         "error": None,
     }
     assert missing == dict.fromkeys(downloaded) | {
         "export_id": export.id,
+        "count_total": export.count_total,
         "artifact": "csv_error",
         "outcome": "missing",
     }

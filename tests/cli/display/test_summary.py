@@ -7,21 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async import DownloadReport
+from packagex_async import Artifact, DownloadedFile, DownloadReport, Export
 from packagex_async.cli.display.summary import SummaryPrinter
-from packagex_async.cli.display.totals import MAX_LISTED_FAILURES, Totals
+from packagex_async.cli.display.totals import MAX_LISTED, Totals
 from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.report import ByArtifact
 from packagex_async.testing import Emulator
 from tests.cli.support import Cli, add_small_export
 
 
 def test_further_failures_are_counted(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
     """The length of the table is limited."""
-    for _ in range(MAX_LISTED_FAILURES + 3):
+    for _ in range(MAX_LISTED + 3):
         add_small_export(empty, status="queued")
     result = cli("sync", tmp_path, "--quiet")
     assert result.out.endswith("\nand 3 more\n")
-    assert len(result.out.splitlines()) == 4 + MAX_LISTED_FAILURES + 1
+    assert len(result.out.splitlines()) == 4 + MAX_LISTED + 1
 
 
 def test_json_summary(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
@@ -40,9 +41,48 @@ def test_json_summary(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
         "missing": 2,
         "failed": 1,
         "bytes": 14,
+        "rows": None,
+        "row_differences": 0,
         "elapsed": 0,
         "error": None,
     }
+
+
+def test_rows_that_differ_are_listed(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """Every run lists the differences, also those of kept files. They do not change the exit code."""
+    content = {"json": b'[{"a": 1}]', "csv": b"a\n1\n2\n"}
+    export = add_small_export(empty, content=content)
+    empty.update_export(export.id, count_total=1)
+    for _ in range(2):
+        result = cli("sync", tmp_path, "--count-rows", "--quiet")
+        heading, totals, blank, title, *table = result.out.splitlines()
+        assert (heading.split()[-1], totals.split()[-1]) == ("rows", "3")
+        assert (blank, title) == ("", "Files whose number of rows is not the count_total of their export:")
+        assert [line.split() for line in table] == [
+            ["export_id", "artifact", "rows", "count_total"],
+            [export.id, "csv", "2", "1"],
+        ]
+        assert result.code == 0
+    summary = cli("sync", tmp_path, "--count-rows", "--json").records[-1]
+    assert (summary["rows"], summary["row_differences"]) == (3, 1)
+
+
+def test_further_differences_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """The table has a maximum length; a line counts the other differences."""
+    totals = Totals()
+    file = DownloadedFile(artifact=Artifact.CSV, path=Path("a.csv"), size=1, verified="length", rows=1)
+    export = Export(id="exp_1", count_total=2)
+    for _ in range(MAX_LISTED + 3):
+        totals.add(DownloadReport(export_id="exp_1", export=export, files=ByArtifact([file])))
+    SummaryPrinter(totals=totals, directory=Path("out"), json=False, resume=True).print(
+        "complete", ExitCode.OK
+    )
+    assert capsys.readouterr().out.endswith("\nand 3 more\n")
+    assert (totals.rows, totals.differing, len(totals.differences)) == (
+        MAX_LISTED + 3,
+        MAX_LISTED + 3,
+        MAX_LISTED,
+    )
 
 
 @pytest.mark.parametrize(

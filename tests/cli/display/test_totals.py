@@ -14,7 +14,7 @@ from packagex_async import (
     StorageError,
     WaitTimeoutError,
 )
-from packagex_async.cli.display.totals import MAX_LISTED_FAILURES, Totals, errors_of
+from packagex_async.cli.display.totals import MAX_LISTED, Totals, errors_of
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.report import ByArtifact
 
@@ -22,10 +22,10 @@ from packagex_async.report import ByArtifact
 def test_number_of_kept_failures_is_limited() -> None:
     """Further failures are only counted, so the memory use is bounded."""
     totals = Totals()
-    for number in range(MAX_LISTED_FAILURES + 5):
+    for number in range(MAX_LISTED + 5):
         error = ExportNotReadyError("no", export_id=f"exp_{number}")
         totals.add(DownloadReport(export_id=f"exp_{number}", error=error))
-    assert (totals.failed, len(totals.failures)) == (MAX_LISTED_FAILURES + 5, MAX_LISTED_FAILURES)
+    assert (totals.failed, len(totals.failures)) == (MAX_LISTED + 5, MAX_LISTED)
     assert totals.exit_code == ExitCode.NOTHING
 
 

@@ -115,6 +115,7 @@ async def test_wrong_response_on_second_connection_disables_segments(
 ) -> None:
     """The first connection continues, and no byte is requested again."""
     slow.respond_to_others(WRONG_RESPONSES[name])
+    slow.storage.hold_first_response()
     file = await slow.download()
     assert (file.attempts, file.resumed) == (1, False)
     assert (len(slow.requested_segments), slow.storage.requested_ranges[0], slow.retrieve_count) == (

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from packagex_async import (
+    ArtifactStream,
     AsyncPackageX,
     ConnectionFailedError,
     Export,
@@ -36,9 +37,7 @@ SIZE = 4_000_000
 
 
 @asynccontextmanager
-async def opened(
-    px: AsyncPackageX, server: Emulator, count: int
-) -> AsyncIterator[list[AsyncIterator[bytes]]]:
+async def opened(px: AsyncPackageX, server: Emulator, count: int) -> AsyncIterator[list[ArtifactStream]]:
     """Open streams and read one block of each, so that each one occupies a connection."""
     stored = server.add_export(content={"csv": bytes(SIZE)})
     linked = Export(id=stored.id, csv_url=server.url_for(stored.id, "csv"))

@@ -45,19 +45,3 @@ async def test_reading_consumer_is_not_idle() -> None:
     async with streams.track(observed()) as items:
         await anext(items)
     assert counts == [0]
-
-
-async def test_source_is_closed_with_the_stream() -> None:
-    """Its `finally` blocks run, although it was not read to its end."""
-    closed: list[bool] = []
-
-    async def source() -> AsyncGenerator[int, None]:
-        try:
-            yield 1
-            yield 2
-        finally:
-            closed.append(True)
-
-    async with OpenStreams().track(source()) as items:
-        await anext(items)
-    assert closed == [True]

@@ -12,6 +12,7 @@ from packagex_async import Artifact, ConfigurationError
 from packagex_async._concurrency.tuning import MAX_SEGMENTS
 from packagex_async._download.export import DownloadPlan
 from packagex_async._download.plans import make_plan
+from packagex_async._parquet.requested import parse_format
 
 DEFAULTS: dict[str, Any] = {
     "artifacts": None,
@@ -65,3 +66,13 @@ def test_plan_has_artifacts_in_a_fixed_order() -> None:
     assert (plan.directory, plan.concurrency) == (Path("exports"), 2)
     assert plan.artifacts == (Artifact.JSON, Artifact.CSV)
     assert plan_with().artifacts == tuple(Artifact)
+
+
+def test_types_without_a_csv_artifact() -> None:
+    """They would have no effect."""
+    for types in (None, dict[str, str]()):
+        plan_with(artifacts="json", file_format=parse_format("parquet", types))
+    types_of_columns = parse_format("parquet", {"a": "int8"})
+    plan_with(artifacts=("json", "csv"), file_format=types_of_columns)
+    with pytest.raises(ConfigurationError, match="types needs a CSV artifact"):
+        plan_with(artifacts="json", file_format=types_of_columns)

@@ -13,7 +13,7 @@ from packagex_async._partials.partial_names import new_partial_path
 
 @pytest.mark.parametrize("has_index", [True, False])
 def test_regular_file(tmp_path: Path, has_index: bool) -> None:
-    """It exists, with its length, and can be read."""
+    """A regular file exists, has a length, and can be read."""
     target = tmp_path / "exp_1.csv"
     target.write_bytes(b"a,b")
     found = examine(target, tmp_path, PartialIndex() if has_index else None)
@@ -31,13 +31,13 @@ def test_something_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("expected", [True, False])
 def test_nothing(tmp_path: Path, expected: bool) -> None:
-    """Neither a file nor a partial file exists."""
+    """The path has neither a file nor a partial file."""
     assert examine(tmp_path / "exp_1.csv", tmp_path, PartialIndex(), expected=expected) is ABSENT
     assert ABSENT.is_absent
 
 
 def test_unexpected_file_is_not_looked_for_if_none_has_its_suffix(tmp_path: Path) -> None:
-    """A file that appears after the directory was listed is not noticed, which saves a system call."""
+    """The index saves a system call. A file that appears after the directory was listed is not found."""
     index, target = PartialIndex(), tmp_path / "exp_1.csv"
     assert index.may_exist(target) is False
     target.write_bytes(b"a,b")
@@ -46,7 +46,7 @@ def test_unexpected_file_is_not_looked_for_if_none_has_its_suffix(tmp_path: Path
 
 
 def test_partial_file(tmp_path: Path) -> None:
-    """It is found only with an index."""
+    """A partial file is found only with an index."""
     target = tmp_path / "exp_1.csv"
     new_partial_path(target).touch()
     found = examine(target, tmp_path, PartialIndex())
@@ -55,7 +55,7 @@ def test_partial_file(tmp_path: Path) -> None:
 
 
 def test_link_in_place_of_a_directory(tmp_path: Path) -> None:
-    """It is refused, whatever it contains."""
+    """A link in place of a directory is refused, whatever its target is."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/exp_1.csv").write_bytes(b"a,b")
     (tmp_path / "folder").symlink_to(tmp_path / "elsewhere")

@@ -30,19 +30,19 @@ async def with_urls(export: Export | str) -> Export:
 
 @pytest.mark.parametrize("given", [LISTED, "exp_1"])
 async def test_export_without_urls_is_retrieved(api: aioresponses, given: Export | str) -> None:
-    """By its id, with the URLs of all artifacts."""
+    """The export is retrieved by its id, with the URLs of all artifacts."""
     api.get(URL, payload={"id": "exp_1", "status": "completed", "_csv_url": CSV_URL})
     assert (await with_urls(given)).csv_url == CSV_URL
 
 
 async def test_export_with_a_requested_url_is_not_retrieved(api: aioresponses) -> None:
-    """No request is sent."""
+    """An export with a requested URL causes no request."""
     export = Export(id="exp_1", status=ExportStatus.COMPLETED, csv_url=CSV_URL)
     assert await with_urls(export) is export
 
 
 async def test_listed_export_was_deleted(api: aioresponses) -> None:
-    """An export that was known is gone. An id that was never known is not found."""
+    """A known export that was deleted is gone. An id that was never known is not found."""
     error = {"status": 404, "payload": {"message": "no such export"}, "repeat": True}
     api.get(URL, **error)
     with pytest.raises(ExportGoneError, match="exp_1 no longer exists"):
@@ -52,7 +52,7 @@ async def test_listed_export_was_deleted(api: aioresponses) -> None:
 
 
 async def test_pending_export_is_refused(api: aioresponses) -> None:
-    """Its artifacts do not exist yet."""
+    """A pending export has no artifacts yet, and is refused."""
     api.get(URL, payload={"id": "exp_1", "status": "processing"})
     with pytest.raises(ExportNotReadyError):
         await with_urls("exp_1")

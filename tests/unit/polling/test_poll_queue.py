@@ -39,14 +39,14 @@ async def test_exports_are_polled_in_turn() -> None:
     while queue.export_ids:
         scheduled = queue.pop()
         assert scheduled is not None
-        polled.append(scheduled.export_id)
+        polled.append(scheduled.export.id)
         if await queue.poll(scheduled) is not None:
             break
     assert polled == ["a", "b", "c"]
     assert queue.export_ids == ("a", "b")
     following = queue.pop()
     assert following is not None
-    assert following.export_id == "a"
+    assert following.export.id == "a"
 
 
 async def test_empty_queue_has_no_poll() -> None:

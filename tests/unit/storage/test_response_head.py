@@ -52,7 +52,7 @@ def test_length_is_read_from_content_length() -> None:
     ],
 )
 def test_md5_is_read_from_each_header(headers: list[tuple[str, str]]) -> None:
-    """From one header, from two, and from a list. An invalid hash is ignored."""
+    """An MD5 is read from one header, from two headers, and from a list. An invalid hash is ignored."""
     assert declared(*headers).hashes == {("md5", MD5)}
 
 
@@ -69,24 +69,24 @@ def test_all_supported_hashes_are_kept() -> None:
 
 @pytest.mark.usefixtures("without_crc32c")
 def test_only_md5_is_used_without_the_extra() -> None:
-    """A CRC-32C alone is ignored."""
+    """Without the extra, a CRC-32C is ignored."""
     assert declared(("x-goog-hash", f"crc32c={CRC32C_TEXT},md5={MD5_TEXT}")).hashes == {("md5", MD5)}
     assert declared(("x-goog-hash", f"crc32c={CRC32C_TEXT}")).hashes == frozenset()
 
 
 def test_trap_05_hash_of_stored_gzip_is_ignored_for_decoded_bytes() -> None:
-    """Otherwise, an object that was stored compressed would never be accepted."""
+    """The hash of a stored gzip object is ignored, because decoded bytes never match it."""
     found = declared(("x-goog-hash", f"md5={MD5_TEXT}"), ("x-goog-stored-content-encoding", "gzip"))
     assert found.hashes == frozenset()
 
 
 def test_trap_06_etag_is_not_a_hash() -> None:
-    """Even if it has the form of an MD5."""
+    """An ETag is not used as a hash, even if it has the form of an MD5."""
     assert declared(("ETag", f'"{MD5.hex()}"')).hashes == frozenset()
 
 
 def test_trap_05_compressed_body_has_no_known_size() -> None:
-    """The transfer cannot continue in its middle."""
+    """Without a known size, the transfer cannot continue in its middle."""
     zipped = declared(
         ("Content-Length", "8"), ("Content-Encoding", "GZIP"), ("ETag", '"1"'), ("Content-MD5", MD5_TEXT)
     )
@@ -124,7 +124,7 @@ def test_content_coding_is_read(text: str, coding: str | None) -> None:
 
 
 def test_media_type_is_read_without_parameters() -> None:
-    """In lower case."""
+    """The media type is in lower case, and has no parameters."""
     assert declared(("Content-Type", "Text/HTML; charset=utf-8")).media_type == "text/html"
     assert declared().media_type == ""
 
@@ -147,7 +147,7 @@ def test_media_type_is_read_without_parameters() -> None:
 def test_content_range_is_parsed(
     text: str, first: int | None, last: int | None, total: int | None, whole: bool, shown: str
 ) -> None:
-    """The spelling may vary; the numbers must be valid."""
+    """The spelling of the header may vary; the numbers must be valid."""
     content_range = ContentRange.parse(text)
     values = content_range.first, content_range.last, content_range.total, content_range.is_whole
     assert (*values, str(content_range)) == (first, last, total, whole, shown)

@@ -14,6 +14,7 @@ import attrs
 import pytest
 
 from packagex_async import Artifact, DestinationError, DownloadedFile, DownloadReport, Export
+from packagex_async._download.options import DownloadOptions
 from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import parse_layout
 from packagex_async._partials.partial_index import PartialIndex
@@ -51,7 +52,7 @@ def open_state(
 ) -> LocalState:
     policy = ReusePolicy(resume=resume, verify=verify)
     return LocalState(
-        directory, parse_layout("flat"), policy, disk, FakeClock(), PartialIndex(), durable=False
+        directory, parse_layout("flat"), policy, disk, FakeClock(), PartialIndex(), options=DownloadOptions()
     )
 
 
@@ -170,7 +171,7 @@ async def test_link_in_place_of_the_directory_of_an_export(tmp_path: Path, disk:
     (tmp_path / "exp_1").symlink_to(tmp_path / "elsewhere")
     policy = ReusePolicy(resume=True, verify=False)
     layout = parse_layout("folders")
-    state = LocalState(tmp_path, layout, policy, disk, FakeClock(), PartialIndex(), durable=False)
+    state = LocalState(tmp_path, layout, policy, disk, FakeClock(), PartialIndex(), options=DownloadOptions())
     assert classes(await state.inspect(EXPORT, (Artifact.CSV,))) == []
     state.close()
 

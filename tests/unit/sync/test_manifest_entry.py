@@ -19,12 +19,17 @@ from tests.unit.sync.manifests import ENTRY, find, open_manifest
 
 
 def test_entry_is_a_json_object(tmp_path: Path) -> None:
-    """Its keys are documented, and it is one line."""
+    """Its keys are documented, and it is one line. Rows that were not counted are left out."""
+    counted = attrs.evolve(ENTRY, rows=3)
     with open_manifest(tmp_path) as manifest:
-        manifest.append([ENTRY])
+        manifest.append([ENTRY, counted])
         manifest.close()
-    (text,) = (tmp_path / MANIFEST_NAME).read_text().splitlines()
-    assert json.loads(text) == attrs.asdict(ENTRY)
+    text, with_rows = (tmp_path / MANIFEST_NAME).read_text().splitlines()
+    values = {name: value for name, value in attrs.asdict(ENTRY).items() if value is not None}
+    assert json.loads(text) == values
+    assert json.loads(with_rows) == values | {"rows": 3}
+    assert ManifestEntry.parse(text.encode()) == ENTRY
+    assert ManifestEntry.parse(with_rows.encode()) == counted
     assert list(json.loads(text)) == [
         "export_id", "artifact", "path", "size", "sha256", "verified", "when", "updated_at",
     ]  # fmt: skip
@@ -49,6 +54,10 @@ def test_entry_is_a_json_object(tmp_path: Path) -> None:
         {"sha256": "x" * 64},
         {"sha256": "\x1b[31m"},
         {"verified": "surely"},
+        {"rows": "3"},
+        {"rows": -1},
+        {"rows": True},
+        {"rows": 2**63},
     ],
 )
 def test_invalid_entry_is_skipped(tmp_path: Path, changes: dict[str, Any]) -> None:

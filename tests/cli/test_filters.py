@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packagex_async.cli.commands.filters import FilterOptions
+from packagex_async.cli.filters import FilterOptions
 from packagex_async.testing import Emulator
 from tests.cli.support import Cli
 
@@ -25,7 +25,7 @@ def test_every_filter_reaches_the_api(server: Emulator, cli: Cli) -> None:
 
 
 def test_arguments_have_the_names_of_the_methods() -> None:
-    """Options that are not given are `None`."""
+    """Options without a value are `None`."""
     assert FilterOptions(resource="contact", statuses=["queued,failed"]).as_arguments() == {
         "resource": "contact",
         "statuses": ["queued", "failed"],
