@@ -64,7 +64,7 @@ def tests(session: nox.Session) -> None:
     Coverage is measured on the Python that runs nox.
     """
     newest = ("--upgrade", "--upgrade-strategy", "eager")
-    session.install(*newest, "-e", ".[cli,speed]", *group("tests"))
+    session.install(*newest, "-e", ".[arrow,cli,speed]", *group("tests"))
     session.run("python", "-m", "pip", "freeze", "--exclude-editable")
     if session.python == RUNNING:
         session.run("coverage", "erase")
@@ -72,7 +72,7 @@ def tests(session: nox.Session) -> None:
         if not session.posargs:
             session.notify("coverage")
     else:
-        selection = () if session.python == PYTHONS[-1] else AS_USUAL
+        selection = () if session.python == PYTHONS[-1] else ("tests/unit", "tests/integration", *AS_USUAL)
         session.run("pytest", *selection, *(session.posargs or ALL), env=BRIEFLY)
 
 
@@ -89,8 +89,8 @@ def tests_lowest(session: nox.Session) -> None:
     """Run the tests with the oldest declared dependencies."""
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join(lower_bounds()))
-    session.install("-e", ".[cli,speed]", *group("tests"), "-c", str(constraints))
-    selection = ("tests/unit", "tests/integration", "tests/cli", *AS_USUAL)
+    session.install("-e", ".[arrow,cli,speed]", *group("tests"), "-c", str(constraints))
+    selection = ("tests/unit", "tests/integration", "tests/cli/commands", "tests/cli/display", *AS_USUAL)
     session.run("pytest", *(session.posargs or (*selection, *ALL)), env=BRIEFLY)
 
 
@@ -98,8 +98,16 @@ def tests_lowest(session: nox.Session) -> None:
 def nginx(session: nox.Session) -> None:
     """Download from nginx over failing connections; apt installs nginx if it is missing."""
     provide(session, {"nginx": "nginx-light"})
-    session.install("-e", ".[cli,speed]", *group("tests"))
+    session.install("-e", ".[arrow,cli,speed]", *group("tests"))
     session.run("pytest", "-m", "nginx", "tests/nginx", *session.posargs)
+
+
+@nox.session(default=False)
+def databases(session: nox.Session) -> None:
+    """Run the examples for databases and data frames; apt installs PostgreSQL if it is missing."""
+    provide(session, {"pg_ctlcluster": "postgresql", "psql": "postgresql-client"})
+    session.install("-e", ".[cli,speed]", *group("databases"), *group("tests"))
+    session.run("pytest", "-m", "databases", "tests/docs/test_examples.py", *session.posargs)
 
 
 @nox.session(default=False)
@@ -127,7 +135,7 @@ def fuzz(session: nox.Session, target: str) -> None:
 def bench(session: nox.Session) -> None:
     """Compare the speed with curl and other programs; apt installs missing ones."""
     provide(session, {"nginx": "nginx-light", "curl": "curl", "aria2c": "aria2", "time": "time"})
-    session.install(".[speed]", *group("bench"))
+    session.install(".[arrow,speed]", *group("bench"))
     # Give an interrupted benchmark time to remove its files and stop its servers.
     session.run("python", "benchmarks/bench.py", *session.posargs, interrupt_timeout=20)
 
@@ -150,7 +158,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check types with mypy and pyright, and that all public names of the installed package are typed."""
-    session.install(".[cli,speed]", *group("typing"))
+    session.install(".[arrow,cli,speed]", *group("typing"))
     session.run("mypy")
     session.run("pyright")
     # Outside the checkout, so that pyright checks the installed package.
@@ -161,7 +169,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the docs, and run the examples that install packages; `tests` runs the other examples."""
-    session.install("-e", ".[cli,speed]", *group("docs"), *group("tests"))
+    session.install("-e", ".[arrow,cli,speed]", *group("docs"), *group("tests"))
     session.run("sphinx-build", "-n", "-W", "-q", "docs", "docs/_build")
     session.run("pytest", "-m", "installs", "tests/docs/test_examples.py", *session.posargs)
 
@@ -174,7 +182,7 @@ def package(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--outdir", str(dist))
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
     session.run("twine", "check", "--strict", str(sdist), str(wheel))
-    session.install(f"{wheel}[cli,speed]", *group("tests"))
+    session.install(f"{wheel}[arrow,cli,speed]", *group("tests"))
     with tarfile.open(sdist) as archive:
         archive.extractall(dist, filter="data")
     session.chdir(dist / sdist.name.removesuffix(".tar.gz"))
@@ -182,5 +190,5 @@ def package(session: nox.Session) -> None:
     session.run("python", "-P", "-c", "import packagex_async; packagex_async.AsyncPackageX('key')")
     # pytest loads our plugin, and with it the installed package, before it collects any folder. Faults and
     # examples do not depend on how the package was installed.
-    selection = ("tests/unit", "tests/cli", "tests/meta", "tests/integration/testing", *AS_USUAL)
+    selection = ("tests/unit", "tests/cli/commands", "tests/meta", "tests/integration/testing", *AS_USUAL)
     session.run("pytest", *(session.posargs or (*selection, *ALL)), env=BRIEFLY)

@@ -16,6 +16,8 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import rows
+from conversion import parquet
 from downloads import effort, far, four, large, many
 from environment import QUICK, Environment, Outcome, Scale, Workload
 from facts import machine, versions
@@ -37,6 +39,9 @@ WORKLOADS: Mapping[str, Workload] = {
     "paging": paging,
     "decoding": decoding,
     "cpu": effort,
+    "csv": rows.csv,
+    "json": rows.json,
+    "parquet": parquet,
 }
 
 TITLES = {

@@ -41,7 +41,7 @@ class JobCommands:
             name,
             lambda folder: [sys.executable, script, str(self._path), str(folder), *options],
             self.files,
-            ours=peer == "ours",
+            ours=peer.startswith("ours"),
         )
 
     def curl(self) -> Contender:

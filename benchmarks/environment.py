@@ -24,7 +24,10 @@ FAR = "128 MiB over a slow line"
 MEMORY = "memory"
 PAGING = "listing of 100 pages"
 DECODING = "10,000 exports"
+CSV_ROWS = "rows of a CSV file of 256 MiB"
+JSON_RECORDS = "records of a JSON array of 256 MiB"
 CPU_TIME = "one file of 1 GiB"
+PARQUET = "256 MiB CSV to Parquet"
 """The names of the workloads in the table."""
 
 WALL: Cost = attrgetter("wall")
@@ -44,6 +47,7 @@ class Scale:
         exports: Exports with four small artifacts each.
         far: Bytes of the artifact over the slow line.
         huge: Bytes of the artifact that exceeds the memory.
+        rows: Bytes of the artifact whose rows are read.
     """
 
     rounds: int = 5
@@ -53,10 +57,18 @@ class Scale:
     exports: int = 500
     far: int = 128 * MIB
     huge: int = 10 * GIB
+    rows: int = 256 * MIB
 
 
 QUICK = Scale(
-    rounds=1, large_rounds=1, large=64 * MIB, quarter=16 * MIB, exports=50, far=32 * MIB, huge=256 * MIB
+    rounds=1,
+    large_rounds=1,
+    large=64 * MIB,
+    quarter=16 * MIB,
+    exports=50,
+    far=32 * MIB,
+    huge=256 * MIB,
+    rows=16 * MIB,
 )
 """A small scale to test the benchmark itself; its figures mean nothing."""
 

@@ -24,6 +24,7 @@ _PACKAGES = (
     "httpx",
     "obstore",
     "pydantic",
+    "ijson",
 )
 _PROGRAMS = {"nginx": "-v", "curl": "--version", "aria2c": "--version"}
 _NUMBER = re.compile(r"\d+(\.\d+)+")

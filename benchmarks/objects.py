@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 import os
+import random
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from google_crc32c import Checksum
 from job import File
@@ -21,6 +23,8 @@ ARTIFACTS = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_san
 """The artifacts, and the suffixes of their file names. API: Retrieve Exports."""
 
 _HASHES: Mapping[str, Callable[[], Any]] = {"crc32c": Checksum, "md5": hashlib.md5}
+
+_COLUMNS = ["id", "name", "street", "city", "zip", "weight", "status", "tracking", "created_at", "note"]
 
 PAGE = 100
 """Exports per page of the listing."""
@@ -61,6 +65,15 @@ class Objects:
         url = f"{origin}/objects/{self.put(name, size, sparse=sparse)}"
         return File(export_id, artifact, name, url)
 
+    def csv_file(self, origin: str, export_id: str, size: int) -> File:
+        """Serve a CSV artifact of at least `size` bytes, with addresses of several lines."""
+        name = f"{export_id}.csv"
+        path = self.folder / name
+        if not path.exists():
+            with path.open("w", encoding="utf-8", newline="") as file:
+                write_csv(file, size)
+        return File(export_id, "csv", name, f"{origin}/objects/{name}")
+
     def with_hash(self, file: File, algorithm: str) -> File:
         """Return the file with a URL for which the server declares its hash."""
         digest = _HASHES[algorithm]()
@@ -82,6 +95,33 @@ class Objects:
             pagination = {"page": number, "limit": PAGE, "has_more": has_more, "total_count": len(exports)}
             page = {"status": 200, "data": exports[start : start + PAGE], "pagination": pagination}
             (self._root / "pages" / f"{number}.json").write_text(json.dumps(page), encoding="utf-8")
+
+
+def write_csv(file: TextIO, size: int) -> None:
+    """Write at least `size` characters of CSV: text, numbers and addresses, all random."""
+    generator = random.Random(1)
+    writer = csv.writer(file)
+    writer.writerow(_COLUMNS)
+    number = 0
+    while file.tell() < size:
+        writer.writerows(_row(generator, number + offset) for offset in range(1000 if size > KIB else 1))
+        number += 1000
+
+
+def _row(generator: random.Random, number: int) -> list[object]:
+    below = generator.randrange
+    return [
+        f"shp_{number}",
+        f"Recipient {below(10**6)}",
+        f"{below(10**4)} Main Street\nApartment {below(100)}",
+        generator.choice(["Boston, MA", "New York", "Los Angeles"]),
+        f"{below(10**5):05}",
+        below(1000),
+        generator.choice(["delivered", "pending", "lost"]),
+        f"1Z{below(10**14):014}",
+        f"2026-01-{below(28) + 1:02}T00:00:00Z",
+        generator.choice(["", 'Says "hello"', "fragile"]),
+    ]
 
 
 def _export(export_id: str) -> dict[str, Any]:

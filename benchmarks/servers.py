@@ -98,11 +98,17 @@ def nginx(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def relay(port: int) -> Iterator[int]:
-    """Serve `port` through the relay, with a round trip of two `ONE_WAY`; yield the port of the relay."""
+def relay(port: int, *, one_way: float = ONE_WAY, rate: int = RATE) -> Iterator[int]:
+    """Serve `port` through the relay; yield the port of the relay.
+
+    Args:
+        port: The port of the server.
+        one_way: Seconds from one end of the relay to the other.
+        rate: Bytes per second for each client connection.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         near: int = listening.getsockname()[1]
-        given = map(str, (listening.fileno(), port, ONE_WAY, RATE))
+        given = map(str, (listening.fileno(), port, one_way, rate))
         process = subprocess.Popen(
             [sys.executable, str(HERE / "relay.py"), *given],
             stdin=subprocess.PIPE,

@@ -39,11 +39,13 @@ class AsgiResponse:
 
     Attributes:
         status: The HTTP status.
+        headers: The headers, with names in lower case.
         body: The received bytes.
         complete: Whether the application has completed the body.
     """
 
     status: int = 0
+    headers: dict[str, str] = attrs.field(factory=dict)
     body: bytes = b""
     complete: bool = False
 
@@ -92,6 +94,7 @@ async def send_request(
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
             response.status = message["status"]
+            response.headers = {name.decode(): value.decode() for name, value in message["headers"]}
             return
         response.body += message.get("body", b"")
         response.complete = not message.get("more_body", False)

@@ -1,4 +1,4 @@
-"""This package; the options `bulk`, `sha256` and `uvloop` select the variant."""
+"""This package; the options `bulk`, `parquet`, `sha256` and `uvloop` select the variant."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ async def fetch(
     folder: Path,
     concurrency: int,
     digest: Literal["sha256"] | None,
+    format: Literal["parquet"] | None,
 ) -> None:
     """Download one export after another, each with `concurrency` artifacts at a time."""
     for export in wanted:
-        await px.exports.download(export, folder, concurrency=concurrency, digest=digest)
+        await px.exports.download(export, folder, concurrency=concurrency, digest=digest, format=format)
 
 
 async def main(job: Job, folder: Path, options: list[str]) -> None:
     """Run the job with one client."""
     digest: Literal["sha256"] | None = "sha256" if "sha256" in options else None
+    format: Literal["parquet"] | None = "parquet" if "parquet" in options else None
     async with AsyncPackageX("key", base_url=job.base_url, ssl=job.trust()) as px:
         if "bulk" in options:
             async for report in px.exports.download_all(folder, concurrency=job.workers):
@@ -46,7 +48,7 @@ async def main(job: Job, folder: Path, options: list[str]) -> None:
         workers, concurrency = (1, job.workers) if alone else (job.workers, 1)
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
-                group.create_task(fetch(px, wanted, folder, concurrency, digest))
+                group.create_task(fetch(px, wanted, folder, concurrency, digest, format))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Runs the code blocks of a page.
 
 The blocks of a page run in order, in one namespace and one folder. In the namespace, `shown` is the output of
-the last displayed block, and `text` is the last block of text.
+the last displayed block, `text` is the last block of text, and `source` is the code of the last displayed
+Python block.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class PageRunner:
 
     Attributes:
         loop: Runs the coroutines of blocks that await.
-        background: Ends background commands at the end of the page.
+        background: Ends background commands at the end of the page. Blocks can use it too.
     """
 
     loop: asyncio.Runner
@@ -80,6 +81,8 @@ class PageRunner:
 
     def python(self, example: Example) -> None:
         """Run a Python block, which may use `await` at its top level."""
+        if is_shown(example):
+            example.namespace["source"] = str(example.parsed)
         source = pad(example.parsed, example.line + example.parsed.line_offset)
         awaits = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         code = compile(source, example.path, "exec", flags=awaits, dont_inherit=True)

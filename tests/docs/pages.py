@@ -35,6 +35,8 @@ LANGUAGES = {*RUN, "text", "json", "ini", "toml", "yaml"}
 
 _INSTALLS = re.compile(r"\.venv/|\b(?:git|nox|pip|pre-commit)\b")
 
+_IMPORTS = re.compile(r"^(?:import|from) (?:duckdb|pandas|polars|psycopg|pyarrow)\b", re.MULTILINE)
+
 
 def name_of(page: Path) -> str:
     """Return the name of a page in test ids."""
@@ -54,6 +56,11 @@ def is_shown(example: Example) -> bool:
 def installs(example: Example) -> bool:
     """Return whether the block installs packages in a checkout."""
     return example.region.lexemes["arguments"] == "sh" and bool(_INSTALLS.search(example.parsed))
+
+
+def needs_databases(page: Path) -> bool:
+    """Return whether the blocks of a page import packages that only `nox -s databases` installs."""
+    return _IMPORTS.search(page.read_text(encoding="utf-8")) is not None
 
 
 def blocks(text: str, above: int = 0) -> Iterator[tuple[int, str]]:

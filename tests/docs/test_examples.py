@@ -14,7 +14,18 @@ from sybil.example import SybilFailure
 
 from packagex_async.testing import Emulator, Life, serve_in_thread
 from tests.docs.page_runner import bash, page_runner
-from tests.docs.pages import LANGUAGES, PAGES, ROOT, RUN, blocks, installs, is_shown, name_of, parse
+from tests.docs.pages import (
+    LANGUAGES,
+    PAGES,
+    ROOT,
+    RUN,
+    blocks,
+    installs,
+    is_shown,
+    name_of,
+    needs_databases,
+    parse,
+)
 
 AN_HOUR = 3600.0
 WAITING = {"README.md", "nightly-job.md"}
@@ -31,14 +42,21 @@ def run_page(page: Path, scratch: Path) -> None:
     pending = Life() if page.name in WAITING else None
     with serve_in_thread(Emulator(pending=pending)) as server, page_runner(server, scratch) as runner:
         document = parse(page, python=runner.python, sh=runner.sh, text=runner.text)
-        document.namespace |= {"__name__": "__main__", "server": server}
+        document.namespace |= {"__name__": "__main__", "server": server, "background": runner.background}
         for example in document:
             example.evaluate()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", [page for page in PAGES if not needs_databases(page)], ids=name_of)
 def test_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
     """All blocks of the page run in order."""
+    run_page(page, tmp_path)
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("page", [page for page in PAGES if needs_databases(page)], ids=name_of)
+def test_examples_with_databases_run(page: Path, tmp_path: Path) -> None:
+    """All blocks of the page run in order. `nox -s databases` installs what they need."""
     run_page(page, tmp_path)
 
 

@@ -52,16 +52,19 @@ def signature(function: object) -> str:
             AsyncExports.download,
             "(self, export, directory, *, artifacts=None, concurrency=4, overwrite=False, digest=None, "
             "on_progress=None, resume=False, require_verification=False, max_size=None, durability=None, "
-            "segments=8)",
+            "segments=8, format=None, types=None, count_rows=False)",
         ),
         (
             AsyncExports.download_all,
             "(self, directory, *, concurrency=16, resume=True, layout='flat', on_progress=None, "
             "verify=False, wait=False, on_wait=None, artifacts=None, order_by=None, direction=None, "
             "resource=None, statuses=None, search=None, limit=100, overwrite=False, "
-            "require_verification=False, max_size=None, durability=None, segments=8)",
+            "require_verification=False, max_size=None, durability=None, segments=8, "
+            "format=None, types=None, count_rows=False)",
         ),
         (AsyncExports.stream, "(self, export, artifact)"),
+        (AsyncExports.rows, "(self, export, artifact='csv')"),
+        (AsyncExports.row_batches, "(self, export, artifact='csv', *, size=1000)"),
         (AsyncExports.create, "(self, resource, *, options=None, csv_field_options=None)"),
         (AsyncExports.wait, "(self, export, *, timeout=None, on_change=None)"),
         (
@@ -69,7 +72,7 @@ def signature(function: object) -> str:
             "(self, resource, directory, *, options=None, csv_field_options=None, timeout=None, "
             "on_change=None, artifacts=None, concurrency=4, overwrite=False, digest=None, on_progress=None, "
             "resume=False, require_verification=False, max_size=None, durability=None, "
-            "segments=8)",
+            "segments=8, format=None, types=None, count_rows=False)",
         ),
         (CsvFieldOptions, "(*, timezone=None, datetime_format=None, columns=None)"),
         (verify_directory, "(directory, *, on_progress=None)"),

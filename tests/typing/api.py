@@ -6,7 +6,7 @@ that a call that is accepted by mistake fails the check too.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never, assert_type
@@ -14,6 +14,7 @@ from typing import Any, Literal, assert_never, assert_type
 from packagex_async import (
     ApiError,
     Artifact,
+    ArtifactStream,
     AsyncExports,
     AsyncPackageX,
     CheckedFile,
@@ -109,12 +110,27 @@ async def download(exports: AsyncExports, export: Export, folder: Path) -> None:
 
 
 async def stream(exports: AsyncExports) -> None:
-    """The block yields an iterator of bytes."""
+    """The block yields an iterator of bytes that describes the artifact."""
     async with exports.stream("exp_1", "csv_error") as body:
-        assert_type(body, AsyncIterator[bytes])
+        assert_type(body, ArtifactStream)
+        assert_type(body.size, int | None)
+        assert_type(body.filename, str)
+        assert_type(body.media_type, str)
+        assert_type(await anext(body), bytes)
         async for block in body:
             assert_type(block, bytes)
     exports.stream("exp_1", "xlsx")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def rows(exports: AsyncExports, export: Export) -> None:
+    """Rows are dicts, alone or in lists; the artifact is a name or a member."""
+    assert_type(exports.rows(export), AsyncGenerator[dict[str, Any], None])
+    async for row in exports.rows("exp_1", Artifact.JSON):
+        assert_type(row, dict[str, Any])
+    async for batch in exports.row_batches(export, "csv_error", size=10):
+        assert_type(batch, list[dict[str, Any]])
+    exports.rows(export, "xlsx")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    exports.row_batches(export, "csv", 10)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def directory(exports: AsyncExports, folder: Path) -> None:
@@ -159,6 +175,10 @@ def report_fields(report: DownloadReport) -> None:
     assert_type([file.path for file in report.files], list[Path])
     assert_type(report.missing, tuple[Artifact, ...])
     assert_type(report.error, PackageXError | None)
+    assert_type(report.export, Export | None)
+    assert_type(report.files.get("csv"), DownloadedFile | None)
+    assert_type(report.files.get("csv", 0), DownloadedFile | int)
+    report.files.get("cvs")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     assert_type(report.ok, bool)
     report.files["cvs"]  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
