@@ -37,7 +37,7 @@ class JsonArrowDecoder:
         self.error: RowError | None = None
         self.duplicates: tuple[str, ...] = ()
         self._types = types
-        self._decoder = JsonDecoder()
+        self._decoder = JsonDecoder(number_texts=True)
         self._names: dict[str, None] = {}
         self._records: list[Any] = []
         self._size = 0

@@ -48,8 +48,8 @@ class ExportTables:
 
         All columns are strings unless `types` is given, so that zip codes and tracking numbers keep their
         zeros. `batches` and `rows` accept the same CSV files. Records of the JSON artifact must be flat
-        objects. Their numbers and booleans become text; `null` and missing fields become null. A batch has
-        the columns of all records so far.
+        objects. Their numbers and booleans become text, with all digits of the file; `null` and missing
+        fields become null. A batch has the columns of all records so far.
 
         Args:
             export: The export, or its id. It is retrieved if it has no URL of the artifact.

@@ -8,6 +8,7 @@ this data is a valid array, the cut is between two records.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from packagex_async._decoders.json_text import JsonText
@@ -17,6 +18,8 @@ _SPACE = r"[ \t\n\r]*+"
 _SEPARATOR = re.compile(rf'\}}{_SPACE},{_SPACE}(\{{){_SPACE}"[^"\\]*+"{_SPACE}:(?:{_SPACE}["{{\[])?')
 _LINE_SPACE = b" \t\r"
 
+Loads = Callable[[bytes], Any]
+
 _MAX_STEPS = 64
 """Maximum number of separators that are examined before one is tried."""
 
@@ -25,9 +28,14 @@ _MAX_MISSES = 3
 
 
 class ItemCutter:
-    """Cuts the items of an array."""
+    """Cuts the items of an array.
 
-    def __init__(self) -> None:
+    Args:
+        loads: Decodes JSON.
+    """
+
+    def __init__(self, loads: Loads = loads) -> None:
+        self._loads = loads
         self._separator: bytes | None = None
         self._next_item = 0
         self._misses = 0
@@ -53,7 +61,7 @@ class ItemCutter:
         if end < 0:
             return [], 0
         try:
-            items = loads(b"[%b]" % data[: end + 1])
+            items = self._loads(b"[%b]" % data[: end + 1])
         except (ValueError, RecursionError):
             self._has_nested = True
             self._misses += 1
@@ -84,9 +92,14 @@ def _depth(data: bytes, start: int, end: int) -> int:
 
 
 class LineCutter:
-    """Cuts records that are on separate lines."""
+    """Cuts records that are on separate lines.
 
-    def __init__(self) -> None:
+    Args:
+        loads: Decodes JSON.
+    """
+
+    def __init__(self, loads: Loads = loads) -> None:
+        self._loads = loads
         self._misses = 0
 
     def cut(self, data: bytes, *, at_line_start: bool) -> tuple[list[Any], int]:
@@ -105,7 +118,7 @@ class LineCutter:
         if lines[0] and not at_line_start:
             return [], 0
         try:
-            records = list(map(loads, filter(None, lines)))
+            records = list(map(self._loads, filter(None, lines)))
         except (ValueError, RecursionError):
             records = [None]
         if not {dict}.issuperset(map(type, records)):

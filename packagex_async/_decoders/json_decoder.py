@@ -17,6 +17,7 @@ from packagex_async._decoders.json_cutter import ItemCutter, LineCutter
 from packagex_async._decoders.json_text import INVALID, IncompleteJsonError, InvalidJsonError, JsonText
 from packagex_async._decoders.remainder import Remainder
 from packagex_async._decoders.row_error import NOT_UTF_8, RowError
+from packagex_async._utils.json import loads, loads_with_number_texts
 
 ENVELOPE_FIELD = "data"
 
@@ -32,6 +33,9 @@ _WHITESPACE = b" \t\r\n"
 class JsonDecoder:
     """Decodes a JSON file, block by block.
 
+    Args:
+        number_texts: Decode numbers to `NumberText`, with all digits of the file.
+
     Attributes:
         count: The number of records so far.
         error: The error of the next record, or `None`. No record is decoded after it.
@@ -40,12 +44,14 @@ class JsonDecoder:
 
     duplicates: tuple[str, ...] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, *, number_texts: bool = False) -> None:
         self.count: int = 0
         self.error: RowError | None = None
         self._remainder: Remainder[bytes] = Remainder(b"".join)
         self._step: Callable[[JsonText, list[Any]], None] = self._skip_byte_order_mark
-        self._items, self._lines = ItemCutter(), LineCutter()
+        self._number_texts = number_texts
+        decode = loads_with_number_texts if number_texts else loads
+        self._items, self._lines = ItemCutter(decode), LineCutter(decode)
         self._record: dict[str, Any] = {}
         self._in_envelope = False
         # Whether an array or object may end here. It may not end after a comma.
@@ -92,7 +98,7 @@ class JsonDecoder:
 
     def _decode(self, data: bytes, records: list[Any], final: bool) -> int:
         """Decode `data` value by value into `records`; return the number of decoded bytes."""
-        text = JsonText(data, final=final)
+        text = JsonText(data, final=final, number_texts=self._number_texts)
         count = self.count - len(records)
         try:
             while True:

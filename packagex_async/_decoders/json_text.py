@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from packagex_async._utils.json import parse_integer
+from packagex_async._utils.json import number_text_decoder, parse_integer
 
 INVALID = "it is not valid JSON, or not complete"
 TOO_DEEP = "its arrays and objects are nested too deeply"
@@ -46,6 +46,7 @@ class JsonText:
     Args:
         data: The bytes.
         final: Whether the file ends after them.
+        number_texts: Decode numbers to `NumberText`.
 
     Attributes:
         is_utf8: Whether all bytes are UTF-8, apart from an incomplete character at the end. The text ends
@@ -54,8 +55,9 @@ class JsonText:
         position: The position of the next character.
     """
 
-    def __init__(self, data: bytes, *, final: bool) -> None:
+    def __init__(self, data: bytes, *, final: bool, number_texts: bool = False) -> None:
         self.is_utf8: bool = True
+        self._decoder: Any = number_text_decoder if number_texts else _decoder
         try:
             self.text: str = codecs.utf_8_decode(data, "strict", final)[0]
         except UnicodeDecodeError as error:
@@ -128,7 +130,7 @@ class JsonText:
         """
         self.peek()
         try:
-            value, self.position = _decoder.scan_once(self.text, self.position)
+            value, self.position = self._decoder.scan_once(self.text, self.position)
         except StopIteration as error:
             raise self._error_at(error.value, _MAX_TOKEN) from None
         except json.JSONDecodeError as error:

@@ -53,6 +53,26 @@ def loads(body: bytes) -> Any:
         return json.loads(text, parse_int=parse_integer)
 
 
+class NumberText(str):
+    """The text of a JSON number. A float may have fewer digits."""
+
+    __slots__ = ()
+
+
+number_text_decoder = json.JSONDecoder(parse_int=NumberText, parse_float=NumberText)
+"""Decodes numbers to their texts."""
+
+
+def loads_with_number_texts(body: bytes) -> Any:
+    """Return the value of the JSON text `body`, with the text of each number in its place.
+
+    Raises:
+        ValueError: `body` is not JSON in UTF-8.
+        RecursionError: The value is nested too deeply.
+    """
+    return number_text_decoder.decode(body.decode("utf-8-sig"))
+
+
 def parse_integer(digits: str) -> int | float:
     """Return `digits` as an integer, or as a float if Python's limit of digits is exceeded."""
     try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+import pyarrow as pa
 import pytest
 
 from packagex_async._arrow import json_decoder
@@ -20,6 +23,32 @@ def test_columns_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [row for batch in [*first, *last] for row in batch.to_pylist()]
     assert rows == [{"a": "1"}, {"a": "x"}, {"a": None, "b": None}]
     assert decoder.schema.names == ["a", "b"]
+
+
+NUMBERS = "1.10", "12345678901234567.12", "123456789012345678901234567890", "1e400", "-0", "0.5E+2"
+
+
+@pytest.mark.parametrize("separator", [",", "\n"])
+def test_numbers_keep_their_digits(separator: str) -> None:
+    """The text of a number is the text in the file, whether records are decoded one by one or together."""
+    records = [f'{{"a": {number}, "b": "x"}}' for number in NUMBERS * 2000]
+    text = separator.join(records)
+    content = (f"[{text}]" if separator == "," else text).encode()
+    decoder = JsonArrowDecoder({})
+    batches = [
+        batch
+        for start in range(0, len(content), 50_000)
+        for batch in decoder.feed(content[start : start + 50_000], final=start + 50_000 >= len(content))
+    ]
+    assert decoder.error is None
+    assert [row["a"] for batch in batches for row in batch.to_pylist()] == [*NUMBERS * 2000]
+
+
+def test_decimal_is_exact() -> None:
+    """No digit is lost between the file and the column."""
+    decoder = JsonArrowDecoder({"a": pa.decimal128(20, 2)})
+    (batch,) = decoder.feed(b'[{"a": 12345678901234567.12}]', final=True)
+    assert batch.to_pylist() == [{"a": Decimal("12345678901234567.12")}]
 
 
 def test_records_without_fields(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,10 +171,10 @@ def test_time_is_linear_in_size_of_record(content: str, monkeypatch: pytest.Monk
     decoded = 0
 
     class CountingText(JsonText):
-        def __init__(self, data: bytes, *, final: bool) -> None:
+        def __init__(self, data: bytes, **options: Any) -> None:
             nonlocal decoded
             decoded += len(data)
-            super().__init__(data, final=final)
+            super().__init__(data, **options)
 
     monkeypatch.setattr(json_decoder, "JsonText", CountingText)
     records = decode(JsonDecoder(), content.encode(), [100])
