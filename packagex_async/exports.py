@@ -15,12 +15,14 @@ from packagex_async._arrow.methods import ExportTables, Types
 from packagex_async._concurrency.lazy_imports import importing
 from packagex_async._concurrency.tuning import MAX_SEGMENTS
 from packagex_async._context import ClientContext
-from packagex_async._polling.export_requests import create_export, retrieve_export
+from packagex_async._listing.methods import ExportListings, Statuses
+from packagex_async._polling.export_requests import retrieve_export
 from packagex_async._polling.export_source import ExportSource
+from packagex_async._polling.methods import ExportCreation, ignore_change
 from packagex_async._polling.schedule import check_timeout
-from packagex_async._polling.waiter import CompletionWaiter, OnChange, OnWait
+from packagex_async._polling.waiter import OnChange, OnWait
 from packagex_async._rows.methods import ExportRows
-from packagex_async.creation import CsvFieldOptions, creation_body
+from packagex_async.creation import CsvFieldOptions
 from packagex_async.models import (
     Artifact,
     ArtifactName,
@@ -28,12 +30,9 @@ from packagex_async.models import (
     DirectionName,
     Export,
     ExportResource,
-    ExportStatus,
     OrderBy,
     OrderByName,
-    Page,
     ResourceName,
-    StatusName,
 )
 from packagex_async.report import DownloadReport, OnProgress
 
@@ -42,11 +41,10 @@ if TYPE_CHECKING:
     from packagex_async._download.export import DownloadPlan, ExportDownload
     from packagex_async._rows.row_counter import RowCounter
 
-Statuses = ExportStatus | StatusName | Iterable[ExportStatus | StatusName]
 Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
 
 
-class AsyncExports(ExportRows, ExportTables):
+class AsyncExports(ExportListings, ExportCreation, ExportRows, ExportTables):
     """The exports of an organization: list, retrieve, create and download them. API: Exports.
 
     Use it as `AsyncPackageX.exports`.
@@ -87,108 +85,6 @@ class AsyncExports(ExportRows, ExportTables):
             )
             _logs.unread_fields(retrieved.export)
             return retrieved.export
-
-    def list(
-        self,
-        *,
-        page: int = 1,
-        limit: int = 100,
-        order_by: OrderBy | OrderByName | None = None,
-        direction: Direction | DirectionName | None = None,
-        resource: ExportResource | ResourceName | None = None,
-        statuses: Statuses | None = None,
-        search: str | None = None,
-        prefetch: int = 16,
-    ) -> AsyncGenerator[Export, None]:
-        """List all matching exports, each once. API: List exports.
-
-        Every export that exists from the first to the last request is yielded once, even if exports are
-        created or deleted meanwhile. If responses show that exports were deleted, the pages are read again at
-        the end; exports that are found then come last. No request is sent before the first iteration.
-
-        Leaving the loop early cancels all requests. Wrap the generator in `contextlib.aclosing` to cancel
-        them at once.
-
-        Malformed items (not an export, or no usable id) do not end the listing. They are logged as a warning,
-        all exports are yielded, and the `DecodeError` at the end describes the first malformed item.
-
-        Args:
-            page: Number of the first page, from 1.
-            limit: Maximum number of exports per page; the API may use a lower one.
-            order_by: Field to order by: `"created_at"` (default), `"updated_at"`, `"count_batches"` or
-                `"count_total"`.
-            direction: `"asc"` (default) or `"desc"`.
-            resource: Only exports of this resource, such as `"contact"` (see `ExportResource`).
-            statuses: Only exports with this status, or one of these, such as `"completed"` (see
-                `ExportStatus`).
-            search: Only exports whose name matches.
-            prefetch: Maximum number of pages to request ahead and to keep in memory; 0 requests one page
-                after another.
-
-        Returns:
-            An async generator of exports.
-
-        Raises:
-            ConfigurationError: At the call: the API would refuse a parameter. Later: the client is closed.
-            PaginationError: The listing repeats a page or does not advance.
-            ApiError: The API refused a request.
-            ConnectionFailedError: The API did not respond.
-            DecodeError: A response is not a page of exports; at the end: pages contained malformed items.
-        """
-        with importing("list()"):
-            from packagex_async._listing.lister import list_exports
-        return list_exports(
-            requests.ListQuery.from_arguments(
-                page=page,
-                limit=limit,
-                order_by=order_by,
-                direction=direction,
-                resource=resource,
-                statuses=statuses,
-                search=search,
-            ),
-            self._context,
-            requests.check_integer("prefetch", prefetch, min_value=0),
-        )
-
-    def pages(
-        self,
-        *,
-        page: int = 1,
-        limit: int = 100,
-        order_by: OrderBy | OrderByName | None = None,
-        direction: Direction | DirectionName | None = None,
-        resource: ExportResource | ResourceName | None = None,
-        statuses: Statuses | None = None,
-        search: str | None = None,
-        prefetch: int = 16,
-    ) -> AsyncGenerator[Page, None]:
-        """List all matching exports, one page at a time. API: List exports, Pagination.
-
-        The `data` of a page does not contain exports of earlier pages. Its `malformed` is the number of
-        malformed items. Parameters and errors are those of `list`.
-
-        Returns:
-            An async generator of pages.
-
-        Raises:
-            PackageXError: See `list`.
-        """
-        with importing("pages()"):
-            from packagex_async._listing.lister import list_pages
-        return list_pages(
-            requests.ListQuery.from_arguments(
-                page=page,
-                limit=limit,
-                order_by=order_by,
-                direction=direction,
-                resource=resource,
-                statuses=statuses,
-                search=search,
-            ),
-            self._context,
-            requests.check_integer("prefetch", prefetch, min_value=0),
-        )
 
     async def download(
         self,
@@ -280,74 +176,6 @@ class AsyncExports(ExportRows, ExportTables):
             report = await self._export_download(export, plan).run()
             return _successful(await self._row_counter().add_rows(report) if count_rows else report, plan)
 
-    async def create(
-        self,
-        resource: ExportResource | ResourceName,
-        *,
-        options: Mapping[str, Any] | None = None,
-        csv_field_options: CsvFieldOptions | Mapping[str, Any] | None = None,
-    ) -> Export:
-        """Create an export. API: Create Export.
-
-        The API has no idempotency key. So the request is repeated only if it was certainly not executed:
-        without a connection, or after a 429 response.
-
-        Args:
-            resource: The resource to export, such as `"contact"` (see `ExportResource`).
-            options: Filters of the resource's own list API, such as `limit` (a number, or `"all"`),
-                `order_by`, `direction`, and `created_at` like `"gte:2024-01-01"`.
-            csv_field_options: Format of the CSV. A mapping is sent unchanged.
-
-        Returns:
-            The queued export. Use `wait` until it is completed.
-
-        Raises:
-            ConfigurationError: A parameter is invalid, or the client is closed; nothing was sent.
-            UnconfirmedError: The export may have been created: no response, a 5xx response, or a malformed
-                one.
-            ApiError: The API refused the request. `BadRequestError.errors` has the invalid fields.
-            ConnectionFailedError: There was no connection; nothing was created.
-        """
-        body = creation_body(resource, options, csv_field_options)
-        with self._operations.running("create()"):
-            return await create_export(self._context.api, body)
-
-    async def wait(
-        self, export: Export | str, *, timeout: float | None = None, on_change: OnChange | None = None
-    ) -> Export:
-        """Wait until an export is completed. API: Retrieve Export.
-
-        The export is requested in growing intervals of 1 to 30 seconds, with jitter. An unknown status is
-        treated like `processing`.
-
-        Args:
-            export: The export, or its id.
-            timeout: Maximum seconds to wait; the last request may take one second more. Default and maximum:
-                until the export is 24 hours old, when the API deletes it.
-            on_change: Called in the event loop with the export when its status has changed. It should return
-                quickly.
-
-        Returns:
-            The completed export, with its URLs.
-
-        Raises:
-            WaitTimeoutError: The export was not completed within `timeout` seconds (also a `TimeoutError`).
-            ExportFailedError: The API could not prepare the export.
-            ExportTimedOutError: The API stopped preparing the export.
-            ExportGoneError: The export was deleted, or is 24 hours old.
-            NotFoundError: No export has this id.
-            ConfigurationError: The id or the timeout is invalid, or the client is closed.
-            ApiError: The API refused the request, also after retries.
-            ConnectionFailedError: The API did not respond, also after retries.
-            DecodeError: The response contains no export, or a different one.
-        """
-        check_timeout(timeout)
-        waiter = CompletionWaiter(
-            export, timeout=timeout, on_change=on_change or _ignore, context=self._context
-        )
-        with self._operations.running("wait()"):
-            return await waiter.wait()
-
     async def export_and_download(
         self,
         resource: ExportResource | ResourceName,
@@ -404,7 +232,7 @@ class AsyncExports(ExportRows, ExportTables):
         )
         with self._operations.running("export_and_download()"):
             export = await self.create(resource, options=options, csv_field_options=csv_field_options)
-            (on_change or _ignore)(export)
+            (on_change or ignore_change)(export)
             export = await self.wait(export, timeout=timeout, on_change=on_change)
             export = await self._source.with_urls(export, plan.artifacts)
             report = await self._export_download(export, plan).run()
@@ -578,10 +406,6 @@ class AsyncExports(ExportRows, ExportTables):
         with importing("count_rows"):
             from packagex_async._rows.row_counter import RowCounter
         return RowCounter(self._context.disk)
-
-
-def _ignore(_: Export) -> None:
-    """Default of `on_change`."""
 
 
 def _successful(report: DownloadReport, plan: DownloadPlan) -> DownloadReport:
