@@ -38,13 +38,15 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(aiohttp|asyncio|collections|contextlib|datetime|enum|os|pathlib|ssl|types|typing)\..*"),
     (
         r"py:class",
-        r"BaseConnector|Fingerprint|Host|TraceConfig|ssl_module\.SSLContext|packagex_async\.report\.T_co",
+        r"BaseConnector|Fingerprint|Host|TraceConfig|ssl_module\.SSLContext|packagex_async\.report\.(?:T_co|D)"
+        r"|pa\.(?:RecordBatch|Table)",
     ),
 ]
 
 # The literal types and unions that docs/reference/api.md describes once, under their names.
 TYPE_ALIASES = (
     "ArtifactName", "Artifacts", "DirectionName", "OrderByName", "ResourceName", "StatusName", "Statuses",
+    "Types",
 )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ class Retries:
 
     def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
         self.policy = policy
-        self.failures = 0
+        self.failures: int = 0
         self._clock = clock
 
     def delay_after(self, error: PackageXError) -> float | None:

@@ -43,7 +43,7 @@ class ArtifactStream(AsyncIterator[bytes]):
 
     @property
     def media_type(self) -> str:
-        """The media type: `application/json`, or `text/csv; charset=utf-8` for the other artifacts.
+        """The media type. It is `application/json`, or `text/csv; charset=utf-8` for the other artifacts.
 
         It depends only on the artifact. The storage host may declare a type that a browser executes.
         """

@@ -26,7 +26,7 @@ class BinaryOutput:
     """
 
     def __init__(self) -> None:
-        self.size = 0
+        self.size: int = 0
         stream: Any = sys.stdout.buffer
         self._stream = getattr(stream, "raw", stream)
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
@@ -71,7 +71,7 @@ class BinaryOutput:
 
     def _write(self, data: memoryview) -> None:
         while data:
-            count = self._stream.write(data)
+            count: int | None = self._stream.write(data)
             if count is None:
                 # Another program has made the pipe non-blocking.
                 select.select([], [self._stream], [])
