@@ -42,6 +42,7 @@ def _parse_type(column: str, given: object) -> pa.DataType:
             f"the type of column {column!r} must be a pyarrow.DataType or its name, such as 'int64', "
             f"'float64', 'bool', 'date32', 'timestamp[us]' or 'decimal128(10, 2)', not {given!r}"
         )
+    # pyarrow raises a `NotImplementedError` for most types that text cannot be converted to.
     try:
         pa.nulls(0, pa.string()).cast(data_type)
     except (pa.ArrowException, NotImplementedError) as error:

@@ -268,15 +268,7 @@ class ArtifactDownload:
         return None
 
     def _check_limits(self, size: int | None) -> None:
-        limit = self.options.max_size
-        if limit is not None and size is not None and size > limit:
-            raise unusable_body_error(
-                self.url, f"it has {size} bytes or more, which is above max_size={limit}"
-            )
-        if self.options.require_verification and self._known.wire_length is None and not self._known.hashes:
-            raise unusable_body_error(
-                self.url, "it declares neither length nor hash, and require_verification is set"
-            )
+        self.options.check_limits(self.url, self._known, size)
 
     async def _receive(self, response: StorageResponse, segment: Segment, end: int = sys.maxsize) -> None:
         try:

@@ -12,6 +12,8 @@ from packagex_async._context import ClientContext
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
+from packagex_async._storage.object_metadata import ObjectMetadata
+from packagex_async._storage.storage_errors import unusable_body_error
 from packagex_async.models import Artifact, Export
 from packagex_async.report import DownloadedFile, OnProgress
 
@@ -92,6 +94,24 @@ class DownloadOptions:
     partial_index: PartialIndex | None = None
     segments: int = 1
     file_format: FileFormat | None = None
+
+    def check_limits(self, url: DownloadUrl, known: ObjectMetadata, size: int | None) -> None:
+        """Check an artifact against `max_size` and `require_verification`.
+
+        Args:
+            url: The URL of the artifact.
+            known: The metadata of the object.
+            size: The number of bytes, or of those so far, if known.
+
+        Raises:
+            StorageError: The artifact is too large, or cannot be verified.
+        """
+        if self.max_size is not None and size is not None and size > self.max_size:
+            reason = f"it has {size} bytes or more, which is above max_size={self.max_size}"
+            raise unusable_body_error(url, reason)
+        if self.require_verification and known.wire_length is None and not known.hashes:
+            reason = "it declares neither length nor hash, and require_verification is set"
+            raise unusable_body_error(url, reason)
 
     def format_of(self, artifact: Artifact) -> FileFormat | None:
         """Return the format to which `artifact` is converted, or `None`."""

@@ -26,7 +26,6 @@ from packagex_async._partials.locked_partial import resume_partial
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._storage.object_metadata import ObjectMetadata
-from packagex_async._storage.storage_errors import unusable_body_error
 from packagex_async.errors import DestinationError, DownloadError, MalformedRowError
 from packagex_async.models import Export
 from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
@@ -124,7 +123,7 @@ class ParquetDownload:
             await body.open()
             self._total = body.metadata.wire_length
             self._emit(ProgressKind.STARTED)
-            self._check_limits(body.metadata, body.metadata.size)
+            self.options.check_limits(self.url, body.metadata, body.metadata.size)
             if self.exists:
                 return await self._kept(body.metadata)
             return await self._convert(body)
@@ -150,7 +149,7 @@ class ParquetDownload:
             async with aclosing(body.content()) as chunks:
                 async for chunk in chunks:
                     size += len(chunk)
-                    self._check_limits(body.metadata, size)
+                    self.options.check_limits(self.url, body.metadata, size)
                     await writer.write(chunk)
                     self._emit(ProgressKind.ADVANCED, received=body.received)
             # The end of the body was reached, so it is verified.
@@ -162,15 +161,6 @@ class ParquetDownload:
 
     def _source(self, body: ResumableBody, file: ParquetFile) -> Source:
         return Source.of(self.export, self.url.artifact, body.metadata, file.source_sha256, file.source_size)
-
-    def _check_limits(self, metadata: ObjectMetadata, size: int | None) -> None:
-        limit = self.options.max_size
-        if limit is not None and size is not None and size > limit:
-            reason = f"it has {size} bytes or more, which is above max_size={limit}"
-            raise unusable_body_error(self.url, reason)
-        if self.options.require_verification and metadata.wire_length is None and not metadata.hashes:
-            reason = "it declares neither length nor hash, and require_verification is set"
-            raise unusable_body_error(self.url, reason)
 
     async def _kept(self, current: ObjectMetadata) -> DownloadedFile:
         disk = self.context.disk
