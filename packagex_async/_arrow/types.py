@@ -110,5 +110,12 @@ def _is_text(data_type: pa.DataType) -> bool:
     types = pa.types
     return any(
         is_type(data_type)
-        for is_type in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+        for is_type in (
+            types.is_string,
+            types.is_large_string,
+            types.is_string_view,
+            types.is_binary,
+            types.is_large_binary,
+            types.is_binary_view,
+        )
     )

@@ -36,6 +36,14 @@ def test_type(given: Any, expected: pa.DataType, cell: str, value: object) -> No
     assert column.to_pylist() == [value, "" if expected == pa.string() else None]
 
 
+@pytest.mark.parametrize("name", ["string", "large_string", "string_view", "binary", "large_binary"])
+def test_empty_text(name: str) -> None:
+    """An empty cell stays empty in every type of text."""
+    (data_type,) = parse_types({"a": name}).values()
+    column = convert_column(pa.array([""], pa.string()), data_type, "a", 1)
+    assert column.cast(pa.string()).to_pylist() == [""]
+
+
 def test_time_zone() -> None:
     """A timestamp may have a time zone."""
     assert parse_types({"a": "timestamp[ms, tz=UTC]"}) == {"a": pa.timestamp("ms", "UTC")}
