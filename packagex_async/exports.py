@@ -417,7 +417,10 @@ def _successful(report: DownloadReport, plan: DownloadPlan) -> DownloadReport:
         ConfigurationError: No artifact has a column for which a type was requested.
     """
     _logs.download_finished(report)
+    file_format = plan.options.file_format
+    if file_format is not None:
+        file_format.warn()
     report.raise_for_failures()
-    if plan.options.file_format is not None:
-        plan.options.file_format.check_columns()
+    if file_format is not None:
+        file_format.check_columns()
     return report

@@ -65,6 +65,10 @@ class FileFormat(Protocol):
         """Return whether the file at `path`, which was written for these types, can be kept."""
         ...
 
+    def warn(self) -> None:
+        """Issue the warnings about artifacts that were converted since the last call."""
+        ...
+
     def check_columns(self) -> None:
         """Check at the end that each column with a type occurs in an artifact."""
         ...

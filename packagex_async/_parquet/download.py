@@ -13,7 +13,6 @@ import pyarrow as pa
 from packagex_async import _logs
 from packagex_async._arrow.csv_decoder import CsvArrowDecoder
 from packagex_async._context import ClientContext
-from packagex_async._decoders.header import warn_of_duplicates
 from packagex_async._download.attempts import AttemptTracker
 from packagex_async._download.options import DownloadOptions
 from packagex_async._download.stream import ResumableBody
@@ -51,6 +50,7 @@ class ParquetDownload:
         types: The types of columns.
         resources: The memory and the threads.
         on_schema: Called with the schema, when the file is complete or a row is malformed.
+        on_duplicates: Called with the names of columns that occur more than once, when the file is complete.
     """
 
     export: Export
@@ -66,6 +66,7 @@ class ParquetDownload:
     types: Mapping[str, pa.DataType]
     resources: Resources
     on_schema: Callable[[pa.Schema], object]
+    on_duplicates: Callable[[list[str]], object]
     _attempts: AttemptTracker = attrs.field(init=False)
     _started_at: float = attrs.field(init=False, default=0.0)
     _total: int | None = attrs.field(init=False, default=None)
@@ -138,19 +139,20 @@ class ParquetDownload:
             raise
         self.on_schema(file.schema)
         if decoder.duplicates:
-            warn_of_duplicates(decoder.duplicates, self.export.id, self.url.artifact)
+            self.on_duplicates(decoder.duplicates)
         return self._file(
             digest, body.verified, rows=file.rows, source_sha256=file.source_sha256, resumed=body.is_resumed
         )
 
     async def _write(self, body: ResumableBody, file: ParquetFile) -> FileDigest:
         size = 0
+        total = body.metadata.size
         async with ParquetWriter(self.context.disk, self.target, file, self.resources) as writer:
             async with aclosing(body.content()) as chunks:
                 async for chunk in chunks:
                     size += len(chunk)
                     self.options.check_limits(self.url, body.metadata, size)
-                    await writer.write(chunk)
+                    await writer.write(chunk, None if total is None else total - size)
                     self._emit(ProgressKind.ADVANCED, received=body.received)
             # The end of the body was reached, so it is verified.
             return await writer.publish(

@@ -57,6 +57,11 @@ class ParquetFile:
         self._writer: pq.ParquetWriter | None = None
 
     @property
+    def has_groups(self) -> bool:
+        """Whether a row group was written."""
+        return self._writer is not None
+
+    @property
     def rows(self) -> int:
         """The number of rows so far."""
         return self._decoder.count

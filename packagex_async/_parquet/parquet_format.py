@@ -9,12 +9,14 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from packagex_async._context import ClientContext
+from packagex_async._decoders.header import warn_of_duplicates
 from packagex_async._download.options import Download, DownloadOptions
 from packagex_async._parquet.download import ParquetDownload
 from packagex_async._parquet.resources import Resources
 from packagex_async._parquet.source import has_types, read_existing
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
+from packagex_async._utils.call_site import find_call_site
 from packagex_async.errors import ConfigurationError
 from packagex_async.models import Artifact, Export
 from packagex_async.report import OnProgress
@@ -35,6 +37,9 @@ class ParquetFormat:
         self._found: set[str] = set()
         self._unread: set[Path] = set()
         self._has_columns = False
+        self._duplicates: list[tuple[list[str], str, Artifact]] = []
+        # The stack of a download task does not contain the caller's code.
+        self._call_site = find_call_site()
 
     @property
     def type_names(self) -> dict[str, str] | None:
@@ -79,6 +84,7 @@ class ParquetFormat:
             types=self._types,
             resources=self._resources,
             on_schema=partial(self._add_columns, target),
+            on_duplicates=lambda names: self._duplicates.append((names, export.id, url.artifact)),
         )
 
     def is_current(self, path: Path, type_names: Mapping[str, str] | None) -> bool:
@@ -95,6 +101,12 @@ class ParquetFormat:
             return False
         self._add_columns(path, existing.schema)
         return True
+
+    def warn(self) -> None:
+        """Warn of columns with the same name in the artifacts that were converted since the last call."""
+        while self._duplicates:
+            names, export_id, artifact = self._duplicates.pop(0)
+            warn_of_duplicates(names, export_id, artifact, self._call_site)
 
     def check_columns(self) -> None:
         """Check that each column with a type occurs in an artifact, if the columns of all are known.

@@ -51,8 +51,12 @@ class ParquetWriter:
             self._resources.remove(self._file)
             await self._executor.run(self._target, self._file.discard)
 
-    async def write(self, chunk: bytes) -> None:
+    async def write(self, chunk: bytes, remaining: int | None = None) -> None:
         """Add bytes of the artifact.
+
+        Args:
+            chunk: The bytes.
+            remaining: The number of bytes after them, if known.
 
         Raises:
             MalformedRowError: A row is malformed.
@@ -60,7 +64,7 @@ class ParquetWriter:
         """
         await self._parser.submit(self._file.feed, chunk)
         self._encoder.raise_error()
-        if self._resources.is_group_complete(self._file):
+        if self._resources.is_group_complete(self._file, remaining):
             await self._write_group()
         elif self._resources.is_exhausted:
             await self._wait_for(self._encoder)

@@ -147,16 +147,19 @@ class SyncRunner:
         Raises:
             PackageXError: The listing failed, or all downloads would fail; no task is running then.
         """
+        file_format = self._plan.options.file_format
         self._queue.add_producer()
         run = asyncio.create_task(self._run())
         run.add_done_callback(lambda _: self._reports.put_nowait(None))
         try:
             while (report := await self._reports.get()) is not None:
                 self._report_slots.release()
+                if file_format is not None:
+                    file_format.warn()
                 yield report
             await run
-            if self._plan.options.file_format is not None:
-                self._plan.options.file_format.check_columns()
+            if file_format is not None:
+                file_format.check_columns()
         finally:
             run.cancel()
             await asyncio.gather(run, return_exceptions=True)

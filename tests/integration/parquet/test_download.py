@@ -79,10 +79,24 @@ async def test_partial_file_of_a_killed_run(server: Emulator, px: AsyncPackageX,
 
 
 async def test_duplicate_columns(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:
-    """A warning names columns that occur more than once."""
+    """A warning names columns that occur more than once, and the line of the caller's code."""
     export = server.add_export(content={"csv": b"id,id\n1,2\n"})
-    with pytest.warns(UserWarning, match="several columns have the same name: id"):
+    with pytest.warns(UserWarning, match="several columns have the same name: id") as warned:
         await px.exports.download(export.id, tmp_path, format="parquet")
+    assert [warning.filename for warning in warned] == [__file__]
+
+
+@pytest.mark.filterwarnings("error")
+async def test_duplicate_columns_as_an_error(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:
+    """If warnings are errors, the warning is raised as it is, after the file is complete."""
+    export = server.add_export(content={"csv": b"id,id\n1,2\n", "json": b"[]"})
+    with pytest.raises(UserWarning, match="several columns have the same name: id"):
+        await px.exports.download(export.id, tmp_path, format="parquet")
+    with pytest.raises(UserWarning, match="several columns have the same name: id"):
+        async for _ in px.exports.download_all(tmp_path / "all", format="parquet"):
+            pass
+    assert (tmp_path / f"{export.id}.parquet").exists()
+    assert (tmp_path / "all" / f"{export.id}.parquet").exists()
 
 
 async def test_partial_file_without_metadata(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:

@@ -42,6 +42,23 @@ async def test_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group
     assert pq.read_table(target)["id"].to_pylist() == [str(number) for number in range(5_000)] * 20
 
 
+async def test_last_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last row group of a file with several row groups is small."""
+    monkeypatch.setattr(resources, "ROW_GROUP_SIZE", 8_000_000)
+    monkeypatch.setattr(resources, "LAST_GROUP_SIZE", 1_000_000)
+    target = tmp_path / "a.parquet"
+    chunk = b"".join(b"%d,%s\n" % (number, b"x" * 200) for number in range(5_000))
+    async with new_writer(target) as writer:
+        await writer.write(b"id,text\n")
+        for remaining in reversed(range(16)):
+            await writer.write(chunk, remaining * len(chunk))
+        await writer.publish(dict, overwrite=False, durable=False)
+    metadata = pq.read_metadata(target)
+    rows = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
+    assert sum(rows) == 80_000
+    assert rows[0] > 2 * rows[-1]
+
+
 async def test_malformed_row(tmp_path: Path) -> None:
     """A malformed row leaves no file."""
     with pytest.raises(MalformedRowError):

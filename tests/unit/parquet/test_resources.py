@@ -6,11 +6,11 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-from packagex_async._parquet.resources import MAX_MEMORY, ROW_GROUP_SIZE, Resources
+from packagex_async._parquet.resources import LAST_GROUP_SIZE, MAX_MEMORY, ROW_GROUP_SIZE, Resources
 
 
-def new_file(buffered: int, encoding: int = 0) -> Any:
-    return SimpleNamespaceWithHash(buffered=buffered, encoding=encoding)
+def new_file(buffered: int, encoding: int = 0, *, has_groups: bool = False) -> Any:
+    return SimpleNamespaceWithHash(buffered=buffered, encoding=encoding, has_groups=has_groups)
 
 
 class SimpleNamespaceWithHash(SimpleNamespace):
@@ -30,6 +30,22 @@ def test_one_file() -> None:
     file.buffered, file.encoding = MAX_MEMORY - ROW_GROUP_SIZE, ROW_GROUP_SIZE
     assert resources.is_exhausted
     assert not resources.is_group_complete(file)
+
+
+def test_last_row_groups() -> None:
+    """Before the end of a large file, half of the rest is written while the other half arrives."""
+    resources = Resources()
+    file = new_file(LAST_GROUP_SIZE, has_groups=True)
+    resources.add(file)
+    assert not resources.is_group_complete(file)
+    assert not resources.is_group_complete(file, LAST_GROUP_SIZE + 1)
+    assert resources.is_group_complete(file, LAST_GROUP_SIZE)
+    file.encoding = 1
+    assert not resources.is_group_complete(file, LAST_GROUP_SIZE)
+    small = new_file(LAST_GROUP_SIZE - 1, has_groups=True)
+    only = new_file(LAST_GROUP_SIZE)
+    assert not resources.is_group_complete(small, 0)
+    assert not resources.is_group_complete(only, LAST_GROUP_SIZE)
 
 
 def test_several_files() -> None:
