@@ -57,12 +57,22 @@ def provide(session: nox.Session, programs: dict[str, str]) -> None:
         session.run("apt-get", "install", "-y", *missing, env=env, external=True)
 
 
+def provide_shells(session: nox.Session) -> None:
+    """Install the programs of the tests of the command line with apt, in CI only.
+
+    Outside of CI, a test without its program is skipped.
+    """
+    if os.environ.get("CI"):
+        provide(session, {"zsh": "zsh", "fish": "fish", "groff": "groff"})
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests with the newest dependencies on every supported Python of this machine.
 
     Coverage is measured on the Python that runs nox.
     """
+    provide_shells(session)
     newest = ("--upgrade", "--upgrade-strategy", "eager")
     session.install(*newest, "-e", ".[arrow,cli,speed]", *group("tests"))
     session.run("python", "-m", "pip", "freeze", "--exclude-editable")
@@ -87,6 +97,7 @@ def coverage(session: nox.Session) -> None:
 @nox.session(python=SUPPORTED[0])
 def tests_lowest(session: nox.Session) -> None:
     """Run the tests with the oldest declared dependencies."""
+    provide_shells(session)
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join(lower_bounds()))
     session.install("-e", ".[arrow,cli,speed]", *group("tests"), "-c", str(constraints))

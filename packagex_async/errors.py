@@ -54,9 +54,28 @@ MESSAGE_LIMIT = 2000
 _FIELD_LIMIT = 1000
 """The maximum length of a text of the API in an attribute, in characters."""
 
+_MAX_SHOWN_ERRORS = 10
+"""The maximum number of the API's `errors` in a message."""
+
+_SHOWN_ERROR_LIMIT = 200
+"""The maximum length of each of them, in characters."""
+
+_PROPERTY_KEYS = ("property", "field", "name", "path", "param", "key")
+_REASON_KEYS = ("message", "error", "reason", "detail", "description")
+
 
 def _field(text: str) -> str:
     return sanitize(text, limit=_FIELD_LIMIT)
+
+
+def _describe_property(error: object) -> str:
+    """Return an item of the API's `errors` as text: the name of the property, and what is wrong with it."""
+    if not isinstance(error, dict):
+        return sanitize(error, limit=_SHOWN_ERROR_LIMIT)
+    name = next((error[key] for key in _PROPERTY_KEYS if isinstance(error.get(key), str)), None)
+    reason = next((error[key] for key in _REASON_KEYS if isinstance(error.get(key), str)), None)
+    texts = [text for text in (name, reason) if text] or [error]
+    return ": ".join(sanitize(text, limit=_SHOWN_ERROR_LIMIT) for text in texts)
 
 
 def _rebuild(cls: type[PackageXError], args: tuple[Any, ...], state: dict[str, Any]) -> PackageXError:
@@ -128,7 +147,10 @@ class ApiError(PackageXError):
 
     def __str__(self) -> str:
         code = f" ({self.code})" if self.code else ""
-        return f"{self.endpoint or 'request'}: {self.status}{code}: {self.message}{self.hint}"
+        details = "".join(f"; {text}" for text in map(_describe_property, self.errors[:_MAX_SHOWN_ERRORS]))
+        if (more := len(self.errors) - _MAX_SHOWN_ERRORS) > 0:
+            details += f"; and {more} more"
+        return f"{self.endpoint or 'request'}: {self.status}{code}: {self.message}{details}{self.hint}"
 
 
 class BadRequestError(ApiError):

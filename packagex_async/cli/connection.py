@@ -1,17 +1,30 @@
-"""The options of the connection to the API, which all commands share."""
+"""The options of the connection to the API, which all commands share that use it."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import attrs
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from packagex_async import AsyncPackageX, ConfigurationError, RetryPolicy
+from packagex_async.cli.messages.option_names import use_option_names
+from packagex_async.cli.messages.usage import UsageError
+from packagex_async.cli.settings.reading import (
+    KEY_VARIABLE,
+    read_ca_file,
+    read_key,
+    read_profile,
+    read_variables,
+)
+from packagex_async.cli.settings.sources import Setting, Source, merge
 
-KEY_VARIABLE = "PX_API_KEY"
+_Seconds = Annotated[float, Parameter(metavar="SECONDS")]
+_Number = Annotated[int, Parameter(metavar="NUMBER")]
+_Url = Annotated[str, Parameter(metavar="URL")]
+_Name = Annotated[str, Parameter(metavar="NAME")]
 
 
 @attrs.frozen(kw_only=True)
@@ -21,52 +34,118 @@ class ConnectionOptions:
     api_key_file: Path | None = None
     """Read the API key from this file instead of the variable PX_API_KEY."""
 
-    environment: Literal["production", "sandbox"] = "production"
-    """The API environment. Each environment needs its own key."""
+    environment: Literal["production", "sandbox"] | None = None
+    """The API environment. Each environment needs its own key. Default: PX_ENVIRONMENT, or production."""
 
-    base_url: str | None = None
-    """Connect to this base URL, such as the emulator's."""
+    base_url: _Url | None = None
+    """Connect to this base URL, such as the emulator's. Default: PX_BASE_URL, or that of the environment."""
 
-    request_timeout: float = 60.0
-    """Timeout of one API request, in seconds."""
+    proxy: _Url | None = attrs.field(default=None, repr=False)
+    """Use this HTTP proxy for all requests: http://host:port or https://host:port."""
 
-    attempts: int = 5
-    """Give up after this many consecutive attempts without progress."""
+    ca_file: Path | None = None
+    """Also trust the certificate authorities in this PEM file, for API and storage."""
+
+    request_timeout: _Seconds | None = None
+    """Timeout of one API request. Default: 60."""
+
+    stall_timeout: _Seconds | None = None
+    """Abort and resume a transfer without progress for this time. Default: 30."""
+
+    attempts: _Number | None = None
+    """Give up after this many consecutive attempts without progress. Default: 5."""
+
+    profile: _Name | None = None
+    """Use this profile of the configuration file. Default: PX_PROFILE, or the profile named default."""
 
     def client(self) -> AsyncPackageX:
-        """Return a client with these options.
+        """Return a client with these options, the environment variables and the configuration file.
 
         Raises:
-            ConfigurationError: There is no key, or an option is invalid.
+            ConfigurationError: There is no key, or a setting is invalid.
         """
-        return AsyncPackageX(
-            self._read_key(),
-            environment=self.environment,
-            base_url=self.base_url,
-            timeout=self.request_timeout,
-            retry=RetryPolicy(attempts=self.attempts),
-        )
+        settings = self._settings()
+        try:
+            return _create_client(settings)
+        except UsageError:
+            raise
+        except ConfigurationError as error:
+            labels = {
+                _PARAMETERS[name]: settings[name].label for name in settings.keys() & _PARAMETERS.keys()
+            }
+            raise UsageError(use_option_names(str(error), labels)) from None
 
-    def _read_key(self) -> str:
-        if self.api_key_file is None:
-            key = os.environ.get(KEY_VARIABLE, "")
-        else:
-            key = _read_key_file(self.api_key_file)
-        if not key.strip():
-            raise ConfigurationError(f"no API key: set {KEY_VARIABLE}, or name a file with --api-key-file")
-        return key
+    def _settings(self) -> dict[str, Setting]:
+        options: Source = {
+            name: Setting(value, f"--{name.replace('_', '-')}")
+            for name, value in attrs.asdict(self).items()
+            if value is not None
+        }
+        variables = read_variables()
+        profile = options.get("profile") or variables.get("profile")
+        return merge([options, variables, read_profile(profile)])
 
 
-Connection = Annotated[ConnectionOptions, Parameter(parse=False)]
+_GROUP = Group("Connection to the API", sort_key=9)
+
+Connection = Annotated[ConnectionOptions, Parameter(name="*", group=_GROUP)]
 """The type of the parameter with which a command receives the connection options."""
 
+DEFAULT_CONNECTION: ConnectionOptions = ConnectionOptions()
+"""The connection without options."""
 
-def _read_key_file(file: Path) -> str:
-    try:
-        # Some editors write a byte order mark at the start of a file.
-        return file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigurationError(f"--api-key-file {file}: {error.strerror}") from error
-    except UnicodeDecodeError:
-        # The message of the UnicodeDecodeError quotes the contents of the file.
-        raise ConfigurationError(f"--api-key-file {file}: the file is not UTF-8 text") from None
+_PARAMETERS = {
+    "api_key": "api_key",
+    "api_key_file": "api_key",
+    "api_key_command": "api_key",
+    "environment": "environment",
+    "base_url": "base_url",
+    "proxy": "proxy",
+    "request_timeout": "timeout",
+    "stall_timeout": "stall_timeout",
+    "attempts": "attempts",
+}
+"""The parameter of `AsyncPackageX` for each setting, as its error messages name it."""
+
+
+def _create_client(settings: Mapping[str, Setting]) -> AsyncPackageX:
+    values = {name: setting.value for name, setting in settings.items()}
+    ca_file, attempts = settings.get("ca_file"), values.get("attempts")
+    return AsyncPackageX(
+        _read_key(settings),
+        environment=values.get("environment", "production"),
+        base_url=values.get("base_url"),
+        proxy=values.get("proxy"),
+        ssl=None if ca_file is None else read_ca_file(ca_file),
+        timeout=values.get("request_timeout", 60.0),
+        stall_timeout=values.get("stall_timeout", 30.0),
+        retry=RetryPolicy() if attempts is None else RetryPolicy(attempts=attempts),
+    )
+
+
+def _read_key(settings: Mapping[str, Setting]) -> str:
+    for name in ("api_key", "api_key_file", "api_key_command"):
+        if name in settings:
+            return read_key(settings[name], name)
+    raise UsageError(
+        "no API key",
+        hint=f"set {KEY_VARIABLE}, name a file with --api-key-file, or configure a key in a profile",
+    )
+
+
+def move_connection_options(arguments: Sequence[str]) -> list[str]:
+    """Return `arguments` with the connection options before the command moved behind it.
+
+    A command without these options rejects them there.
+    """
+    end = 0
+    while end < len(arguments):
+        name, equals, _ = arguments[end].partition("=")
+        if name not in _OPTION_NAMES:
+            break
+        end += 1 if equals else 2
+    command, rest = arguments[end : end + 1], arguments[end + 1 :]
+    return [*command, *arguments[:end], *rest]
+
+
+_OPTION_NAMES = frozenset(f"--{field.name.replace('_', '-')}" for field in attrs.fields(ConnectionOptions))

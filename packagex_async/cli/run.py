@@ -11,13 +11,13 @@ from cyclopts import CycloptsError, Group, Parameter
 
 from packagex_async import PackageXError
 from packagex_async.cli.app import app
-from packagex_async.cli.connection import ConnectionOptions
-from packagex_async.cli.display.tables import print_error
+from packagex_async.cli.connection import move_connection_options
 from packagex_async.cli.exit_codes import ExitCode, exit_code
+from packagex_async.cli.messages.failures import print_failure
+from packagex_async.cli.messages.log import log_to_stderr
 from packagex_async.cli.signals import sigterm_handler
 from packagex_async.cli.stdio import discard_output
 
-app.meta.group_parameters = Group("Connection to the API", sort_key=9)
 app.meta.suppress_keyboard_interrupt = False
 
 
@@ -31,17 +31,17 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return result or ExitCode.OK
     except CycloptsError as error:
-        print_error(f"{error} Try --help.")
+        print_failure(error)
         return ExitCode.USAGE
     except PackageXError as error:
-        print_error(str(error))
+        print_failure(error)
         return exit_code(error)
     except (BrokenPipeError, SystemExit):
         # rich prints the help, and exits if its reader has gone.
         discard_output(sys.stdout)
         return ExitCode.BROKEN_PIPE
     except OSError as error:
-        print_error(str(error))
+        print_failure(error)
         discard_output(sys.stdout)
         return ExitCode.ERROR
 
@@ -49,15 +49,25 @@ def run(arguments: Sequence[str]) -> int:
 @app.meta.default
 def run_command(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    connection: Annotated[ConnectionOptions, Parameter(name="*")] = ConnectionOptions(),  # noqa: B008  # frozen
+    verbose: Annotated[
+        int,
+        Parameter(
+            name=("--verbose", "-v"), count=True, show_default=False, group=Group("Messages", sort_key=10)
+        ),
+    ] = 0,
 ) -> int | None:
-    """Parse the connection options, before or after the command, and run the command."""
-    command, bound, unparsed = app.parse_args(tokens, exit_on_error=False, print_error=False)
-    if "connection" in unparsed:
-        bound.arguments["connection"] = connection
-    result = command(*bound.args, **bound.kwargs)
-    # --help and --version are handled by regular functions.
-    if not inspect.iscoroutine(result):
-        return None
-    code: int = sigterm_handler.run(result)
-    return code
+    """Parse the options of all commands, and run the command.
+
+    Args:
+        verbose: Print the log to stderr: -v for results and problems, -vv also for each request.
+    """
+    command, bound, _ = app.parse_args(
+        move_connection_options(tokens), exit_on_error=False, print_error=False
+    )
+    with log_to_stderr(verbose):
+        result = command(*bound.args, **bound.kwargs)
+        # --help and --version are handled by regular functions.
+        if not inspect.iscoroutine(result):
+            return result if isinstance(result, int) else None
+        code: int = sigterm_handler.run(result)
+        return code

@@ -13,10 +13,13 @@ from tests.cli.support import CANARY, Cli, Clock, Result
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Set the API key, and make the output independent of the machine's settings."""
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("PX_BASE_URL", "PX_CONFIG", "PX_ENVIRONMENT", "PX_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-configuration"))
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("PX_API_KEY", CANARY)
 
@@ -50,7 +53,8 @@ def cli(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> C
     server = request.getfixturevalue("empty" if "empty" in request.fixturenames else "server")
 
     def run(*arguments: str | Path) -> Result:
-        options = ["--base-url", server.base_url, "--attempts", "1"]
+        uses_api = arguments[0] not in ("verify", "demo", "emulator")
+        options = ["--base-url", server.base_url, "--attempts", "1"] if uses_api else []
         code = main([*map(str, arguments), *options])
         out, err = capsys.readouterr()
         return Result(code, out, err).check_secrets()

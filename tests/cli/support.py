@@ -43,6 +43,11 @@ class Result(NamedTuple):
         """The JSON objects on stdout."""
         return [json.loads(line) for line in self.out.splitlines()]
 
+    @property
+    def messages(self) -> list[str]:
+        """The lines on stderr without hints."""
+        return [line for line in self.err.splitlines() if not line.startswith("hint: ")]
+
     def check_secrets(self) -> Result:
         """Return the result, after checking that it contains no key, no URL and no traceback."""
         for text in (self.out, self.err):

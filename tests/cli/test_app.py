@@ -11,6 +11,18 @@ from packagex_async.cli import main
 from packagex_async.cli.exit_codes import HELP, ExitCode
 
 COMMANDS = ["list", "get", "download", "sync", "create", "wait", "verify", "demo", "emulator"]
+OFFLINE = ["verify", "demo", "emulator"]
+CONNECTION_OPTIONS = [
+    "--api-key-file",
+    "--environment",
+    "--base-url",
+    "--proxy",
+    "--ca-file",
+    "--request-timeout",
+    "--stall-timeout",
+    "--attempts",
+    "--profile",
+]
 
 
 @pytest.mark.parametrize(
@@ -29,12 +41,14 @@ COMMANDS = ["list", "get", "download", "sync", "create", "wait", "verify", "demo
         "get",
     ],
 )
-def test_usage_error_is_one_line(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_error_has_a_hint(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The exit code is 2. A key that is passed as an argument is rejected, and not printed."""
     assert main(arguments.split()) == ExitCode.USAGE
     out, err = capsys.readouterr()
     assert out == ""
-    assert len(err.splitlines()) == 1
+    message, hint = err.splitlines()
+    assert message.startswith("packagex-exports: ")
+    assert re.fullmatch(r"hint: run .* to see its options", hint)
     assert "px_secret" not in err
 
 
@@ -47,13 +61,36 @@ def test_help_lists_commands_and_exit_codes(arguments: list[str], capsys: pytest
     assert [name for name in COMMANDS if not re.search(rf"^│ {name} +[A-Z]", text, re.MULTILINE)] == []
 
 
+@pytest.mark.parametrize("flag", ["--help", "-h"])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It shows the usage and the connection options."""
-    assert main([command, "--help"]) == 0
+def test_every_command_has_help(command: str, flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It shows the usage, and the connection options of commands that use the API."""
+    assert main([command, flag]) == 0
     text = capsys.readouterr().out
     assert f"Usage: packagex-exports {command}" in text
-    assert "--base-url" in text
+    assert "--verbose -v" in text
+    uses_api = command not in OFFLINE
+    assert [option for option in CONNECTION_OPTIONS if (option in text) is not uses_api] == []
+
+
+def test_help_of_the_application_shows_no_connection_options(capsys: pytest.CaptureFixture[str]) -> None:
+    """It names the environment variables."""
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert "Connection to the API" not in text
+    for variable in ("PX_API_KEY", "PX_BASE_URL", "PX_ENVIRONMENT", "PX_CONFIG", "PX_PROFILE"):
+        assert variable in text
+
+
+@pytest.mark.parametrize("command", ["verify .", "demo", "emulator"])
+@pytest.mark.parametrize("before", [True, False])
+def test_connection_options_are_rejected_where_they_have_no_effect(
+    command: str, before: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are unknown options, before and after the command."""
+    options = ["--base-url", "http://127.0.0.1:9"]
+    assert main([*options, *command.split()] if before else [*command.split(), *options]) == ExitCode.USAGE
+    assert "Unknown option: --base-url" in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,7 +89,7 @@ def test_exit_code_of_an_api_error(command: str, status: int, code: int, server:
     all_failed = command.startswith("download") and code == 1
     assert result.code == (ExitCode.NOTHING if all_failed else code)
     assert str(status) in result.err
-    assert len(result.err.splitlines()) == 1
+    assert len(result.messages) == 1
 
 
 def test_help_lists_all_exit_codes() -> None:

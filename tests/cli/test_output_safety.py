@@ -137,7 +137,7 @@ def test_errors_of_the_api_are_sanitized(
     empty.inject(Status(400, body=json.dumps(error).encode(), on="api"), times=None)
     result = run(*COMMANDS[command], base_url=empty.base_url)
     assert result.err.startswith("packagex-exports: ")
-    assert all(line.startswith("packagex-exports: ") for line in result.err.splitlines())
+    assert all(line.startswith("packagex-exports: ") for line in result.messages)
     for text in (result.out, result.err):
         assert_safe(text)
 

@@ -34,4 +34,4 @@ def test_full_disk_under_stdout(server: Emulator, cli: Cli, monkeypatch: pytest.
         result = cli("list")
     assert result.code == ExitCode.ERROR
     assert "No space left" in result.err
-    assert len(result.err.splitlines()) == 1
+    assert len(result.messages) == 1

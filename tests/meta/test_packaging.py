@@ -23,7 +23,7 @@ PROJECT_FILES = r"""
     | (CHANGELOG|CONTRIBUTING|README|SECURITY)\.md
     | noxfile\.py
     | benchmarks/(peers/)?\w+\.py | benchmarks/results/speed\.(json|md|svg)
-    | docs/\w+\.py | docs/([\w-]+/)?[\w-]+\.md | docs/_static/[\w-]+\.(css|svg)
+    | docs/man/packagex-exports\.1 | docs/\w+\.py | docs/([\w-]+/)?[\w-]+\.md | docs/_static/[\w-]+\.(css|svg)
     | packagex_async/(\w+/)*\w+\.py | packagex_async/py\.typed
     | tests/([\w-]+/)*\w+\.py
 """
@@ -87,9 +87,10 @@ def project_files(folder: str) -> set[str]:
 
 
 def test_contents_of_wheel(wheel: dict[str, str]) -> None:
-    """Every module, `py.typed`, and the metadata."""
+    """Every module, `py.typed`, the manual page, and the metadata."""
     metadata_files = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
-    assert set(wheel) == project_files("packagex_async") | {info(name) for name in metadata_files}
+    page = f"packagex_async-{__version__}.data/data/share/man/man1/packagex-exports.1"
+    assert set(wheel) == project_files("packagex_async") | {info(name) for name in metadata_files} | {page}
     assert "packagex_async/py.typed" in wheel
 
 

@@ -10,14 +10,22 @@ from typing import Any, cast
 
 from packagex_async import AsyncPackageX, ConfigurationError, PackageXError
 from packagex_async.cli.binary_output import BinaryOutput
-from packagex_async.cli.connection import Connection
+from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.tables import print_error
 from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
+from packagex_async.cli.messages.failures import print_failure
 from packagex_async.cli.parameters import Flag
 from packagex_async.models import ArtifactName
 
 
-async def cat(export_id: str, artifact: str = "csv", /, *, rows: Flag = False, connection: Connection) -> int:
+async def cat(
+    export_id: str,
+    artifact: str = "csv",
+    /,
+    *,
+    rows: Flag = False,
+    connection: Connection = DEFAULT_CONNECTION,
+) -> int:
     """Write an artifact of an export to stdout, without a file.
 
     If the transfer fails, the output is incomplete, and the exit code is not 0. A program that reads the
@@ -37,7 +45,7 @@ async def cat(export_id: str, artifact: str = "csv", /, *, rows: Flag = False, c
         except ConfigurationError:
             raise
         except PackageXError as error:
-            print_error(str(error))
+            print_failure(error)
             if output.size:
                 print_error(f"the output is incomplete after {output.size} bytes")
             return exit_code_of_downloads([exit_code(error)], any_succeeded=False)

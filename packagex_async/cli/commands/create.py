@@ -14,7 +14,7 @@ from packagex_async.cli.commands.outcomes import (
     print_outcomes_table,
 )
 from packagex_async.cli.commands.wait import print_completed, wait_until_completed
-from packagex_async.cli.connection import Connection
+from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.exports import print_export
 from packagex_async.cli.display.progress import ArtifactBars
 from packagex_async.cli.display.tables import print_error
@@ -39,7 +39,7 @@ async def create(
     format: Literal["parquet"] | None = None,
     json: Flag = False,
     quiet: Flag = False,
-    connection: Connection,
+    connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Create an export. Optionally wait for it and download it.
 

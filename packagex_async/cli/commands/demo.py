@@ -10,8 +10,9 @@ import attrs
 from packagex_async import AsyncPackageX, DownloadedFile, ProgressEvent, ProgressKind
 from packagex_async.cli.commands.outcomes import DownloadOptions, download_export
 from packagex_async.cli.display.progress import ArtifactBars
-from packagex_async.cli.display.tables import print_error, print_json, print_line, print_table
+from packagex_async.cli.display.tables import print_json, print_line, print_table
 from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.messages.failures import print_failure
 from packagex_async.cli.parameters import Flag
 from packagex_async.testing import Cut, Emulator, Reset, Status, StoredExport, WrongHash
 
@@ -137,7 +138,7 @@ class _DemoRun:
             outcome = await download_export(px, export_id, options, on_progress)
         self._files.update({(export_id, file.artifact): file for file in outcome.report.files})
         for error in outcome.errors:
-            print_error(str(error))
+            print_failure(error)
 
 
 def _completed_exports(server: Emulator) -> list[StoredExport]:

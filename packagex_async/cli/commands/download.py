@@ -12,7 +12,7 @@ from packagex_async.cli.commands.outcomes import (
     print_outcome,
     print_outcomes_table,
 )
-from packagex_async.cli.connection import Connection
+from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.progress import ArtifactBars
 from packagex_async.cli.parameters import Flag, split_commas
 
@@ -30,7 +30,7 @@ async def download(
     format: Literal["parquet"] | None = None,
     json: Flag = False,
     quiet: Flag = False,
-    connection: Connection,
+    connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Download the artifacts of exports, one export after another.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from packagex_async.cli.connection import KEY_VARIABLE
 from packagex_async.cli.display.tables import print_line
 from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.settings.reading import KEY_VARIABLE
 from packagex_async.testing import Emulator
 
 

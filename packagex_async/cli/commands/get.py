@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from packagex_async.cli.connection import Connection
+from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.exports import print_export
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.parameters import Flag
 
 
-async def get(export_id: str, /, *, json: Flag = False, connection: Connection) -> int:
+async def get(export_id: str, /, *, json: Flag = False, connection: Connection = DEFAULT_CONNECTION) -> int:
     """Show an export and the artifacts that it offers.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from packagex_async.cli.connection import Connection
+from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display import exports
 from packagex_async.cli.display.tables import print_json, print_table
 from packagex_async.cli.exit_codes import ExitCode
@@ -20,7 +20,7 @@ async def list_exports(
     page: int = 1,
     filters: Annotated[FilterOptions, Parameter(name="*")] = FilterOptions(),  # noqa: B008  # frozen
     json: Flag = False,
-    connection: Connection,
+    connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """List exports.
 

@@ -18,8 +18,10 @@ from packagex_async import (
     ExportStateError,
     PackageXError,
 )
-from packagex_async.cli.display.tables import print_error, print_json, print_table
+from packagex_async.cli.display.tables import print_json, print_table
 from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
+from packagex_async.cli.messages.failures import FailurePrinter
+from packagex_async.cli.messages.hints import error_message
 from packagex_async.report import OnProgress
 
 FIELDS = (
@@ -65,7 +67,9 @@ class Outcome:
         for artifact in self.report.missing:
             yield self._record("missing", artifact=artifact)
         for error in self.errors:
-            yield self._record("failed", artifact=getattr(error, "artifact", None), error=str(error))
+            yield self._record(
+                "failed", artifact=getattr(error, "artifact", None), error=error_message(error)
+            )
 
     def _record(self, outcome: str, **details: object) -> dict[str, object]:
         export = self.report.export
@@ -96,8 +100,7 @@ async def download_export(
 
 def print_outcome(outcome: Outcome, *, json: bool) -> None:
     """Print the errors of an outcome to stderr and, if `json`, its records to stdout."""
-    for error in outcome.errors:
-        print_error(str(error))
+    FailurePrinter().print(outcome.errors)
     for record in outcome.records() if json else ():
         print_json(record)
 

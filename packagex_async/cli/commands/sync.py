@@ -11,12 +11,14 @@ import attrs
 from cyclopts import Parameter
 
 from packagex_async import AsyncPackageX, ConfigurationError, PackageXError
-from packagex_async.cli.connection import Connection
+from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.reporters import Reporter, choose_reporter
 from packagex_async.cli.display.summary import SummaryPrinter
 from packagex_async.cli.display.totals import Totals
 from packagex_async.cli.exit_codes import exit_code_when_stopped
 from packagex_async.cli.filters import FilterOptions
+from packagex_async.cli.messages.failures import FailurePrinter
+from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.parameters import Flag, WaitSeconds, split_commas
 from packagex_async.cli.signals import sigterm_handler
 
@@ -87,7 +89,7 @@ async def sync(
     options: Annotated[SyncOptions, Parameter(name="*")] = SyncOptions(),  # frozen
     json: Flag = False,
     quiet: Flag = False,
-    connection: Connection,
+    connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Download all artifacts of all matching exports to a directory.
 
@@ -112,7 +114,8 @@ async def sync(
         raise
     except PackageXError as error:
         code = exit_code_when_stopped(error)
-        summary.print("stopped", code, str(error))
+        summary.print("stopped", code, error_message(error))
+        FailurePrinter().print_hints([error])
         return code
     except asyncio.CancelledError:
         summary.print("interrupted", sigterm_handler.exit_code)

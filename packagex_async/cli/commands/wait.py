@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from packagex_async import AsyncPackageX, Export
-from packagex_async.cli.connection import Connection
+from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.exports import print_export
 from packagex_async.cli.display.progress import WaitIndicator
 from packagex_async.cli.exit_codes import ExitCode
@@ -17,7 +17,7 @@ async def wait(
     timeout: WaitSeconds | None = None,
     json: Flag = False,
     quiet: Flag = False,
-    connection: Connection,
+    connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Wait until an export is completed.
 

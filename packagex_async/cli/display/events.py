@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from packagex_async import DownloadedFile, DownloadReport, PackageXError, ProgressEvent
+from packagex_async.cli.messages.hints import error_message
 
 Record = dict[str, object]
 
@@ -24,7 +25,9 @@ def report_record(report: DownloadReport) -> Record:
         "count_total": report.export.count_total if report.export else None,
         "files": [_file_record(file) for file in report.files],
         "missing": list(report.missing),
-        "failures": [{"artifact": error.artifact, "error": str(error)} for error in report.failures],
+        "failures": [
+            {"artifact": error.artifact, "error": error_message(error)} for error in report.failures
+        ],
         "error": _error_text(report.error),
     }
 
@@ -35,4 +38,4 @@ def _file_record(file: DownloadedFile) -> Record:
 
 
 def _error_text(error: PackageXError | None) -> str | None:
-    return None if error is None else str(error)
+    return None if error is None else error_message(error)

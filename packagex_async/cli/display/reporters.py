@@ -12,6 +12,7 @@ from packagex_async.cli.display import events
 from packagex_async.cli.display.dashboard import Dashboard, wait_message
 from packagex_async.cli.display.tables import print_error, print_json
 from packagex_async.cli.display.totals import Totals, errors_of
+from packagex_async.cli.messages.failures import FailurePrinter
 
 
 class NullReporter:
@@ -46,6 +47,7 @@ class LineReporter(NullReporter):
 
     def __init__(self) -> None:
         self._is_waiting = False
+        self._failures = FailurePrinter()
 
     def on_wait(self, export_ids: tuple[str, ...]) -> None:
         """Print one line when the wait begins."""
@@ -58,7 +60,7 @@ class LineReporter(NullReporter):
             if not file.kept:
                 rows = "" if file.rows is None else f", {file.rows} rows"
                 print_error(file.path, f": {file.size} bytes{rows}, verified by {file.verified}")
-        _print_errors(report)
+        self._failures.print(errors_of(report))
 
 
 class JsonReporter(NullReporter):
@@ -66,6 +68,7 @@ class JsonReporter(NullReporter):
 
     def __init__(self) -> None:
         self._is_waiting = False
+        self._failures = FailurePrinter()
 
     def on_wait(self, export_ids: tuple[str, ...]) -> None:
         """Print one line when the wait begins."""
@@ -80,7 +83,7 @@ class JsonReporter(NullReporter):
 
     def on_report(self, report: DownloadReport, totals: Totals) -> None:
         print_json(events.report_record(report))
-        _print_errors(report)
+        self._failures.print(errors_of(report))
 
 
 Reporter = NullReporter | Dashboard
@@ -93,8 +96,3 @@ def choose_reporter(*, json: bool, quiet: bool) -> Reporter:
     if quiet:
         return NullReporter()
     return Dashboard() if sys.stderr.isatty() else LineReporter()
-
-
-def _print_errors(report: DownloadReport) -> None:
-    for error in errors_of(report):
-        print_error(str(error))

@@ -77,8 +77,9 @@ def test_malformed_row(server: Emulator, cli: Cli) -> None:
 def test_artifact_that_is_not_offered(server: Emulator, cli: Cli) -> None:
     """The exit code differs from the exit code of other failures."""
     export = add_small_export(server)
-    message = f"packagex-exports: export {export.id}, artifact csv_error: the export does not offer it\n"
-    assert cli("cat", export.id, "csv_error") == (ExitCode.NOT_FOUND, "", message)
+    message = f"packagex-exports: export {export.id}, artifact csv_error: the export does not offer it"
+    result = cli("cat", export.id, "csv_error")
+    assert (result.code, result.out, result.messages) == (ExitCode.NOT_FOUND, "", [message])
 
 
 def test_unknown_artifact(server: Emulator, cli: Cli) -> None:
@@ -102,7 +103,7 @@ def test_exit_codes_are_those_of_download(
     export = add_small_export(server)
     result = cli("cat", export.id)
     assert result.code == cli("download", export.id, "--artifacts", "csv", "--directory", tmp_path).code != 0
-    assert (result.out, len(result.err.splitlines())) == ("", 1)
+    assert (result.out, len(result.messages)) == ("", 1)
 
 
 @pytest.mark.parametrize("status", ["queued", "failed", "timed_out"])
@@ -148,7 +149,7 @@ def test_full_disk(server: Emulator, cli: Cli) -> None:
         done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, check=False, text=True)
     assert (done.returncode, done.stderr) == (
         ExitCode.ERROR,
-        "packagex-exports: [Errno 28] No space left on device\n",
+        "packagex-exports: No space left on device\nhint: free disk space, then run the command again\n",
     )
 
 

@@ -69,7 +69,7 @@ def test_request_contains_all_options(empty: Emulator, cli: Cli) -> None:
 def test_invalid_option_creates_nothing(options: list[str], empty: Emulator, cli: Cli) -> None:
     """The error is one line."""
     result = cli("create", "contact", *options)
-    assert (result.code, result.out, len(result.err.splitlines())) == (ExitCode.USAGE, "", 1)
+    assert (result.code, result.out, len(result.messages)) == (ExitCode.USAGE, "", 1)
     assert empty.requests == []
 
 
@@ -77,7 +77,7 @@ def test_wait_prints_each_status(fast: Emulator, cli: Cli) -> None:
     """The id is printed first. The final table contains the artifacts."""
     result = cli("create", "contact", "--wait")
     (created,) = fast.created
-    assert result.err.splitlines() == [
+    assert result.messages == [
         f"packagex-exports: export {created} is created",
         f"packagex-exports: export {created} is completed",
     ]

@@ -63,7 +63,8 @@ def test_failed_artifact_is_reported(tmp_path: Path, capsys: pytest.CaptureFixtu
         "equal": len(OFFERED) - 1,
         "directory": str(tmp_path),
     }
-    (line,) = err.splitlines()
+    line, hint = err.splitlines()
+    assert hint.startswith("hint: ")
     assert f"export {failing}, artifact json" in line
 
 

@@ -72,7 +72,7 @@ def test_unknown_artifact_is_one_usage_error(server: Emulator, cli: Cli, tmp_pat
     """No request is sent, even for several exports."""
     result = cli("download", "exp_1", "exp_2", "--artifacts", "xlsx", "--directory", tmp_path)
     assert result.code == ExitCode.USAGE
-    assert len(result.err.splitlines()) == 1
+    assert len(result.messages) == 1
     assert server.requests == []
 
 

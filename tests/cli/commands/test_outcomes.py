@@ -60,7 +60,7 @@ def test_failed_export_does_not_stop_the_others(server: Emulator, cli: Cli, tmp_
         (complete.id, "json", "downloaded"),
         (complete.id, "csv", "downloaded"),
     ]
-    export_error, artifact_error = result.err.splitlines()
+    export_error, artifact_error = result.messages
     assert "404" in export_error
     assert f"export {partial.id}, artifact csv: the storage host answered 403" in artifact_error
     assert result.records[0]["error"] in export_error

@@ -32,7 +32,7 @@ def test_second_run_keeps_all_files(empty: Emulator, cli: Cli, tmp_path: Path) -
     result = cli("sync", folder)
     downloaded = [f"{export.id}{suffix}" for export in exports for suffix in (".csv", ".json")]
     assert files(folder) == sorted(downloaded)
-    assert sorted(result.err.splitlines()) == sorted(
+    assert sorted(result.messages) == sorted(
         f"packagex-exports: {folder / name}: {8 if 'csv' in name else 6} bytes, verified by checksum"
         for name in downloaded
     )
@@ -149,7 +149,7 @@ def test_api_error_stops_the_run(status: int, code: int, empty: Emulator, cli: C
     """There is no table. One line contains the error, and one line the next step."""
     empty.inject(Status(status, on="api"), times=None)
     result = cli("sync", tmp_path)
-    error, next_step = result.err.splitlines()
+    error, next_step = result.messages
     assert (result.code, result.out) == (code, "")
     assert str(status) in error
     assert next_step.endswith(f"0 files of 0 exports are complete in {tmp_path}. Run again to resume.")
@@ -190,7 +190,7 @@ def test_full_disk_stops_the_run(
 def test_invalid_option_is_one_line(options: str, empty: Emulator, cli: Cli, tmp_path: Path) -> None:
     """No request is sent, and no directory is created."""
     result = cli("sync", tmp_path / "new", *options.split())
-    assert (result.code, result.out, len(result.err.splitlines())) == (ExitCode.USAGE, "", 1)
+    assert (result.code, result.out, len(result.messages)) == (ExitCode.USAGE, "", 1)
     assert empty.requests == []
     assert names(tmp_path) == []
 
@@ -245,7 +245,7 @@ def test_interrupted_run_is_resumed_by_the_next(
     next_step = f"packagex-exports: 2 files of 1 exports are complete in {tmp_path}."
     next_step += "" if "--no-resume" in options else " Run again to resume."
     assert result.code == code
-    assert result.err.splitlines()[-2:] == [next_step, f"packagex-exports: {code.name.lower()}"]
+    assert result.messages[-2:] == [next_step, f"packagex-exports: {code.name.lower()}"]
     if "--json" in options:
         assert result.records[-1]["ended"] == "interrupted"
         assert result.records[-1]["exit_code"] == code

@@ -21,7 +21,7 @@ def test_exit_code_depends_on_the_final_status(status: str, code: int, empty: Em
     result = cli("wait", export.id, "--quiet")
     assert result.code == code
     assert ("completed" in result.out, result.out == "") == (code == 0, code != 0)
-    assert len(result.err.splitlines()) == bool(code)
+    assert len(result.messages) == bool(code)
 
 
 def test_unknown_export(empty: Emulator, cli: Cli) -> None:

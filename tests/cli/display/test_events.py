@@ -47,7 +47,7 @@ def test_sync_prints_progress_reports_and_the_summary(empty: Emulator, cli: Cli,
     }
     assert "is failed" in reports[bad.id]["error"]
     assert summary["event"] == "summary"
-    assert len(result.err.splitlines()) == 2
+    assert len(result.messages) == 2
 
 
 def test_progress_record() -> None:

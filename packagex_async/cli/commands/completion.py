@@ -1,0 +1,74 @@
+"""The commands `completion` and `--install-completion`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from packagex_async.cli.display.tables import print_line
+from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.messages.usage import UsageError
+
+Shell = Literal["bash", "zsh", "fish"]
+
+_ZSH_END = """
+if [[ ${zsh_eval_context[-1]} == loadautofunc ]]; then
+  _cyclopts_packagex-exports "$@"
+else
+  compdef _cyclopts_packagex-exports packagex-exports
+fi
+"""
+"""The script of cyclopts only works as a file with its name in $fpath. This makes it work in any file."""
+
+
+def completion(shell: Shell, /) -> int:
+    """Print the completion script of a shell.
+
+    The command packagex-exports --install-completion installs it.
+
+    Args:
+        shell: bash, zsh or fish.
+    """
+    from packagex_async.cli.app import app
+
+    script = app.generate_completion(shell=shell)
+    sys.stdout.write(f"{script}{_ZSH_END}" if shell == "zsh" else script)
+    return ExitCode.OK
+
+
+def install_completion(
+    shell: Shell | None = None,
+    *,
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
+) -> int:
+    """Install the completion script of a shell in the home directory.
+
+    Args:
+        shell: bash, zsh or fish. Default: the shell that runs the command.
+        output: Write the script to this file, and change no start-up file of the shell.
+    """
+    from packagex_async.cli.app import app
+
+    path = app.install_completion(
+        shell=shell or _running_shell(), output=output, add_to_startup=output is None
+    )
+    print_line(f"The completion script is installed: {path}")
+    print_line("Start a new shell to use it.")
+    return ExitCode.OK
+
+
+def _running_shell() -> Shell:
+    from cyclopts.completion.detect import ShellDetectionError, detect_shell
+
+    try:
+        shell = detect_shell()
+    except ShellDetectionError:
+        shell = None
+    if shell is None or shell == "powershell":
+        raise UsageError(
+            "the shell is not known", hint="name it: packagex-exports --install-completion bash, zsh or fish"
+        )
+    return shell

@@ -1,0 +1,19 @@
+"""The command `man`."""
+
+from __future__ import annotations
+
+import sys
+
+from packagex_async.cli.exit_codes import ExitCode
+
+
+def man() -> int:
+    """Print the manual page in the format of the program man.
+
+    To read it: packagex-exports man | man -l -
+    """
+    from packagex_async.cli.app import app
+    from packagex_async.cli.display.man_page import man_page
+
+    sys.stdout.write(man_page(app))
+    return ExitCode.OK

@@ -1,0 +1,1 @@
+"""Messages on stderr: errors with hints, and the log of the SDK."""

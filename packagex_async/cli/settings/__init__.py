@@ -1,0 +1,1 @@
+"""Settings of the connection: options, environment variables and the configuration file."""

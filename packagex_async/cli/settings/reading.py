@@ -1,0 +1,151 @@
+"""Read the settings of the connection: variables, the configuration file, the key and the CA file."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from packagex_async.cli.messages.usage import UsageError
+from packagex_async.cli.settings.profiles import parse_profiles, select_profile
+from packagex_async.cli.settings.sources import ENVIRONMENTS, Setting, Source
+
+KEY_VARIABLE = "PX_API_KEY"
+_CONFIG_VARIABLE = "PX_CONFIG"
+_VARIABLES = {
+    "api_key": KEY_VARIABLE,
+    "base_url": "PX_BASE_URL",
+    "environment": "PX_ENVIRONMENT",
+    "profile": "PX_PROFILE",
+}
+_COMMAND_SECONDS = 60.0
+"""The maximum duration of an `api_key_command`."""
+
+
+def read_variables() -> Source:
+    """Return the settings in environment variables. An empty variable counts as unset.
+
+    Raises:
+        UsageError: A variable is invalid.
+    """
+    source = {
+        name: Setting(os.environ[variable], variable)
+        for name, variable in _VARIABLES.items()
+        if os.environ.get(variable, "").strip()
+    }
+    environment = source.get("environment")
+    if environment and environment.value not in ENVIRONMENTS:
+        raise UsageError(
+            f"{environment.label} must be {' or '.join(ENVIRONMENTS)}, not {environment.value!r}",
+            hint=f"correct or unset {environment.label}",
+        )
+    return source
+
+
+def read_profile(selected: Setting | None) -> Source:
+    """Return the settings of a profile in the configuration file.
+
+    Args:
+        selected: The name of the profile; `None` selects the profile `default` if it exists.
+
+    Raises:
+        UsageError: The file or the profile does not exist, or the file is invalid.
+    """
+    named = os.environ.get(_CONFIG_VARIABLE)
+    file = Path(named).expanduser() if named else default_config_file(os.environ, sys.platform)
+    if not (named or selected or file.exists()):
+        return {}
+    label = _CONFIG_VARIABLE if named else "the configuration file"
+    return select_profile(parse_profiles(_read_text(file, label), file), selected, file)
+
+
+def default_config_file(environ: Mapping[str, str], platform: str) -> Path:
+    """Return the path of the configuration file if `PX_CONFIG` is not set."""
+    variable = "APPDATA" if platform == "win32" else "XDG_CONFIG_HOME"
+    directory = Path(environ.get(variable) or "~/.config").expanduser()
+    return directory / "packagex/config.toml"
+
+
+def read_key(setting: Setting, name: str) -> str:
+    """Return the API key of a setting.
+
+    Args:
+        setting: The setting.
+        name: The name of the setting: `api_key`, `api_key_file` or `api_key_command`.
+
+    Raises:
+        UsageError: There is no key. The message contains no output of the command.
+    """
+    match name:
+        case "api_key_file":
+            key = _read_text(setting.value, setting.label)
+        case "api_key_command":
+            key = run_key_command(setting.value, setting.label)
+        case _:
+            key = setting.value
+    if not key.strip().strip("\ufeff").strip():
+        raise UsageError(f"{setting.label}: there is no API key", hint="check that the key was written there")
+    return str(key)
+
+
+def run_key_command(command: Sequence[str], label: str, *, timeout: float = _COMMAND_SECONDS) -> str:
+    """Run a command without a shell, and return its output.
+
+    Raises:
+        UsageError: The command fails or takes more than `timeout` seconds.
+    """
+    try:
+        result = subprocess.run(  # noqa: S603  # The user has configured the command.
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout, check=True
+        )
+        return result.stdout.decode()
+    except OSError as error:
+        reason = f"{error.strerror}"
+    except subprocess.CalledProcessError as error:
+        reason = f"it failed with exit code {error.returncode}"
+    except subprocess.TimeoutExpired:
+        reason = f"it did not end within {timeout:g} seconds"
+    except UnicodeDecodeError:
+        reason = "its output is not UTF-8 text"
+    # Raised here, because the exceptions contain the output.
+    raise UsageError(
+        f"{label}: the command {command[0]!r}: {reason}",
+        hint="run the command in a terminal: it must print the key and nothing else",
+    )
+
+
+def read_ca_file(setting: Setting) -> ssl.SSLContext:
+    """Return a TLS context that trusts the authorities in a PEM file, and those of the system.
+
+    Raises:
+        UsageError: The file cannot be read, or contains no certificate.
+    """
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(setting.value)
+    except ssl.SSLError:
+        raise UsageError(
+            f"{setting.label}: {setting.value} contains no valid certificate",
+            hint="name a file with certificates in PEM format: -----BEGIN CERTIFICATE-----",
+        ) from None
+    except OSError as error:
+        raise _unreadable(setting.label, setting.value, error.strerror) from None
+    return context
+
+
+def _read_text(file: Path, label: str) -> str:
+    try:
+        # Some editors write a byte order mark at the start of a file.
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise _unreadable(label, file, error.strerror) from error
+    except UnicodeDecodeError:
+        # The message of the UnicodeDecodeError quotes the contents of the file.
+        raise UsageError(f"{label}: {file} is not UTF-8 text", hint="save the file as UTF-8") from None
+
+
+def _unreadable(label: str, file: Path, reason: str | None) -> UsageError:
+    return UsageError(f"{label}: {file}: {reason}", hint="check the path and the permissions of the file")
