@@ -6,19 +6,19 @@ from cyclopts import App, Group, Parameter
 
 from packagex_async import __version__
 from packagex_async.cli.commands.cat import cat
-from packagex_async.cli.commands.completion import completion, install_completion
 from packagex_async.cli.commands.create import create
 from packagex_async.cli.commands.demo import demo
 from packagex_async.cli.commands.download import download
 from packagex_async.cli.commands.emulator import emulator
 from packagex_async.cli.commands.get import get
 from packagex_async.cli.commands.list import list_exports
-from packagex_async.cli.commands.man import man
 from packagex_async.cli.commands.sync import sync
 from packagex_async.cli.commands.verify import verify
 from packagex_async.cli.commands.wait import wait
 from packagex_async.cli.display.help_formatter import HelpFormatter
 from packagex_async.cli.exit_codes import HELP
+from packagex_async.cli.shell.completion import completion, install_completion
+from packagex_async.cli.shell.man import man
 
 _DESCRIPTION = f"""List, create and download exports of a PackageX organization.
 

@@ -84,9 +84,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
     def run(*arguments: str | Path) -> Result:
         code = main([*map(str, arguments), "--attempts", "1"])
-        result = Result(code, *capsys.readouterr())
-        assert SECRET not in result.out + result.err
-        return result
+        out, err = capsys.readouterr()
+        assert SECRET not in out + err
+        return Result(code, out, err)
 
     return run
 

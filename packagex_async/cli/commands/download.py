@@ -15,6 +15,7 @@ from packagex_async.cli.commands.outcomes import (
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.progress import ArtifactBars
 from packagex_async.cli.parameters import Flag, split_commas
+from packagex_async.cli.sizes import Size
 
 
 async def download(
@@ -26,6 +27,7 @@ async def download(
     concurrency: int = 4,
     overwrite: Flag = False,
     digest: Literal["sha256"] | None = None,
+    max_size: Size | None = None,
     count_rows: Flag = False,
     format: Literal["parquet"] | None = None,
     json: Flag = False,
@@ -45,6 +47,7 @@ async def download(
         concurrency: Download this many artifacts at the same time.
         overwrite: Replace existing files that differ.
         digest: Compute this digest of each file.
+        max_size: Maximum size of an artifact, such as 10M, 1.5MB or 2MiB.
         count_rows: Count the rows of each file, and show them next to the count_total of the export.
         format: Write CSV artifacts as Parquet files. Needs the extra arrow.
         json: Print one JSON object per line and artifact, including failed ones, after each export.
@@ -56,6 +59,7 @@ async def download(
         concurrency=concurrency,
         overwrite=overwrite,
         digest=digest,
+        max_size=max_size,
         count_rows=count_rows,
         format=format,
     )

@@ -43,6 +43,7 @@ class DownloadOptions:
     overwrite: bool = False
     digest: Literal["sha256"] | None = None
     resume: bool = True
+    max_size: int | None = None
     count_rows: bool = False
     format: Literal["parquet"] | None = None
 

@@ -21,6 +21,7 @@ from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.parameters import Flag, WaitSeconds, split_commas
 from packagex_async.cli.signals import sigterm_handler
+from packagex_async.cli.sizes import Size
 
 
 @attrs.frozen(kw_only=True)
@@ -59,8 +60,8 @@ class SyncOptions:
     require_verification: Flag = False
     """Fail artifacts for which the server declares neither a length nor a hash."""
 
-    max_size: int | None = None
-    """Maximum size of an artifact, in bytes."""
+    max_size: Size | None = None
+    """Maximum size of an artifact, such as 10M, 1.5MB or 2MiB."""
 
     segments: int = 8
     """Maximum number of connections per artifact, from 1 to 8."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from packagex_async.cli.display.man_page import man_page
+from packagex_async.cli.shell.man_page import man_page
 
 
 def test_text_is_escaped() -> None:

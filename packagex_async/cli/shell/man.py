@@ -13,7 +13,7 @@ def man() -> int:
     To read it: packagex-exports man | man -l -
     """
     from packagex_async.cli.app import app
-    from packagex_async.cli.display.man_page import man_page
+    from packagex_async.cli.shell.man_page import man_page
 
     sys.stdout.write(man_page(app))
     return ExitCode.OK

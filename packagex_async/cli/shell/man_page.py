@@ -37,7 +37,7 @@ class _ManPage:
     """A formatter of the help that collects the lines of the page."""
 
     def __init__(self) -> None:
-        self.lines = list(_HEADER)
+        self.lines: list[str] = list(_HEADER)
 
     def add_help(self, app: App, command: list[str]) -> None:
         """Add the help of a command; without a command, that of the application."""

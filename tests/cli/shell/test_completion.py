@@ -63,9 +63,11 @@ def complete_in_zsh(command: str) -> str:
     """Press Tab on a terminal."""
     Path(".zshrc").write_text(ZSHRC)
     terminal, end = pty.openpty()
-    options = {"stdin": end, "stdout": end, "stderr": end, "start_new_session": True}
     environment = {**os.environ, "ZDOTDIR": ".", "TERM": "dumb"}
-    with subprocess.Popen(["zsh", "-d", "-i"], env=environment, **options):
+    arguments = ["zsh", "-d", "-i"]
+    with subprocess.Popen(
+        arguments, env=environment, stdin=end, stdout=end, stderr=end, start_new_session=True
+    ):
         os.close(end)
         os.write(terminal, f"{command}\t\x18".encode())
         try:
