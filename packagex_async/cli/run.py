@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import CycloptsError, Group, Parameter
+from rich.console import Console
 
 from packagex_async import PackageXError
 from packagex_async.cli.app import app
@@ -61,6 +62,8 @@ def run_command(
     Args:
         verbose: Print the log to stderr: -v for results and problems, -vv also for each request.
     """
+    # cyclopts would keep the width of the terminal at the first call.
+    app.console = Console()
     command, bound, _ = app.parse_args(
         move_connection_options(tokens), exit_on_error=False, print_error=False
     )

@@ -53,8 +53,11 @@ def test_usage_error_has_a_hint(arguments: str, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
-def test_help_lists_commands_and_exit_codes(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_commands_and_exit_codes(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without arguments, the help is printed too."""
+    monkeypatch.setenv("COLUMNS", "100")
     assert main(arguments) == 0
     text = capsys.readouterr().out
     assert HELP in text

@@ -109,7 +109,9 @@ def test_failed_key_command(code: str, reason: str) -> None:
 def test_key_command_without_end() -> None:
     """It is killed after the timeout."""
     with pytest.raises(UsageError, match=r"it did not end within 0\.01 seconds"):
-        run_key_command([sys.executable, "-c", "import os; os.read(os.pipe()[0], 1)"], "api_key_command", timeout=0.01)
+        run_key_command(
+            [sys.executable, "-c", "import os; os.read(os.pipe()[0], 1)"], "api_key_command", timeout=0.01
+        )
 
 
 def test_missing_key_command() -> None:
