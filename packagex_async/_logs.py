@@ -1,13 +1,14 @@
 """The log messages of the package, all of which go to one logger.
 
 DEBUG is used for each response, INFO for results (an export was created, its status changed, a download
-finished), and WARNING for problems that were handled. Errors are raised, and not logged.
+finished), and WARNING for problems that were handled. Errors are raised, and not logged. Records of repeated
+requests to the API and of renewed URLs have the attributes `event`, `reason` and `delay` (seconds or `None`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from packagex_async._utils.redaction import sanitize
@@ -68,6 +69,12 @@ def retrying(failure: PackageXError, delay: float) -> None:
     _emit(logging.WARNING, "%s; trying again in %.1f s", failure, delay)
 
 
+def request_retried(failure: PackageXError, delay: float) -> None:
+    """Log a failed request to the API that will be repeated."""
+    extra = {"event": "request_retried", "reason": _clean(failure), "delay": delay}
+    _emit(logging.WARNING, "%s; trying again in %.1f s", failure, delay, extra=extra)
+
+
 def rows_not_counted(failure: PackageXError) -> None:
     """Log why the rows of a file could not be counted."""
     _emit(logging.WARNING, "the rows were not counted: %s", failure)
@@ -75,7 +82,8 @@ def rows_not_counted(failure: PackageXError) -> None:
 
 def urls_refreshed(export_id: str) -> None:
     """Log that the URLs of an export had expired and were refreshed."""
-    _emit(logging.WARNING, "export %s: its links had expired, and were renewed", export_id)
+    reason = f"export {_clean(export_id)}: its links had expired, and were renewed"
+    _emit(logging.WARNING, "%s", reason, extra={"event": "urls_renewed", "reason": reason, "delay": None})
 
 
 def unread_fields(export: Export) -> None:
@@ -85,12 +93,13 @@ def unread_fields(export: Export) -> None:
         _emit(logging.WARNING, "export %s: could not read %s; see its `extra`", export.id, fields)
 
 
-def _emit(level: int, template: str, *arguments: object) -> None:
-    """Log one line; sanitize all arguments that are not numbers."""
+def _emit(level: int, template: str, *arguments: object, extra: Mapping[str, object] | None = None) -> None:
+    """Log one line; sanitize all arguments that are not numbers. `extra` has attributes of the record."""
     if _log.isEnabledFor(level):
-        clean = (
-            value if isinstance(value, (int, float)) else sanitize(value, limit=_MAX_ARGUMENT)
-            for value in arguments
-        )
+        clean = (value if isinstance(value, (int, float)) else _clean(value) for value in arguments)
         # The record refers to the function of this module that was called.
-        _log.log(level, template, *clean, stacklevel=2)
+        _log.log(level, template, *clean, stacklevel=2, extra=extra)
+
+
+def _clean(value: object) -> str:
+    return sanitize(value, limit=_MAX_ARGUMENT)

@@ -110,7 +110,7 @@ class ApiClient:
             delay = retries.delay_after(failure)
             if delay is None:
                 raise failure
-            _logs.retrying(failure, delay)
+            _logs.request_retried(failure, delay)
             await self._clock.sleep(delay)
 
     async def _send(self, request: Request, deadline: RequestDeadline) -> ApiResponse:

@@ -51,9 +51,9 @@ HELP = """Exit codes:
     5  some files are complete, others failed
     6  all downloads failed (2, 3 or 4 if all failed for that reason)
     7  sync stopped early, for example because the disk is full
-    8  the export failed on the server
-    9  the export timed out on the server
-   10  the export was not completed within the waiting time; nothing else failed
+    8  exports failed or timed out on the platform; no download failed
+    9  the export timed out on the platform (create, wait and cat)
+   10  exports were not completed within the waiting time; nothing else failed
    11  the export may have been created; check before creating it again
   130  interrupted by SIGINT (Ctrl-C)
   141  stdout was closed by its reader, such as `head`
@@ -72,6 +72,9 @@ _EXIT_CODES: tuple[tuple[ExitCode, tuple[type[PackageXError], ...]], ...] = (
 _COMMON_CAUSES = {ExitCode.USAGE, ExitCode.AUTHENTICATION, ExitCode.NOT_FOUND}
 """Codes that many downloads return if all of them failed for that reason."""
 
+_FAILED_EXPORTS = {ExitCode.FAILED, ExitCode.TIMED_OUT}
+"""Codes of exports that failed on the platform, for which there is nothing to download."""
+
 
 def exit_code(error: PackageXError) -> ExitCode:
     """Return the exit code of a command that failed with `error`."""
@@ -84,18 +87,26 @@ def exit_code_when_stopped(error: PackageXError) -> ExitCode:
     return code if code in _COMMON_CAUSES else ExitCode.STOPPED
 
 
-def exit_code_of_downloads(failures: Iterable[ExitCode], *, any_succeeded: bool) -> ExitCode:
+def exit_code_of_downloads(
+    failures: Iterable[ExitCode], *, any_succeeded: bool, ignore_failed_exports: bool = False
+) -> ExitCode:
     """Return the common exit code of several downloads.
+
+    Failed downloads determine the code, then exports that failed on the platform, then exports that were not
+    completed within the waiting time.
 
     Args:
         failures: The exit codes of the errors.
         any_succeeded: Whether at least one download succeeded.
+        ignore_failed_exports: Whether exports that failed on the platform do not change the code.
     """
     codes = set(failures)
-    if not codes:
-        return ExitCode.OK
-    if codes == {ExitCode.NOT_READY}:
-        return ExitCode.NOT_READY
+    has_failed_exports = bool(codes & _FAILED_EXPORTS) and not ignore_failed_exports
+    codes -= _FAILED_EXPORTS
+    if codes <= {ExitCode.NOT_READY}:
+        if has_failed_exports:
+            return ExitCode.FAILED
+        return ExitCode.NOT_READY if codes else ExitCode.OK
     if any_succeeded:
         return ExitCode.PARTIAL
     return codes.pop() if len(codes) == 1 and codes <= _COMMON_CAUSES else ExitCode.NOTHING

@@ -11,6 +11,9 @@ from cyclopts.validators import Number
 Flag = Annotated[bool, Parameter(show_default=False)]
 """An option without a value. Its default is always off, so the help does not show it."""
 
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], show_default=False)]
+"""The option that turns the progress off."""
+
 WaitSeconds = Annotated[float, Parameter(validator=Number(gt=0))]
 """A waiting time in seconds. It is validated before any request is sent."""
 

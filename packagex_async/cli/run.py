@@ -13,6 +13,7 @@ from rich.console import Console
 from packagex_async import PackageXError
 from packagex_async.cli.app import app
 from packagex_async.cli.connection import move_connection_options
+from packagex_async.cli.display import notices
 from packagex_async.cli.exit_codes import ExitCode, exit_code
 from packagex_async.cli.messages.failures import print_failure
 from packagex_async.cli.messages.log import log_to_stderr
@@ -67,7 +68,9 @@ def run_command(
     command, bound, _ = app.parse_args(
         move_connection_options(tokens), exit_on_error=False, print_error=False
     )
-    with log_to_stderr(verbose):
+    # With -v, the log contains the notices.
+    is_silent = verbose or "connection" not in bound.arguments or bound.arguments.get("quiet")
+    with log_to_stderr(verbose), notices.listen(notices.ignore if is_silent else notices.NoticePrinter()):
         result = command(*bound.args, **bound.kwargs)
         # --help and --version are handled by regular functions.
         if not inspect.iscoroutine(result):

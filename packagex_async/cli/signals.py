@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeVar, cast
 
 from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.stdio import erase_live_area
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ class SigtermHandler:
 
     def _receive(self, *_: object) -> None:
         if self._received:
-            os._exit(ExitCode.TERMINATED)
+            _exit()
         self._received = True
         # Starting a `threading.Thread` takes locks that the interrupted code may hold.
         _thread.start_new_thread(self._exit_after_grace_period, ())
@@ -105,7 +106,12 @@ class SigtermHandler:
 
     def _exit_after_grace_period(self) -> None:
         if not self._running.acquire(timeout=_GRACE_PERIOD):
-            os._exit(ExitCode.TERMINATED)
+            _exit()
+
+
+def _exit() -> None:
+    erase_live_area()
+    os._exit(ExitCode.TERMINATED)
 
 
 def _raise_terminated() -> None:

@@ -6,7 +6,40 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
+
+_TERMINALS_WITHOUT_CURSOR = ("dumb", "unknown")
+"""Values of `TERM` for terminals that cannot move the cursor."""
+
+
+class LiveArea(Protocol):
+    """The rows at the end of the terminal that a live display redraws."""
+
+    def print_above(self, line: str) -> None:
+        """Print a line above the rows."""
+
+    def erase(self) -> None:
+        """Erase the rows and show the cursor, because the process ends at once."""
+
+
+_live_area: LiveArea | None = None
+
+
+def set_live_area(area: LiveArea | None) -> None:
+    """Let `write_error` print above the rows of `area`; `None` means that no rows are shown."""
+    global _live_area
+    _live_area = area
+
+
+def erase_live_area() -> None:
+    """Erase the rows of the live display, if there is one, because the process ends at once."""
+    if _live_area is not None:
+        _live_area.erase()
+
+
+def can_redraw() -> bool:
+    """Return whether stderr is a terminal that can redraw lines."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in _TERMINALS_WITHOUT_CURSOR
 
 
 @contextmanager
@@ -36,8 +69,11 @@ def _ensure_open(descriptor: int) -> None:
 
 
 def write_error(line: str) -> None:
-    """Write one line to stderr. If stderr has no reader, discard it."""
-    StandardError().write(f"{line}\n")
+    """Write one line to stderr, above the rows of a live display. If stderr has no reader, discard it."""
+    if _live_area is None:
+        StandardError().write(f"{line}\n")
+    else:
+        _live_area.print_above(line)
 
 
 class StandardError:

@@ -73,11 +73,29 @@ def test_exit_code_of_a_stopped_sync(error: PackageXError, code: int) -> None:
         ([ExitCode.NOT_FOUND, ExitCode.AUTHENTICATION], False, 6),
         ([ExitCode.NOT_READY], True, 10),
         ([ExitCode.NOT_READY, ExitCode.ERROR], True, 5),
+        ([ExitCode.FAILED], True, 8),
+        ([ExitCode.TIMED_OUT], False, 8),
+        ([ExitCode.FAILED, ExitCode.NOT_READY], True, 8),
+        ([ExitCode.FAILED, ExitCode.ERROR], True, 5),
+        ([ExitCode.FAILED, ExitCode.NOT_FOUND], False, 4),
     ],
 )
 def test_exit_code_of_several_downloads(failures: list[ExitCode], any_succeeded: bool, code: int) -> None:
     """The codes of all failures determine the common code."""
     assert exit_code_of_downloads(failures, any_succeeded=any_succeeded) == code
+
+
+@pytest.mark.parametrize(
+    ("failures", "code"),
+    [
+        ([ExitCode.FAILED, ExitCode.TIMED_OUT], 0),
+        ([ExitCode.FAILED, ExitCode.NOT_READY], 10),
+        ([ExitCode.FAILED, ExitCode.ERROR], 6),
+    ],
+)
+def test_failed_exports_can_be_ignored(failures: list[ExitCode], code: int) -> None:
+    """Other failures keep their codes."""
+    assert exit_code_of_downloads(failures, any_succeeded=False, ignore_failed_exports=True) == code
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, 3), (403, 3), (404, 4), (400, 2), (500, 1), (429, 1)])

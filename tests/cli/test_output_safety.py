@@ -15,6 +15,7 @@ import pytest
 from packagex_async import Artifact, DownloadReport, ProgressEvent, ProgressKind, StorageError
 from packagex_async.cli import main
 from packagex_async.cli.display.dashboard import Dashboard
+from packagex_async.cli.display.notices import Notice
 from packagex_async.cli.display.progress import ArtifactBars, WaitIndicator
 from packagex_async.cli.display.tables import print_error, print_json, print_table
 from packagex_async.cli.display.totals import Totals
@@ -182,19 +183,20 @@ def test_progress_is_sanitized(hostile: str, monkeypatch: pytest.MonkeyPatch) ->
     terminal = wide_terminal(monkeypatch)
     with ArtifactBars(quiet=False) as bars:
         bars(hostile_event(hostile))
-        bars._progress.refresh()
-    with Dashboard() as dashboard:
+        bars.refresh()
+    totals = Totals()
+    with Dashboard(totals) as dashboard:
         dashboard.on_progress(hostile_event(hostile))
         dashboard.on_progress(hostile_event(hostile, ProgressKind.ADVANCED, received=5))
         error = StorageError(hostile, export_id=hostile, artifact=Artifact.CSV)
         report = DownloadReport(export_id=hostile, failures=ByArtifact([error]))
-        totals = Totals()
         totals.add(report)
-        dashboard.on_report(report, totals)
-        dashboard._progress.refresh()
+        dashboard.on_notice(Notice("request_retried", hostile, 5.0))
+        dashboard.on_report(report)
+        dashboard.refresh()
     with WaitIndicator(f"export {hostile}", quiet=False) as indicator:
         indicator.update(f"export {hostile} is {hostile}")
-        indicator._progress.refresh()
+        indicator.refresh()
     assert_safe(screen(terminal))
     if "[red]" in hostile:
         assert "[red]x[/red]" in screen(terminal)

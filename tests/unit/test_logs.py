@@ -67,6 +67,17 @@ def test_arguments_are_sanitized_and_cut(caplog: pytest.LogCaptureFixture) -> No
     assert len(caplog.messages[1]) < 2100
 
 
+def test_records_of_handled_problems_have_attributes(caplog: pytest.LogCaptureFixture) -> None:
+    """A handler reads them instead of the message."""
+    _logs.request_retried(DecodeError("not\nJSON"), 1.5)
+    _logs.urls_refreshed("exp_1")
+    retried, renewed = caplog.records
+    assert vars(retried) | {"event": "request_retried", "reason": r"not\nJSON", "delay": 1.5} == vars(retried)
+    assert retried.getMessage() == r"not\nJSON; trying again in 1.5 s"
+    reason = "export exp_1: its links had expired, and were renewed"
+    assert vars(renewed) | {"event": "urls_renewed", "reason": reason, "delay": None} == vars(renewed)
+
+
 def test_a_disabled_level_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The application sets the level of the logger."""
     caplog.set_level(logging.WARNING, logger="packagex_async")

@@ -20,7 +20,7 @@ from packagex_async.cli.display.progress import ArtifactBars
 from packagex_async.cli.display.tables import print_error
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.key_values import parse_key_values
-from packagex_async.cli.parameters import Flag, WaitSeconds, split_commas
+from packagex_async.cli.parameters import Flag, Quiet, WaitSeconds, split_commas
 
 
 async def create(
@@ -38,7 +38,7 @@ async def create(
     count_rows: Flag = False,
     format: Literal["parquet"] | None = None,
     json: Flag = False,
-    quiet: Flag = False,
+    quiet: Quiet = False,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Create an export. Optionally wait for it and download it.

@@ -13,13 +13,13 @@ from packagex_async.cli.display.progress import ArtifactBars
 from packagex_async.cli.display.tables import print_json, print_line, print_table
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.messages.failures import print_failure
-from packagex_async.cli.parameters import Flag
+from packagex_async.cli.parameters import Flag, Quiet
 from packagex_async.testing import Cut, Emulator, Reset, Status, StoredExport, WrongHash
 
 _HEADINGS = ("export", "artifact", "size", "attempts", "verified by", "bytes", "reason for retry")
 
 
-async def demo(*, directory: Path = Path("packagex-demo"), json: Flag = False, quiet: Flag = False) -> int:
+async def demo(*, directory: Path = Path("packagex-demo"), json: Flag = False, quiet: Quiet = False) -> int:
     """Download all sample exports from a local emulator that injects faults, and compare every byte.
 
     Needs no API key. Replaces files of an earlier run.

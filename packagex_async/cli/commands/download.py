@@ -14,7 +14,7 @@ from packagex_async.cli.commands.outcomes import (
 )
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.progress import ArtifactBars
-from packagex_async.cli.parameters import Flag, split_commas
+from packagex_async.cli.parameters import Flag, Quiet, split_commas
 from packagex_async.cli.sizes import Size
 
 
@@ -30,8 +30,9 @@ async def download(
     max_size: Size | None = None,
     count_rows: Flag = False,
     format: Literal["parquet"] | None = None,
+    ignore_failed_exports: Flag = False,
     json: Flag = False,
-    quiet: Flag = False,
+    quiet: Quiet = False,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Download the artifacts of exports, one export after another.
@@ -50,6 +51,7 @@ async def download(
         max_size: Maximum size of an artifact, such as 10M, 1.5MB or 2MiB.
         count_rows: Count the rows of each file, and show them next to the count_total of the export.
         format: Write CSV artifacts as Parquet files. Needs the extra arrow.
+        ignore_failed_exports: Exports that failed on the platform do not change the exit code.
         json: Print one JSON object per line and artifact, including failed ones, after each export.
         quiet: Do not show progress bars. They are shown on terminals only.
     """
@@ -72,4 +74,4 @@ async def download(
             print_outcome(outcome, json=json)
     if not json:
         print_outcomes_table(outcomes, digest)
-    return exit_code_of_outcomes(outcomes)
+    return exit_code_of_outcomes(outcomes, ignore_failed_exports=ignore_failed_exports)

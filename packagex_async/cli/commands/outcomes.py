@@ -115,7 +115,10 @@ def print_outcomes_table(outcomes: Iterable[Outcome], digest: str | None = None)
     print_table(columns, [[record[column] for column in columns] for record in records], wrap={"path"})
 
 
-def exit_code_of_outcomes(outcomes: Sequence[Outcome]) -> ExitCode:
+def exit_code_of_outcomes(outcomes: Sequence[Outcome], *, ignore_failed_exports: bool = False) -> ExitCode:
     """Return the common exit code of `outcomes`."""
-    codes = [exit_code(error) for outcome in outcomes for error in outcome.errors]
-    return exit_code_of_downloads(codes, any_succeeded=any(outcome.succeeded for outcome in outcomes))
+    return exit_code_of_downloads(
+        [exit_code(error) for outcome in outcomes for error in outcome.errors],
+        any_succeeded=any(outcome.succeeded for outcome in outcomes),
+        ignore_failed_exports=ignore_failed_exports,
+    )

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 import attrs
 from cyclopts import Parameter
 
-from packagex_async import AsyncPackageX, ConfigurationError, PackageXError
+from packagex_async import AsyncPackageX, ConfigurationError, PackageXError, ProgressEvent
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
+from packagex_async.cli.display import notices
 from packagex_async.cli.display.reporters import Reporter, choose_reporter
 from packagex_async.cli.display.summary import SummaryPrinter
 from packagex_async.cli.display.totals import Totals
@@ -19,7 +20,7 @@ from packagex_async.cli.exit_codes import exit_code_when_stopped
 from packagex_async.cli.filters import FilterOptions
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
-from packagex_async.cli.parameters import Flag, WaitSeconds, split_commas
+from packagex_async.cli.parameters import Flag, Quiet, WaitSeconds, split_commas
 from packagex_async.cli.signals import sigterm_handler
 from packagex_async.cli.sizes import Size
 
@@ -88,8 +89,9 @@ async def sync(
     *,
     filters: Annotated[FilterOptions, Parameter(name="*")] = FilterOptions(),  # noqa: B008  # frozen
     options: Annotated[SyncOptions, Parameter(name="*")] = SyncOptions(),  # frozen
+    ignore_failed_exports: Flag = False,
     json: Flag = False,
-    quiet: Flag = False,
+    quiet: Quiet = False,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Download all artifacts of all matching exports to a directory.
@@ -100,14 +102,18 @@ async def sync(
 
     Args:
         directory: Write the files to this directory. It is created if it does not exist.
+        ignore_failed_exports: Exports that failed on the platform do not change the exit code.
         json: Print one JSON object per line, for each progress event, each export, and the summary.
         quiet: Do not show progress.
     """
-    totals = Totals()
+    totals = Totals(ignore_failed_exports=ignore_failed_exports)
     summary = SummaryPrinter(totals=totals, directory=directory, json=json, resume=not options.no_resume)
     try:
         async with connection.client() as px:
-            with choose_reporter(json=json, quiet=quiet) as reporter:
+            with (
+                choose_reporter(totals, json=json, quiet=quiet) as reporter,
+                notices.listen(reporter.on_notice),
+            ):
                 await _download_all(
                     px, directory, filters.as_arguments(), options.as_arguments(), totals, reporter
                 )
@@ -133,15 +139,19 @@ async def _download_all(
     totals: Totals,
     reporter: Reporter,
 ) -> None:
+    def on_progress(event: ProgressEvent) -> None:
+        totals.on_progress(event)
+        reporter.on_progress(event)
+
     reports = px.exports.download_all(
-        directory, on_progress=reporter.on_progress, on_wait=reporter.on_wait, **filters, **options
+        directory, on_progress=on_progress, on_wait=reporter.on_wait, **filters, **options
     )
     async with aclosing(reports):
         if reporter.is_live:
             reporter.set_total(await _count_exports(px, filters))
         async for report in reports:
             totals.add(report)
-            reporter.on_report(report, totals)
+            reporter.on_report(report)
 
 
 async def _count_exports(px: AsyncPackageX, filters: dict[str, Any]) -> int | None:

@@ -12,7 +12,7 @@ from packagex_async import CheckedFile, FileState, verify_directory
 from packagex_async.cli.display.progress import ByteBar
 from packagex_async.cli.display.tables import print_json, print_line, print_table
 from packagex_async.cli.exit_codes import ExitCode
-from packagex_async.cli.parameters import Flag
+from packagex_async.cli.parameters import Flag, Quiet
 
 _MAX_LISTED_FILES = 100
 _HEADINGS = ("state", "size", "expected", "path")
@@ -26,7 +26,7 @@ _LABELS = {
 }
 
 
-async def verify(directory: Path, /, *, json: Flag = False, quiet: Flag = False) -> int:
+async def verify(directory: Path, /, *, json: Flag = False, quiet: Quiet = False) -> int:
     """Compare all files that sync has downloaded to a directory with the manifest.
 
     Needs neither a network connection nor an API key, and changes nothing. Files that are not in the manifest

@@ -7,7 +7,7 @@ from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.exports import print_export
 from packagex_async.cli.display.progress import WaitIndicator
 from packagex_async.cli.exit_codes import ExitCode
-from packagex_async.cli.parameters import Flag, WaitSeconds
+from packagex_async.cli.parameters import Flag, Quiet, WaitSeconds
 
 
 async def wait(
@@ -16,13 +16,13 @@ async def wait(
     *,
     timeout: WaitSeconds | None = None,
     json: Flag = False,
-    quiet: Flag = False,
+    quiet: Quiet = False,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Wait until an export is completed.
 
-    Exits with 8 if the export failed, 9 if it timed out on the server, 10 if it is still in progress after
-    --timeout, and 4 if it does not exist.
+    Exits with 8 if the export failed on the platform, 9 if it timed out there, 10 if it is still in progress
+    after --timeout, and 4 if it does not exist.
 
     Args:
         export_id: The id of the export.

@@ -1,111 +1,92 @@
-"""The live display of `sync`: totals, and the artifacts that are being downloaded."""
+"""The live display of `sync`: counts, bytes, artifacts in progress, and everything that is waited for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
 
-from rich import filesize
-from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
-from rich.text import Text
+from packagex_async import DownloadReport, ProgressEvent
+from packagex_async.cli.display.estimate import Clock
+from packagex_async.cli.display.live.rows import Row
+from packagex_async.cli.display.live.terminal import LiveDisplay
+from packagex_async.cli.display.live.transfers import TransferRows
+from packagex_async.cli.display.notices import Notice
+from packagex_async.cli.display.tables import printable
+from packagex_async.cli.display.totals import Totals, count
 
-from packagex_async import Artifact, DownloadReport, ProgressEvent, ProgressKind
-from packagex_async.cli.display.progress import LiveDisplay, retry_note
-from packagex_async.cli.display.totals import Totals
-
-MAX_ARTIFACT_ROWS = 8
-"""Artifacts that are shown at the same time."""
-
-_FINAL_EVENTS = (ProgressKind.KEPT, ProgressKind.FINISHED, ProgressKind.FAILED)
+_MAX_NOTICE_LENGTH = 200
+_NOTICE_SECONDS = 5.0
+"""Seconds for which a notice without a delay is shown."""
 
 
 class Dashboard(LiveDisplay):
-    """A row for all exports, a row for all files and bytes, and rows for artifacts in progress."""
+    """The rows of a run: exports and files, bytes, artifacts in progress, and waits.
 
-    def __init__(self) -> None:
-        super().__init__(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            _AmountColumn(),
-            _SpeedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            quiet=False,
-        )
-        self._exports_row = self._add_unit_row("exports", unit=_format_count)
-        self._files_row = self._add_unit_row("files", unit=_format_size)
-        self._wait_row: TaskID | None = None
-        self._artifact_rows: dict[tuple[str, Artifact], TaskID] = {}
-        self._received: dict[tuple[str, Artifact], int] = {}
+    Args:
+        totals: The totals of the run.
+        clock: The source of time.
+    """
+
+    def __init__(self, totals: Totals, clock: Clock = time.monotonic) -> None:
+        super().__init__(quiet=False)
+        self._totals = totals
+        self._clock = clock
+        self._transfers = TransferRows(clock=clock)
+        self._pending = 0
+        self._notice: tuple[Notice, float] | None = None
 
     def set_total(self, exports: int | None) -> None:
         """Show the number of exports, if it is known."""
-        self._update_row(self._exports_row, total=exports)
+        with self._lock:
+            self._transfers.estimate.exports = exports
 
     def on_wait(self, export_ids: tuple[str, ...]) -> None:
         """Show the number of exports that are waited for, if there are any."""
-        if self._wait_row is not None:
-            self._progress.remove_task(self._wait_row)
-        self._wait_row = None
-        if export_ids:
-            self._wait_row = self._add_unit_row(wait_message(len(export_ids)), unit=_format_count)
+        with self._lock:
+            self._pending = len(export_ids)
+
+    def on_notice(self, notice: Notice) -> None:
+        """Show a request that is repeated, until its next attempt."""
+        with self._lock:
+            self._notice = notice, self._clock() + (_NOTICE_SECONDS if notice.delay is None else notice.delay)
 
     def on_progress(self, event: ProgressEvent) -> None:
         """Update the row of the artifact, and add the bytes to the total."""
-        artifact = event.export_id, event.artifact
-        if event.kind not in (ProgressKind.STARTED, ProgressKind.KEPT):
-            new_bytes = event.received - self._received.get(artifact, 0)
-            self._progress.advance(self._files_row, max(new_bytes, 0))
-        if event.kind in _FINAL_EVENTS:
-            self._received.pop(artifact, None)
-            self._remove_artifact_row(artifact)
-        else:
-            self._received[artifact] = event.received
-            self._update_artifact_row(artifact, event)
+        with self._lock:
+            self._transfers.on_progress(event)
 
-    def on_report(self, report: DownloadReport, totals: Totals) -> None:
-        """Show the totals. The progress events have already shown the report itself."""
-        self._update_row(self._exports_row, completed=totals.exports)
-        description = f"{totals.files} files, {totals.kept} kept, {totals.failed} failed"
-        self._update_row(self._files_row, description=description)
+    def on_report(self, report: DownloadReport) -> None:
+        """Count the export. The progress events have already shown the report itself."""
+        with self._lock:
+            self._transfers.on_report(report)
 
-    def _update_artifact_row(self, artifact: tuple[str, Artifact], event: ProgressEvent) -> None:
-        if artifact not in self._artifact_rows and len(self._artifact_rows) < MAX_ARTIFACT_ROWS:
-            self._artifact_rows[artifact] = self._add_unit_row(" ".join(artifact), unit=_format_size)
-        if (row := self._artifact_rows.get(artifact)) is not None:
-            self._update_row(row, completed=event.received, total=event.total, note=retry_note(event))
+    def rows(self) -> Sequence[Row]:
+        exports = self._transfers.estimate.exports
+        return [
+            Row(label=_counts(self._totals, exports)),
+            *self._transfers.rows(),
+            *([Row(label=wait_message(self._pending))] if self._pending else []),
+            *self._notice_rows(),
+        ]
 
-    def _remove_artifact_row(self, artifact: tuple[str, Artifact]) -> None:
-        if (row := self._artifact_rows.pop(artifact, None)) is not None:
-            self._progress.remove_task(row)
-
-    def _add_unit_row(self, label: str, *, unit: Callable[[float], str]) -> TaskID:
-        return self._add_row(label, unit=unit, note="")
+    def _notice_rows(self) -> list[Row]:
+        if self._notice is None or (seconds := self._notice[1] - self._clock()) <= 0:
+            return []
+        notice, _ = self._notice
+        text = notice.text if notice.delay is None else notice.describe(seconds)
+        return [Row(label=printable(text, max_length=_MAX_NOTICE_LENGTH))]
 
 
 def wait_message(exports: int) -> str:
     """Return the message for a number of exports that are waited for."""
-    return f"waiting for {exports} {'export' if exports == 1 else 'exports'}"
+    return f"waiting for {count(exports, 'export')}"
 
 
-class _AmountColumn(ProgressColumn):
-    """The completed amount and, if known, the total."""
-
-    def render(self, task: Task) -> Text:
-        total = "" if task.total is None else f"/{task.fields['unit'](task.total)}"
-        return Text(f"{task.fields['unit'](task.completed)}{total}", style="progress.download")
-
-
-class _SpeedColumn(ProgressColumn):
-    """The amount per second."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{task.fields['unit'](speed)}/s" if speed else "", style="progress.data.speed")
-
-
-def _format_count(number: float) -> str:
-    return f"{number:,.0f}"
-
-
-def _format_size(number: float) -> str:
-    return filesize.decimal(int(number))
+def _counts(totals: Totals, exports: int | None) -> str:
+    if exports is None:
+        finished = count(totals.exports, "export")
+    else:
+        finished = f"{totals.exports:,}/{count(exports, 'export')}"
+    parts = [finished, count(totals.files, "file"), f"{totals.kept:,} kept", f"{totals.failed:,} failed"]
+    parts += [f"{totals.failed_exports:,} failed on the platform"] if totals.failed_exports else []
+    return ", ".join(parts)

@@ -1,10 +1,11 @@
-"""The JSON records of `sync`: progress events and reports. No record contains a URL."""
+"""The JSON records of `sync`: progress events, notices and reports. No record contains a URL."""
 
 from __future__ import annotations
 
 import attrs
 
 from packagex_async import DownloadedFile, DownloadReport, PackageXError, ProgressEvent
+from packagex_async.cli.display.notices import Notice
 from packagex_async.cli.messages.hints import error_message
 
 Record = dict[str, object]
@@ -16,6 +17,11 @@ def progress_record(event: ProgressEvent) -> Record:
     return {"event": fields.pop("kind")} | fields | {"error": _error_text(event.error)}
 
 
+def notice_record(notice: Notice) -> Record:
+    """Return the record of a repeated request, or of renewed URLs."""
+    return {"event": notice.kind, "reason": notice.text, "delay": notice.delay}
+
+
 def report_record(report: DownloadReport) -> Record:
     """Return the record of the report of one export."""
     return {
@@ -24,7 +30,7 @@ def report_record(report: DownloadReport) -> Record:
         "ok": report.ok,
         "count_total": report.export.count_total if report.export else None,
         "files": [_file_record(file) for file in report.files],
-        "missing": list(report.missing),
+        "not_offered": list(report.missing),
         "failures": [
             {"artifact": error.artifact, "error": error_message(error)} for error in report.failures
         ],

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import sys
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from packagex_async import DownloadReport, ProgressEvent
+from packagex_async import Artifact, DownloadReport, ProgressEvent, ProgressKind
 from packagex_async.cli.display import events
 from packagex_async.cli.display.dashboard import Dashboard, wait_message
+from packagex_async.cli.display.estimate import Clock
+from packagex_async.cli.display.notices import Notice, NoticePrinter
+from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.display.tables import print_error, print_json
-from packagex_async.cli.display.totals import Totals, errors_of
+from packagex_async.cli.display.totals import Totals, count, errors_of
 from packagex_async.cli.messages.failures import FailurePrinter
+from packagex_async.cli.messages.hints import error_message
+from packagex_async.cli.stdio import can_redraw
+
+_MIN_EVENT_INTERVAL = 0.125
+"""Seconds between two `advanced` events of an artifact in JSON."""
+
+_NOTICEABLE_DELAY = 1.0
+"""Seconds of a delay before the next attempt of an artifact that has a line of its own."""
 
 
 class NullReporter:
@@ -38,16 +49,24 @@ class NullReporter:
     def on_progress(self, event: ProgressEvent) -> None:
         """Report a progress event of an artifact."""
 
-    def on_report(self, report: DownloadReport, totals: Totals) -> None:
-        """Report an export. `totals` includes it."""
+    def on_notice(self, notice: Notice) -> None:
+        """Report a request that is repeated, or URLs that were renewed."""
+
+    def on_report(self, report: DownloadReport) -> None:
+        """Report an export."""
 
 
 class LineReporter(NullReporter):
-    """Prints a line to stderr for each downloaded file and each failure, but not for files that were kept."""
+    """Prints a line to stderr for each downloaded file, each failure and each wait, but not for kept files.
 
-    def __init__(self) -> None:
+    Args:
+        clock: The source of time.
+    """
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
         self._is_waiting = False
         self._failures = FailurePrinter()
+        self._print_retry = NoticePrinter(clock)
 
     def on_wait(self, export_ids: tuple[str, ...]) -> None:
         """Print one line when the wait begins."""
@@ -55,20 +74,40 @@ class LineReporter(NullReporter):
             self._is_waiting = True
             print_error(wait_message(len(export_ids)))
 
-    def on_report(self, report: DownloadReport, totals: Totals) -> None:
+    def on_notice(self, notice: Notice) -> None:
+        """Print the first retry of an episode, and each renewal of URLs."""
+        if notice.delay is None:
+            print_error(notice.text)
+        self._print_retry(notice)
+
+    def on_progress(self, event: ProgressEvent) -> None:
+        """Print a line if the next attempt of an artifact is delayed."""
+        if event.error is not None and event.delay is not None and event.delay >= _NOTICEABLE_DELAY:
+            print_error(f"{error_message(event.error)}; next attempt in {event.delay:.0f} s")
+
+    def on_report(self, report: DownloadReport) -> None:
         for file in report.files:
             if not file.kept:
-                rows = "" if file.rows is None else f", {file.rows} rows"
-                print_error(file.path, f": {file.size} bytes{rows}, verified by {file.verified}")
+                rows = "" if file.rows is None else f", {count(file.rows, 'row')}"
+                print_error(file.path, f": {format_size(file.size)}{rows}, verified by {file.verified}")
         self._failures.print(errors_of(report))
 
 
 class JsonReporter(NullReporter):
-    """Prints a line of JSON to stdout for each progress event and each export, and failures to stderr too."""
+    """Prints a line of JSON to stdout for each progress event and each export, and failures to stderr too.
 
-    def __init__(self) -> None:
+    A file has at most ten events per second: `advanced` events that follow another one too soon are left out.
+
+    Args:
+        clock: The source of time.
+    """
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
         self._is_waiting = False
         self._failures = FailurePrinter()
+        self._clock = clock
+        # The time of the last `advanced` event of each artifact in progress.
+        self._advanced_at: dict[tuple[str, Artifact], float] = {}
 
     def on_wait(self, export_ids: tuple[str, ...]) -> None:
         """Print one line when the wait begins."""
@@ -76,12 +115,20 @@ class JsonReporter(NullReporter):
             self._is_waiting = True
             print_json({"event": "waiting", "export_ids": list(export_ids)})
 
-    def on_progress(self, event: ProgressEvent) -> None:
-        # A broken pipe must not fail the download: `on_report` raises it again, after the download.
-        with suppress(OSError):
-            print_json(events.progress_record(event))
+    def on_notice(self, notice: Notice) -> None:
+        _print_event(events.notice_record(notice))
 
-    def on_report(self, report: DownloadReport, totals: Totals) -> None:
+    def on_progress(self, event: ProgressEvent) -> None:
+        artifact, now = (event.export_id, event.artifact), self._clock()
+        if event.kind is ProgressKind.ADVANCED:
+            if now - self._advanced_at.get(artifact, float("-inf")) < _MIN_EVENT_INTERVAL:
+                return
+            self._advanced_at[artifact] = now
+        elif event.kind in (ProgressKind.FINISHED, ProgressKind.FAILED, ProgressKind.KEPT):
+            self._advanced_at.pop(artifact, None)
+        _print_event(events.progress_record(event))
+
+    def on_report(self, report: DownloadReport) -> None:
         print_json(events.report_record(report))
         self._failures.print(errors_of(report))
 
@@ -89,10 +136,16 @@ class JsonReporter(NullReporter):
 Reporter = NullReporter | Dashboard
 
 
-def choose_reporter(*, json: bool, quiet: bool) -> Reporter:
+def choose_reporter(totals: Totals, *, json: bool, quiet: bool) -> Reporter:
     """Return the reporter for these options and the current terminal."""
     if json:
         return JsonReporter()
     if quiet:
         return NullReporter()
-    return Dashboard() if sys.stderr.isatty() else LineReporter()
+    return Dashboard(totals) if can_redraw() else LineReporter()
+
+
+def _print_event(record: events.Record) -> None:
+    # A broken pipe must not fail the download: `on_report` raises it again, after the download.
+    with suppress(OSError):
+        print_json(record)

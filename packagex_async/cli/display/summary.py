@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Literal
 
 import attrs
-from rich import filesize
 
+from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.display.tables import print_error, print_json, print_line, print_table
-from packagex_async.cli.display.totals import Failure, RowDifference, Totals
+from packagex_async.cli.display.totals import Failure, RowDifference, Totals, count
 from packagex_async.cli.exit_codes import ExitCode
 
-_TOTALS_HEADINGS = ("exports", "files", "bytes", "kept", "missing", "failed", "time", "rate")
+_TOTALS_HEADINGS = (
+    "exports", "files", "bytes", "kept", "not offered", "failed", "failed exports", "time", "rate",
+)  # fmt: skip
 _FAILURE_HEADINGS = tuple(field.name for field in attrs.fields(Failure))
 _DIFFERENCE_HEADINGS = tuple(field.name for field in attrs.fields(RowDifference))
 
@@ -46,15 +48,16 @@ class SummaryPrinter:
         elapsed = self.totals.elapsed
         if self.json:
             print_json(self._to_record(ended, code, elapsed) | {"error": error})
-        elif self.totals.exports or not error:
+        elif self.totals.exports or self.totals.files or not error:
             self._print_tables(elapsed)
+            self._print_failed_exports()
         if error:
             print_error(error)
         if ended != "complete":
             print_error(*self._next_step())
 
     def _to_record(self, ended: str, code: ExitCode, elapsed: float) -> dict[str, object]:
-        names = ("exports", "files", "kept", "missing", "failed")
+        names = ("exports", "files", "kept", "not_offered", "failed", "failed_exports")
         return {
             "event": "summary",
             "ended": ended,
@@ -69,9 +72,19 @@ class SummaryPrinter:
 
     def _print_tables(self, elapsed: float) -> None:
         totals = self.totals
-        size, time = filesize.decimal(totals.size), f"{elapsed:.1f} s"
-        rate = f"{filesize.decimal(int(totals.size / elapsed))}/s"
-        counts = totals.exports, totals.files, size, totals.kept, totals.missing, totals.failed, time, rate
+        size, time = format_size(totals.size), f"{elapsed:.1f} s"
+        rate = f"{format_size(totals.size / elapsed)}/s"
+        counts = (
+            totals.exports,
+            totals.files,
+            size,
+            totals.kept,
+            totals.not_offered,
+            totals.failed,
+            totals.failed_exports,
+            time,
+            rate,
+        )
         has_rows = totals.rows is not None
         print_table(
             (*_TOTALS_HEADINGS, *(["rows"] if has_rows else [])),
@@ -80,7 +93,7 @@ class SummaryPrinter:
         if totals.failures:
             print_line("")
             print_table(_FAILURE_HEADINGS, map(attrs.astuple, totals.failures), wrap=_FAILURE_HEADINGS[2:])
-        if more := totals.failed - len(totals.failures):
+        if more := totals.failed + totals.failed_exports - len(totals.failures):
             print_line(f"and {more} more")
         self._print_differences()
 
@@ -93,11 +106,16 @@ class SummaryPrinter:
         if more := totals.differing - len(totals.differences):
             print_line(f"and {more} more")
 
+    def _print_failed_exports(self) -> None:
+        if number := self.totals.failed_exports:
+            print_line("")
+            print_line(f"{count(number, 'export')} failed on the platform.")
+
     def _next_step(self) -> tuple[object, ...]:
-        complete = self.totals.files + self.totals.kept
+        files = self.totals.files + self.totals.kept
         next_step = " Run again to resume." if self.resume else ""
         return (
-            f"{complete} files of {self.totals.exports} exports are complete in ",
+            f"{count(files, 'file')} {'is' if files == 1 else 'are'} complete in ",
             self.directory,
-            f".{next_step}",
+            f", {count(self.totals.exports, 'export')} finished.{next_step}",
         )

@@ -16,6 +16,8 @@ from packagex_async import (
     ExportTimedOutError,
     NotFoundError,
     PackageXError,
+    ProgressEvent,
+    ProgressKind,
     WaitTimeoutError,
 )
 from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
@@ -67,52 +69,98 @@ class RowDifference:
     count_total: int | None
 
 
+@attrs.frozen
+class _FileCounts:
+    """Numbers of complete files, and the bytes of the downloaded ones."""
+
+    downloaded: int = 0
+    kept: int = 0
+    size: int = 0
+
+    @classmethod
+    def of(cls, size: int, *, kept: bool) -> _FileCounts:
+        """Return the counts of one file."""
+        return cls(kept=1) if kept else cls(downloaded=1, size=size)
+
+    def __add__(self, other: _FileCounts) -> _FileCounts:
+        return _FileCounts(self.downloaded + other.downloaded, self.kept + other.kept, self.size + other.size)
+
+
 @attrs.define
 class Totals:
     """Totals of many downloads. The memory use is bounded.
 
+    A file counts when it is complete, and an export when all its artifacts are finished. So after an
+    interruption, complete files of unfinished exports are counted, too.
+
     Attributes:
         exports: Exports that are finished, successfully or not.
-        files: Downloaded files.
-        size: Bytes of the downloaded files.
-        kept: Files that existed already.
-        missing: Artifacts that the exports do not offer.
+        not_offered: Artifacts that the exports do not offer.
         failed: Artifacts that failed, and exports that failed as a whole.
-        failures: The first failures.
+        failed_exports: Exports that failed or timed out on the platform. They are not part of `failed`.
+        failures: The first failures, including those on the platform.
         rows: Rows of all files, or `None` if no rows were counted.
         differing: Files whose number of rows is not the `count_total` of their export.
         differences: The first files with a different number of rows.
+        ignore_failed_exports: Whether exports that failed on the platform do not change the exit code.
     """
 
     exports: int = 0
-    files: int = 0
-    size: int = 0
-    kept: int = 0
-    missing: int = 0
+    not_offered: int = 0
     failed: int = 0
+    failed_exports: int = 0
     failures: list[Failure] = attrs.field(factory=list)
     rows: int | None = None
     differing: int = 0
     differences: list[RowDifference] = attrs.field(factory=list)
+    ignore_failed_exports: bool = False
+    _files: _FileCounts = attrs.field(factory=_FileCounts, init=False)
+    # Complete files of exports that are not finished.
+    _unreported: dict[str, _FileCounts] = attrs.field(factory=dict, init=False)
     _exit_codes: set[ExitCode] = attrs.field(factory=set, init=False)
     _any_succeeded: bool = attrs.field(default=False, init=False)
     _started_at: float = attrs.field(factory=time.monotonic, init=False)
 
+    @property
+    def files(self) -> int:
+        """Downloaded files."""
+        return self._all_files.downloaded
+
+    @property
+    def size(self) -> int:
+        """Bytes of the downloaded files."""
+        return self._all_files.size
+
+    @property
+    def kept(self) -> int:
+        """Files that existed already."""
+        return self._all_files.kept
+
+    @property
+    def _all_files(self) -> _FileCounts:
+        return sum(self._unreported.values(), self._files)
+
+    def on_progress(self, event: ProgressEvent) -> None:
+        """Count a file that is complete, before the export has a report."""
+        if event.kind in (ProgressKind.FINISHED, ProgressKind.KEPT):
+            counts = _FileCounts.of(event.received, kept=event.kind is ProgressKind.KEPT)
+            self._unreported[event.export_id] = counts + self._unreported.get(event.export_id, _FileCounts())
+
     def add(self, report: DownloadReport) -> None:
         """Add the report of an export."""
-        downloaded = [file for file in report.files if not file.kept]
+        self._unreported.pop(report.export_id, None)
+        self._files = sum((_FileCounts.of(file.size, kept=file.kept) for file in report.files), self._files)
         self.exports += 1
-        self.files += len(downloaded)
-        self.size += sum(file.size for file in downloaded)
-        self.kept += len(report.files) - len(downloaded)
-        self.missing += len(report.missing)
+        self.not_offered += len(report.missing)
         self._any_succeeded |= bool(report.files) or report.ok
         for error in errors_of(report):
-            self.failed += 1
+            if is_failed_export(error):
+                self.failed_exports += 1
+            else:
+                self.failed += 1
             self._exit_codes.add(exit_code(error))
             if len(self.failures) < MAX_LISTED:
                 self.failures.append(_to_failure(report.export_id, error))
-
         self._add_rows(report)
 
     def _add_rows(self, report: DownloadReport) -> None:
@@ -128,12 +176,26 @@ class Totals:
     @property
     def exit_code(self) -> ExitCode:
         """The common exit code of all downloads."""
-        return exit_code_of_downloads(self._exit_codes, any_succeeded=self._any_succeeded)
+        return exit_code_of_downloads(
+            self._exit_codes,
+            any_succeeded=self._any_succeeded,
+            ignore_failed_exports=self.ignore_failed_exports,
+        )
 
     @property
     def elapsed(self) -> float:
         """Seconds since this object was created."""
         return time.monotonic() - self._started_at
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number and a noun, such as `1 export` or `2 exports`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def is_failed_export(error: PackageXError) -> bool:
+    """Return whether the export failed or timed out on the platform, so there is nothing to download."""
+    return isinstance(error, (ExportFailedError, ExportTimedOutError))
 
 
 def errors_of(report: DownloadReport) -> tuple[PackageXError, ...]:

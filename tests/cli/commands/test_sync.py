@@ -33,14 +33,15 @@ def test_second_run_keeps_all_files(empty: Emulator, cli: Cli, tmp_path: Path) -
     downloaded = [f"{export.id}{suffix}" for export in exports for suffix in (".csv", ".json")]
     assert files(folder) == sorted(downloaded)
     assert sorted(result.messages) == sorted(
-        f"packagex-exports: {folder / name}: {8 if 'csv' in name else 6} bytes, verified by checksum"
+        f"packagex-exports: {folder / name}: {8 if 'csv' in name else 6} B, verified by checksum"
         for name in downloaded
     )
-    counts = {"exports": "2", "files": "4", "bytes": "28 bytes", "kept": "0", "missing": "4", "failed": "0"}
+    counts = {"exports": "2", "files": "4", "bytes": "28 B", "kept": "0", "not offered": "4", "failed": "0"}
+    counts["failed exports"] = "0"
     assert (result.code, summary_counts(result)) == (0, counts)
     again = cli("sync", folder)
     assert (again.code, again.err) == (0, "")
-    assert summary_counts(again) == counts | {"files": "0", "bytes": "0 bytes", "kept": "4"}
+    assert summary_counts(again) == counts | {"files": "0", "bytes": "0 B", "kept": "4"}
 
 
 def test_no_exports_is_not_a_failure(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
@@ -106,11 +107,32 @@ def test_late_exports_have_their_own_exit_code(
 
 def test_other_failures_determine_the_exit_code(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
     """Exit code 10 means that nothing but late exports failed."""
+    arguments = ["sync", tmp_path, "--wait-timeout", "0.05"]
     add_small_export(empty, status="processing")
     add_small_export(empty, status="failed")
-    assert cli("sync", tmp_path, "--wait-timeout", "0.05").code == ExitCode.NOTHING
+    assert cli(*arguments).code == ExitCode.FAILED
+    assert cli(*arguments, "--ignore-failed-exports").code == ExitCode.NOT_READY
+    broken = add_small_export(empty)
+    empty.inject(Status(403, on="storage", export_id=broken.id), times=None)
+    assert cli(*arguments).code == ExitCode.NOTHING
     add_small_export(empty)
-    assert cli("sync", tmp_path, "--wait-timeout", "0.05").code == ExitCode.PARTIAL
+    assert cli(*arguments).code == ExitCode.PARTIAL
+
+
+@pytest.mark.parametrize("status", ["failed", "timed_out"])
+@pytest.mark.parametrize("any_completed", [True, False])
+def test_exports_that_failed_on_the_platform(
+    status: str, any_completed: bool, empty: Emulator, cli: Cli, tmp_path: Path
+) -> None:
+    """They have their own exit code, and can be ignored."""
+    add_small_export(empty, status=status)
+    if any_completed:
+        add_small_export(empty)
+    assert cli("sync", tmp_path).code == ExitCode.FAILED
+    result = cli("sync", tmp_path, "--ignore-failed-exports", "--json")
+    summary = result.records[-1]
+    assert (result.code, summary["exit_code"]) == (0, 0)
+    assert (summary["failed"], summary["failed_exports"]) == (0, 1)
 
 
 # Failures.
@@ -125,9 +147,10 @@ def test_failures_are_listed_with_advice(empty: Emulator, cli: Cli, tmp_path: Pa
     complete = add_small_export(empty)
     result = cli("sync", tmp_path, "--quiet")
     assert (result.code, result.err) == (ExitCode.PARTIAL, "")
-    assert summary_counts(result)["failed"] == "4"
+    counts = summary_counts(result)
+    assert (counts["failed"], counts["failed exports"]) == ("3", "1")
     rows = {tuple(line.split()[:2]): line for line in result.out.splitlines()[4:]}
-    assert rows.keys() == {(partial.id, "csv"), (partial.id, "json"), (queued.id, "-"), (failed.id, "-")}
+    assert rows.keys() >= {(partial.id, "csv"), (partial.id, "json"), (queued.id, "-"), (failed.id, "-")}
     assert rows[partial.id, "csv"].endswith("run again to resume")
     assert "answered 403 " in rows[partial.id, "csv"]
     assert "solve the problem with the file" in rows[partial.id, "json"]
@@ -138,10 +161,11 @@ def test_failures_are_listed_with_advice(empty: Emulator, cli: Cli, tmp_path: Pa
 
 def test_exit_code_if_everything_failed(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
     """Each failure is a line on stderr."""
-    export = add_small_export(empty, status="failed")
+    export = add_small_export(empty)
+    empty.inject(Status(403, on="storage"), times=None)
     result = cli("sync", tmp_path)
     assert result.code == ExitCode.NOTHING
-    assert result.err.startswith(f"packagex-exports: export {export.id} is failed")
+    assert result.err.startswith(f"packagex-exports: export {export.id}, artifact ")
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, 3), (403, 3), (400, 2), (500, 7), (429, 7)])
@@ -152,7 +176,7 @@ def test_api_error_stops_the_run(status: int, code: int, empty: Emulator, cli: C
     error, next_step = result.messages
     assert (result.code, result.out) == (code, "")
     assert str(status) in error
-    assert next_step.endswith(f"0 files of 0 exports are complete in {tmp_path}. Run again to resume.")
+    assert next_step.endswith(f"0 files are complete in {tmp_path}, 0 exports finished. Run again to resume.")
 
 
 def test_full_disk_stops_the_run(
@@ -173,7 +197,7 @@ def test_full_disk_stops_the_run(
     summary = result.records[-1]
     assert (summary["ended"], summary["exit_code"], summary["kept"]) == ("stopped", 7, 2)
     assert "No space left" in summary["error"]
-    assert "2 files of 1 exports are complete" in result.err
+    assert f"2 files are complete in {tmp_path}, 1 export finished." in result.err
 
 
 @pytest.mark.parametrize(
@@ -242,7 +266,9 @@ def test_interrupted_run_is_resumed_by_the_next(
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
     result = Result(process.returncode, out, err).check_secrets()
-    next_step = f"packagex-exports: 2 files of 1 exports are complete in {tmp_path}."
+    # The other file of the second export may be complete too.
+    number = len(files(tmp_path))
+    next_step = f"packagex-exports: {number} files are complete in {tmp_path}, 1 export finished."
     next_step += "" if "--no-resume" in options else " Run again to resume."
     assert result.code == code
     assert result.messages[-2:] == [next_step, f"packagex-exports: {code.name.lower()}"]
@@ -250,7 +276,7 @@ def test_interrupted_run_is_resumed_by_the_next(
         assert result.records[-1]["ended"] == "interrupted"
         assert result.records[-1]["exit_code"] == code
     else:
-        assert summary_counts(result)["files"] == "2"
+        assert summary_counts(result)["files"] == str(number)
     assert f"{stalled.id}.json" not in files(tmp_path)
     since = len(empty.requests)
     assert cli("sync", tmp_path, "--artifacts", "csv,json").code == 0

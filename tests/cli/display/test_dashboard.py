@@ -2,77 +2,78 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
-
-import pytest
-
-from packagex_async import Artifact, DownloadReport, ProgressEvent, ProgressKind, StorageError
-from packagex_async.cli.display.dashboard import MAX_ARTIFACT_ROWS, Dashboard, wait_message
+from packagex_async import Artifact, DownloadReport, ExportFailedError, ProgressEvent, ProgressKind
+from packagex_async.cli.display.dashboard import Dashboard, wait_message
+from packagex_async.cli.display.notices import Notice
 from packagex_async.cli.display.totals import Totals
-from packagex_async.report import ByArtifact
-from tests.cli.support import Terminal
+from tests.cli.support import ManualClock
 
 
-def event(kind: ProgressKind, number: int, **fields: Any) -> ProgressEvent:
-    """Return an event of the CSV file of the export with this number."""
-    return ProgressEvent(kind=kind, export_id=f"exp_{number}", artifact=Artifact.CSV, **fields)
-
-
-def descriptions(dashboard: Dashboard) -> list[str]:
+def labels(dashboard: Dashboard) -> list[str]:
     """Return the labels of all rows."""
-    return [task.description for task in dashboard._progress.tasks]
+    return [row.label for row in dashboard.rows()]
 
 
-def test_number_of_rows_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A further artifact gets the row of a finished one. Each byte counts once, also after a retry."""
-    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    monkeypatch.setenv("COLUMNS", "120")
+def test_counts_bytes_and_artifacts_are_rows() -> None:
+    """Files are counted when they are complete, and exports when they have a report."""
     totals = Totals()
-
-    def screen() -> str:
-        terminal.seek(0)
-        terminal.truncate()
-        dashboard._progress.refresh()
-        return terminal.getvalue()
-
-    with Dashboard() as dashboard:
-        dashboard.set_total(40)
-        for number in range(MAX_ARTIFACT_ROWS + 1):
-            dashboard.on_progress(event(ProgressKind.STARTED, number, received=500, total=4000))
-        assert f"exp_{MAX_ARTIFACT_ROWS - 1} csv" in screen()
-        assert f"exp_{MAX_ARTIFACT_ROWS} csv" not in screen()
-        assert "0 bytes" in screen()
-        dashboard.on_progress(event(ProgressKind.ADVANCED, MAX_ARTIFACT_ROWS, received=1000, total=4000))
-        dashboard.on_progress(event(ProgressKind.RETRYING, 0, received=0, total=4000, delay=2.5))
-        assert "retry in 2.5 s" in screen()
-        dashboard.on_progress(event(ProgressKind.STARTED, 0, total=4000, attempt=2))
-        assert "attempt 2" in screen()
-        dashboard.on_progress(event(ProgressKind.FINISHED, 0, received=4000, total=4000))
-        dashboard.on_progress(event(ProgressKind.KEPT, 90, received=70, total=70))
-        dashboard.on_progress(event(ProgressKind.FAILED, 1, received=500))
-        dashboard.on_progress(event(ProgressKind.ADVANCED, MAX_ARTIFACT_ROWS, received=2000, total=4000))
-        assert "exp_0 csv" not in screen()
-        assert "exp_1 csv" not in screen()
-        assert f"exp_{MAX_ARTIFACT_ROWS} csv" in screen()
-        assert "2.0 kB/4.0 kB" in screen()
-        error = StorageError("no", export_id="exp_1", artifact=Artifact.CSV)
-        report = DownloadReport(export_id="exp_1", failures=ByArtifact([error]))
-        totals.add(report)
-        dashboard.on_report(report, totals)
-        assert "1/40" in screen()
-        assert "0 files, 0 kept, 1 failed" in screen()
-        assert "5.5 kB" in screen()
+    dashboard = Dashboard(totals, ManualClock())
+    assert labels(dashboard) == ["0 exports, 0 files, 0 kept, 0 failed", "total"]
+    dashboard.set_total(1200)
+    for kind, received in ((ProgressKind.STARTED, 0), (ProgressKind.ADVANCED, 5)):
+        dashboard.on_progress(
+            ProgressEvent(kind=kind, export_id="exp_1", artifact=Artifact.CSV, received=received, total=10)
+        )
+    assert labels(dashboard) == ["0/1,200 exports, 0 files, 0 kept, 0 failed", "total", "exp_1"]
+    report = DownloadReport(export_id="exp_2", error=ExportFailedError("no", export_id="exp_2"))
+    totals.add(report)
+    dashboard.on_report(report)
+    assert labels(dashboard)[0] == "1/1,200 exports, 0 files, 0 kept, 0 failed, 1 failed on the platform"
+    assert dashboard.rows()[1].amount == "5 B/~5.9 KiB"
 
 
-def test_number_of_pending_exports_is_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+def test_exports_have_no_speed() -> None:
+    """Kept exports are counted, which says nothing about the others."""
+    clock = ManualClock()
+    totals = Totals()
+    dashboard = Dashboard(totals, clock)
+    dashboard.set_total(100)
+    for number in range(50):
+        export_id = f"exp_{number}"
+        dashboard.on_progress(
+            ProgressEvent(
+                kind=ProgressKind.KEPT, export_id=export_id, artifact=Artifact.CSV, received=10, total=10
+            )
+        )
+        dashboard.on_report(DownloadReport(export_id=export_id))
+        clock.now += 0.1
+    assert [row.details for row in dashboard.rows()] == [(), ()]
+
+
+def test_number_of_pending_exports_is_a_row() -> None:
     """The row disappears when no export is waited for."""
-    with Dashboard() as dashboard:
-        dashboard.on_wait(("exp_1", "exp_2"))
-        dashboard.on_wait(("exp_2",))
-        assert descriptions(dashboard)[-1] == "waiting for 1 export"
-        dashboard.on_wait(())
-        assert descriptions(dashboard) == ["exports", "files"]
+    dashboard = Dashboard(Totals(), ManualClock())
+    dashboard.on_wait(("exp_1", "exp_2"))
+    dashboard.on_wait(("exp_2",))
+    assert labels(dashboard)[-1] == "waiting for 1 export"
+    dashboard.on_wait(())
+    assert labels(dashboard)[-1] == "total"
+
+
+def test_notice_is_a_row() -> None:
+    """It counts down to the next attempt. A notice without a delay is shown for some seconds."""
+    clock = ManualClock()
+    dashboard = Dashboard(Totals(), clock)
+    dashboard.on_notice(Notice("request_retried", "GET /v1/exports: answered 503", 12.0))
+    assert labels(dashboard)[-1] == "GET /v1/exports: answered 503; next attempt in 12 s"
+    clock.now += 10
+    assert labels(dashboard)[-1] == "GET /v1/exports: answered 503; next attempt in 2.0 s"
+    clock.now += 3
+    assert labels(dashboard)[-1] == "total"
+    dashboard.on_notice(Notice("urls_renewed", "renewed", None))
+    assert labels(dashboard)[-1] == "renewed"
+    clock.now += 60
+    assert labels(dashboard)[-1] == "total"
 
 
 def test_wait_message() -> None:

@@ -13,7 +13,8 @@ from packagex_async import (
     ProgressKind,
     StorageError,
 )
-from packagex_async.cli.display.events import progress_record, report_record
+from packagex_async.cli.display.events import notice_record, progress_record, report_record
+from packagex_async.cli.display.notices import Notice
 from packagex_async.testing import Emulator, Status
 from tests.cli.support import Cli, add_small_export
 
@@ -41,7 +42,7 @@ def test_sync_prints_progress_reports_and_the_summary(empty: Emulator, cli: Cli,
         "export_id": good.id,
         "ok": False,
         "count_total": good.count_total,
-        "missing": ["csv_error"],
+        "not_offered": ["csv_error"],
         "failures": [{"artifact": "csv", "error": failed["error"]}],
         "error": None,
     }
@@ -66,6 +67,12 @@ def test_progress_record() -> None:
         "delay": 2.5,
         "error": str(error),
     }
+
+
+def test_notice_record() -> None:
+    """The kind of the notice is the field `event`."""
+    record = notice_record(Notice("request_retried", "answered 503", 2.5))
+    assert record == {"event": "request_retried", "reason": "answered 503", "delay": 2.5}
 
 
 def test_report_record_of_a_failed_export() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from packagex_async import Artifact, ProgressEvent, ProgressKind, StorageError
 from packagex_async.cli.display.dashboard import Dashboard
 from packagex_async.cli.display.reporters import JsonReporter, LineReporter, NullReporter, choose_reporter
+from packagex_async.cli.display.totals import Totals
 from packagex_async.testing import Emulator
-from tests.cli.support import Cli, Terminal, add_small_export, summary_counts
+from tests.cli.support import Cli, ManualClock, Terminal, add_small_export, summary_counts
 
 
 @pytest.mark.parametrize(
@@ -29,7 +33,58 @@ def test_choice_of_the_reporter(
     """It depends on the options and on whether stderr is a terminal."""
     if is_terminal:
         monkeypatch.setattr(sys, "stderr", Terminal())
-    assert type(choose_reporter(json=json, quiet=quiet)) is expected
+    assert type(choose_reporter(Totals(), json=json, quiet=quiet)) is expected
+
+
+def test_terminal_that_cannot_move_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines replace the live display."""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "dumb")
+    assert type(choose_reporter(Totals(), json=False, quiet=False)) is LineReporter
+
+
+def event(kind: ProgressKind, received: int = 0, **fields: Any) -> ProgressEvent:
+    """Return an event of a file of 10000 bytes."""
+    fields = {"export_id": "exp_1", "artifact": Artifact.CSV} | fields
+    return ProgressEvent(kind=kind, received=received, total=10_000, **fields)
+
+
+def test_json_has_at_most_ten_events_per_second_and_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each `started`, `retrying`, `kept`, `finished` and `failed` event is printed."""
+    clock = ManualClock()
+    reporter = JsonReporter(clock)
+
+    def printed() -> list[tuple[str, str, int]]:
+        records = map(jsonlib.loads, capsys.readouterr().out.splitlines())
+        return [(record["event"], record["artifact"], record["received"]) for record in records]
+
+    reporter.on_progress(event(ProgressKind.STARTED))
+    for received in range(100, 10_000, 100):
+        clock.now += 0.01
+        reporter.on_progress(event(ProgressKind.ADVANCED, received))
+    reporter.on_progress(event(ProgressKind.ADVANCED, 7, artifact=Artifact.JSON))
+    reporter.on_progress(event(ProgressKind.FINISHED, 10_000))
+    events = printed()
+    assert events[0] == ("started", "csv", 0)
+    assert events[-2:] == [("advanced", "json", 7), ("finished", "csv", 10_000)]
+    assert len([artifact for _, artifact, _ in events if artifact == "csv"]) == 10
+    for kind in (ProgressKind.RETRYING, ProgressKind.FAILED, ProgressKind.KEPT):
+        reporter.on_progress(event(kind, 10_000))
+        assert printed() == [(kind, "csv", 10_000)]
+    # A new download of the same artifact starts without an interval.
+    reporter.on_progress(event(ProgressKind.ADVANCED, 100))
+    assert printed() == [("advanced", "csv", 100)]
+
+
+def test_lines_report_long_delays_of_artifacts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Short ones are not worth a line."""
+    reporter = LineReporter(ManualClock())
+    error = StorageError("answered 503", export_id="exp_1", artifact=Artifact.CSV)
+    for delay in (0.3, 30.0):
+        reporter.on_progress(event(ProgressKind.RETRYING, delay=delay, error=error))
+    assert capsys.readouterr().err == (
+        "packagex-exports: export exp_1, artifact csv: answered 503; next attempt in 30 s\n"
+    )
 
 
 def test_waiting_is_reported_once(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
@@ -51,7 +106,7 @@ def test_terminal_shows_a_dashboard(
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     result = cli("sync", tmp_path)
     assert result.code == 0
-    assert "exports" in terminal.getvalue()
-    assert "1/1" in terminal.getvalue()
+    assert "exports, " in terminal.getvalue()
+    assert "total" in terminal.getvalue()
     assert terminal.is_cleared()
     assert summary_counts(result)["files"] == "2"

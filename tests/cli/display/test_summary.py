@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from packagex_async import Artifact, DownloadedFile, DownloadReport, Export
+from packagex_async import Artifact, DownloadedFile, DownloadReport, Export, ProgressEvent, ProgressKind
 from packagex_async.cli.display.summary import SummaryPrinter
 from packagex_async.cli.display.totals import MAX_LISTED, Totals
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.report import ByArtifact
 from packagex_async.testing import Emulator
-from tests.cli.support import Cli, add_small_export
+from tests.cli.support import Cli, add_small_export, summary_counts
 
 
 def test_further_failures_are_counted(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
@@ -33,13 +34,14 @@ def test_json_summary(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
     assert summary | {"elapsed": 0} == {
         "event": "summary",
         "ended": "complete",
-        "exit_code": 5,
+        "exit_code": 8,
         "directory": str(tmp_path),
         "exports": 2,
         "files": 2,
         "kept": 0,
-        "missing": 2,
-        "failed": 1,
+        "not_offered": 2,
+        "failed": 0,
+        "failed_exports": 1,
         "bytes": 14,
         "rows": None,
         "row_differences": 0,
@@ -87,7 +89,7 @@ def test_further_differences_are_counted(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize(
     ("resume", "next_step"),
-    [(True, "complete in out. Run again to resume.\n"), (False, "complete in out.\n")],
+    [(True, "1 export finished. Run again to resume.\n"), (False, "1 export finished.\n")],
 )
 def test_stopped_run_prints_the_next_step(
     resume: bool, next_step: str, capsys: pytest.CaptureFixture[str]
@@ -100,5 +102,33 @@ def test_stopped_run_prints_the_next_step(
     out, err = capsys.readouterr()
     assert json.loads(out)["error"] == "the disk is full"
     assert err == (
-        f"packagex-exports: the disk is full\npackagex-exports: 0 files of 1 exports are {next_step}"
+        f"packagex-exports: the disk is full\npackagex-exports: 0 files are complete in out, {next_step}"
     )
+
+
+def test_complete_files_of_unfinished_exports_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """The run may stop before their export is finished."""
+    totals = Totals()
+    totals.on_progress(
+        ProgressEvent(kind=ProgressKind.FINISHED, export_id="exp_1", artifact=Artifact.CSV, received=5)
+    )
+    summary = SummaryPrinter(totals=totals, directory=Path("out"), json=False, resume=True)
+    summary.print("stopped", ExitCode.STOPPED, "the disk is full")
+    out, err = capsys.readouterr()
+    assert re.split(r"  +", out.splitlines()[1])[:3] == ["0", "1", "5 B"]
+    assert err.splitlines()[-1] == (
+        "packagex-exports: 1 file is complete in out, 0 exports finished. Run again to resume."
+    )
+
+
+def test_exports_that_failed_on_the_platform_have_their_own_line(
+    empty: Emulator, cli: Cli, tmp_path: Path
+) -> None:
+    """They are not failed downloads."""
+    add_small_export(empty)
+    for status in ("failed", "timed_out"):
+        add_small_export(empty, status=status)
+    result = cli("sync", tmp_path, "--quiet")
+    counts = summary_counts(result)
+    assert (counts["failed"], counts["failed exports"]) == ("0", "2")
+    assert result.out.endswith("\n2 exports failed on the platform.\n")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from packagex_async import (
     Artifact,
     ChecksumError,
     DestinationError,
+    DownloadedFile,
     DownloadReport,
     ExportFailedError,
     ExportNotReadyError,
+    ExportTimedOutError,
+    ProgressEvent,
+    ProgressKind,
     StorageError,
     WaitTimeoutError,
 )
-from packagex_async.cli.display.totals import MAX_LISTED, Totals, errors_of
+from packagex_async.cli.display.totals import MAX_LISTED, Totals, count, errors_of
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.report import ByArtifact
 
@@ -60,3 +66,41 @@ def test_each_failure_has_advice(error: ExportFailedError | StorageError, advice
     assert errors_of(report) == (error,)
     totals.add(report)
     assert advice in totals.failures[0].advice
+
+
+def finished(artifact: Artifact, *, kept: bool = False) -> ProgressEvent:
+    """Return the last event of a file of 10 bytes."""
+    kind = ProgressKind.KEPT if kept else ProgressKind.FINISHED
+    return ProgressEvent(kind=kind, export_id="exp_1", artifact=artifact, received=10)
+
+
+def test_files_count_when_they_are_complete() -> None:
+    """The report of their export does not count them again."""
+    totals = Totals()
+    started = ProgressEvent(kind=ProgressKind.STARTED, export_id="exp_1", artifact=Artifact.CSV)
+    for event in (started, finished(Artifact.CSV), finished(Artifact.JSON, kept=True)):
+        totals.on_progress(event)
+    assert (totals.exports, totals.files, totals.kept, totals.size) == (0, 1, 1, 10)
+    totals.add(DownloadReport(export_id="exp_0"))
+    assert (totals.exports, totals.files, totals.kept, totals.size) == (1, 1, 1, 10)
+    files = [
+        DownloadedFile(artifact=artifact, path=Path("a"), size=10, verified="length", kept=kept)
+        for artifact, kept in ((Artifact.CSV, False), (Artifact.JSON, True))
+    ]
+    totals.add(DownloadReport(export_id="exp_1", files=ByArtifact(files)))
+    assert (totals.exports, totals.files, totals.kept, totals.size) == (2, 1, 1, 10)
+
+
+@pytest.mark.parametrize(("ignored", "code"), [(False, ExitCode.FAILED), (True, ExitCode.OK)])
+def test_exports_that_failed_on_the_platform_are_not_failed_downloads(ignored: bool, code: ExitCode) -> None:
+    """They have a count and an exit code of their own."""
+    totals = Totals(ignore_failed_exports=ignored)
+    for error in (ExportFailedError("no", export_id="exp_1"), ExportTimedOutError("no", export_id="exp_1")):
+        totals.add(DownloadReport(export_id="exp_1", error=error))
+    assert (totals.failed, totals.failed_exports, len(totals.failures)) == (0, 2, 2)
+    assert totals.exit_code is code
+
+
+def test_count() -> None:
+    """It has a singular and a plural."""
+    assert [count(number, "export") for number in (0, 1, 2000)] == ["0 exports", "1 export", "2,000 exports"]

@@ -1,0 +1,1 @@
+"""Rows on a terminal that are updated in place."""

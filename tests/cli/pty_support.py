@@ -1,0 +1,113 @@
+"""Runs commands on a pseudo-terminal, whose screen a terminal emulator maintains."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+import pyte
+
+from tests.cli.support import PATIENT_COMMAND
+
+TIMEOUT = 30
+"""Seconds until a test fails."""
+
+ROWS = 30
+
+
+@attrs.define
+class TerminalSession:
+    """A command that runs on a terminal.
+
+    Attributes:
+        process: The process of the command.
+        screen: The screen of the terminal.
+        descriptor: The side of the terminal that shows the screen.
+        output: Everything that the command has written.
+    """
+
+    process: subprocess.Popen[bytes]
+    screen: pyte.Screen
+    descriptor: int
+    output: bytes = b""
+    _stream: pyte.ByteStream = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._stream = pyte.ByteStream(self.screen)
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the screen that are not empty."""
+        return [line.rstrip() for line in self.screen.display if line.strip()]
+
+    def wait_for(self, condition: Callable[[list[str]], bool]) -> list[str]:
+        """Read output until the lines of the screen fulfil `condition`; return the lines."""
+        deadline = time.monotonic() + TIMEOUT
+        while not condition(self.lines):
+            assert self._read(deadline), f"the command ended with {self.lines}"
+        return self.lines
+
+    def press(self, key: bytes) -> None:
+        """Send a key, such as `b"\\x03"` for Ctrl-C, which the terminal turns into a signal."""
+        os.write(self.descriptor, key)
+
+    def finish(self) -> int:
+        """Read the rest of the output, and return the exit code."""
+        deadline = time.monotonic() + TIMEOUT
+        while self._read(deadline):
+            pass
+        return self.process.wait(TIMEOUT)
+
+    def _read(self, deadline: float) -> bool:
+        ready, _, _ = select.select([self.descriptor], [], [], max(deadline - time.monotonic(), 0))
+        assert ready, f"timeout with {self.lines}"
+        try:
+            data = os.read(self.descriptor, 65536)
+        except OSError:
+            # Linux reports the end of the other side as an error.
+            return False
+        self.output += data
+        self._stream.feed(data)
+        return bool(data)
+
+
+@contextmanager
+def on_terminal(
+    *arguments: str | Path, columns: int = 80, **environment: str
+) -> Generator[TerminalSession, None, None]:
+    """Run a command on a terminal of this width, which is stdin, stdout and stderr of the command."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+    process = subprocess.Popen(
+        [*PATIENT_COMMAND, *map(str, arguments)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=_control_terminal,
+        env=os.environ | {"PYTHONUTF8": "1"} | environment,
+    )
+    os.close(theirs)
+    try:
+        yield TerminalSession(process, pyte.Screen(columns, ROWS), ours)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def _control_terminal() -> None:
+    """Make stdin the controlling terminal, so that Ctrl-C sends SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
