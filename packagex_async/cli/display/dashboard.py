@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from packagex_async import DownloadReport, ProgressEvent
 from packagex_async.cli.display.estimate import Clock
-from packagex_async.cli.display.live.rows import Row
+from packagex_async.cli.display.live.rows import DisplayRow
 from packagex_async.cli.display.live.terminal import LiveDisplay
 from packagex_async.cli.display.live.transfers import TransferRows
 from packagex_async.cli.display.notices import Notice
@@ -60,21 +60,21 @@ class Dashboard(LiveDisplay):
         with self._lock:
             self._transfers.on_report(report)
 
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Sequence[DisplayRow]:
         exports = self._transfers.estimate.exports
         return [
-            Row(label=_counts(self._totals, exports)),
+            DisplayRow(label=_counts(self._totals, exports)),
             *self._transfers.rows(),
-            *([Row(label=wait_message(self._pending))] if self._pending else []),
+            *([DisplayRow(label=wait_message(self._pending))] if self._pending else []),
             *self._notice_rows(),
         ]
 
-    def _notice_rows(self) -> list[Row]:
+    def _notice_rows(self) -> list[DisplayRow]:
         if self._notice is None or (seconds := self._notice[1] - self._clock()) <= 0:
             return []
         notice, _ = self._notice
         text = notice.text if notice.delay is None else notice.describe(seconds)
-        return [Row(label=printable(text, max_length=_MAX_NOTICE_LENGTH))]
+        return [DisplayRow(label=printable(text, max_length=_MAX_NOTICE_LENGTH))]
 
 
 def wait_message(exports: int) -> str:

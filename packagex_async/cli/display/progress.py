@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from packagex_async import ProgressEvent
 from packagex_async.cli.display.estimate import Clock, SpeedMeter
-from packagex_async.cli.display.live.rows import Row
+from packagex_async.cli.display.live.rows import DisplayRow
 from packagex_async.cli.display.live.terminal import LiveDisplay
 from packagex_async.cli.display.live.transfers import TransferRows, byte_row, format_seconds, speed_details
 from packagex_async.cli.display.tables import print_error, printable
@@ -27,7 +27,7 @@ class ArtifactBars(LiveDisplay):
         with self._lock:
             self._transfers.on_progress(event)
 
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Sequence[DisplayRow]:
         return self._transfers.rows()
 
 
@@ -46,7 +46,7 @@ class ByteBar(LiveDisplay):
             self._meter.add(max(done - self._done, 0))
             self._done, self._total = done, total
 
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Sequence[DisplayRow]:
         remaining = self._meter.remaining(max(self._total - self._done, 0))
         details = speed_details(self._meter.speed, remaining)
         return [byte_row(self._label, self._done, self._total, details=details)]
@@ -69,6 +69,6 @@ class WaitIndicator(LiveDisplay):
         if not (self.is_live or self._quiet):
             print_error(text)
 
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Sequence[DisplayRow]:
         text = printable(self._text, max_length=_MAX_LABEL_LENGTH)
-        return [Row(label=f"{text}, {format_seconds(self._clock() - self._started_at)}")]
+        return [DisplayRow(label=f"{text}, {format_seconds(self._clock() - self._started_at)}")]

@@ -25,7 +25,7 @@ _BAR_STYLE = "magenta"
 
 
 @attrs.frozen(kw_only=True)
-class Row:
+class DisplayRow:
     """A row of a live display.
 
     Attributes:
@@ -43,7 +43,7 @@ class Row:
     details: tuple[str, ...] = ()
 
 
-def layout(rows: Sequence[Row], columns: int, *, is_ascii: bool = False) -> list[Text]:
+def layout(rows: Sequence[DisplayRow], columns: int, *, is_ascii: bool = False) -> list[Text]:
     """Return one line for each row.
 
     On a narrow terminal, labels are cut first. Then a percentage replaces the bar, and the details are left
@@ -61,7 +61,7 @@ def layout(rows: Sequence[Row], columns: int, *, is_ascii: bool = False) -> list
     ]
 
 
-def _fit(rows: Sequence[Row], columns: int) -> _Sizes:
+def _fit(rows: Sequence[DisplayRow], columns: int) -> _Sizes:
     """Return the widths of the columns: with a bar, with a percentage, and then with fewer details."""
     width = max(columns - MARGIN, 1)
     amounts = max((cell_len(row.amount) for row in rows), default=0)
@@ -89,7 +89,7 @@ class _Sizes:
     amounts: int
     has_details: bool
 
-    def line(self, row: Row, is_ascii: bool) -> Text:
+    def line(self, row: DisplayRow, is_ascii: bool) -> Text:
         """Return the line of a row, with as many of its details as fit."""
         line = Text(set_cell_size(self._label(row, is_ascii), self.labels))
         line.append(" " * _GAP)
@@ -103,7 +103,7 @@ class _Sizes:
         line.rstrip()
         return _cut(line, self.width, is_ascii)
 
-    def _label(self, row: Row, is_ascii: bool) -> str:
+    def _label(self, row: DisplayRow, is_ascii: bool) -> str:
         if cell_len(label := _full_label(row)) <= self.labels:
             return label
         end = f"{'...' if is_ascii else '…'}{row.suffix}"
@@ -115,7 +115,7 @@ class _Sizes:
         return Text(done * length, style=_BAR_STYLE).append(rest * (self.bar - length), style="default")
 
 
-def _full_label(row: Row) -> str:
+def _full_label(row: DisplayRow) -> str:
     return f"{row.label}{row.suffix}"
 
 

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from packagex_async.cli import stdio
-from packagex_async.cli.display.live.rows import Row, layout
+from packagex_async.cli.display.live.rows import DisplayRow, layout
 
 _REFRESHES_PER_SECOND = 8
 
@@ -35,7 +35,7 @@ class LiveDisplay(ABC):
         self._height = 0
 
     @abstractmethod
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Sequence[DisplayRow]:
         """Return the current rows. Another thread calls it, while it holds the lock."""
 
     def refresh(self) -> None:

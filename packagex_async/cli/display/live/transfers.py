@@ -6,7 +6,7 @@ import time
 
 from packagex_async import Artifact, DownloadReport, LinkExpiredError, ProgressEvent, ProgressKind
 from packagex_async.cli.display.estimate import Clock, DownloadEstimate, valid_length
-from packagex_async.cli.display.live.rows import Row
+from packagex_async.cli.display.live.rows import DisplayRow
 from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.display.tables import printable
 
@@ -44,12 +44,12 @@ class TransferRows:
         """Count the export as finished."""
         self.estimate.on_report(report)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[DisplayRow]:
         """Return the row of all bytes, and the rows of the artifacts that were started first."""
         active = list(self._active.values())[:MAX_ARTIFACT_ROWS]
         return [self._total_row(), *(self._artifact_row(event, next_at) for event, next_at in active)]
 
-    def _total_row(self) -> Row:
+    def _total_row(self) -> DisplayRow:
         estimate = self.estimate
         total = estimate.total
         return byte_row(
@@ -60,7 +60,7 @@ class TransferRows:
             details=speed_details(estimate.speed, estimate.remaining),
         )
 
-    def _artifact_row(self, event: ProgressEvent, next_at: float) -> Row:
+    def _artifact_row(self, event: ProgressEvent, next_at: float) -> DisplayRow:
         label = printable(event.export_id, max_length=_MAX_LABEL_LENGTH)
         note = retry_note(event, max(next_at - self._clock(), 0.0))
         return byte_row(
@@ -80,10 +80,10 @@ def byte_row(
     suffix: str = "",
     is_exact: bool = True,
     details: tuple[str, ...] = (),
-) -> Row:
+) -> DisplayRow:
     """Return the row of an amount in bytes. The sign ~ marks a total that is an estimate."""
     end = f"/{'' if is_exact else '~'}{format_size(total)}" if total else ""
-    return Row(
+    return DisplayRow(
         label=label,
         suffix=suffix,
         fraction=min(done / total, 1.0) if total else None,

@@ -7,25 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from packagex_async.cli.display.live.rows import MARGIN, Row, layout
+from packagex_async.cli.display.live.rows import MARGIN, DisplayRow, layout
 
-TOTAL = Row(
+TOTAL = DisplayRow(
     label="total",
     fraction=0.5,
     amount="123.4 MiB/~246.8 MiB",
     details=("1:02:03 left", "12.3 MiB/s"),
 )
-ARTIFACT = Row(
+ARTIFACT = DisplayRow(
     label="exp_2sFJK0q8Zk3PxyV7Lw",
     suffix=" csv_sanitized",
     fraction=0.25,
     amount="1.0 MiB/4.0 MiB",
     details=("retry in 12 s",),
 )
-MESSAGE = Row(label="waiting for 3 exports")
+MESSAGE = DisplayRow(label="waiting for 3 exports")
 
 
-def lines(*rows: Row, columns: int, is_ascii: bool = False) -> list[str]:
+def lines(*rows: DisplayRow, columns: int, is_ascii: bool = False) -> list[str]:
     """Return the lines as text."""
     return [line.plain for line in layout(rows, columns, is_ascii=is_ascii)]
 
@@ -70,13 +70,13 @@ def test_terminal_without_unicode() -> None:
     assert total.isascii()
     assert "##--" in total
     assert artifact.isascii()
-    (message,) = lines(Row(label="x" * 100), columns=60, is_ascii=True)
+    (message,) = lines(DisplayRow(label="x" * 100), columns=60, is_ascii=True)
     assert message == "x" * (60 - MARGIN)
 
 
 def test_unknown_fraction() -> None:
     """The bar is empty, and there is no percentage."""
-    row = Row(label="total", amount="1.0 MiB")
+    row = DisplayRow(label="total", amount="1.0 MiB")
     assert lines(row, columns=80) == [f"total  {'─' * 40}  1.0 MiB"]
     assert lines(row, columns=40) == ["total        1.0 MiB"]
 
@@ -84,7 +84,7 @@ def test_unknown_fraction() -> None:
 @given(
     rows=st.lists(
         st.builds(
-            Row,
+            DisplayRow,
             label=st.text(st.characters(categories=["L", "N", "P"]), max_size=60),
             suffix=st.sampled_from(["", " csv", " csv_sanitized"]),
             fraction=st.none() | st.floats(0, 1),
@@ -95,7 +95,7 @@ def test_unknown_fraction() -> None:
     ),
     columns=st.integers(1, 200),
 )
-def test_each_row_is_one_line(rows: list[Row], columns: int) -> None:
+def test_each_row_is_one_line(rows: list[DisplayRow], columns: int) -> None:
     """It leaves a margin for `^C` on every terminal."""
     shown = lines(*rows, columns=columns)
     assert len(shown) == len(rows)

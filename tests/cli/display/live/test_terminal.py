@@ -13,7 +13,7 @@ import pyte
 import pytest
 
 from packagex_async.cli import stdio
-from packagex_async.cli.display.live.rows import Row
+from packagex_async.cli.display.live.rows import DisplayRow
 from packagex_async.cli.display.live.terminal import LiveDisplay
 from packagex_async.cli.display.tables import print_error
 from packagex_async.testing import Emulator, Stall, Status
@@ -28,11 +28,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 class Rows(LiveDisplay):
     """A display with constant rows."""
 
-    def __init__(self, *rows: Row) -> None:
+    def __init__(self, *rows: DisplayRow) -> None:
         super().__init__(quiet=False)
         self.shown = rows
 
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Sequence[DisplayRow]:
         return self.shown
 
 
@@ -58,10 +58,10 @@ def open_terminal(monkeypatch: pytest.MonkeyPatch, stream: Terminal | None = Non
 def test_lines_appear_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows stay the last lines of the terminal, until they disappear."""
     terminal = open_terminal(monkeypatch)
-    with Rows(Row(label="first"), Row(label="second")) as display:
+    with Rows(DisplayRow(label="first"), DisplayRow(label="second")) as display:
         print_error("one [bold]message[/bold]")
         assert lines_of(terminal) == ["packagex-exports: one [bold]message[/bold]", "first", "second"]
-        display.shown = (Row(label="third"),)
+        display.shown = (DisplayRow(label="third"),)
         display.refresh()
         print_error("x" * 100)
         lines = lines_of(terminal, columns=80)
@@ -78,7 +78,7 @@ def test_display_that_is_higher_than_the_terminal(height: int, monkeypatch: pyte
     terminal = open_terminal(monkeypatch)
     monkeypatch.setenv("LINES", str(height))
     monkeypatch.setenv("COLUMNS", "80")
-    with Rows(*(Row(label=f"row {number}") for number in range(9))) as display:
+    with Rows(*(DisplayRow(label=f"row {number}") for number in range(9))) as display:
         for _ in range(3):
             display.refresh()
         assert lines_of(terminal, height=height) == [f"row {number}" for number in range(height - 1)]
@@ -102,7 +102,7 @@ def test_rows_are_erased_when_the_process_ends_at_once(monkeypatch: pytest.Monke
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as pipe:
         terminal = open_terminal(monkeypatch, BinaryTerminal(writer))
-        with Rows(Row(label="first"), Row(label="second")):
+        with Rows(DisplayRow(label="first"), DisplayRow(label="second")):
             shown = terminal.getvalue()
             stdio.erase_live_area()
             os.close(writer)
@@ -123,7 +123,7 @@ def test_terminal_that_cannot_move_the_cursor(
     """It shows no rows."""
     monkeypatch.setenv("TERM", term)
     terminal = open_terminal(monkeypatch)
-    with Rows(Row(label="first")) as display:
+    with Rows(DisplayRow(label="first")) as display:
         assert display.is_live is is_live
         display.refresh()
         display.print_above("line")
@@ -139,7 +139,7 @@ class AsciiTerminal(Terminal):
 def test_rows_on_a_terminal_without_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is replaced by question marks or escapes."""
     terminal = open_terminal(monkeypatch, AsciiTerminal())
-    with Rows(Row(label="total", fraction=0.5, amount="1.0 MiB")):
+    with Rows(DisplayRow(label="total", fraction=0.5, amount="1.0 MiB")):
         assert "##" in terminal.getvalue()
     assert terminal.getvalue().isascii()
 
