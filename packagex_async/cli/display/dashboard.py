@@ -10,7 +10,7 @@ from packagex_async.cli.display.estimate import Clock
 from packagex_async.cli.display.live.rows import DisplayRow
 from packagex_async.cli.display.live.terminal import LiveDisplay
 from packagex_async.cli.display.live.transfers import TransferRows
-from packagex_async.cli.display.notices import Notice
+from packagex_async.cli.display.notices import Notice, describe_delay
 from packagex_async.cli.display.tables import printable
 from packagex_async.cli.display.totals import Totals, count
 
@@ -73,8 +73,8 @@ class Dashboard(LiveDisplay):
         if self._notice is None or (seconds := self._notice[1] - self._clock()) <= 0:
             return []
         notice, _ = self._notice
-        text = notice.text if notice.delay is None else notice.describe(seconds)
-        return [DisplayRow(label=printable(text, max_length=_MAX_NOTICE_LENGTH))]
+        suffix = "" if notice.delay is None else describe_delay(seconds)
+        return [DisplayRow(label=printable(notice.text, max_length=_MAX_NOTICE_LENGTH), suffix=suffix)]
 
 
 def wait_message(exports: int) -> str:

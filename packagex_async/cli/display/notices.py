@@ -36,9 +36,10 @@ class Notice:
     text: str
     delay: float | None
 
-    def describe(self, delay: float) -> str:
-        """Return the text with the seconds until the next attempt."""
-        return f"{self.text}; next attempt in {max(delay, 0.1):.{0 if delay >= 10 else 1}f} s"
+
+def describe_delay(delay: float) -> str:
+    """Return the end of the text of a notice, with the seconds until the next attempt."""
+    return f"; next attempt in {max(delay, 0.1):.{0 if delay >= 10 else 1}f} s"
 
 
 OnNotice = Callable[[Notice], None]
@@ -98,7 +99,7 @@ class NoticePrinter:
         self._ends_at = max(self._ends_at, now + notice.delay + _EPISODE_GAP)
         if is_new:
             self._printed_delay = notice.delay
-            print_error(notice.describe(notice.delay))
+            print_error(f"{notice.text}{describe_delay(notice.delay)}")
 
 
 def ignore(notice: Notice) -> None:

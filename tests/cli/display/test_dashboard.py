@@ -11,7 +11,7 @@ from tests.cli.support import ManualClock
 
 def labels(dashboard: Dashboard) -> list[str]:
     """Return the labels of all rows."""
-    return [row.label for row in dashboard.rows()]
+    return [row.label + ("" if row.amount else row.suffix) for row in dashboard.rows()]
 
 
 def test_counts_bytes_and_artifacts_are_rows() -> None:

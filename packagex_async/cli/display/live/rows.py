@@ -56,7 +56,7 @@ def layout(rows: Sequence[DisplayRow], columns: int, *, is_ascii: bool = False) 
     """
     sizes = _fit([row for row in rows if row.amount], columns)
     return [
-        sizes.line(row, is_ascii) if row.amount else _cut(Text(row.label), sizes.width, is_ascii)
+        sizes.line(row, is_ascii) if row.amount else Text(_label(row, sizes.width, is_ascii), no_wrap=True)
         for row in rows
     ]
 
@@ -91,7 +91,7 @@ class _Sizes:
 
     def line(self, row: DisplayRow, is_ascii: bool) -> Text:
         """Return the line of a row, with as many of its details as fit."""
-        line = Text(set_cell_size(self._label(row, is_ascii), self.labels))
+        line = Text(set_cell_size(_label(row, self.labels, is_ascii), self.labels))
         line.append(" " * _GAP)
         line.append_text(self._bar(row.fraction, is_ascii) if self.bar else Text(_percentage(row.fraction)))
         line.append(f"{' ' * _GAP}{set_cell_size(row.amount, self.amounts)}")
@@ -103,16 +103,18 @@ class _Sizes:
         line.rstrip()
         return _cut(line, self.width, is_ascii)
 
-    def _label(self, row: DisplayRow, is_ascii: bool) -> str:
-        if cell_len(label := _full_label(row)) <= self.labels:
-            return label
-        end = f"{'...' if is_ascii else '…'}{row.suffix}"
-        return f"{set_cell_size(row.label, max(self.labels - cell_len(end), 1))}{end}"
-
     def _bar(self, fraction: float | None, is_ascii: bool) -> Text:
         done, rest = ("#", "-") if is_ascii else ("━", "─")
         length = int((fraction or 0) * self.bar)
         return Text(done * length, style=_BAR_STYLE).append(rest * (self.bar - length), style="default")
+
+
+def _label(row: DisplayRow, width: int, is_ascii: bool) -> str:
+    """Return the label and its suffix in at most `width` columns."""
+    if cell_len(label := _full_label(row)) <= width:
+        return label
+    end = f"{'...' if is_ascii else '…'}{row.suffix}"
+    return set_cell_size(f"{set_cell_size(row.label, max(width - cell_len(end), 1))}{end}", width)
 
 
 def _full_label(row: DisplayRow) -> str:

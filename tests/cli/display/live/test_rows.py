@@ -71,7 +71,13 @@ def test_terminal_without_unicode() -> None:
     assert "##--" in total
     assert artifact.isascii()
     (message,) = lines(DisplayRow(label="x" * 100), columns=60, is_ascii=True)
-    assert message == "x" * (60 - MARGIN)
+    assert message == "x" * (60 - MARGIN - 3) + "..."
+
+
+def test_end_of_a_message_is_never_cut() -> None:
+    """It is the delay until the next attempt."""
+    (message,) = lines(DisplayRow(label="x" * 100, suffix="; next attempt in 2 s"), columns=60)
+    assert message == "x" * (60 - MARGIN - 22) + "…; next attempt in 2 s"
 
 
 def test_unknown_fraction() -> None:
