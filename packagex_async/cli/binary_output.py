@@ -1,8 +1,9 @@
-"""Writes bytes to stdout in a thread, so that a slow reader does not block the event loop."""
+"""Writes bytes to stdout or a file in a thread, so that a slow reader does not block the event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import queue
 import select
 import sys
@@ -16,29 +17,37 @@ _Call = tuple[Callable[[], bytes], Callable[[Exception | None], object]]
 
 
 class BinaryOutput:
-    """Writes to stdout, unbuffered, while the `with` block runs.
+    """Writes to a stream, unbuffered, while the `with` block runs.
 
     The process can exit while the thread waits for the reader of a pipe. A thread of an executor, or a lock
     of a buffer, would prevent that.
+
+    Args:
+        file: A file. The end of the block waits for the last write, so that the file can be closed. Default:
+            stdout.
 
     Attributes:
         size: The number of bytes written so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, file: io.FileIO | None = None) -> None:
         self.size: int = 0
-        stream: Any = sys.stdout.buffer
+        stream: Any = sys.stdout.buffer if file is None else file
         self._stream = getattr(stream, "raw", stream)
+        self._is_file = file is not None
+        self._thread = threading.Thread(target=self._run, name="packagex-output", daemon=True)
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._run, name="packagex-stdout", daemon=True).start()
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._calls.put(None)
+        if self._is_file:
+            self._thread.join()
 
     async def write(self, encode: Callable[[], bytes]) -> None:
         """Write the result of `encode`, which is called in the thread.

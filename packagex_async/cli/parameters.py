@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -16,6 +17,12 @@ Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], show_default=False)]
 
 WaitSeconds = Annotated[float, Parameter(validator=Number(gt=0))]
 """A waiting time in seconds. It is validated before any request is sent."""
+
+OutputFile = Annotated[Path | None, Parameter(name=["--output", "-o"])]
+"""A file that is written instead of stdout."""
+
+ExactSizes = Annotated[bool, Parameter(name="--bytes", show_default=False)]
+"""The option that shows sizes as exact numbers of bytes."""
 
 
 def split_commas(values: Iterable[str] | None) -> list[str] | None:

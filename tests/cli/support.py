@@ -40,8 +40,17 @@ class Result(NamedTuple):
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """The JSON objects on stdout."""
-        return [json.loads(line) for line in self.out.splitlines()]
+        """The JSON objects on stdout, without the version of the schema."""
+        records: list[dict[str, Any]] = [json.loads(line) for line in self.out.splitlines()]
+        return [
+            {name: value for name, value in record.items() if name != "schema_version"} for record in records
+        ]
+
+    @property
+    def table(self) -> list[dict[str, str]]:
+        """The rows of tab-separated text on stdout."""
+        headings, *rows = [line.split("\t") for line in self.out.splitlines()]
+        return [dict(zip(headings, row, strict=True)) for row in rows]
 
     @property
     def messages(self) -> list[str]:
@@ -123,7 +132,7 @@ def add_small_export(server: Emulator, **options: Any) -> StoredExport:
 def summary_counts(result: Result) -> dict[str, str]:
     """Return the table of totals of `sync`, without the columns that depend on the clock."""
     heading, row, *_ = result.out.splitlines()
-    counts = dict(zip(re.split(r"  +", heading), re.split(r"  +", row), strict=True))
+    counts = dict(zip(heading.split("\t"), row.split("\t"), strict=True))
     assert re.fullmatch(r"\d+\.\d s", counts.pop("time"))
     assert re.fullmatch(r"[\d.]+ \w+/s", counts.pop("rate"))
     return counts

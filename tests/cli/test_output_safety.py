@@ -207,7 +207,7 @@ def test_tables_and_lines_are_sanitized(hostile: str, monkeypatch: pytest.Monkey
     """Markup of rich is printed as text."""
     terminal = wide_terminal(monkeypatch)
     monkeypatch.setattr(sys, "stdout", out := Terminal())
-    print_table(["id", "name"], [[hostile, hostile]], wrap={"name"})
+    print_table(["id", "name"], [[hostile, hostile]])
     print_json({hostile: [hostile]})
     print_error(hostile)
     assert_safe(screen(out))

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from functools import partial
+from io import FileIO
+from pathlib import Path
 from typing import Any, cast
 
 from packagex_async import AsyncPackageX, ConfigurationError, PackageXError
 from packagex_async.cli.binary_output import BinaryOutput
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
+from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.display.tables import print_error
 from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
 from packagex_async.cli.messages.failures import print_failure
-from packagex_async.cli.parameters import Flag
+from packagex_async.cli.output.layout import Column
+from packagex_async.cli.output.output_file import is_stdout, open_binary_output
+from packagex_async.cli.output.record_printer import RecordPrinter
+from packagex_async.cli.parameters import ExactSizes, Flag, OutputFile
 from packagex_async.models import ArtifactName
 
 
@@ -24,32 +30,58 @@ async def cat(
     /,
     *,
     rows: Flag = False,
+    output: OutputFile = None,
+    bytes: ExactSizes = False,
+    json: Flag = False,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
-    """Write an artifact of an export to stdout, without a file.
+    """Write an artifact of an export to stdout or to a file.
 
-    If the transfer fails, the output is incomplete, and the exit code is not 0. A program that reads the
-    output cannot see the exit code. Keep its result only if the exit code is 0.
+    If the transfer fails, the output on stdout is incomplete, and the exit code is not 0. A program that
+    reads the output cannot see the exit code. Keep its result only if the exit code is 0. A file that
+    --output names is complete and verified, or it is not written.
 
     Args:
         export_id: The id of the export.
         artifact: The artifact: csv, json, csv_error or csv_sanitized.
         rows: Write each row as a JSON object on one line.
+        output: Write to this file instead of stdout. An existing file is replaced.
+        bytes: Show the size of the file in bytes, such as 1536 instead of 1.5 KiB. Needs --output.
+        json: Print the path and the size of the file as a JSON object. Needs --output.
     """
+    if is_stdout(output) and (json or bytes):
+        raise ConfigurationError("--json and --bytes need --output FILE: stdout contains the artifact")
     name = cast(ArtifactName, artifact)
-    write = _write_rows if rows else _write_bytes
-    with BinaryOutput() as output:
-        try:
+    written: BinaryOutput | None = None
+    try:
+        with _open_target(output) as file, BinaryOutput(file) as written:
             async with connection.client() as px:
-                await write(px, export_id, name, output)
-        except ConfigurationError:
-            raise
-        except PackageXError as error:
-            print_failure(error)
-            if output.size:
-                print_error(f"the output is incomplete after {output.size} bytes")
-            return exit_code_of_downloads([exit_code(error)], any_succeeded=False)
+                await (_write_rows if rows else _write_bytes)(px, export_id, name, written)
+    except ConfigurationError:
+        raise
+    except PackageXError as error:
+        print_failure(error)
+        if is_stdout(output) and written and written.size:
+            print_error(f"the output is incomplete after {written.size} bytes")
+        return exit_code_of_downloads([exit_code(error)], any_succeeded=False)
+    if not is_stdout(output):
+        printer = RecordPrinter("written", _columns(exact_sizes=bytes), json=json)
+        printer.add({"export_id": export_id, "artifact": artifact, "size": written.size, "path": output})
+        printer.finish()
     return ExitCode.OK
+
+
+def _columns(*, exact_sizes: bool) -> list[Column]:
+    return [
+        Column("export_id", priority=0, required=True, min_width=12),
+        Column("artifact", priority=1, required=True),
+        Column("size", str if exact_sizes else format_size, priority=2, required=True, right=True),
+        Column("path", priority=3, required=True, min_width=16, keep_end=True),
+    ]
+
+
+def _open_target(output: Path | None) -> AbstractContextManager[FileIO | None]:
+    return nullcontext() if output is None or is_stdout(output) else open_binary_output(output)
 
 
 async def _write_bytes(

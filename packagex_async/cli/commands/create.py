@@ -8,10 +8,10 @@ from typing import Literal
 from packagex_async import CsvFieldOptions, ExportResource
 from packagex_async.cli.commands.outcomes import (
     DownloadOptions,
+    OutcomePrinter,
     download_export,
     exit_code_of_outcomes,
-    print_outcome,
-    print_outcomes_table,
+    outcome_columns,
 )
 from packagex_async.cli.commands.wait import print_completed, wait_until_completed
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
@@ -20,7 +20,7 @@ from packagex_async.cli.display.progress import ArtifactBars
 from packagex_async.cli.display.tables import print_error
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.key_values import parse_key_values
-from packagex_async.cli.parameters import Flag, Quiet, WaitSeconds, split_commas
+from packagex_async.cli.parameters import ExactSizes, Flag, Quiet, WaitSeconds, split_commas
 
 
 async def create(
@@ -37,6 +37,7 @@ async def create(
     download: Path | None = None,
     count_rows: Flag = False,
     format: Literal["parquet"] | None = None,
+    bytes: ExactSizes = False,
     json: Flag = False,
     quiet: Quiet = False,
     connection: Connection = DEFAULT_CONNECTION,
@@ -59,6 +60,7 @@ async def create(
         count_rows: Count the rows of each downloaded file, and show them next to the count_total of the
             export.
         format: Write CSV artifacts as Parquet files. Needs the extra arrow.
+        bytes: Show sizes in bytes, such as 1536 instead of 1.5 KiB.
         json: Print one JSON object per line, for each status of the export and for each artifact.
         quiet: Do not show progress.
     """
@@ -81,7 +83,8 @@ async def create(
         with ArtifactBars(quiet=quiet) as bars:
             download_options = DownloadOptions(directory=download, count_rows=count_rows, format=format)
             outcome = await download_export(px, export.id, download_options, bars)
-    print_outcome(outcome, json=json)
-    if not json:
-        print_outcomes_table([outcome])
+    has_rows = count_rows or format is not None
+    printer = OutcomePrinter(outcome_columns(exact_sizes=bytes, has_rows=has_rows), json=json)
+    printer.add(outcome)
+    printer.finish()
     return exit_code_of_outcomes([outcome])

@@ -164,10 +164,11 @@ def _print_result(run: _DemoRun, directory: Path, *, json: bool) -> ExitCode:
         "directory": directory.absolute(),
     }
     if json:
-        for record in (*(artifact.to_record() for artifact in compared), summary):
-            print_json(record)
+        for artifact in compared:
+            print_json({"event": "compared"} | artifact.to_record())
+        print_json({"event": "summary"} | summary)
     else:
-        print_table(_HEADINGS, (artifact.to_row() for artifact in compared), wrap=_HEADINGS[-1:])
+        print_table(_HEADINGS, (artifact.to_row() for artifact in compared))
         print_line("")
         print_line(f"{run.listed} exports listed. {' and '.join(run.api_errors())}, and retried.")
         print_line(

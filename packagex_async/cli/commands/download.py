@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from packagex_async.cli.commands.outcomes import (
     DownloadOptions,
+    OutcomePrinter,
     download_export,
     exit_code_of_outcomes,
-    print_outcome,
-    print_outcomes_table,
+    outcome_columns,
 )
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.progress import ArtifactBars
-from packagex_async.cli.parameters import Flag, Quiet, split_commas
+from packagex_async.cli.parameters import ExactSizes, Flag, Quiet, split_commas
 from packagex_async.cli.sizes import Size
 
 
@@ -22,7 +24,7 @@ async def download(
     export_ids: list[str],
     /,
     *,
-    directory: Path = Path(),
+    directory: Annotated[Path, Parameter(name=["--directory", "--output", "-o"])] = Path(),
     artifacts: list[str] | None = None,
     concurrency: int = 4,
     overwrite: Flag = False,
@@ -31,6 +33,7 @@ async def download(
     count_rows: Flag = False,
     format: Literal["parquet"] | None = None,
     ignore_failed_exports: Flag = False,
+    bytes: ExactSizes = False,
     json: Flag = False,
     quiet: Quiet = False,
     connection: Connection = DEFAULT_CONNECTION,
@@ -52,6 +55,7 @@ async def download(
         count_rows: Count the rows of each file, and show them next to the count_total of the export.
         format: Write CSV artifacts as Parquet files. Needs the extra arrow.
         ignore_failed_exports: Exports that failed on the platform do not change the exit code.
+        bytes: Show sizes in bytes, such as 1536 instead of 1.5 KiB.
         json: Print one JSON object per line and artifact, including failed ones, after each export.
         quiet: Do not show progress bars. They are shown on terminals only.
     """
@@ -66,12 +70,13 @@ async def download(
         format=format,
     )
     outcomes = []
+    columns = outcome_columns(exact_sizes=bytes, digest=digest, has_rows=count_rows or format is not None)
+    printer = OutcomePrinter(columns, json=json)
     async with connection.client() as px:
         for export_id in dict.fromkeys(export_ids):
             with ArtifactBars(quiet=quiet) as bars:
                 outcome = await download_export(px, export_id, options, bars)
             outcomes.append(outcome)
-            print_outcome(outcome, json=json)
-    if not json:
-        print_outcomes_table(outcomes, digest)
+            printer.add(outcome)
+    printer.finish()
     return exit_code_of_outcomes(outcomes, ignore_failed_exports=ignore_failed_exports)

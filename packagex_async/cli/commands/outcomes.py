@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
@@ -18,17 +18,23 @@ from packagex_async import (
     ExportStateError,
     PackageXError,
 )
-from packagex_async.cli.display.tables import print_json, print_table
+from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
+from packagex_async.cli.output.layout import Column
+from packagex_async.cli.output.record_printer import RecordPrinter
 from packagex_async.report import OnProgress
 
 FIELDS = (
-    "export_id", "artifact", "outcome", "path", "size", "verified", "sha256", "attempts",
-    "resumed", "elapsed", "rows", "source_sha256", "count_total", "error",
+    "export_id", "artifact", "outcome", "size", "rows", "count_total", "verified", "attempts", "path",
+    "sha256", "source_sha256", "resumed", "elapsed", "error",
 )  # fmt: skip
-"""The fields of the JSON record of an artifact. Fields without a value are `None`."""
+"""The fields of the record of an artifact. Fields without a value are `None`."""
+
+_OUTCOME_STYLES = {"downloaded": "green", "failed": "red"}
+_COUNTED_ROWS = {"rows": 4, "count_total": 5}
+"""The priorities of the columns that are shown if rows are counted."""
 
 _ERRORS_OF_ONE_EXPORT = (ApiError, ConnectionFailedError, DecodeError, ExportStateError)
 
@@ -66,7 +72,7 @@ class Outcome:
             details = attrs.asdict(file) | {"elapsed": round(file.elapsed, 3)}
             yield self._record("kept" if details.pop("kept") else "downloaded", **details)
         for artifact in self.report.missing:
-            yield self._record("missing", artifact=artifact)
+            yield self._record("not_offered", artifact=artifact)
         for error in self.errors:
             yield self._record(
                 "failed", artifact=getattr(error, "artifact", None), error=error_message(error)
@@ -99,20 +105,58 @@ async def download_export(
         return Outcome(DownloadReport(export_id=export_id), (error,))
 
 
-def print_outcome(outcome: Outcome, *, json: bool) -> None:
-    """Print the errors of an outcome to stderr and, if `json`, its records to stdout."""
-    FailurePrinter().print(outcome.errors)
-    for record in outcome.records() if json else ():
-        print_json(record)
+def outcome_columns(
+    *, exact_sizes: bool = False, digest: str | None = None, has_rows: bool = False
+) -> list[Column]:
+    """Return the columns of a table of artifacts.
+
+    Args:
+        exact_sizes: Show sizes in bytes.
+        digest: Show this digest.
+        has_rows: Show the numbers of rows.
+    """
+    options: dict[str, dict[str, Any]] = {
+        "export_id": {"priority": 0, "required": True, "min_width": 12},
+        "artifact": {"priority": 1, "required": True, "min_width": 13},
+        "outcome": {"format": _format_outcome, "priority": 2, "required": True, "min_width": 11}
+        | {"styles": _OUTCOME_STYLES},
+        "size": {"format": str if exact_sizes else format_size, "priority": 3, "right": True},
+        "verified": {"priority": 8},
+        "attempts": {"priority": 9, "right": True},
+        "path": {"priority": 7, "min_width": 16, "keep_end": True},
+    }
+    if has_rows:
+        options |= {name: {"priority": rank, "right": True} for name, rank in _COUNTED_ROWS.items()}
+    if digest:
+        options[digest] = {"priority": 6, "min_width": 12}
+    return [Column(name, **options.get(name, {})) for name in FIELDS]
 
 
-def print_outcomes_table(outcomes: Iterable[Outcome], digest: str | None = None) -> None:
-    """Print a table of outcomes to stdout, with columns for `digest` and for counted rows, if any."""
-    records = [record for outcome in outcomes for record in outcome.records()]
-    counts = ["rows", "count_total"] if any(record["rows"] is not None for record in records) else []
-    columns = ["export_id", "artifact", "outcome", "size", *counts, "verified", "attempts", "path"]
-    columns += [digest] if digest else []
-    print_table(columns, [[record[column] for column in columns] for record in records], wrap={"path"})
+def _format_outcome(outcome: str) -> str:
+    return outcome.replace("_", " ")
+
+
+class OutcomePrinter:
+    """Prints outcomes: errors to stderr at once, and one record per artifact to stdout.
+
+    Args:
+        json: Print one JSON object per artifact.
+        columns: The columns of the table.
+    """
+
+    def __init__(self, columns: Sequence[Column], *, json: bool) -> None:
+        self._printer = RecordPrinter("artifact", columns, json=json)
+        self._failures = FailurePrinter()
+
+    def add(self, outcome: Outcome) -> None:
+        """Print the errors and the records of an outcome."""
+        self._failures.print(outcome.errors)
+        for record in outcome.records():
+            self._printer.add(record)
+
+    def finish(self) -> None:
+        """Print the table, if stdout is a terminal."""
+        self._printer.finish()
 
 
 def exit_code_of_outcomes(outcomes: Sequence[Outcome], *, ignore_failed_exports: bool = False) -> ExitCode:

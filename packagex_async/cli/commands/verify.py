@@ -8,14 +8,18 @@ from pathlib import Path
 
 import attrs
 
-from packagex_async import CheckedFile, FileState, verify_directory
+from packagex_async import FileState, verify_directory
 from packagex_async.cli.display.progress import ByteBar
-from packagex_async.cli.display.tables import print_json, print_line, print_table
+from packagex_async.cli.display.sizes import format_size
+from packagex_async.cli.display.tables import print_error, print_json, print_line
 from packagex_async.cli.exit_codes import ExitCode
-from packagex_async.cli.parameters import Flag, Quiet
+from packagex_async.cli.output.layout import Column
+from packagex_async.cli.output.output_file import open_text_output
+from packagex_async.cli.output.record_printer import RecordPrinter
+from packagex_async.cli.parameters import ExactSizes, Flag, OutputFile, Quiet
 
 _MAX_LISTED_FILES = 100
-_HEADINGS = ("state", "size", "expected", "path")
+_STATE_STYLES = {"exact": "green"} | dict.fromkeys(("changed", "missing", "unreadable", "outside"), "red")
 _LABELS = {
     FileState.EXACT: "exact",
     FileState.CHANGED: "changed",
@@ -26,7 +30,15 @@ _LABELS = {
 }
 
 
-async def verify(directory: Path, /, *, json: Flag = False, quiet: Quiet = False) -> int:
+async def verify(
+    directory: Path,
+    /,
+    *,
+    bytes: ExactSizes = False,
+    output: OutputFile = None,
+    json: Flag = False,
+    quiet: Quiet = False,
+) -> int:
     """Compare all files that sync has downloaded to a directory with the manifest.
 
     Needs neither a network connection nor an API key, and changes nothing. Files that are not in the manifest
@@ -34,35 +46,58 @@ async def verify(directory: Path, /, *, json: Flag = False, quiet: Quiet = False
 
     Args:
         directory: The directory.
+        bytes: Show sizes in bytes, such as 1536 instead of 1.5 KiB.
+        output: Write the list of files to this file instead of stdout, once it is complete.
         json: Print one JSON object per line, for each file and for the summary.
         quiet: Do not show a progress bar. It is shown on terminals only.
     """
     counts: Counter[FileState] = Counter()
-    listed: list[CheckedFile] = []
-    with ByteBar("verifying", quiet=quiet) as bar:
-        async with aclosing(verify_directory(directory, on_progress=bar)) as files:
-            async for file in files:
-                counts[file.state] += 1
-                if json:
-                    print_json({"event": "file"} | attrs.asdict(file))
-                elif file.state is not FileState.EXACT and len(listed) < _MAX_LISTED_FILES:
-                    listed.append(file)
-    if json:
-        print_json({"event": "summary"} | {state.value: counts[state] for state in FileState})
-    else:
-        _print_result(counts, listed)
+    with open_text_output(output) as stream:
+        # A terminal shows only the files that need attention.
+        is_complete = json or not stream.isatty()
+        printer = RecordPrinter("file", _columns(exact_sizes=bytes), json=json, file=stream)
+        listed = 0
+        with ByteBar("verifying", quiet=quiet) as bar:
+            async with aclosing(verify_directory(directory, on_progress=bar)) as files:
+                async for file in files:
+                    counts[file.state] += 1
+                    if is_complete:
+                        printer.add(attrs.asdict(file))
+                    elif file.state is not FileState.EXACT and listed < _MAX_LISTED_FILES:
+                        listed += 1
+                        printer.add(attrs.asdict(file))
+        printer.finish()
+        if json:
+            print_json({"event": "summary"} | {state.value: counts[state] for state in FileState}, stream)
+    if not json:
+        _print_summary(counts, listed, is_complete=is_complete)
     return _exit_code(counts)
 
 
-def _print_result(counts: Counter[FileState], listed: list[CheckedFile]) -> None:
+def _columns(*, exact_sizes: bool) -> list[Column]:
+    format = str if exact_sizes else format_size
+    return [
+        Column("state", priority=0, required=True, min_width=10, styles=_STATE_STYLES),
+        Column("size", format, priority=2, right=True),
+        Column("expected_size", format, priority=3, right=True),
+        Column("path", priority=1, required=True, min_width=16, keep_end=True),
+        Column("export_id"),
+        Column("artifact"),
+    ]
+
+
+def _print_summary(counts: Counter[FileState], listed: int, *, is_complete: bool) -> None:
+    labels = [f"{counts[state]} {label}" for state, label in _LABELS.items() if counts[state]]
+    summary = "; ".join(labels) or "there are no files, and the manifest is empty"
+    if is_complete:
+        # Stdout or the file contains only the files.
+        print_error(summary)
+        return
+    if more := counts.total() - counts[FileState.EXACT] - listed:
+        print_line(f"and {more} more")
     if listed:
-        rows = [(file.state, file.size, file.expected_size, file.path) for file in listed]
-        print_table(_HEADINGS, rows, wrap={"path"})
-        if more := counts.total() - counts[FileState.EXACT] - len(listed):
-            print_line(f"and {more} more")
         print_line("")
-    summary = [f"{counts[state]} {label}" for state, label in _LABELS.items() if counts[state]]
-    print_line("; ".join(summary) or "There are no files, and the manifest is empty.")
+    print_line(summary)
 
 
 def _exit_code(counts: Counter[FileState]) -> ExitCode:

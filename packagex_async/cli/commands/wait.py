@@ -57,6 +57,6 @@ async def wait_until_completed(
 
 
 def print_completed(export: Export, *, json: bool) -> None:
-    """Print a completed export as a table. With `json`, its last status has already been printed."""
+    """Print the fields of a completed export. With `json`, its last status has already been printed."""
     if not json:
         print_export(export, json=False)

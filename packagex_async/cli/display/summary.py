@@ -92,7 +92,7 @@ class SummaryPrinter:
         )
         if totals.failures:
             print_line("")
-            print_table(_FAILURE_HEADINGS, map(attrs.astuple, totals.failures), wrap=_FAILURE_HEADINGS[2:])
+            print_table(_FAILURE_HEADINGS, map(attrs.astuple, totals.failures))
         if more := totals.failed + totals.failed_exports - len(totals.failures):
             print_line(f"and {more} more")
         self._print_differences()

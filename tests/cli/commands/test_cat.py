@@ -190,3 +190,38 @@ def test_signal_while_the_reader_does_not_read(
         assert process.stdout.read(1)
         process.send_signal(number)
         assert (process.wait(30), process.stderr.read()) == (code, f"packagex-exports: {message}\n".encode())
+
+
+def test_output_file(server: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """The file is written completely, and stdout shows its size. Rows work too."""
+    export = add_small_export(server)
+    file = tmp_path / "contacts.csv"
+    result = cli("cat", export.id, "-o", file)
+    assert (result.code, result.err) == (0, "")
+    assert result.table == [{"export_id": export.id, "artifact": "csv", "size": "8", "path": str(file)}]
+    assert file.read_bytes() == b"a,b\n1,2\n"
+    (record,) = cli("cat", export.id, "--rows", "--json", "--output", file).records
+    assert record == {
+        "event": "written", "export_id": export.id, "artifact": "csv", "size": 18, "path": str(file),
+    }  # fmt: skip
+    assert file.read_text() == '{"a":"1","b":"2"}\n'
+
+
+def test_failure_writes_no_file(server: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """An existing file is unchanged."""
+    server.inject(Cut(1_000_000), times=None)
+    export = server.add_export(content={"csv": LARGE})
+    file = tmp_path / "contacts.csv"
+    file.write_text("old")
+    result = cli("cat", export.id, "-o", file)
+    assert (result.code, result.out, len(result.err.splitlines())) == (ExitCode.NOTHING, "", 1)
+    assert (file.read_text(), list(tmp_path.iterdir())) == ("old", [file])
+
+
+@pytest.mark.parametrize("option", ["--json", "--bytes"])
+def test_options_of_the_output_file(option: str, server: Emulator, cli: Cli) -> None:
+    """Stdout contains the artifact, so they need `--output`."""
+    result = cli("cat", "exp_1", option)
+    assert (result.code, result.out) == (ExitCode.USAGE, "")
+    assert "need --output" in result.err
+    assert server.requests == []

@@ -22,11 +22,11 @@ def fast(empty: Emulator, clock: Clock) -> Emulator:
 
 
 def test_prints_the_created_export(empty: Emulator, cli: Cli) -> None:
-    """The output is a table, or a JSON object with `--json`."""
+    """The output is one line per field, or a JSON object with `--json`."""
     result = cli("create", "contact")
     (created,) = empty.created
     assert (result.code, result.err) == (0, "")
-    assert f"id               {created}\n" in result.out
+    assert f"id\t{created}\n" in result.out
     (record,) = cli("create", "contact", "--json").records
     assert (record["id"], record["status"]) == (empty.created[1], "queued")
 
@@ -74,14 +74,14 @@ def test_invalid_option_creates_nothing(options: list[str], empty: Emulator, cli
 
 
 def test_wait_prints_each_status(fast: Emulator, cli: Cli) -> None:
-    """The id is printed first. The final table contains the artifacts."""
+    """The id is printed first. The final output contains the artifacts."""
     result = cli("create", "contact", "--wait")
     (created,) = fast.created
     assert result.messages == [
         f"packagex-exports: export {created} is created",
         f"packagex-exports: export {created} is completed",
     ]
-    assert "artifacts        json, csv\n" in result.out
+    assert "artifacts\tjson,csv\n" in result.out
     result = cli("create", "contact", "--wait", "--json", "--quiet")
     assert [record["status"] for record in result.records] == ["queued", "completed"]
     assert result.err == f"packagex-exports: export {fast.created[1]} is created\n"
@@ -98,7 +98,7 @@ def test_download_prints_the_artifacts(fast: Emulator, cli: Cli, tmp_path: Path)
     result = cli("create", "contact", "--download", tmp_path, "--json")
     assert result.code == ExitCode.PARTIAL
     outcomes = [record.get("outcome") for record in result.records]
-    assert outcomes == [None, None, "downloaded", "missing", "missing", "failed"]
+    assert outcomes == [None, None, "downloaded", "not_offered", "not_offered", "failed"]
 
 
 def test_unconfirmed_creation_has_its_own_exit_code(empty: Emulator, cli: Cli) -> None:

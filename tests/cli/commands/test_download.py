@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from packagex_async.cli.commands.outcomes import FIELDS
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.testing import Emulator, Status
 from tests.cli.support import COMMAND, Cli, SignallingStall, add_small_export
@@ -22,11 +22,19 @@ def test_files_are_complete(server: Emulator, cli: Cli, tmp_path: Path) -> None:
     result = cli("download", export.id, "--directory", tmp_path)
     assert (tmp_path / f"{export.id}.json").read_bytes() == server.content(export.id, "json")
     assert (tmp_path / f"{export.id}.csv").read_bytes() == server.content(export.id, "csv")
-    heading, *rows = [line.split() for line in result.out.splitlines()]
-    assert heading == ["export_id", "artifact", "outcome", "size", "verified", "attempts", "path"]
-    path = str(tmp_path / f"{export.id}.json")
-    assert rows[0] == [export.id, "json", "downloaded", "6", "checksum", "1", path]
-    assert [row[1:3] for row in rows[2:]] == [["csv_error", "missing"], ["csv_sanitized", "missing"]]
+    assert tuple(result.table[0]) == FIELDS
+    assert result.table[0] | {"elapsed": ""} == dict.fromkeys(FIELDS, "") | {
+        "export_id": export.id,
+        "artifact": "json",
+        "outcome": "downloaded",
+        "size": "6",
+        "count_total": str(export.count_total),
+        "verified": "checksum",
+        "attempts": "1",
+        "path": str(tmp_path / f"{export.id}.json"),
+        "resumed": "false",
+    }
+    assert [row["outcome"] for row in result.table] == ["downloaded"] * 2 + ["not_offered"] * 2
     assert (result.code, result.err) == (0, "")
 
 
@@ -34,12 +42,10 @@ def test_second_download_keeps_the_files(server: Emulator, cli: Cli, tmp_path: P
     """`--digest` is computed for kept files too."""
     export = add_small_export(server)
     arguments = ("download", export.id, "--directory", tmp_path, "--digest", "sha256")
-    first, second = cli(*arguments).out, cli(*arguments).out
+    first, second = cli(*arguments).table, cli(*arguments).table
     digests = [hashlib.sha256(server.content(export.id, name)).hexdigest() for name in ("json", "csv")]
-    assert re.findall(r"[0-9a-f]{64}$", first, re.MULTILINE) == digests
-    assert re.findall(r"[0-9a-f]{64}$", second, re.MULTILINE) == digests
-    outcomes = [line.split()[2] for line in second.splitlines()]
-    assert outcomes == ["outcome", "kept", "kept", "missing", "missing"]
+    assert [row["sha256"] for row in first] == [row["sha256"] for row in second] == [*digests, "", ""]
+    assert [row["outcome"] for row in second] == ["kept", "kept", "not_offered", "not_offered"]
 
 
 def test_rows_are_counted_on_request(server: Emulator, cli: Cli, tmp_path: Path) -> None:
@@ -48,9 +54,7 @@ def test_rows_are_counted_on_request(server: Emulator, cli: Cli, tmp_path: Path)
     server.update_export(export.id, count_total=19_181)
     arguments = ("download", export.id, "--directory", tmp_path, "--count-rows", "--artifacts", "csv,json")
     result = cli(*arguments)
-    heading, json, csv = [line.split() for line in result.out.splitlines()]
-    assert heading[3:6] == ["size", "rows", "count_total"]
-    assert (json[3:6], csv[3:6]) == (["2", "-", "19181"], ["8", "1", "19181"])
+    assert [(row["rows"], row["count_total"]) for row in result.table] == [("", "19181"), ("1", "19181")]
     records = cli(*arguments, "--json").records
     assert [(record["rows"], record["count_total"]) for record in records] == [(None, 19_181), (1, 19_181)]
 

@@ -17,8 +17,9 @@ def test_json_has_one_line_per_artifact(server: Emulator, cli: Cli, tmp_path: Pa
     """All lines have the same fields. Fields without a value are null."""
     export = add_small_export(server)
     result = cli("download", export.id, "--directory", tmp_path, "--json", "--artifacts", "json,csv_error")
-    downloaded, missing = result.records
+    downloaded, not_offered = result.records
     assert downloaded | {"elapsed": 0} == {
+        "event": "artifact",
         "export_id": export.id,
         "artifact": "json",
         "outcome": "downloaded",
@@ -34,11 +35,12 @@ def test_json_has_one_line_per_artifact(server: Emulator, cli: Cli, tmp_path: Pa
         "count_total": export.count_total,
         "error": None,
     }
-    assert missing == dict.fromkeys(downloaded) | {
+    assert not_offered == dict.fromkeys(downloaded) | {
+        "event": "artifact",
         "export_id": export.id,
         "count_total": export.count_total,
         "artifact": "csv_error",
-        "outcome": "missing",
+        "outcome": "not_offered",
     }
 
 
@@ -51,7 +53,7 @@ def test_failed_export_does_not_stop_the_others(server: Emulator, cli: Cli, tmp_
     outcomes = [
         (record["export_id"], record["artifact"], record["outcome"])
         for record in result.records
-        if record["outcome"] != "missing"
+        if record["outcome"] != "not_offered"
     ]
     assert outcomes == [
         ("exp_gone", None, "failed"),

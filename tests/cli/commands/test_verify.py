@@ -37,13 +37,14 @@ def verify(capsys: pytest.CaptureFixture[str]) -> Cli:
 
 def test_unchanged_files(folder: Path, verify: Cli) -> None:
     """A file that is not in the manifest is listed, but is not a failure."""
-    assert verify(folder) == (0, "2 exact\n", "")
+    result = verify(folder)
+    assert [row["state"] for row in result.table] == ["exact", "exact"]
+    assert (result.code, result.err) == (0, "packagex-exports: 2 exact\n")
     (folder / "notes.txt").touch()
     result = verify(folder)
-    heading, row, _, summary = result.out.splitlines()
-    assert heading.split() == ["state", "size", "expected", "path"]
-    assert row.split() == ["unlisted", "-", "-", "notes.txt"]
-    assert (result.code, summary) == (0, "2 exact; 1 not in the manifest")
+    columns = {"size": "", "expected_size": "", "export_id": "", "artifact": ""}
+    assert result.table[-1] == columns | {"state": "unlisted", "path": "notes.txt"}
+    assert (result.code, result.err) == (0, "packagex-exports: 2 exact; 1 not in the manifest\n")
 
 
 def test_changed_files_are_listed(folder: Path, verify: Cli) -> None:
@@ -51,8 +52,9 @@ def test_changed_files_are_listed(folder: Path, verify: Cli) -> None:
     csv, json, _ = sorted(folder.iterdir())
     csv.write_text("other")
     result = verify(folder)
-    assert result.out.splitlines()[1].split() == ["changed", "5", "8", csv.name]
-    assert (result.code, result.out.splitlines()[-1]) == (ExitCode.PARTIAL, "1 exact; 1 changed")
+    (row,) = [row for row in result.table if row["state"] == "changed"]
+    assert (row["size"], row["expected_size"], row["path"]) == ("5", "8", csv.name)
+    assert (result.code, result.err) == (ExitCode.PARTIAL, "packagex-exports: 1 exact; 1 changed\n")
     json.unlink()
     assert verify(folder).code == ExitCode.NOTHING
 
@@ -100,14 +102,20 @@ def test_paths_outside_the_directory_are_not_read(folder: Path, verify: Cli) -> 
     manifest.write_bytes(manifest.read_bytes().replace(b'"path":"', b'"path":"../'))
     result = verify(folder)
     assert result.code == ExitCode.NOTHING
-    assert "2 outside the directory (not read)" in result.out
+    assert "2 outside the directory (not read)" in result.err
 
 
-def test_length_of_the_list_is_limited(folder: Path, verify: Cli) -> None:
-    """Further files are counted."""
+def test_terminal_shows_files_that_need_attention(
+    folder: Path, verify: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files that are exact are only counted, and at most 100 files are listed."""
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    assert verify(folder).code == 0
+    assert terminal.getvalue() == "2 exact\n"
     for number in range(103):
         (folder / f"{number}.txt").touch()
-    assert verify(folder).out.endswith("\nand 3 more\n\n2 exact; 103 not in the manifest\n")
+    assert verify(folder).code == 0
+    assert terminal.getvalue().endswith("\nand 3 more\n\n2 exact; 103 not in the manifest\n")
 
 
 def test_missing_manifest_is_a_usage_error(verify: Cli, tmp_path: Path) -> None:
@@ -116,7 +124,7 @@ def test_missing_manifest_is_a_usage_error(verify: Cli, tmp_path: Path) -> None:
     assert result.code == ExitCode.USAGE
     assert f"has no {MANIFEST_NAME}" in result.err
     (tmp_path / MANIFEST_NAME).touch()
-    assert verify(tmp_path) == (0, "There are no files, and the manifest is empty.\n", "")
+    assert "there are no files, and the manifest is empty" in verify(tmp_path).err
 
 
 def test_terminal_shows_a_bar(folder: Path, verify: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

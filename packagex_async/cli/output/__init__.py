@@ -1,0 +1,1 @@
+"""The formats of results: tables, tab-separated text, JSON and files."""
