@@ -107,7 +107,7 @@ def test_loop_is_closed_before_the_write_ends(reader: IO[bytes], output: BinaryO
             writing.cancel()
 
     asyncio.run(start())
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "packagex-stdout"]
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "packagex-output"]
     assert thread.daemon
     assert len(reader.read(SIZE)) == SIZE
     thread.join()

@@ -37,8 +37,8 @@ RICH_SEQUENCES = re.compile(r"\x1b\[[0-9;]*[mAKGJ]|\x1b\[\?25[lh]|\r")
 
 
 def assert_safe(text: str) -> None:
-    """Check that `text` has only printable characters and newlines, no forged line and no secret."""
-    assert not [char for char in text if unicodedata.category(char)[0] in "CZ" and char not in " \n"]
+    """Check that `text` has only printable characters, tabs and newlines, no forged line and no secret."""
+    assert not [char for char in text if unicodedata.category(char)[0] in "CZ" and char not in " \t\n"]
     assert "SIGNATURE" not in text
     assert CANARY not in text
     assert "\nforged" not in text

@@ -123,7 +123,7 @@ def outcome_columns(
         "size": {"format": str if exact_sizes else format_size, "priority": 3, "right": True},
         "verified": {"priority": 8},
         "attempts": {"priority": 9, "right": True},
-        "path": {"priority": 7, "min_width": 16, "keep_end": True},
+        "path": {"priority": 7, "width": 40, "min_width": 12, "keep_end": True},
     }
     if has_rows:
         options |= {name: {"priority": rank, "right": True} for name, rank in _COUNTED_ROWS.items()}

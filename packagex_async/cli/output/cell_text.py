@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from itertools import accumulate
 
 from rich.cells import cell_len, get_character_cell_size
 
@@ -39,19 +39,14 @@ def shorten(text: str, width: int, *, ellipsis: str, keep_end: bool = False) -> 
     room = width - len(mark)
     if keep_end:
         # A combining character would change the ellipsis.
-        return mark + _take(reversed(text), room)[::-1].lstrip(_combining(text))
+        return mark + _take(text[::-1], room)[::-1].lstrip(_combining(text))
     return _take(text, room) + mark
 
 
-def _take(characters: Iterable[str], width: int) -> str:
+def _take(characters: str, width: int) -> str:
     """Return the longest start of `characters` that takes at most `width` cells."""
-    taken: list[str] = []
-    for character in characters:
-        width -= get_character_cell_size(character)
-        if width < 0:
-            break
-        taken.append(character)
-    return "".join(taken)
+    ends = accumulate(map(get_character_cell_size, characters))
+    return "".join(character for character, end in zip(characters, ends, strict=True) if end <= width)
 
 
 def _combining(text: str) -> str:

@@ -47,6 +47,8 @@ def test_failed_artifact_is_reported(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [(record["export_id"], record["artifact"]) for record in records] == OFFERED
     (failed,) = [record for record in records if not record["equal"]]
     assert failed == {
+        "schema_version": 1,
+        "event": "compared",
         "export_id": failing,
         "artifact": "json",
         "size": failed["size"],
@@ -57,6 +59,8 @@ def test_failed_artifact_is_reported(tmp_path: Path, capsys: pytest.CaptureFixtu
         "path": None,
     }
     assert summary == {
+        "schema_version": 1,
+        "event": "summary",
         "listed": 15,
         "api_retried": ["GET /v1/exports was answered 503"],
         "artifacts": len(OFFERED),

@@ -13,7 +13,7 @@ import pytest
 from packagex_async.cli.commands.outcomes import FIELDS
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.testing import Emulator, Status
-from tests.cli.support import COMMAND, Cli, SignallingStall, add_small_export
+from tests.cli.support import COMMAND, Cli, SignallingStall, Terminal, add_small_export
 
 
 def test_files_are_complete(server: Emulator, cli: Cli, tmp_path: Path) -> None:
@@ -125,3 +125,32 @@ def test_parquet(server: Emulator, cli: Cli, tmp_path: Path) -> None:
     assert result.code == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{export.id}.json", f"{export.id}.parquet"]
     assert [record["rows"] for record in result.records][:2] == [None, 1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "headings"),
+    [
+        ("60", [], "export_id artifact outcome"),
+        ("80", [], "export_id artifact outcome size path"),
+        ("100", ["--count-rows"], "export_id artifact outcome size rows count_total path"),
+        ("250", ["--bytes"], "export_id artifact outcome size verified attempts path"),
+    ],
+)
+def test_terminal_shows_one_line_per_artifact(
+    columns: str, options: list[str], headings: str, server: Emulator, cli: Cli, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The width determines the columns. The end of a long path is kept."""
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TERM", "dumb")
+    export = server.add_export(content={"csv": b"a\n" * 1000})
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    assert cli("download", export.id, "-o", tmp_path / ("long" * 20), *options).code == 0
+    heading, *lines = terminal.getvalue().splitlines()
+    assert heading.split() == headings.split()
+    assert [line.split()[1] for line in lines] == ["csv", "json", "csv_error", "csv_sanitized"]
+    assert "not offered" in lines[1]
+    assert max(map(len, lines)) <= int(columns)
+    if columns != "60":
+        assert lines[0].endswith(f"{export.id[-8:]}.csv")
+        assert ("2000" if "--bytes" in options else "2.0 KiB") in lines[0]

@@ -149,13 +149,13 @@ def test_failures_are_listed_with_advice(empty: Emulator, cli: Cli, tmp_path: Pa
     assert (result.code, result.err) == (ExitCode.PARTIAL, "")
     counts = summary_counts(result)
     assert (counts["failed"], counts["failed exports"]) == ("3", "1")
-    rows = {tuple(line.split()[:2]): line for line in result.out.splitlines()[4:]}
-    assert rows.keys() >= {(partial.id, "csv"), (partial.id, "json"), (queued.id, "-"), (failed.id, "-")}
+    rows = {tuple(line.split("\t")[:2]): line for line in result.out.splitlines()[4:]}
+    assert rows.keys() == {(partial.id, "csv"), (partial.id, "json"), (queued.id, ""), (failed.id, "")}
     assert rows[partial.id, "csv"].endswith("run again to resume")
-    assert "answered 403 " in rows[partial.id, "csv"]
+    assert "answered 403\t" in rows[partial.id, "csv"]
     assert "solve the problem with the file" in rows[partial.id, "json"]
-    assert "--wait" in rows[queued.id, "-"]
-    assert "create the export again" in rows[failed.id, "-"]
+    assert "--wait" in rows[queued.id, ""]
+    assert "create the export again" in rows[failed.id, ""]
     assert f"{complete.id}.csv" in files(tmp_path)
 
 

@@ -131,7 +131,9 @@ def test_terminal_shows_a_bar(folder: Path, verify: Cli, monkeypatch: pytest.Mon
     """It disappears in the end. `--quiet` disables it."""
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     assert verify(folder, "--quiet").code == 0
-    assert terminal.getvalue() == ""
+    assert terminal.getvalue() == "packagex-exports: 2 exact\n"
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     assert verify(folder).code == 0
     assert "verifying" in terminal.getvalue()
     assert terminal.is_cleared()

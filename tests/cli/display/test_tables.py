@@ -19,7 +19,7 @@ def test_control_characters_are_escaped(server: Emulator, cli: Cli) -> None:
     """Text of the server cannot control the terminal. Markup is printed as text."""
     server.add_export(name="\x1b]0;owned\x07[red]row\n2")
     result = cli("list")
-    assert result.out.splitlines()[-1].endswith(r"\x1b]0;owned\x07[red]row\n2")
+    assert result.table[-1]["name"] == r"\x1b]0;owned\x07[red]row\n2"
 
 
 def test_unencodable_characters_are_escaped(
@@ -30,7 +30,7 @@ def test_unencodable_characters_are_escaped(
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     assert cli("list").code == 0
-    assert raw.getvalue().endswith(rb"K\xe4ufer" + b"\n")
+    assert rb"K\xe4ufer" in raw.getvalue().splitlines()[-1].split(b"\t")
 
 
 @pytest.mark.parametrize(("columns", "line"), [("60", "id  name"), ("59", "id: exp_1")])

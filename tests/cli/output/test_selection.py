@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from packagex_async import ConfigurationError
@@ -32,7 +34,7 @@ def test_unknown_fields_are_refused() -> None:
 @pytest.mark.parametrize(("text", "ids"), [("name", [3, 1, 2]), ("-name", [1, 3, 2])])
 def test_records_without_a_value_are_last(text: str, ids: list[int]) -> None:
     """The case of letters is ignored."""
-    records = [{"id": 1, "name": "b"}, {"id": 2, "name": None}, {"id": 3, "name": "A"}]
+    records: list[dict[str, Any]] = [{"id": 1, "name": "b"}, {"id": 2, "name": None}, {"id": 3, "name": "A"}]
     order = SortOrder.parse(text, ["id", "name"])
     assert [record["id"] for record in order.apply(records)] == ids
 
