@@ -214,7 +214,7 @@ def test_failure_writes_no_file(server: Emulator, cli: Cli, tmp_path: Path) -> N
     file = tmp_path / "contacts.csv"
     file.write_text("old")
     result = cli("cat", export.id, "-o", file)
-    assert (result.code, result.out, len(result.err.splitlines())) == (ExitCode.NOTHING, "", 1)
+    assert (result.code, result.out, len(result.messages)) == (ExitCode.NOTHING, "", 1)
     assert (file.read_text(), list(tmp_path.iterdir())) == ("old", [file])
 
 

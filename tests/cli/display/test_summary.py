@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -115,7 +114,7 @@ def test_complete_files_of_unfinished_exports_are_counted(capsys: pytest.Capture
     summary = SummaryPrinter(totals=totals, directory=Path("out"), json=False, resume=True)
     summary.print("stopped", ExitCode.STOPPED, "the disk is full")
     out, err = capsys.readouterr()
-    assert re.split(r"  +", out.splitlines()[1])[:3] == ["0", "1", "5 B"]
+    assert out.splitlines()[1].split("\t")[:3] == ["0", "1", "5 B"]
     assert err.splitlines()[-1] == (
         "packagex-exports: 1 file is complete in out, 0 exports finished. Run again to resume."
     )

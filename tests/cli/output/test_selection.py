@@ -41,4 +41,5 @@ def test_records_without_a_value_are_last(text: str, ids: list[int]) -> None:
 
 def test_numbers_are_sorted_as_numbers() -> None:
     """Ten comes after nine."""
-    assert SortOrder("id", descending=False).apply([{"id": 10}, {"id": 9}]) == [{"id": 9}, {"id": 10}]
+    records: list[dict[str, Any]] = [{"id": 10}, {"id": 9}]
+    assert SortOrder("id", descending=False).apply(records) == [{"id": 9}, {"id": 10}]
