@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from packagex_async._download.artifact_stream import ArtifactStream as ArtifactStream
     from packagex_async._sync.file_checker import CheckedFile as CheckedFile
     from packagex_async._sync.file_checker import FileState as FileState
+    from packagex_async._sync.pruned_file import PrunedFile as PrunedFile
     from packagex_async.client import AsyncPackageX as AsyncPackageX
     from packagex_async.creation import CsvFieldOptions as CsvFieldOptions
     from packagex_async.errors import ApiError as ApiError
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from packagex_async.report import DownloadedFile as DownloadedFile
     from packagex_async.report import DownloadGroupError as DownloadGroupError
     from packagex_async.report import DownloadReport as DownloadReport
+    from packagex_async.report import PlannedFile as PlannedFile
     from packagex_async.report import ProgressEvent as ProgressEvent
     from packagex_async.report import ProgressKind as ProgressKind
     from packagex_async.retry import RetryPolicy as RetryPolicy
@@ -108,8 +110,10 @@ __all__ = [
     "Pagination",
     "PaginationError",
     "PermissionDeniedError",
+    "PlannedFile",
     "ProgressEvent",
     "ProgressKind",
+    "PrunedFile",
     "RateLimitError",
     "RequestTimeoutError",
     "RetryPolicy",
@@ -125,7 +129,7 @@ __all__ = [
 
 _MODULES = (
     "models", "errors", "creation", "retry", "report", "_download.artifact_stream", "_sync.file_checker",
-    "verification",
+    "_sync.pruned_file",     "verification",
 )  # fmt: skip
 _SINGLE_MODULES = {"AsyncExports": "exports", "AsyncPackageX": "client"}
 

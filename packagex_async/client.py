@@ -33,6 +33,8 @@ ENVIRONMENTS = {
 KEY_VARIABLE = "PX_API_KEY"
 MAX_SECONDS = 366 * 24 * 3600
 """Maximum of a timeout; larger values overflow in system calls."""
+MAX_RATE = 2**63 - 1
+"""Maximum of a rate in bytes per second."""
 
 
 class AsyncPackageX:
@@ -60,6 +62,10 @@ class AsyncPackageX:
         proxy: URL of an HTTP proxy for all requests. Proxy environment variables are ignored.
         ssl: TLS verification as in aiohttp: an `SSLContext`, a `Fingerprint`, a bool, or `None` (default
             verification).
+        bandwidth_limit: Maximum bytes per second that all downloads and streams of this client receive
+            together; default: no limit. Responses of the API do not count. With a limit, each artifact uses
+            one connection. Reading pauses, so that the storage host sends more slowly; these pauses do not
+            count for `stall_timeout`.
         trace_configs: aiohttp trace configurations. They receive signed URLs and the API key: do not log
             either.
 
@@ -85,7 +91,9 @@ class AsyncPackageX:
         proxy: str | None = None,
         ssl: ssl_module.SSLContext | Fingerprint | bool | None = None,
         trace_configs: Sequence[TraceConfig] = (),
+        bandwidth_limit: float | None = None,
     ) -> None:
+        limit = None if bandwidth_limit is None else _rate("bandwidth_limit", bandwidth_limit)
         settings = TransportSettings(
             base_url=_base_url(environment, base_url),
             key=_api_key(api_key),
@@ -96,7 +104,8 @@ class AsyncPackageX:
             proxy=None if proxy is None else check_proxy(proxy),
             ssl=True if ssl is None else ssl,
             trace_configs=trace_configs,
-            tuning=tuning.default_tuning,
+            tuning=tuning.default_tuning if limit is None else tuning.limited_tuning(tuning.default_tuning),
+            bandwidth_limit=limit,
         )
         clock = SystemClock()
         self._operations = Operations()
@@ -181,8 +190,19 @@ def _max_connections(connector: BaseConnector | None) -> int:
 
 
 def _seconds(name: str, value: float) -> float:
-    # The import of `numbers.Real` would take 0.4 ms. Numbers of other packages have a `__float__` method.
-    is_number = hasattr(value, "__float__") and not isinstance(value, bool)
-    if not is_number or not 0 < value <= MAX_SECONDS:
+    if not _is_number(value) or not 0 < value <= MAX_SECONDS:
         raise ConfigurationError(f"{name} must be more than 0 seconds, and at most {MAX_SECONDS} (one year)")
     return float(value)
+
+
+def _rate(name: str, value: float) -> float:
+    if not _is_number(value) or not 1 <= value <= MAX_RATE:
+        raise ConfigurationError(
+            f"{name} must be from 1 to {MAX_RATE} bytes per second, or None for no limit"
+        )
+    return float(value)
+
+
+def _is_number(value: object) -> bool:
+    # The import of `numbers.Real` would take 0.4 ms. Numbers of other packages have a `__float__` method.
+    return hasattr(value, "__float__") and not isinstance(value, bool)

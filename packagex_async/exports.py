@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,23 +15,19 @@ from packagex_async._arrow.methods import ExportTables, Types
 from packagex_async._concurrency.lazy_imports import importing
 from packagex_async._concurrency.tuning import MAX_SEGMENTS
 from packagex_async._context import ClientContext
-from packagex_async._listing.methods import ExportListings, Statuses
 from packagex_async._polling.export_requests import retrieve_export
 from packagex_async._polling.export_source import ExportSource
 from packagex_async._polling.methods import ExportCreation, ignore_change
 from packagex_async._polling.schedule import check_timeout
-from packagex_async._polling.waiter import OnChange, OnWait
+from packagex_async._polling.waiter import OnChange
 from packagex_async._rows.methods import ExportRows
+from packagex_async._sync.methods import Artifacts, ExportSync
 from packagex_async.creation import CsvFieldOptions
 from packagex_async.models import (
     Artifact,
     ArtifactName,
-    Direction,
-    DirectionName,
     Export,
     ExportResource,
-    OrderBy,
-    OrderByName,
     ResourceName,
 )
 from packagex_async.report import DownloadReport, OnProgress
@@ -41,10 +37,8 @@ if TYPE_CHECKING:
     from packagex_async._download.export import DownloadPlan, ExportDownload
     from packagex_async._rows.row_counter import RowCounter
 
-Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
 
-
-class AsyncExports(ExportListings, ExportCreation, ExportRows, ExportTables):
+class AsyncExports(ExportSync, ExportCreation, ExportRows, ExportTables):
     """The exports of an organization: list, retrieve, create and download them. API: Exports.
 
     Use it as `AsyncPackageX.exports`.
@@ -104,6 +98,7 @@ class AsyncExports(ExportListings, ExportCreation, ExportRows, ExportTables):
         format: Literal["parquet"] | None = None,
         types: Types | None = None,
         count_rows: bool = False,
+        dry_run: bool = False,
     ) -> DownloadReport:
         """Download the artifacts of an export concurrently. API: Retrieve Export.
 
@@ -141,6 +136,8 @@ class AsyncExports(ExportListings, ExportCreation, ExportRows, ExportTables):
                 ignore the type.
             count_rows: Count the rows of each file, also of kept ones, after it was verified. A malformed
                 file is not a failure: its `rows` is `None`, and a warning is logged.
+            dry_run: Download nothing, and write nothing to the disk. The `planned` files of the report are
+                those that would be downloaded, with their sizes.
 
         Returns:
             The files that are on disk now, and in `missing` the artifacts that the export does not offer.
@@ -170,11 +167,13 @@ class AsyncExports(ExportListings, ExportCreation, ExportRows, ExportTables):
             durability=durability,
             segments=segments,
             file_format=parse_format(format, types),
+            dry_run=dry_run,
         )
         with self._operations.running("download()"):
             export = await self._source.with_urls(export, plan.artifacts)
             report = await self._export_download(export, plan).run()
-            return _successful(await self._row_counter().add_rows(report) if count_rows else report, plan)
+            is_counted = count_rows and not dry_run
+            return _successful(await self._row_counter().add_rows(report) if is_counted else report, plan)
 
     async def export_and_download(
         self,
@@ -282,121 +281,6 @@ class AsyncExports(ExportListings, ExportCreation, ExportRows, ExportTables):
             steps = await stack.enter_async_context(aclosing(self._operations.steps("stream()", chunks)))
             yield attrs.evolve(body, chunks=steps)
 
-    def download_all(
-        self,
-        directory: str | os.PathLike[str],
-        *,
-        concurrency: int = 16,
-        resume: bool = True,
-        layout: Literal["flat", "folders"] | str = "flat",
-        on_progress: OnProgress | None = None,
-        verify: bool = False,
-        wait: bool | float = False,
-        on_wait: OnWait | None = None,
-        artifacts: Artifacts | None = None,
-        order_by: OrderBy | OrderByName | None = None,
-        direction: Direction | DirectionName | None = None,
-        resource: ExportResource | ResourceName | None = None,
-        statuses: Statuses | None = None,
-        search: str | None = None,
-        limit: int = 100,
-        overwrite: bool = False,
-        require_verification: bool = False,
-        max_size: int | None = None,
-        durability: Literal["fsync"] | None = None,
-        segments: int = MAX_SEGMENTS,
-        format: Literal["parquet"] | None = None,
-        types: Types | None = None,
-        count_rows: bool = False,
-    ) -> AsyncGenerator[DownloadReport, None]:
-        """Download all matching exports into one directory. API: List exports, Retrieve Export.
-
-        The oldest exports are downloaded first, because the API deletes them first.
-
-        The manifest `packagex-manifest.jsonl` in the directory gets one line per artifact. A second run
-        downloads only what is new or changed. A failure ends only the download it belongs to, and is in the
-        report of its export.
-
-        Leaving the loop early cancels everything. Wrap the generator in `contextlib.aclosing` to cancel it at
-        once.
-
-        Parameters that are not described here are those of `list` and `download`.
-
-        Args:
-            directory: Path of the directory; created if it does not exist.
-            concurrency: Maximum number of concurrent artifacts of all exports together. It is reduced
-                temporarily when the storage host refuses requests because there are too many.
-            resume: Keep files that match the manifest, and continue partial files. Otherwise everything is
-                downloaded again, and partial files are removed.
-            layout: `"flat"` uses the file names of `download`, `"folders"` one directory per export. A
-                template such as `"{resource}/{created:%Y-%m-%d}/{id}"` may contain `{id}`, `{resource}`,
-                `{status}`, `{artifact}` and `{created}` (in UTC, with a `strftime` format). The file
-                extension is added.
-            verify: Read the files of earlier runs, and download those again whose SHA-256 has changed.
-            wait: `True` waits for exports that are queued or processing until they are 24 hours old. A number
-                is the maximum of seconds to wait for each, from when it is listed; later it is reported with
-                a `WaitTimeoutError`. `False` reports them with an `ExportNotReadyError`.
-            on_wait: Called in the event loop with the ids of the exports that are queued or processing, at
-                the end of the listing and when they change later. It should return quickly.
-            overwrite: Replace existing files that are not in the manifest; see `download`.
-
-        Returns:
-            An async generator of one report per export, in the order in which they finish. `error` of a
-            report is why the export could not be downloaded at all.
-
-        Raises:
-            ConfigurationError: At the call: a parameter is invalid. Later: the client is closed. At the end:
-                no artifact has a column that `types` names.
-            AuthenticationError: The API does not know the key. Ends all downloads at once.
-            PermissionDeniedError: The key has no permission. Ends all downloads at once.
-            DestinationError: The disk is full or read-only, or the manifest cannot be used. Ends all
-                downloads at once.
-            PaginationError: The listing does not advance. Exports that were already listed are downloaded
-                first.
-            ApiError: The API refused the listing; likewise.
-            ConnectionFailedError: The API did not respond to the listing; likewise.
-            DecodeError: The listing is malformed, or contains malformed items; likewise.
-        """
-        with importing("download_all()"):
-            from packagex_async._download.plans import make_plan
-            from packagex_async._parquet.requested import parse_format
-            from packagex_async._sync.runner import make_runner
-        plan = make_plan(
-            directory,
-            artifacts=artifacts,
-            concurrency=concurrency,
-            on_progress=on_progress,
-            overwrite=overwrite,
-            digest="sha256",
-            resume=resume,
-            require_verification=require_verification,
-            max_size=max_size,
-            durability=durability,
-            segments=segments,
-            file_format=parse_format(format, types),
-        )
-        exports = self.list(
-            limit=limit,
-            order_by=order_by,
-            direction=direction,
-            resource=resource,
-            statuses=statuses,
-            search=search,
-        )
-        runner = make_runner(
-            exports,
-            self._source,
-            plan,
-            self._context,
-            layout=layout,
-            resume=resume,
-            verify=verify,
-            wait=wait,
-            on_wait=on_wait,
-            count_rows=self._row_counter().add_rows if count_rows else None,
-        )
-        return self._operations.steps("download_all()", runner.reports())
-
     def _export_download(self, export: Export, plan: DownloadPlan) -> ExportDownload:
         from packagex_async._download.export import ExportDownload
 
@@ -421,6 +305,6 @@ def _successful(report: DownloadReport, plan: DownloadPlan) -> DownloadReport:
     if file_format is not None:
         file_format.warn()
     report.raise_for_failures()
-    if file_format is not None:
+    if file_format is not None and not plan.dry_run:
         file_format.check_columns()
     return report

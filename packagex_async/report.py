@@ -15,6 +15,7 @@ from packagex_async.errors import MESSAGE_LIMIT, DownloadError, ExportGoneError,
 from packagex_async.models import Artifact, ArtifactName, Export
 
 Verified = Literal["checksum", "length", "none"]
+PlanReason = Literal["new", "changed", "lost"]
 
 
 class ProgressKind(enum.StrEnum):
@@ -99,6 +100,26 @@ _ALL_RECORDS = (Artifact.JSON, Artifact.CSV)
 """The artifacts with all records of an export. The other artifacts contain only some of the rows."""
 
 
+@attrs.frozen(kw_only=True, repr=False)
+class PlannedFile:
+    """A file that a dry run would download.
+
+    Attributes:
+        artifact: The artifact.
+        path: The path of the file.
+        reason: `new` if there was no file yet, `changed` if the existing file would be replaced, `lost` if
+            the manifest lists a file that does not exist.
+        size: The number of bytes to receive; `None` if the storage host does not declare it.
+    """
+
+    artifact: Artifact
+    path: Path
+    reason: PlanReason
+    size: int | None = None
+
+    __repr__ = concise_repr
+
+
 class _Outcome(Protocol):
     """A file or an error of an artifact."""
 
@@ -168,6 +189,7 @@ class DownloadReport:
         missing: The requested artifacts that the export does not offer, which is not a failure.
         failures: The errors of the other artifacts (also by artifact).
         error: The error of the export as a whole, for example if it was deleted or not completed.
+        planned: The files that would be downloaded (also by artifact); empty unless it is a dry run.
     """
 
     export_id: str = attrs.field(converter=redact)
@@ -176,6 +198,7 @@ class DownloadReport:
     missing: tuple[Artifact, ...] = ()
     failures: ByArtifact[DownloadError] = ByArtifact()
     error: PackageXError | None = None
+    planned: ByArtifact[PlannedFile] = ByArtifact()
 
     __repr__ = concise_repr
 
@@ -224,6 +247,7 @@ def _summary(report: DownloadReport) -> str:
         f"  {file.artifact}: {escape(str(file.path))} ({', '.join(_details(file, report.export))})"
         for file in report.files
     ]
+    lines += [f"  {file.artifact}: {escape(str(file.path))} ({_planned(file)})" for file in report.planned]
     lines += [f"  {artifact}: not offered" for artifact in report.missing]
     lines += [f"  {error.artifact}: failed: {error.args[0]}" for error in report.failures]
     if report.error is not None:
@@ -235,6 +259,8 @@ def _totals(report: DownloadReport) -> list[str]:
     totals = ["no files"]
     if report.files:
         totals = [_count(len(report.files), "file"), _size(sum(file.size for file in report.files))]
+    if report.planned:
+        totals.append(f"{len(report.planned)} to download")
     if report.failures:
         totals.append(f"{len(report.failures)} failed")
     return totals
@@ -253,6 +279,11 @@ def _details(file: DownloadedFile, export: Export | None) -> list[str]:
         if export is not None and export.count_total is not None and file.artifact in _ALL_RECORDS:
             details.append(f"count_total {export.count_total:,}")
     return details
+
+
+def _planned(file: PlannedFile) -> str:
+    size = "unknown size" if file.size is None else _size(file.size)
+    return f"to download: {file.reason}, {size}"
 
 
 def _size(count: float) -> str:

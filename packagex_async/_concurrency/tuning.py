@@ -1,6 +1,7 @@
 """The sizes, times and rates that control how fast transfers are."""
 
 # This module has no postponed annotations: with them, creating this class takes twice as long.
+import sys
 from typing import NamedTuple
 
 MAX_SEGMENTS = 8
@@ -48,3 +49,8 @@ class TransferTuning(NamedTuple):
 
 default_tuning = TransferTuning()
 """The tuning of new clients."""
+
+
+def limited_tuning(tuning: TransferTuning) -> TransferTuning:
+    """Return the tuning of a client with limited bandwidth: one connection per artifact, and small reads."""
+    return tuning._replace(parallel_min_size=sys.maxsize, direct_read_min_size=sys.maxsize)

@@ -45,6 +45,26 @@ _EARLIER_RUN_HINT = (
 """The advice if a host contradicts the metadata of a partial file, because the host may be right."""
 
 
+def check_existing(url: DownloadUrl, known: ObjectMetadata, target: Path, existing: FileDigest) -> None:
+    """Check that the file `existing` at `target` is the artifact, as far as its metadata shows.
+
+    Raises:
+        DestinationError: It is another file, or the metadata contains neither length nor hash.
+    """
+    has_declarations = known.size is not None or bool(known.hashes)
+    has_same_hashes = all(existing.digests[name] == value for name, value in known.hashes)
+    if not has_declarations or known.size not in (None, existing.size) or not has_same_hashes:
+        expected = f"{known.size} bytes" if known.size is not None else "of unknown length"
+        raise DestinationError(
+            f"{target} exists ({existing.size} bytes) and is not the artifact ({expected}): "
+            "pass overwrite=True to replace it",
+            export_id=url.export_id,
+            artifact=url.artifact,
+            filename=str(target),
+            errno=errno.EEXIST,
+        )
+
+
 class ArtifactDownload:
     """The download of one artifact.
 
@@ -321,20 +341,8 @@ class ArtifactDownload:
         )
 
     def _kept(self, existing: FileDigest) -> DownloadedFile:
-        known = self._known
-        has_declarations = known.size is not None or bool(known.hashes)
-        has_same_hashes = all(existing.digests[name] == value for name, value in known.hashes)
-        if not has_declarations or known.size not in (None, existing.size) or not has_same_hashes:
-            expected = f"{known.size} bytes" if known.size is not None else "of unknown length"
-            raise DestinationError(
-                f"{self.target} exists ({existing.size} bytes) and is not the artifact ({expected}): "
-                "pass overwrite=True to replace it",
-                export_id=self.url.export_id,
-                artifact=self.url.artifact,
-                filename=str(self.target),
-                errno=errno.EEXIST,
-            )
-        return self._file(existing, "checksum" if known.hashes else "length", kept=True)
+        check_existing(self.url, self._known, self.target, existing)
+        return self._file(existing, "checksum" if self._known.hashes else "length", kept=True)
 
     def _file(self, digest: FileDigest, verified: Verified, *, kept: bool = False) -> DownloadedFile:
         return DownloadedFile(

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Set
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -27,14 +27,20 @@ from packagex_async.report import (
     DownloadedFile,
     DownloadReport,
     OnProgress,
+    PlannedFile,
+    PlanReason,
     ProgressEvent,
     ProgressKind,
 )
 
+if TYPE_CHECKING:
+    from packagex_async._download.preview import DownloadPreview
+
 _Failure = DownloadError | ExportGoneError
-_Outcome = DownloadedFile | _Failure
+_Outcome = DownloadedFile | PlannedFile | _Failure
 
 _UNKNOWN: Mapping[Artifact, Path] = MappingProxyType({})
+_NO_REASONS: Mapping[Artifact, PlanReason] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -50,6 +56,8 @@ class DownloadPlan:
         targets: The paths of the artifacts, if they are known already.
         replaced: The artifacts whose files are replaced, even without `overwrite`.
         existing: The files at the paths of the artifacts, if they are known already.
+        dry_run: Whether nothing is downloaded, and the report contains the planned files.
+        reasons: The reasons of planned files, if they are known already.
     """
 
     directory: Path
@@ -60,6 +68,8 @@ class DownloadPlan:
     targets: Mapping[Artifact, Path] = _UNKNOWN
     replaced: Set[Artifact] = frozenset()
     existing: Mapping[Artifact, ExistingFile] | None = None
+    dry_run: bool = False
+    reasons: Mapping[Artifact, PlanReason] = _NO_REASONS
 
     def target(self, export: Export, artifact: Artifact) -> Path:
         """Return the path of `artifact`."""
@@ -128,6 +138,7 @@ class ExportDownload:
             files=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadedFile)),
             missing=tuple(artifact for artifact in self._plan.artifacts if artifact not in offered),
             failures=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadError)),
+            planned=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, PlannedFile)),
             error=next((outcome for outcome in outcomes if isinstance(outcome, ExportGoneError)), None),
         )
 
@@ -135,7 +146,7 @@ class ExportDownload:
         plan = self._plan
         index, root = plan.options.partial_index, plan.directory
         is_flat = all(path.parent == root for path in self._targets.values())
-        is_irrelevant = plan.options.overwrite and index is None and is_flat
+        is_irrelevant = plan.options.overwrite and index is None and is_flat and not plan.dry_run
         if plan.existing is None and self._targets and not is_irrelevant:
             self._existing = await self._context.disk.run_short(root, _examine, self._targets, root, index)
 
@@ -147,6 +158,8 @@ class ExportDownload:
         failure: _Failure
         async with self._semaphore:
             try:
+                if self._plan.dry_run:
+                    return await self._preview(url, existing).run()
                 return await self._artifact_download(url, existing).run()
             except DiskError as error:
                 failure = self._refused(url, error)
@@ -173,6 +186,21 @@ class ExportDownload:
         if file_format := options.format_of(url.artifact):
             return file_format.new_download(export=self._export, **arguments)
         return ArtifactDownload(**arguments)
+
+    def _preview(self, url: DownloadUrl, existing: ExistingFile) -> DownloadPreview:
+        from packagex_async._download.preview import DownloadPreview
+
+        overwrite = self._plan.overwrites(url.artifact)
+        is_converted = self._plan.options.format_of(url.artifact) is not None
+        return DownloadPreview(
+            url=url,
+            urls=self._urls,
+            target=self._targets[url.artifact],
+            context=self._context,
+            options=self._plan.options,
+            reason=self._plan.reasons.get(url.artifact, "changed" if existing.exists else "new"),
+            exists=existing.exists and not (overwrite or is_converted),
+        )
 
     def _refused(self, url: DownloadUrl, error: DiskError) -> DestinationError:
         return destination_error(error, export_id=url.export_id, artifact=url.artifact)

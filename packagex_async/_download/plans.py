@@ -31,6 +31,7 @@ def make_plan(
     durability: Literal["fsync"] | None,
     segments: int,
     file_format: FileFormat | None = None,
+    dry_run: bool = False,
 ) -> DownloadPlan:
     """Return the plan of a download with the parameters of `download`.
 
@@ -64,6 +65,7 @@ def make_plan(
         concurrency=concurrency,
         options=options,
         on_progress=on_progress,
+        dry_run=dry_run,
     )
 
 

@@ -12,6 +12,7 @@ from packagex_async import _logs
 from packagex_async._api import requests, responses
 from packagex_async._api.converters import LazyPage
 from packagex_async._context import ClientContext
+from packagex_async._listing.creation_filter import CreationFilter
 from packagex_async._listing.paginator import BATCH_SIZE, AnyPage, PageRequest, Paginator, item_count
 from packagex_async._listing.prefetcher import FetchedPage, PagePrefetcher
 from packagex_async.errors import DecodeError
@@ -37,15 +38,15 @@ class _Batch:
 
 
 async def list_exports(
-    query: requests.ListQuery, context: ClientContext, prefetch: int
+    query: requests.ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None = None
 ) -> AsyncGenerator[Export, None]:
-    """Yield the exports of a listing, each once.
+    """Yield the exports of a listing that `created` accepts, each once.
 
     Raises:
         DecodeError: At the end, if pages contained malformed items.
         PackageXError: A request failed, or the listing does not advance.
     """
-    async with aclosing(_run(query, context, prefetch)) as batches:
+    async with aclosing(_run(query, context, prefetch, created)) as batches:
         async for batch in batches:
             for export in batch.exports:
                 if context.operations.closed:
@@ -54,16 +55,16 @@ async def list_exports(
 
 
 async def list_pages(
-    query: requests.ListQuery, context: ClientContext, prefetch: int
+    query: requests.ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None = None
 ) -> AsyncGenerator[Page, None]:
-    """Yield the pages of a listing, without the exports of earlier pages.
+    """Yield the pages of a listing, without the exports of earlier pages, or that `created` rejects.
 
     Raises:
         DecodeError: At the end, if pages contained malformed items.
         PackageXError: A request failed, or the listing does not advance.
     """
     exports: list[Export] = []
-    async with aclosing(_run(query, context, prefetch)) as batches:
+    async with aclosing(_run(query, context, prefetch, created)) as batches:
         async for batch in batches:
             exports += batch.exports
             if batch.is_last:
@@ -81,12 +82,14 @@ def _with_data(page: AnyPage, data: tuple[Export, ...]) -> Page:
     return page.with_exports(data) if isinstance(page, LazyPage) else attrs.evolve(page, data=data)
 
 
-def _run(query: requests.ListQuery, context: ClientContext, prefetch: int) -> AsyncGenerator[_Batch, None]:
-    return context.operations.steps("the listing", _batches(query, context, prefetch))
+def _run(
+    query: requests.ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None
+) -> AsyncGenerator[_Batch, None]:
+    return context.operations.steps("the listing", _batches(query, context, prefetch, created))
 
 
 async def _batches(
-    query: requests.ListQuery, context: ClientContext, prefetch: int
+    query: requests.ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None
 ) -> AsyncGenerator[_Batch, None]:
     async def fetch(request: PageRequest, retries: Retries) -> FetchedPage:
         page_query = query.sorted_oldest_first() if request.is_rescan else query
@@ -106,6 +109,8 @@ async def _batches(
         while (request := paginator.next_request) is not None:
             fetched = await prefetcher.get(request)
             for exports in paginator.process(request, fetched.page, fetched.server_date):
+                if created is not None:
+                    exports = tuple(filter(created.accepts, exports))
                 for export in exports:
                     _logs.unread_fields(export)
                 yield _Batch(request, fetched.page, exports)

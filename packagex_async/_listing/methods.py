@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
+from datetime import datetime
 
 from packagex_async._api import requests
 from packagex_async._concurrency.lazy_imports import importing
@@ -38,6 +39,8 @@ class ExportListings:
         resource: ExportResource | ResourceName | None = None,
         statuses: Statuses | None = None,
         search: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
         prefetch: int = 16,
     ) -> AsyncGenerator[Export, None]:
         """List all matching exports, each once. API: List exports.
@@ -62,6 +65,9 @@ class ExportListings:
             statuses: Only exports with this status, or one of these, such as `"completed"` (see
                 `ExportStatus`).
             search: Only exports whose name matches.
+            created_after: Only exports created at this date or later; a `datetime` with a time zone. The API
+                has no such filter, so all exports are requested. Exports without a known creation date match.
+            created_before: Only exports created before this date; likewise.
             prefetch: Maximum number of pages to request ahead and to keep in memory; 0 requests one page
                 after another.
 
@@ -69,13 +75,14 @@ class ExportListings:
             An async generator of exports.
 
         Raises:
-            ConfigurationError: At the call: the API would refuse a parameter. Later: the client is closed.
+            ConfigurationError: At the call: a parameter is invalid. Later: the client is closed.
             PaginationError: The listing repeats a page or does not advance.
             ApiError: The API refused a request.
             ConnectionFailedError: The API did not respond.
             DecodeError: A response is not a page of exports; at the end: pages contained malformed items.
         """
         with importing("list()"):
+            from packagex_async._listing.creation_filter import CreationFilter
             from packagex_async._listing.lister import list_exports
         return list_exports(
             requests.ListQuery.from_arguments(
@@ -89,6 +96,7 @@ class ExportListings:
             ),
             self._context,
             requests.check_integer("prefetch", prefetch, min_value=0),
+            CreationFilter.from_arguments(created_after=created_after, created_before=created_before),
         )
 
     def pages(
@@ -101,12 +109,14 @@ class ExportListings:
         resource: ExportResource | ResourceName | None = None,
         statuses: Statuses | None = None,
         search: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
         prefetch: int = 16,
     ) -> AsyncGenerator[Page, None]:
         """List all matching exports, one page at a time. API: List exports, Pagination.
 
-        The `data` of a page does not contain exports of earlier pages. Its `malformed` is the number of
-        malformed items. Parameters and errors are those of `list`.
+        The `data` of a page does not contain exports of earlier pages, and no exports outside of the creation
+        dates. Its `malformed` is the number of malformed items. Parameters and errors are those of `list`.
 
         Returns:
             An async generator of pages.
@@ -115,6 +125,7 @@ class ExportListings:
             PackageXError: See `list`.
         """
         with importing("pages()"):
+            from packagex_async._listing.creation_filter import CreationFilter
             from packagex_async._listing.lister import list_pages
         return list_pages(
             requests.ListQuery.from_arguments(
@@ -128,4 +139,5 @@ class ExportListings:
             ),
             self._context,
             requests.check_integer("prefetch", prefetch, min_value=0),
+            CreationFilter.from_arguments(created_after=created_after, created_before=created_before),
         )

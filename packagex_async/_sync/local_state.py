@@ -16,6 +16,7 @@ from packagex_async._files.layouts import Layout
 from packagex_async._files.operations import digest_file
 from packagex_async._partials.existing_files import ExistingFile, examine
 from packagex_async._partials.partial_index import PartialIndex
+from packagex_async._sync.exclusions import Exclusions
 from packagex_async._sync.manifest import Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.models import Artifact, Export
@@ -23,6 +24,7 @@ from packagex_async.report import (
     ByArtifact,
     DownloadedFile,
     DownloadReport,
+    PlanReason,
     ProgressEvent,
     ProgressKind,
     Verified,
@@ -52,7 +54,7 @@ class ReusePolicy:
 class LocalArtifacts:
     """The local state of one export's artifacts.
 
-    An artifact is in at most one of `kept`, `missing` and `replaced`.
+    An artifact is in at most one of `kept`, `missing`, `replaced`, `lost` and `excluded`.
 
     Attributes:
         paths: Paths relative to the directory.
@@ -60,6 +62,8 @@ class LocalArtifacts:
         kept: Artifacts whose file is unchanged since an earlier run.
         missing: Artifacts that the export did not offer in an earlier run; it has not changed since.
         replaced: Artifacts whose file is from an earlier run, and outdated or damaged.
+        lost: Artifacts whose file of an earlier run does not exist any more.
+        excluded: Artifacts that the caller does not want.
         existing: The content of each path.
         entries: The manifest entries of the files that are kept or were downloaded.
     """
@@ -70,11 +74,18 @@ class LocalArtifacts:
     entries: dict[Artifact, ManifestEntry] = attrs.field(factory=dict)
     missing: set[Artifact] = attrs.field(factory=set)
     replaced: set[Artifact] = attrs.field(factory=set)
+    lost: set[Artifact] = attrs.field(factory=set)
+    excluded: set[Artifact] = attrs.field(factory=set)
     existing: dict[Artifact, ExistingFile] = attrs.field(factory=dict)
 
     def to_download(self, artifacts: Collection[Artifact]) -> tuple[Artifact, ...]:
         """Return those of `artifacts` that have to be downloaded."""
-        return tuple(name for name in artifacts if name not in self.kept and name not in self.missing)
+        unwanted = {*self.kept, *self.missing, *self.excluded}
+        return tuple(name for name in artifacts if name not in unwanted)
+
+    def reasons(self) -> dict[Artifact, PlanReason]:
+        """Return why artifacts with a file of an earlier run have to be downloaded."""
+        return {**dict.fromkeys(self.replaced, "changed"), **dict.fromkeys(self.lost, "lost")}
 
     def kept_events(self, export_id: str) -> list[ProgressEvent]:
         """Return a progress event for each file that is kept."""
@@ -111,6 +122,8 @@ class LocalState:
         clock: Source of the time in manifest entries.
         partials: The partial files of earlier runs; `None` if they are not resumed.
         options: The options of the downloads.
+        exclusions: The files that are not downloaded.
+        manifest: The manifest of the directory.
     """
 
     def __init__(
@@ -123,6 +136,8 @@ class LocalState:
         partials: PartialIndex | None,
         *,
         options: DownloadOptions,
+        manifest: Manifest,
+        exclusions: Exclusions | None = None,
     ) -> None:
         self._directory = directory
         self._layout = layout
@@ -130,7 +145,8 @@ class LocalState:
         self._disk = disk
         self._clock = clock
         self._options = options
-        self._manifest = Manifest(directory, durable=options.durable)
+        self._manifest = manifest
+        self._exclusions = exclusions
         self._partials = partials
 
     async def inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
@@ -183,6 +199,9 @@ class LocalState:
         entries = self._manifest.find(export.id, artifacts, self._formats(artifacts))
         for artifact in artifacts:
             path = self._options.path_of(self._layout(export, artifact), artifact)
+            if self._exclusions is not None and self._exclusions.match(path):
+                local.excluded.add(artifact)
+                continue
             local.paths[artifact] = path
             local.targets[artifact] = self._directory / path
             self._classify(local, artifact, entries.get(artifact), export)
@@ -200,6 +219,8 @@ class LocalState:
         if entry.path is None:
             if self._is_current(entry, export):
                 local.missing.add(artifact)
+        elif existing.size is None:
+            local.lost.add(artifact)
         elif existing.is_readable:
             if self._is_current(entry, export) and self._is_intact(target, existing.size, entry):
                 local.kept[artifact] = self._kept_file(artifact, target, entry)

@@ -38,14 +38,16 @@ class Manifest:
     Args:
         directory: The directory; created if it does not exist.
         durable: Call `fsync` after each write.
+        read_only: Never create or change the file; `append` must not be called.
 
     Attributes:
         path: Path of the manifest.
     """
 
-    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+    def __init__(self, directory: Path, *, durable: bool = False, read_only: bool = False) -> None:
         self.path = directory / MANIFEST_NAME
         self._durable = durable
+        self._read_only = read_only
         self._lock = threading.Lock()
         self._file: FileIO | None = None
         self._positions: dict[int, int] = {}
@@ -67,7 +69,9 @@ class Manifest:
             OSError: The manifest cannot be read.
         """
         with self._lock:
-            file = self._open()
+            file = self._open_existing() if self._read_only else self._open()
+            if file is None:
+                return {}
             self._update_index(file)
             return dict(self._find(file, export_id, artifacts, formats))
 
@@ -104,6 +108,12 @@ class Manifest:
             try_lock(self._file.fileno(), shared=True)
             if self._durable:
                 sync_directory(self.path.parent)
+        return self._file
+
+    def _open_existing(self) -> FileIO | None:
+        if self._file is None:
+            with contextlib.suppress(FileNotFoundError):
+                self._file = FileIO(open_regular(self.path, os.O_RDONLY), "rb")
         return self._file
 
     def _repair(self, file: FileIO) -> None:

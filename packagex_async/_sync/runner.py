@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing, closing
 
 import attrs
@@ -19,7 +19,10 @@ from packagex_async._polling.export_source import ExportSource
 from packagex_async._polling.poll_queue import PollQueue
 from packagex_async._polling.schedule import timeout_from
 from packagex_async._polling.waiter import OnWait
+from packagex_async._sync.exclusions import Exclusions
 from packagex_async._sync.local_state import LocalArtifacts, LocalState, ReusePolicy
+from packagex_async._sync.manifest import Manifest
+from packagex_async._sync.pruner import PruneOptions, Pruner
 from packagex_async._sync.queue import ExportQueue
 from packagex_async.errors import (
     AuthenticationError,
@@ -69,13 +72,17 @@ def make_runner(
     wait: bool | float,
     on_wait: OnWait | None,
     count_rows: CountRows | None,
+    exclude: str | Iterable[str] | None,
+    prune: PruneOptions | None,
 ) -> SyncRunner:
     """Return the runner of a download of `exports`, given the parameters of `download_all`.
 
     Raises:
-        ConfigurationError: `layout` or `wait` is invalid.
+        ConfigurationError: `layout`, `wait` or `exclude` is invalid.
     """
     timeout = timeout_from(wait)
+    exclusions = Exclusions.from_argument(exclude)
+    manifest = Manifest(plan.directory, durable=plan.options.durable, read_only=plan.dry_run)
     limiter = AdaptiveLimiter(plan.concurrency, context.clock, retry_after_max=context.policy.retry_after_max)
     local_state = LocalState(
         plan.directory,
@@ -85,6 +92,8 @@ def make_runner(
         context.clock,
         plan.options.partial_index,
         options=plan.options,
+        manifest=manifest,
+        exclusions=exclusions,
     )
     return SyncRunner(
         exports,
@@ -93,7 +102,18 @@ def make_runner(
         plan,
         attrs.evolve(context, limiter=limiter),
         wait_options=WaitOptions(timeout=timeout, on_wait=on_wait) if wait else None,
-        count_rows=count_rows,
+        count_rows=None if plan.dry_run else count_rows,
+        pruner=None
+        if prune is None
+        else Pruner(
+            plan.directory,
+            manifest,
+            prune,
+            context,
+            exclusions=exclusions,
+            durable=plan.options.durable,
+            dry_run=plan.dry_run,
+        ),
     )
 
 
@@ -109,6 +129,7 @@ class SyncRunner:
         context: Shared state of the client.
         wait_options: The options for waiting for pending exports; `None` reports them as not ready.
         count_rows: Counts the rows of files; `None` does not count them.
+        pruner: Removes files after all downloads; `None` removes nothing.
     """
 
     def __init__(
@@ -121,6 +142,7 @@ class SyncRunner:
         *,
         wait_options: WaitOptions | None,
         count_rows: CountRows | None,
+        pruner: Pruner | None,
     ) -> None:
         self._exports = exports
         self._source = source
@@ -129,6 +151,7 @@ class SyncRunner:
         self._context = context
         self._wait_options = wait_options
         self._count_rows = count_rows
+        self._pruner = pruner
         self._queue = ExportQueue(_QUEUE_SIZE)
         self._polls = PollQueue(
             source.retrieve, context.clock, wait_options.timeout if wait_options else None
@@ -158,7 +181,7 @@ class SyncRunner:
                     file_format.warn()
                 yield report
             await run
-            if file_format is not None:
+            if file_format is not None and not self._plan.dry_run:
                 file_format.check_columns()
         finally:
             run.cancel()
@@ -181,6 +204,8 @@ class SyncRunner:
             error = self._listing_error
         if error is not None:
             raise error
+        if self._pruner is not None:
+            await self._pruner.run()
 
     async def _list(self, group: asyncio.TaskGroup) -> None:
         async with aclosing(self._exports) as exports:
@@ -207,7 +232,7 @@ class SyncRunner:
 
     def _start_polling(self, export: Export, group: asyncio.TaskGroup) -> None:
         self._polls.add(export)
-        if self._pollers < _MAX_POLLERS:
+        if self._pollers < _MAX_POLLERS and not self._plan.dry_run:
             self._pollers += 1
             self._queue.add_producer()
             group.create_task(self._poll_exports())
@@ -285,11 +310,13 @@ class SyncRunner:
             targets=local.targets,
             replaced=local.replaced,
             existing=local.existing,
+            reasons=local.reasons(),
         )
         urls = self._source.urls(export)
         report = await ExportDownload(export, urls, plan, self._context).run()
         _raise_if_fatal(report)
-        await self._local_state.record(export, local, report)
+        if not self._plan.dry_run:
+            await self._local_state.record(export, local, report)
         return report
 
 

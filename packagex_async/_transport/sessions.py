@@ -47,6 +47,7 @@ class TransportSettings:
         ssl: The TLS settings, as in aiohttp.
         trace_configs: Trace configurations of aiohttp, for both sessions.
         tuning: The sizes, times and rates of transfers.
+        bandwidth_limit: The maximum rate of all transfers together in bytes per second; `None` for no limit.
     """
 
     base_url: str
@@ -59,6 +60,7 @@ class TransportSettings:
     proxy: URL | None = attrs.field(default=None, repr=False)
     ssl: ssl_module.SSLContext | aiohttp.Fingerprint | bool = True
     trace_configs: Sequence[aiohttp.TraceConfig] = ()
+    bandwidth_limit: float | None = None
 
 
 class Sessions:

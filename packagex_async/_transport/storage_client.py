@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from packagex_async import _logs
 from packagex_async._api.responses import parse_retry_after
+from packagex_async._concurrency.bandwidth import BandwidthLimiter
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.storage_errors import status_error
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, connection_error, without_frames
@@ -48,6 +49,8 @@ class StorageClient:
         self._settings = settings
         self._clock = clock
         self._responses: set[StorageResponse] = set()
+        limit = settings.bandwidth_limit
+        self._bandwidth = None if limit is None else BandwidthLimiter(limit, clock)
 
     def close(self) -> None:
         """Close all open responses. Idempotent."""
@@ -119,6 +122,7 @@ class StorageClient:
                 self._clock,
                 self._settings.tuning,
                 on_close=self._responses.discard,
+                bandwidth=self._bandwidth,
             )
             self._responses.add(storage_response)
             return storage_response

@@ -10,6 +10,7 @@ import aiohttp
 import attrs
 from multidict import MultiMapping
 
+from packagex_async._concurrency.bandwidth import BandwidthLimiter
 from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._transport.body_reader import BodyReader
@@ -32,6 +33,7 @@ class StorageResponse:
         clock: The source of time.
         tuning: The sizes and times of transfers.
         on_close: Called when the response is closed.
+        bandwidth: Limits the rate of all bodies; `None` for no limit.
 
     Attributes:
         status: The HTTP status.
@@ -44,6 +46,7 @@ class StorageResponse:
         clock: Clock,
         tuning: TransferTuning,
         on_close: Callable[[StorageResponse], object],
+        bandwidth: BandwidthLimiter | None = None,
     ) -> None:
         self._response = response
         self._stall_timeout = stall_timeout
@@ -51,6 +54,7 @@ class StorageResponse:
         self._clock = clock
         self._tuning = tuning
         self._on_close = on_close
+        self._bandwidth = bandwidth
         self._read_next: Callable[[], Awaitable[Chunk]] | None = None
         self.status = response.status
 
@@ -86,18 +90,32 @@ class StorageResponse:
         """Return the next block of the body, or an empty one at its end.
 
         A block is valid until the block after the next one is requested. Only the time within this call
-        counts for `stall_timeout`, and only bytes of the body count as progress.
+        counts for `stall_timeout`, without the waits for bandwidth, and only bytes of the body count as
+        progress.
 
         Raises:
             RequestTimeoutError: No bytes of the body arrived for `stall_timeout` seconds, or too few.
             ConnectionFailedError: The connection failed.
         """
+        if self._bandwidth is not None:
+            return await self._read_within(self._bandwidth)
+        self._read_next = self._read_next or _choose_reader(self._response, self._stall_timeout, self._tuning)
+        return await self._read(self._read_next)
+
+    async def _read_within(self, bandwidth: BandwidthLimiter) -> Chunk:
+        """Read a block of limited size. While this waits, the buffers fill, so the sender has to wait."""
+        size = await bandwidth.acquire()
+        block: Chunk = b""
+        try:
+            block = await self._read(partial(read_block, self._response, self._stall_timeout, size))
+        finally:
+            bandwidth.release(size - len(block))
+        return block
+
+    async def _read(self, read_next: Callable[[], Awaitable[Chunk]]) -> Chunk:
         started_at = self._clock.monotonic()
         try:
-            self._read_next = self._read_next or _choose_reader(
-                self._response, self._stall_timeout, self._tuning
-            )
-            block = await self._read_next()
+            block = await read_next()
             if block and self._stall_detector.record(self._clock.monotonic() - started_at, len(block)):
                 raise TimeoutError
             return block
@@ -136,12 +154,13 @@ def _choose_reader(
     return reader.read
 
 
-async def read_block(response: aiohttp.ClientResponse, timeout: float | None) -> bytes:
+async def read_block(response: aiohttp.ClientResponse, timeout: float | None, size: int = -1) -> bytes:
     """Return the bytes of the body that have arrived, or wait for some.
 
     Args:
         response: The response of aiohttp.
         timeout: Maximum seconds to wait; `None` for no limit.
+        size: Maximum number of bytes to return; -1 for no limit.
 
     Raises:
         TimeoutError: No bytes arrived in time.
@@ -149,7 +168,7 @@ async def read_block(response: aiohttp.ClientResponse, timeout: float | None) ->
         aiohttp.ClientError: The body is malformed.
     """
     content = response.content
-    block = content.read_nowait(-1)
+    block = content.read_nowait(size)
     if block or content.at_eof():
         return block
     handler = response.connection.protocol if response.connection else None
@@ -165,6 +184,6 @@ async def read_block(response: aiohttp.ClientResponse, timeout: float | None) ->
     closed.add_done_callback(fail)
     try:
         async with asyncio.timeout(timeout):
-            return await content.readany()
+            return await (content.readany() if size < 0 else content.read(size))
     finally:
         closed.remove_done_callback(fail)

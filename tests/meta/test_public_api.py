@@ -35,32 +35,34 @@ def signature(function: object) -> str:
             AsyncPackageX,
             "(api_key=None, *, environment='production', base_url=None, "
             "retry=RetryPolicy(attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0), "
-            "timeout=60.0, stall_timeout=30.0, connector=None, proxy=None, ssl=None, trace_configs=())",
+            "timeout=60.0, stall_timeout=30.0, connector=None, proxy=None, ssl=None, trace_configs=(), "
+            "bandwidth_limit=None)",
         ),
         (
             AsyncExports.list,
             "(self, *, page=1, limit=100, order_by=None, direction=None, resource=None, statuses=None, "
-            "search=None, prefetch=16)",
+            "search=None, created_after=None, created_before=None, prefetch=16)",
         ),
         (
             AsyncExports.pages,
             "(self, *, page=1, limit=100, order_by=None, direction=None, resource=None, statuses=None, "
-            "search=None, prefetch=16)",
+            "search=None, created_after=None, created_before=None, prefetch=16)",
         ),
         (AsyncExports.retrieve, "(self, export_id, *, include_csv=False, include_json=False)"),
         (
             AsyncExports.download,
             "(self, export, directory, *, artifacts=None, concurrency=4, overwrite=False, digest=None, "
             "on_progress=None, resume=False, require_verification=False, max_size=None, durability=None, "
-            "segments=8, format=None, types=None, count_rows=False)",
+            "segments=8, format=None, types=None, count_rows=False, dry_run=False)",
         ),
         (
             AsyncExports.download_all,
             "(self, directory, *, concurrency=16, resume=True, layout='flat', on_progress=None, "
             "verify=False, wait=False, on_wait=None, artifacts=None, order_by=None, direction=None, "
-            "resource=None, statuses=None, search=None, limit=100, overwrite=False, "
-            "require_verification=False, max_size=None, durability=None, segments=8, "
-            "format=None, types=None, count_rows=False)",
+            "resource=None, statuses=None, search=None, created_after=None, created_before=None, limit=100, "
+            "overwrite=False, require_verification=False, max_size=None, durability=None, segments=8, "
+            "format=None, types=None, count_rows=False, exclude=None, prune_after=None, on_prune=None, "
+            "dry_run=False)",
         ),
         (AsyncExports.stream, "(self, export, artifact)"),
         (AsyncExports.rows, "(self, export, artifact='csv')"),

@@ -19,7 +19,7 @@ from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import parse_layout
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._sync.local_state import LocalArtifacts, LocalState, ReusePolicy
-from packagex_async._sync.manifest import MANIFEST_NAME
+from packagex_async._sync.manifest import MANIFEST_NAME, Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.report import ByArtifact
 from tests.support import FakeClock
@@ -52,7 +52,14 @@ def open_state(
 ) -> LocalState:
     policy = ReusePolicy(resume=resume, verify=verify)
     return LocalState(
-        directory, parse_layout("flat"), policy, disk, FakeClock(), PartialIndex(), options=DownloadOptions()
+        directory,
+        parse_layout("flat"),
+        policy,
+        disk,
+        FakeClock(),
+        PartialIndex(),
+        options=DownloadOptions(),
+        manifest=Manifest(directory),
     )
 
 
@@ -171,7 +178,11 @@ async def test_link_in_place_of_the_directory_of_an_export(tmp_path: Path, disk:
     (tmp_path / "exp_1").symlink_to(tmp_path / "elsewhere")
     policy = ReusePolicy(resume=True, verify=False)
     layout = parse_layout("folders")
-    state = LocalState(tmp_path, layout, policy, disk, FakeClock(), PartialIndex(), options=DownloadOptions())
+    manifest = Manifest(tmp_path)
+    options = DownloadOptions()
+    state = LocalState(
+        tmp_path, layout, policy, disk, FakeClock(), PartialIndex(), options=options, manifest=manifest
+    )
     assert classes(await state.inspect(EXPORT, (Artifact.CSV,))) == []
     state.close()
 
