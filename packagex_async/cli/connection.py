@@ -58,13 +58,18 @@ class ConnectionOptions:
     profile: _Name | None = None
     """Use this profile of the configuration file. Default: PX_PROFILE, or the profile named default."""
 
-    def client(self) -> AsyncPackageX:
+    def client(self, *, bandwidth_limit: int | None = None) -> AsyncPackageX:
         """Return a client with these options, the environment variables and the configuration file.
+
+        Args:
+            bandwidth_limit: The value of --bwlimit, in bytes per second.
 
         Raises:
             ConfigurationError: There is no key, or a setting is invalid.
         """
         settings = self._settings()
+        if bandwidth_limit is not None:
+            settings["bandwidth_limit"] = Setting(bandwidth_limit, "--bwlimit")
         try:
             return _create_client(settings)
         except UsageError:
@@ -104,6 +109,7 @@ _PARAMETERS = {
     "request_timeout": "timeout",
     "stall_timeout": "stall_timeout",
     "attempts": "attempts",
+    "bandwidth_limit": "bandwidth_limit",
 }
 """The parameter of `AsyncPackageX` for each setting, as its error messages name it."""
 
@@ -119,6 +125,7 @@ def _create_client(settings: Mapping[str, Setting]) -> AsyncPackageX:
         ssl=None if ca_file is None else read_ca_file(ca_file),
         timeout=values.get("request_timeout", 60.0),
         stall_timeout=values.get("stall_timeout", 30.0),
+        bandwidth_limit=values.get("bandwidth_limit"),
         retry=RetryPolicy() if attempts is None else RetryPolicy(attempts=attempts),
     )
 

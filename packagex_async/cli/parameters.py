@@ -9,6 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from packagex_async.cli.sizes import Size
+
 Flag = Annotated[bool, Parameter(show_default=False)]
 """An option without a value. Its default is always off, so the help does not show it."""
 
@@ -23,6 +25,10 @@ OutputFile = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 
 ExactSizes = Annotated[bool, Parameter(name="--bytes", show_default=False)]
 """The option that shows sizes as exact numbers of bytes."""
+
+
+BandwidthLimit = Annotated[Size | None, Parameter(name="--bwlimit")]
+"""The maximum rate of all transfers together, in bytes per second."""
 
 
 def split_commas(values: Iterable[str] | None) -> list[str] | None:

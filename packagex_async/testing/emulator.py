@@ -49,12 +49,14 @@ class Emulator:
         pending: The course of exports that are added as queued or processing. By default they are queued for
             2 seconds, processed for 5 seconds, and then completed. `None` keeps their status. A status that
             is set with `update_export` never changes by itself.
+        port: The port of the API; 0 means that the operating system chooses.
 
     Attributes:
         api_key: The accepted key.
         life: The course of exports that a POST creates from now on.
         now: The clock.
         requests: All requests received so far, in order.
+        on_response: Called with each request and the seconds until its response was sent.
         after_list: Called with the page number after each page of a listing is computed, before it is sent.
     """
 
@@ -62,10 +64,12 @@ class Emulator:
         self, *, dialect: Dialect | None = None, seed: int = 7, populate: bool = True, limit_cap: int = 100,
         now: Callable[[], float] = time.time, api_key: str | None = None, life: Life | None = None,
         pending: Life | None = Life(),  # noqa: B008  # frozen
+        port: int = 0,
     ) -> None:  # fmt: skip
         self.api_key: str = api_key or f"px_emulated_{secrets.token_urlsafe(18)}"
         self.now = now
         self.requests: list[RecordedRequest] = []
+        self.on_response: Callable[[RecordedRequest, float], object] | None = None
         self.after_list: Callable[[int], None] | None = None
         self.life: Life = life or Life()
         self._store = Store(seed=seed, now=now, pending=pending)
@@ -80,7 +84,9 @@ class Emulator:
             sign_url=self.url_for,
         )
         storage = Storage(store=self._store, signer=self._signer)
-        self._servers = Servers({server.host: partial(self._handle, server) for server in (api, storage)})
+        self._servers = Servers(
+            {server.host: partial(self._handle, server) for server in (api, storage)}, api_port=port
+        )
         if populate:
             add_sample_exports(self._store, now=now())
 
@@ -88,7 +94,11 @@ class Emulator:
         return f"<Emulator: {len(self.exports)} exports, {self._servers!r}>"
 
     async def start(self) -> None:
-        """Start both servers on free ports of 127.0.0.1."""
+        """Start both servers on ports of 127.0.0.1.
+
+        Raises:
+            OSError: The port is in use, or may not be used.
+        """
         await self._servers.start()
 
     async def aclose(self) -> None:
@@ -231,6 +241,12 @@ class Emulator:
         """
         self._faults.add(fault, times)
 
+    @staticmethod
+    def _report_response(
+        on_response: Callable[[RecordedRequest, float], object], request: RecordedRequest, started_at: float
+    ) -> None:
+        on_response(request, time.monotonic() - started_at)
+
     def _handle(self, server: Api | Storage, request: web.BaseRequest, body: bytes) -> Reply:
         target = request.raw_path
         export_id, artifact = server.parse_path(target.partition("?")[0])
@@ -249,7 +265,11 @@ class Emulator:
         regular = server.respond(rewritten) if fault.executes_request() else Reply.of(200)
         reply = fault.rewrite_response(regular, received)
         fault.after_response(self._store)
-        self.requests.append(attrs.evolve(received, status=None if reply.silent else reply.status))
+        recorded = attrs.evolve(received, status=None if reply.silent else reply.status)
+        self.requests.append(recorded)
+        if self.on_response is not None:
+            on_end = partial(self._report_response, self.on_response, recorded, time.monotonic())
+            reply = attrs.evolve(reply, on_end=on_end)
         if self.after_list is not None and is_list_request(received) and reply.status == 200:
             self.after_list(int(received.query.get("page", "1")))
         return reply.with_headers({"Date": formatdate(received.at, usegmt=True)})

@@ -20,7 +20,7 @@ from packagex_async.cli.messages.failures import print_failure
 from packagex_async.cli.output.layout import Column
 from packagex_async.cli.output.output_file import is_stdout, open_binary_output
 from packagex_async.cli.output.record_printer import RecordPrinter
-from packagex_async.cli.parameters import ExactSizes, Flag, OutputFile
+from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, OutputFile
 from packagex_async.models import ArtifactName
 
 
@@ -33,6 +33,7 @@ async def cat(
     output: OutputFile = None,
     bytes: ExactSizes = False,
     json: Flag = False,
+    bwlimit: BandwidthLimit = None,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Write an artifact of an export to stdout or to a file.
@@ -48,6 +49,7 @@ async def cat(
         output: Write to this file instead of stdout. An existing file is replaced.
         bytes: Show the size of the file in bytes, such as 1536 instead of 1.5 KiB. Needs --output.
         json: Print the path and the size of the file as a JSON object. Needs --output.
+        bwlimit: Receive at most this many bytes per second, such as 500K or 10MB.
     """
     if is_stdout(output) and (json or bytes):
         raise ConfigurationError("--json and --bytes need --output FILE: stdout contains the artifact")
@@ -55,7 +57,7 @@ async def cat(
     written: BinaryOutput | None = None
     try:
         with _open_target(output) as file, BinaryOutput(file) as written:
-            async with connection.client() as px:
+            async with connection.client(bandwidth_limit=bwlimit) as px:
                 await (_write_rows if rows else _write_bytes)(px, export_id, name, written)
     except ConfigurationError:
         raise

@@ -20,7 +20,7 @@ from packagex_async.cli.display.progress import ArtifactBars
 from packagex_async.cli.display.tables import print_error
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.key_values import parse_key_values
-from packagex_async.cli.parameters import ExactSizes, Flag, Quiet, WaitSeconds, split_commas
+from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, Quiet, WaitSeconds, split_commas
 
 
 async def create(
@@ -40,6 +40,7 @@ async def create(
     bytes: ExactSizes = False,
     json: Flag = False,
     quiet: Quiet = False,
+    bwlimit: BandwidthLimit = None,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Create an export. Optionally wait for it and download it.
@@ -63,10 +64,11 @@ async def create(
         bytes: Show sizes in bytes, such as 1536 instead of 1.5 KiB.
         json: Print one JSON object per line, for each status of the export and for each artifact.
         quiet: Do not show progress.
+        bwlimit: Receive at most this many bytes per second, such as 500K or 10MB.
     """
     filters = parse_key_values(options, option or ())
     csv = CsvFieldOptions(timezone=timezone, datetime_format=datetime_format, columns=split_commas(columns))
-    async with connection.client() as px:
+    async with connection.client(bandwidth_limit=bwlimit) as px:
         export = await px.exports.create(
             ExportResource(resource), options=filters, csv_field_options=csv.as_json() or None
         )

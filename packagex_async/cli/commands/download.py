@@ -15,8 +15,9 @@ from packagex_async.cli.commands.outcomes import (
     outcome_columns,
 )
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
+from packagex_async.cli.display.plan import PlanPrinter
 from packagex_async.cli.display.progress import ArtifactBars
-from packagex_async.cli.parameters import ExactSizes, Flag, Quiet, split_commas
+from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, Quiet, split_commas
 from packagex_async.cli.sizes import Size
 
 
@@ -33,9 +34,11 @@ async def download(
     count_rows: Flag = False,
     format: Literal["parquet"] | None = None,
     ignore_failed_exports: Flag = False,
+    dry_run: Flag = False,
     bytes: ExactSizes = False,
     json: Flag = False,
     quiet: Quiet = False,
+    bwlimit: BandwidthLimit = None,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Download the artifacts of exports, one export after another.
@@ -56,8 +59,10 @@ async def download(
         format: Write CSV artifacts as Parquet files. Needs the extra arrow.
         ignore_failed_exports: Exports that failed on the platform do not change the exit code.
         bytes: Show sizes in bytes, such as 1536 instead of 1.5 KiB.
+        dry_run: Show the files that would be downloaded, and write nothing.
         json: Print one JSON object per line and artifact, including failed ones, after each export.
         quiet: Do not show progress bars. They are shown on terminals only.
+        bwlimit: Receive at most this many bytes per second, such as 500K or 10MB.
     """
     options = DownloadOptions(
         directory=directory,
@@ -68,15 +73,24 @@ async def download(
         max_size=max_size,
         count_rows=count_rows,
         format=format,
+        dry_run=dry_run,
     )
+    plan = PlanPrinter(json=json, exact_sizes=bytes) if dry_run else None
     outcomes = []
     columns = outcome_columns(exact_sizes=bytes, digest=digest, has_rows=count_rows or format is not None)
     printer = OutcomePrinter(columns, json=json)
-    async with connection.client() as px:
+    async with connection.client(bandwidth_limit=bwlimit) as px:
         for export_id in dict.fromkeys(export_ids):
             with ArtifactBars(quiet=quiet) as bars:
                 outcome = await download_export(px, export_id, options, bars)
             outcomes.append(outcome)
-            printer.add(outcome)
-    printer.finish()
+            if plan is None:
+                printer.add(outcome)
+            else:
+                printer.add_errors(outcome)
+                plan.add(outcome.report)
+    if plan is None:
+        printer.finish()
+    else:
+        plan.print_totals()
     return exit_code_of_outcomes(outcomes, ignore_failed_exports=ignore_failed_exports)

@@ -52,6 +52,7 @@ class DownloadOptions:
     max_size: int | None = None
     count_rows: bool = False
     format: Literal["parquet"] | None = None
+    dry_run: bool = False
 
 
 @attrs.frozen
@@ -150,9 +151,13 @@ class OutcomePrinter:
 
     def add(self, outcome: Outcome) -> None:
         """Print the errors and the records of an outcome."""
-        self._failures.print(outcome.errors)
+        self.add_errors(outcome)
         for record in outcome.records():
             self._printer.add(record)
+
+    def add_errors(self, outcome: Outcome) -> None:
+        """Print only the errors of an outcome."""
+        self._failures.print(outcome.errors)
 
     def finish(self) -> None:
         """Print the table, if stdout is a terminal."""

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from packagex_async import AsyncPackageX, ConfigurationError, PackageXError, ProgressEvent
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display import notices
+from packagex_async.cli.display.plan import PlanPrinter, PrunePrinter
 from packagex_async.cli.display.reporters import Reporter, choose_reporter
 from packagex_async.cli.display.summary import SummaryPrinter
 from packagex_async.cli.display.totals import Totals
@@ -20,9 +21,9 @@ from packagex_async.cli.exit_codes import exit_code_when_stopped
 from packagex_async.cli.filters import FilterOptions
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
-from packagex_async.cli.parameters import Flag, Quiet, WaitSeconds, split_commas
+from packagex_async.cli.parameters import BandwidthLimit, Flag, Quiet, WaitSeconds, split_commas
 from packagex_async.cli.signals import sigterm_handler
-from packagex_async.cli.sizes import Size
+from packagex_async.cli.sizes import Duration, Size
 
 
 @attrs.frozen(kw_only=True)
@@ -61,6 +62,17 @@ class SyncOptions:
     require_verification: Flag = False
     """Fail artifacts for which the server declares neither a length nor a hash."""
 
+    exclude: list[str] | None = None
+    """Leave out files whose path relative to the directory matches this glob pattern, such as *.json. Repeat
+    the option for several patterns."""
+
+    prune_after: Duration | None = None
+    """At the end, remove files that are older than this, such as 30d. Only unchanged files of the manifest
+    are removed, and only if their export does not exist any more."""
+
+    dry_run: Flag = False
+    """Show the files that would be downloaded or removed, and write nothing."""
+
     max_size: Size | None = None
     """Maximum size of an artifact, such as 10M, 1.5MB or 2MiB."""
 
@@ -92,6 +104,7 @@ async def sync(
     ignore_failed_exports: Flag = False,
     json: Flag = False,
     quiet: Quiet = False,
+    bwlimit: BandwidthLimit = None,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Download all artifacts of all matching exports to a directory.
@@ -105,17 +118,26 @@ async def sync(
         ignore_failed_exports: Exports that failed on the platform do not change the exit code.
         json: Print one JSON object per line, for each progress event, each export, and the summary.
         quiet: Do not show progress.
+        bwlimit: Receive at most this many bytes per second, such as 500K or 10MB.
     """
+    plan = PlanPrinter(json=json) if options.dry_run else None
+    prune = PrunePrinter(json=json, quiet=quiet)
     totals = Totals(ignore_failed_exports=ignore_failed_exports)
     summary = SummaryPrinter(totals=totals, directory=directory, json=json, resume=not options.no_resume)
     try:
-        async with connection.client() as px:
+        async with connection.client(bandwidth_limit=bwlimit) as px:
             with (
                 choose_reporter(totals, json=json, quiet=quiet) as reporter,
                 notices.listen(reporter.on_notice),
             ):
                 await _download_all(
-                    px, directory, filters.as_arguments(), options.as_arguments(), totals, reporter
+                    px,
+                    directory,
+                    filters.as_arguments(),
+                    options.as_arguments() | {"on_prune": prune},
+                    totals,
+                    reporter,
+                    plan,
                 )
     except ConfigurationError:
         raise
@@ -127,7 +149,10 @@ async def sync(
     except asyncio.CancelledError:
         summary.print("interrupted", sigterm_handler.exit_code)
         raise
-    summary.print("complete", totals.exit_code)
+    if plan is not None:
+        plan.print_totals()
+    if plan is None or json:
+        summary.print("complete", totals.exit_code)
     return totals.exit_code
 
 
@@ -138,6 +163,7 @@ async def _download_all(
     options: dict[str, Any],
     totals: Totals,
     reporter: Reporter,
+    plan: PlanPrinter | None,
 ) -> None:
     def on_progress(event: ProgressEvent) -> None:
         totals.on_progress(event)
@@ -151,11 +177,16 @@ async def _download_all(
             reporter.set_total(await _count_exports(px, filters))
         async for report in reports:
             totals.add(report)
+            if plan is not None:
+                plan.add(report)
             reporter.on_report(report)
 
 
 async def _count_exports(px: AsyncPackageX, filters: dict[str, Any]) -> int | None:
     """Return the number of matching exports, or `None` if the API does not report it."""
+    if filters["created_after"] or filters["created_before"]:
+        # The API does not have these filters.
+        return None
     smallest_page: dict[str, Any] = {**filters, "limit": 1, "prefetch": 0}
     async with aclosing(px.exports.pages(**smallest_page)) as pages:
         return (await anext(pages)).pagination.total_count

@@ -116,6 +116,7 @@ class Store:
                 name for name in ARTIFACTS if (offers[name] if content is None else name in content)
             ),
         )
+        self.delete(export.id)
         self._exports[export.id] = export
         self._lives.pop(export.id, None)
         if self._pending is not None:

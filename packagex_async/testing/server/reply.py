@@ -7,7 +7,7 @@ import contextlib
 import enum
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 from aiohttp import web
@@ -25,6 +25,10 @@ class ConnectionAction(enum.Enum):
     HOLD = "hold"
 
 
+def _ignore_end() -> None:
+    """Do nothing."""
+
+
 @attrs.frozen(kw_only=True)
 class Reply:
     """A response of the emulator, possibly changed by a fault.
@@ -38,6 +42,7 @@ class Reply:
         silent: Whether the server sends no response at all.
         chunk_size: Bytes per write.
         delay: Seconds to wait after each write.
+        on_end: Called when the response was sent, or its connection was closed.
     """
 
     status: int
@@ -48,6 +53,7 @@ class Reply:
     silent: bool = False
     chunk_size: int = _CHUNK_SIZE
     delay: float = 0.0
+    on_end: Callable[[], object] = _ignore_end
 
     @classmethod
     def of(cls, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:

@@ -19,10 +19,16 @@ RequestHandler = Callable[[web.BaseRequest, bytes], Reply]
 
 
 class Servers:
-    """An HTTP server on 127.0.0.1 for each host in `handlers`."""
+    """An HTTP server on 127.0.0.1 for each host in `handlers`.
 
-    def __init__(self, handlers: Mapping[Host, RequestHandler]) -> None:
+    Args:
+        handlers: The handlers of requests.
+        api_port: The port of the API; 0 means that the operating system chooses.
+    """
+
+    def __init__(self, handlers: Mapping[Host, RequestHandler], *, api_port: int = 0) -> None:
         self._handlers = handlers
+        self._api_port = api_port
         self._closing = asyncio.Event()
         self._runners: list[web.ServerRunner] = []
         self._origins: dict[Host, str] = {}
@@ -41,14 +47,25 @@ class Servers:
         return self._origins[host]
 
     async def start(self) -> None:
-        """Listen on ports that the operating system chooses."""
+        """Listen on the ports.
+
+        Raises:
+            OSError: The port of the API is in use, or may not be used; no server is running then.
+        """
+        try:
+            await self._listen()
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def _listen(self) -> None:
         for host, handler in self._handlers.items():
             # Cancel the handler when its client disconnects. No access log: it would contain signatures.
             server = web.Server(partial(self._serve, handler), handler_cancellation=True, access_log=None)
             runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
             self._runners.append(runner)
             await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            await web.TCPSite(runner, "127.0.0.1", self._api_port if host == "api" else 0).start()
             self._origins[host] = f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     async def aclose(self) -> None:
@@ -66,4 +83,8 @@ class Servers:
     async def _serve(self, handler: RequestHandler, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
         # The handler changes the data before the response is sent, so the next request sees all changes.
-        return await send_reply(request, handler(request, body), self._closing)
+        reply = handler(request, body)
+        try:
+            return await send_reply(request, reply, self._closing)
+        finally:
+            reply.on_end()

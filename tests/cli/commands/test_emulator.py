@@ -17,7 +17,8 @@ def test_runs_for_the_given_duration(capsys: pytest.CaptureFixture[str]) -> None
     """The output contains the address and the commands to use it."""
     assert main(["emulator", "--duration", "0", "--seed", "3"]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"export PX_API_KEY=\S+\n  packagex-exports list --base-url http://127.0.0.1:\d+\n", out)
+    usage = r"export PX_BASE_URL=http://127.0.0.1:\d+\n  export PX_API_KEY=\S+\n  packagex-exports list\n"
+    assert re.search(usage, out)
     assert "after 0 seconds" in out
 
 
