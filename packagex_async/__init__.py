@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from packagex_async._download.artifact_stream import ArtifactStream as ArtifactStream
     from packagex_async._sync.file_checker import CheckedFile as CheckedFile
     from packagex_async._sync.file_checker import FileState as FileState
-    from packagex_async._sync.pruned_file import PrunedFile as PrunedFile
+    from packagex_async._sync.pruner import PrunedFile as PrunedFile
     from packagex_async.client import AsyncPackageX as AsyncPackageX
     from packagex_async.creation import CsvFieldOptions as CsvFieldOptions
     from packagex_async.errors import ApiError as ApiError
@@ -129,7 +129,7 @@ __all__ = [
 
 _MODULES = (
     "models", "errors", "creation", "retry", "report", "_download.artifact_stream", "_sync.file_checker",
-    "_sync.pruned_file",     "verification",
+    "_sync.pruner",     "verification",
 )  # fmt: skip
 _SINGLE_MODULES = {"AsyncExports": "exports", "AsyncPackageX": "client"}
 

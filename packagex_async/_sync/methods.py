@@ -30,7 +30,7 @@ from packagex_async.report import DownloadReport, OnProgress
 
 if TYPE_CHECKING:
     from packagex_async._rows.row_counter import RowCounter
-    from packagex_async._sync.pruned_file import OnPrune
+    from packagex_async._sync.pruner import OnPrune
 
 Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
 

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 import attrs
 
@@ -26,8 +26,8 @@ from packagex_async._sync.file_checker import FileChecker, FileState
 from packagex_async._sync.manifest import Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._sync.manifest_snapshot import ManifestSnapshot
-from packagex_async._sync.pruned_file import OnPrune, PrunedFile, PruneOutcome
-from packagex_async._utils.redaction import sanitize
+from packagex_async._utils.redaction import redact, sanitize
+from packagex_async._utils.reprs import concise_repr
 from packagex_async.errors import ConfigurationError, DirectoryError
 from packagex_async.models import Export
 
@@ -39,6 +39,36 @@ _BATCH_FILES = 64
 
 _MAX_PATH_LENGTH = 5000
 _MAX_AGE = 100 * 366 * 24 * 3600
+
+
+PruneOutcome = Literal["removed", "planned", "changed", "failed"]
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class PrunedFile:
+    """A file that is older than `prune_after`, and whose export does not exist any more.
+
+    Attributes:
+        export_id: The id of the export.
+        artifact: The name of the artifact.
+        path: The path of the file.
+        size: The length in bytes that the manifest lists.
+        outcome: `removed`; `planned` if a dry run would remove it; `changed` if it was kept because it is not
+            the file that was downloaded; `failed` if the operating system refused.
+        error: The error if the operating system refused.
+    """
+
+    export_id: str = attrs.field(converter=redact)
+    artifact: str
+    path: Path
+    size: int
+    outcome: PruneOutcome
+    error: DirectoryError | None = None
+
+    __repr__ = concise_repr
+
+
+OnPrune = Callable[[PrunedFile], object]
 
 
 def parse_age(prune_after: float | timedelta) -> float:

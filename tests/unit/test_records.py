@@ -37,8 +37,10 @@ from packagex_async import (
     PackageXError,
     Page,
     Pagination,
+    PlannedFile,
     ProgressEvent,
     ProgressKind,
+    PrunedFile,
     RetryPolicy,
     ServerError,
     UnconfirmedError,
@@ -89,6 +91,14 @@ RECORDS: list[tuple[object, str]] = [
         ProgressEvent(kind=ProgressKind.FAILED, export_id="exp_1", artifact=Artifact.CSV, error=CHECKSUM),
         f"ProgressEvent(kind={ProgressKind.FAILED!r}, export_id='exp_1', artifact={Artifact.CSV!r}, "
         f"error={CHECKSUM!r})",
+    ),
+    (
+        PlannedFile(artifact=Artifact.CSV, path=FILE.path, reason="new"),
+        f"PlannedFile(artifact={Artifact.CSV!r}, path={FILE.path!r}, reason='new')",
+    ),
+    (
+        PrunedFile(export_id="exp_1", artifact="csv", path=FILE.path, size=7, outcome="removed"),
+        f"PrunedFile(export_id='exp_1', artifact='csv', path={FILE.path!r}, size=7, outcome='removed')",
     ),
     (
         CheckedFile(path="a.csv", state=FileState.EXACT),

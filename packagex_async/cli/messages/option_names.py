@@ -10,14 +10,15 @@ OPTIONS: dict[str, str] = {
     name: f"--{name.replace('_', '-')}"
     for name in (
         "artifacts", "attempts", "base_url", "columns", "concurrency", "count_rows", "created_after",
-        "created_before", "datetime_format", "digest", "direction", "environment", "exclude", "format",
-        "layout", "limit", "max_size", "options", "order_by", "overwrite", "page", "proxy", "prune_after",
-        "require_verification", "resource", "resume", "search", "segments", "stall_timeout", "statuses",
-        "timezone", "verify", "wait",
+        "created_before", "datetime_format", "digest", "direction", "dry_run", "environment", "exclude",
+        "format", "layout", "limit", "max_size", "options", "order_by", "overwrite", "page", "proxy",
+        "prune_after", "require_verification", "resource", "resume", "search", "segments", "stall_timeout",
+        "statuses", "timezone", "verify", "wait",
     )
 } | {
     "api_key": "the API key",
     "artifact": "ARTIFACT",
+    "bandwidth_limit": "--bwlimit",
     "csv_field_options": "--columns, --timezone or --datetime-format",
     "directory": "DIRECTORY",
     "durability": "--fsync",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import signal
+import socket
 import sys
 
 import pytest
@@ -36,3 +37,27 @@ def test_ctrl_c_stops_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.setattr(sys, "stdout", _InterruptingStream())
     assert main(["emulator"]) == ExitCode.INTERRUPTED
     assert capsys.readouterr().err == "packagex-exports: interrupted\n"
+
+
+@pytest.mark.parametrize("value", ["nan", "-1", "soon"])
+def test_invalid_duration(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names the option."""
+    assert main(["emulator", "--duration", value]) == ExitCode.USAGE
+    assert "--duration" in capsys.readouterr().err
+
+
+def test_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names the port, and a hint the next step."""
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
+        assert main(["emulator", "--port", str(port), "--duration", "0"]) == ExitCode.USAGE
+    err = capsys.readouterr().err
+    assert f"--port {port} cannot be used" in err
+    assert "hint: choose another port, or omit --port" in err
+
+
+@pytest.mark.parametrize("key", ["", "  ", "schlüssel"])
+def test_invalid_key(key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No server is started."""
+    assert main(["emulator", "--key", key, "--duration", "0"]) == ExitCode.USAGE
+    assert "--key must consist of printable ASCII characters" in capsys.readouterr().err

@@ -17,8 +17,8 @@ from packagex_async.cli.messages.option_names import OPTIONS, use_option_names
 PACKAGE = Path(packagex_async.__file__).parent
 
 NOT_SET_BY_COMMANDS = {
-    "connector", "export", "include_csv", "include_json", "on_change", "on_progress", "on_wait", "prefetch",
-    "retry", "self", "size", "ssl", "trace_configs", "types",
+    "connector", "export", "include_csv", "include_json", "on_change", "on_progress", "on_prune", "on_wait",
+    "prefetch", "retry", "self", "size", "ssl", "trace_configs", "types",
 }  # fmt: skip
 """Parameters that no command passes, or that it passes unchanged."""
 
