@@ -99,7 +99,7 @@ async def test_pending_exports_are_not_waited_for(
     add(server, 1, export_id="exp_2", status="queued")
     waiting: list[tuple[str, ...]] = []
     reports = await sync(px, tmp_path, dry_run=True, wait=True, on_wait=waiting.append)
-    assert (reports.keys(), waiting) == ({"exp_1"}, [("exp_2",)])
+    assert (list(reports), waiting) == (["exp_1"], [("exp_2",)])
 
 
 async def test_excluded_artifacts_are_not_requested(
