@@ -15,9 +15,9 @@ from packagex_async.cli.commands.list import list_exports
 from packagex_async.cli.commands.sync import sync
 from packagex_async.cli.commands.verify import verify
 from packagex_async.cli.commands.wait import wait
-from packagex_async.cli.display.help_formatter import HelpFormatter
 from packagex_async.cli.exit_codes import HELP
 from packagex_async.cli.shell.completion import completion, install_completion
+from packagex_async.cli.shell.help_formatter import HelpFormatter
 from packagex_async.cli.shell.man import man
 
 _DESCRIPTION = f"""List, create and download exports of a PackageX organization.

@@ -13,13 +13,13 @@ from typing import Any, cast
 from packagex_async import AsyncPackageX, ConfigurationError, PackageXError
 from packagex_async.cli.binary_output import BinaryOutput
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
-from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.display.tables import print_error
 from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
 from packagex_async.cli.messages.failures import print_failure
 from packagex_async.cli.output.layout import Column
 from packagex_async.cli.output.output_file import is_stdout, open_binary_output
 from packagex_async.cli.output.record_printer import RecordPrinter
+from packagex_async.cli.output.sizes import format_size
 from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, OutputFile
 from packagex_async.models import ArtifactName
 

@@ -18,12 +18,12 @@ from packagex_async import (
     ExportStateError,
     PackageXError,
 )
-from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.output.layout import Column
 from packagex_async.cli.output.record_printer import RecordPrinter
+from packagex_async.cli.output.sizes import format_size
 from packagex_async.report import OnProgress
 
 FIELDS = (

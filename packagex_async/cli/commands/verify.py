@@ -10,12 +10,12 @@ import attrs
 
 from packagex_async import FileState, verify_directory
 from packagex_async.cli.display.progress import ByteBar
-from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.display.tables import print_error, print_json, print_line
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.output.layout import Column
 from packagex_async.cli.output.output_file import open_text_output
 from packagex_async.cli.output.record_printer import RecordPrinter
+from packagex_async.cli.output.sizes import format_size
 from packagex_async.cli.parameters import ExactSizes, Flag, OutputFile, Quiet
 
 _MAX_LISTED_FILES = 100

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from packagex_async import DownloadReport, PlannedFile, PrunedFile
-from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.display.tables import print_error, print_json, print_line
 from packagex_async.cli.display.totals import count
 from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.output.layout import Column
 from packagex_async.cli.output.record_printer import RecordPrinter
+from packagex_async.cli.output.sizes import format_size
 
 _OUTCOMES = {
     "removed": "removed",

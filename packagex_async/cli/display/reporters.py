@@ -12,11 +12,11 @@ from packagex_async.cli.display import events
 from packagex_async.cli.display.dashboard import Dashboard, wait_message
 from packagex_async.cli.display.estimate import Clock
 from packagex_async.cli.display.notices import Notice, NoticePrinter
-from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.display.tables import print_error, print_json
 from packagex_async.cli.display.totals import Totals, count, errors_of
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
+from packagex_async.cli.output.sizes import format_size
 from packagex_async.cli.stdio import can_redraw
 
 _MIN_EVENT_INTERVAL = 0.125

@@ -7,10 +7,10 @@ from typing import Literal
 
 import attrs
 
-from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.display.tables import print_error, print_json, print_line, print_table
 from packagex_async.cli.display.totals import Failure, RowDifference, Totals, count
 from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.output.sizes import format_size
 
 _TOTALS_HEADINGS = (
     "exports", "files", "bytes", "kept", "not offered", "failed", "failed exports", "time", "rate",

@@ -11,7 +11,7 @@ from cyclopts import App
 from cyclopts.help import DescriptionRenderer, HelpEntry, HelpPanel
 from rich.console import Console, ConsoleOptions
 
-from packagex_async.cli.display.help_formatter import plain_text, with_value_name
+from packagex_async.cli.shell.help_formatter import plain_text, with_value_name
 
 _PROGRAM = "packagex-exports"
 _WIDTH = 100_000

@@ -7,8 +7,8 @@ import time
 from packagex_async import Artifact, DownloadReport, LinkExpiredError, ProgressEvent, ProgressKind
 from packagex_async.cli.display.estimate import Clock, DownloadEstimate, valid_length
 from packagex_async.cli.display.live.rows import DisplayRow
-from packagex_async.cli.display.sizes import format_size
 from packagex_async.cli.display.tables import printable
+from packagex_async.cli.output.sizes import format_size
 
 MAX_ARTIFACT_ROWS = 8
 """Artifacts that are shown at the same time."""

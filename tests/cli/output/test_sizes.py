@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from packagex_async.cli.display.sizes import format_size
+from packagex_async.cli.output.sizes import format_size
 
 
 @pytest.mark.parametrize(
