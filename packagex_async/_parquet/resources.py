@@ -5,10 +5,10 @@ from __future__ import annotations
 from packagex_async._files.thread_pool import ThreadPool
 from packagex_async._parquet.parquet_file import ParquetFile
 
-ROW_GROUP_SIZE = 56 * 1024 * 1024
+ROW_GROUP_SIZE = 52 * 1024 * 1024
 """Maximum bytes of a row group in memory: about 64 MiB with the memory of the encoder."""
 
-MAX_MEMORY = 72 * 1024 * 1024
+MAX_MEMORY = 66 * 1024 * 1024
 """Maximum bytes of all row groups: the row group that is encoded, and a part of the next row group."""
 
 LAST_GROUP_SIZE = 16 * 1024 * 1024
