@@ -20,7 +20,7 @@ _HINTS: dict[type[errors.PackageXError], str] = {
     errors.ConfigurationError: "run the command with --help to see its options",
     errors.ApiError: "run the command again with -vv to see each request",
     errors.BadRequestError: "correct the options that the message names, then run the command again",
-    errors.AuthenticationError: "check the key; a sandbox key needs --environment sandbox",
+    errors.AuthenticationError: "check the key and --environment: the sandbox uses different keys",
     errors.PermissionDeniedError: "use a key that has permission for exports",
     errors.NotFoundError: "check the id with packagex-exports list: exports are deleted after 24 hours",
     errors.RateLimitError: "wait some minutes, then run the command again; fewer parallel runs help",
