@@ -187,3 +187,10 @@ async def read_block(response: aiohttp.ClientResponse, timeout: float | None, si
             return await (content.readany() if size < 0 else content.read(size))
     finally:
         closed.remove_done_callback(fail)
+        # A connection that is lost between two calls would be logged as an exception that nobody retrieved.
+        closed.remove_done_callback(_retrieve)
+        closed.add_done_callback(_retrieve)
+
+
+def _retrieve(closed: asyncio.Future[None]) -> None:
+    closed.exception()

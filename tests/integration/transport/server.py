@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -81,6 +82,12 @@ class Connection:
     async def closed(self) -> bytes:
         """Wait until the client closes the connection; return what it sent before."""
         return await self._reader.read()
+
+    def reset(self) -> None:
+        """Break the connection: the client gets a reset instead of the end of the stream."""
+        linger = struct.pack("ii", 1, 0)
+        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._writer.transport.abort()
 
     def end(self) -> None:
         """Tell the client that nothing more comes: when this returns, its system knows."""

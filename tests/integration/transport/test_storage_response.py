@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,9 +31,19 @@ BODY = random.Random("storage response").randbytes(50_000)
 
 @asynccontextmanager
 async def responding(
-    head: bytes, *pieces: bytes, stall_timeout: float = TIMEOUT_SECONDS
+    head: bytes,
+    *pieces: bytes,
+    stall_timeout: float = TIMEOUT_SECONDS,
+    reset: asyncio.Event | None = None,
 ) -> AsyncIterator[StorageResponse]:
-    """Yield the response of a server that sends `head` and `pieces`, and then waits."""
+    """Yield the response of a server that sends `head` and `pieces`, and then waits.
+
+    Args:
+        head: The head.
+        pieces: The pieces of the body.
+        stall_timeout: The `stall_timeout` of the client.
+        reset: The server resets the connection when this is set.
+    """
 
     async def handler(connection: Connection) -> None:
         await connection.request()
@@ -40,7 +51,8 @@ async def responding(
         for piece in pieces:
             await yield_to_event_loop()
             await connection.send(piece)
-        await forever()
+        await (reset.wait() if reset else forever())
+        connection.reset()
 
     async with asyncio.timeout(TIMEOUT_SECONDS), Server(handler) as server:
         settings = TransportSettings(
@@ -94,6 +106,21 @@ async def test_stalled_body_is_a_timeout() -> None:
         assert bytes(await storage.read()) == b"hello"
         with pytest.raises(RequestTimeoutError, match=r"no or too few bytes within 0\.05 seconds"):
             await storage.read()
+
+
+async def test_connection_that_is_lost_between_two_reads(caplog: pytest.LogCaptureFixture) -> None:
+    """The next read fails, and asyncio logs no exception that was never retrieved."""
+    reset = asyncio.Event()
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with responding(head, b"3\r\nabc\r\n", reset=reset) as storage:
+        assert bytes(await storage.read()) == b"abc"
+        reset.set()
+        for _ in range(3):
+            await yield_to_event_loop()
+        with pytest.raises(ConnectionFailedError):
+            await storage.read()
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_closed_response_cannot_be_read() -> None:
