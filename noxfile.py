@@ -74,7 +74,7 @@ def tests(session: nox.Session) -> None:
     """
     provide_shells(session)
     newest = ("--upgrade", "--upgrade-strategy", "eager")
-    session.install(*newest, "-e", ".[arrow,cli,speed]", *group("tests"))
+    session.install(*newest, "-e", ".[arrow,bucket,cli,speed]", *group("tests"))
     session.run("python", "-m", "pip", "freeze", "--exclude-editable")
     if session.python == RUNNING:
         session.run("coverage", "erase")
@@ -100,7 +100,7 @@ def tests_lowest(session: nox.Session) -> None:
     provide_shells(session)
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join(lower_bounds()))
-    session.install("-e", ".[arrow,cli,speed]", *group("tests"), "-c", str(constraints))
+    session.install("-e", ".[arrow,bucket,cli,speed]", *group("tests"), "-c", str(constraints))
     selection = ("tests/unit", "tests/integration", "tests/cli/commands", "tests/cli/display", *AS_USUAL)
     session.run("pytest", *(session.posargs or (*selection, *ALL)), env=BRIEFLY)
 
@@ -109,7 +109,7 @@ def tests_lowest(session: nox.Session) -> None:
 def nginx(session: nox.Session) -> None:
     """Download from nginx over failing connections; apt installs nginx if it is missing."""
     provide(session, {"nginx": "nginx-light"})
-    session.install("-e", ".[arrow,cli,speed]", *group("tests"))
+    session.install("-e", ".[arrow,bucket,cli,speed]", *group("tests"))
     session.run("pytest", "-m", "nginx", "tests/nginx", *session.posargs)
 
 
@@ -119,6 +119,18 @@ def databases(session: nox.Session) -> None:
     provide(session, {"pg_ctlcluster": "postgresql", "psql": "postgresql-client"})
     session.install("-e", ".[cli,speed]", *group("databases"), *group("tests"))
     session.run("pytest", "-m", "databases", "tests/docs/test_examples.py", *session.posargs)
+
+
+@nox.session(default=False)
+def buckets(session: nox.Session) -> None:
+    """Download into buckets of moto and Azurite; apt installs Node.js if it is missing."""
+    provide(session, {"node": "nodejs", "npm": "npm"})
+    session.install("-e", ".[arrow,bucket,cli,speed]", *group("buckets"), *group("tests"))
+    azurite = Path(session.create_tmp(), "azurite").resolve()
+    if not (azurite / "node_modules/.bin/azurite-blob").exists():
+        session.run("npm", "install", "--silent", "--prefix", str(azurite), "azurite", external=True)
+    env = {"PATH": f"{azurite}/node_modules/.bin:{session.env.get('PATH') or os.environ['PATH']}"}
+    session.run("pytest", "-m", "buckets", "tests/buckets", *session.posargs, env=env)
 
 
 @nox.session(default=False)
@@ -146,7 +158,7 @@ def fuzz(session: nox.Session, target: str) -> None:
 def bench(session: nox.Session) -> None:
     """Compare the speed with curl and other programs; apt installs missing ones."""
     provide(session, {"nginx": "nginx-light", "curl": "curl", "aria2c": "aria2", "time": "time"})
-    session.install(".[arrow,speed]", *group("bench"))
+    session.install(".[arrow,bucket,speed]", *group("bench"))
     # Give an interrupted benchmark time to remove its files and stop its servers.
     session.run("python", "benchmarks/bench.py", *session.posargs, interrupt_timeout=20)
 
@@ -169,7 +181,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check types with mypy and pyright, and that all public names of the installed package are typed."""
-    session.install(".[arrow,cli,speed]", *group("typing"))
+    session.install(".[arrow,bucket,cli,speed]", *group("typing"))
     session.run("mypy")
     session.run("pyright")
     # Outside the checkout, so that pyright checks the installed package.
@@ -180,7 +192,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the docs, and run the examples that install packages; `tests` runs the other examples."""
-    session.install("-e", ".[arrow,cli,speed]", *group("docs"), *group("tests"))
+    session.install("-e", ".[arrow,bucket,cli,speed]", *group("docs"), *group("tests"))
     session.run("sphinx-build", "-n", "-W", "-q", "docs", "docs/_build")
     session.run("pytest", "-m", "installs", "tests/docs/test_examples.py", *session.posargs)
 
@@ -193,7 +205,7 @@ def package(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--outdir", str(dist))
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
     session.run("twine", "check", "--strict", str(sdist), str(wheel))
-    session.install(f"{wheel}[arrow,cli,speed]", *group("tests"))
+    session.install(f"{wheel}[arrow,bucket,cli,speed]", *group("tests"))
     with tarfile.open(sdist) as archive:
         archive.extractall(dist, filter="data")
     session.chdir(dist / sdist.name.removesuffix(".tar.gz"))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from packagex_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from packagex_async._bucket_sync.object_checker import CheckedObject as CheckedObject
+    from packagex_async._buckets.bucket import Bucket as Bucket
     from packagex_async._download.artifact_stream import ArtifactStream as ArtifactStream
     from packagex_async._sync.file_checker import CheckedFile as CheckedFile
     from packagex_async._sync.file_checker import FileState as FileState
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from packagex_async.models import OrderBy as OrderBy
     from packagex_async.models import Page as Page
     from packagex_async.models import Pagination as Pagination
+    from packagex_async.report import BucketFile as BucketFile
     from packagex_async.report import DownloadedFile as DownloadedFile
     from packagex_async.report import DownloadGroupError as DownloadGroupError
     from packagex_async.report import DownloadReport as DownloadReport
@@ -77,7 +80,10 @@ __all__ = [
     "AsyncPackageX",
     "AuthenticationError",
     "BadRequestError",
+    "Bucket",
+    "BucketFile",
     "CheckedFile",
+    "CheckedObject",
     "ChecksumError",
     "ClientClosedError",
     "ConfigurationError",
@@ -131,7 +137,12 @@ _MODULES = (
     "models", "errors", "creation", "retry", "report", "_download.artifact_stream", "_sync.file_checker",
     "_sync.pruner",     "verification",
 )  # fmt: skip
-_SINGLE_MODULES = {"AsyncExports": "exports", "AsyncPackageX": "client"}
+_SINGLE_MODULES = {
+    "AsyncExports": "exports",
+    "AsyncPackageX": "client",
+    "Bucket": "_buckets.bucket",
+    "CheckedObject": "_bucket_sync.object_checker",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packagex_async._utils.redaction import sanitize
 
@@ -58,7 +58,7 @@ def malformed_items(page: int, count: int, first: str | None) -> None:
     _log.warning("page %d of the listing: %s left out: %s", page, items, first)
 
 
-def download_finished(report: DownloadReport) -> None:
+def download_finished(report: DownloadReport[Any]) -> None:
     """Log the end of a download."""
     counts = len(report.files), len(report.missing), len(report.failures)
     _emit(logging.INFO, "export %s: %d files on disk, %d not offered, %d failed", report.export_id, *counts)
@@ -78,6 +78,11 @@ def request_retried(failure: PackageXError, delay: float) -> None:
 def rows_not_counted(failure: PackageXError) -> None:
     """Log why the rows of a file could not be counted."""
     _emit(logging.WARNING, "the rows were not counted: %s", failure)
+
+
+def uploads_not_removed(bucket: str, reason: str) -> None:
+    """Log why abandoned uploads of earlier runs could not be removed."""
+    _emit(logging.WARNING, "%s: abandoned uploads were not removed: %s", bucket, reason)
 
 
 def urls_refreshed(export_id: str) -> None:

@@ -287,7 +287,7 @@ class DownloadError(PackageXError):
     """An artifact could not be downloaded.
 
     Attributes:
-        export_id: The id of the export.
+        export_id: The id of the export; empty for a bucket that cannot be used at all.
         artifact: The artifact.
     """
 
@@ -297,6 +297,8 @@ class DownloadError(PackageXError):
         self.artifact = artifact
 
     def __str__(self) -> str:
+        if not self.export_id:
+            return str(self.args[0])
         return f"export {sanitize(self.export_id)}, artifact {self.artifact}: {self.args[0]}"
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 
 from packagex_async import _logs
 from packagex_async._api import requests
 from packagex_async._arrow.methods import ExportTables, Types
+from packagex_async._buckets.bucket import Bucket, objects_of
 from packagex_async._concurrency.lazy_imports import importing
 from packagex_async._concurrency.tuning import MAX_SEGMENTS
 from packagex_async._context import ClientContext
@@ -30,12 +31,16 @@ from packagex_async.models import (
     ExportResource,
     ResourceName,
 )
-from packagex_async.report import DownloadReport, OnProgress
+from packagex_async.report import BucketFile, DownloadReport, F_co, OnProgress
 
 if TYPE_CHECKING:
     from packagex_async._download.artifact_stream import ArtifactStream
-    from packagex_async._download.export import DownloadPlan, ExportDownload
+    from packagex_async._download.export import DownloadPlan
+    from packagex_async._files.exclusions import Exclusions
+    from packagex_async._files.layouts import Layout
     from packagex_async._rows.row_counter import RowCounter
+    from packagex_async._sync.entry_rules import ReusePolicy
+    from packagex_async._sync.runner import NewState
 
 
 class AsyncExports(ExportSync, ExportCreation, ExportRows, ExportTables):
@@ -80,10 +85,52 @@ class AsyncExports(ExportSync, ExportCreation, ExportRows, ExportTables):
             _logs.unread_fields(retrieved.export)
             return retrieved.export
 
+    @overload
     async def download(
         self,
         export: Export | str,
         directory: str | os.PathLike[str],
+        *,
+        artifacts: Artifacts | None = ...,
+        concurrency: int = ...,
+        overwrite: bool = ...,
+        digest: Literal["sha256"] | None = ...,
+        on_progress: OnProgress | None = ...,
+        resume: bool = ...,
+        require_verification: bool = ...,
+        max_size: int | None = ...,
+        durability: Literal["fsync"] | None = ...,
+        segments: int = ...,
+        format: Literal["parquet"] | None = ...,
+        types: Types | None = ...,
+        count_rows: bool = ...,
+        dry_run: bool = ...,
+    ) -> DownloadReport: ...
+    @overload
+    async def download(
+        self,
+        export: Export | str,
+        directory: Bucket,
+        *,
+        artifacts: Artifacts | None = ...,
+        concurrency: int = ...,
+        overwrite: bool = ...,
+        digest: Literal["sha256"] | None = ...,
+        on_progress: OnProgress | None = ...,
+        resume: bool = ...,
+        require_verification: bool = ...,
+        max_size: int | None = ...,
+        durability: Literal["fsync"] | None = ...,
+        segments: int = ...,
+        format: Literal["parquet"] | None = ...,
+        types: Types | None = ...,
+        count_rows: bool = ...,
+        dry_run: bool = ...,
+    ) -> DownloadReport[BucketFile]: ...
+    async def download(
+        self,
+        export: Export | str,
+        directory: str | os.PathLike[str] | Bucket,
         *,
         artifacts: Artifacts | None = None,
         concurrency: int = 4,
@@ -99,7 +146,7 @@ class AsyncExports(ExportSync, ExportCreation, ExportRows, ExportTables):
         types: Types | None = None,
         count_rows: bool = False,
         dry_run: bool = False,
-    ) -> DownloadReport:
+    ) -> DownloadReport[Any]:
         """Download the artifacts of an export concurrently. API: Retrieve Export.
 
         The files are `{id}.json`, `{id}.csv`, `{id}.error.csv` and `{id}.sanitized.csv` in `directory`. A
@@ -107,7 +154,7 @@ class AsyncExports(ExportSync, ExportCreation, ExportRows, ExportTables):
 
         Args:
             export: The export, or its id. It is retrieved if it has no URL of the requested artifacts.
-            directory: Path of the directory; created if it does not exist.
+            directory: Path of the directory, which is created if it does not exist; or a `Bucket`.
             artifacts: One or several of `"json"`, `"csv"`, `"csv_error"` and `"csv_sanitized"` (see
                 `Artifact`); default: all.
             concurrency: Maximum number of concurrent artifacts.
@@ -170,15 +217,60 @@ class AsyncExports(ExportSync, ExportCreation, ExportRows, ExportTables):
             dry_run=dry_run,
         )
         with self._operations.running("download()"):
-            export = await self._source.with_urls(export, plan.artifacts)
-            report = await self._export_download(export, plan).run()
-            is_counted = count_rows and not dry_run
-            return _successful(await self._row_counter().add_rows(report) if is_counted else report, plan)
+            return await self._download(export, directory, plan, count_rows=count_rows)
 
+    @overload
     async def export_and_download(
         self,
         resource: ExportResource | ResourceName,
         directory: str | os.PathLike[str],
+        *,
+        options: Mapping[str, Any] | None = ...,
+        csv_field_options: CsvFieldOptions | Mapping[str, Any] | None = ...,
+        timeout: float | None = ...,
+        on_change: OnChange | None = ...,
+        artifacts: Artifacts | None = ...,
+        concurrency: int = ...,
+        overwrite: bool = ...,
+        digest: Literal["sha256"] | None = ...,
+        on_progress: OnProgress | None = ...,
+        resume: bool = ...,
+        require_verification: bool = ...,
+        max_size: int | None = ...,
+        durability: Literal["fsync"] | None = ...,
+        segments: int = ...,
+        format: Literal["parquet"] | None = ...,
+        types: Types | None = ...,
+        count_rows: bool = ...,
+    ) -> DownloadReport: ...
+    @overload
+    async def export_and_download(
+        self,
+        resource: ExportResource | ResourceName,
+        directory: Bucket,
+        *,
+        options: Mapping[str, Any] | None = ...,
+        csv_field_options: CsvFieldOptions | Mapping[str, Any] | None = ...,
+        timeout: float | None = ...,
+        on_change: OnChange | None = ...,
+        artifacts: Artifacts | None = ...,
+        concurrency: int = ...,
+        overwrite: bool = ...,
+        digest: Literal["sha256"] | None = ...,
+        on_progress: OnProgress | None = ...,
+        resume: bool = ...,
+        require_verification: bool = ...,
+        max_size: int | None = ...,
+        durability: Literal["fsync"] | None = ...,
+        segments: int = ...,
+        format: Literal["parquet"] | None = ...,
+        types: Types | None = ...,
+        count_rows: bool = ...,
+    ) -> DownloadReport[BucketFile]: ...
+    async def export_and_download(
+        self,
+        resource: ExportResource | ResourceName,
+        directory: str | os.PathLike[str] | Bucket,
         *,
         options: Mapping[str, Any] | None = None,
         csv_field_options: CsvFieldOptions | Mapping[str, Any] | None = None,
@@ -197,7 +289,7 @@ class AsyncExports(ExportSync, ExportCreation, ExportRows, ExportTables):
         format: Literal["parquet"] | None = None,
         types: Types | None = None,
         count_rows: bool = False,
-    ) -> DownloadReport:
+    ) -> DownloadReport[Any]:
         """Create an export, wait until it is completed, and download it.
 
         The parameters are those of `create` (`resource`, `options`, `csv_field_options`), `wait` (`timeout`,
@@ -233,9 +325,7 @@ class AsyncExports(ExportSync, ExportCreation, ExportRows, ExportTables):
             export = await self.create(resource, options=options, csv_field_options=csv_field_options)
             (on_change or ignore_change)(export)
             export = await self.wait(export, timeout=timeout, on_change=on_change)
-            export = await self._source.with_urls(export, plan.artifacts)
-            report = await self._export_download(export, plan).run()
-            return _successful(await self._row_counter().add_rows(report) if count_rows else report, plan)
+            return await self._download(export, directory, plan, count_rows=count_rows)
 
     @asynccontextmanager
     async def stream(
@@ -281,18 +371,57 @@ class AsyncExports(ExportSync, ExportCreation, ExportRows, ExportTables):
             steps = await stack.enter_async_context(aclosing(self._operations.steps("stream()", chunks)))
             yield attrs.evolve(body, chunks=steps)
 
-    def _export_download(self, export: Export, plan: DownloadPlan) -> ExportDownload:
+    async def _download(
+        self,
+        export: Export | str,
+        destination: str | os.PathLike[str] | Bucket,
+        plan: DownloadPlan,
+        *,
+        count_rows: bool,
+    ) -> DownloadReport[Any]:
+        is_counted = count_rows and not plan.dry_run
+        add_rows = self._row_counter(destination).add_rows if is_counted else None
+        if isinstance(destination, Bucket):
+            with importing("download()"):
+                from packagex_async._bucket_sync.export_download import download_to_bucket
+            if isinstance(export, str):
+                export = await self._source.with_urls(export, plan.artifacts)
+            objects = objects_of(destination)
+            report = await download_to_bucket(export, objects, self._source, plan, self._context, add_rows)
+            return _successful(report, plan)
         from packagex_async._download.export import ExportDownload
 
-        return ExportDownload(export, self._source.urls(export), plan, self._context)
+        export = await self._source.with_urls(export, plan.artifacts)
+        report = await ExportDownload(export, self._source.urls(export), plan, self._context).run()
+        return _successful(report if add_rows is None else await add_rows(report), plan)
 
-    def _row_counter(self) -> RowCounter:
+    def _bucket_state(self, bucket: Bucket, plan: DownloadPlan) -> NewState:
+        """Return a function that returns the state of a bucket."""
+        with importing("download_all()"):
+            from packagex_async._bucket_sync.state import BucketState
+
+        def new_state(layout: Layout, policy: ReusePolicy, exclusions: Exclusions | None) -> BucketState:
+            return BucketState(
+                objects_of(bucket),
+                layout,
+                policy,
+                plan.options,
+                self._context.clock,
+                exclusions=exclusions,
+                read_only=plan.dry_run,
+            )
+
+        return new_state
+
+    def _row_counter(self, destination: str | os.PathLike[str] | Bucket) -> RowCounter:
         with importing("count_rows"):
             from packagex_async._rows.row_counter import RowCounter
-        return RowCounter(self._context.disk)
+        return RowCounter(
+            self._context.disk, objects_of(destination) if isinstance(destination, Bucket) else None
+        )
 
 
-def _successful(report: DownloadReport, plan: DownloadPlan) -> DownloadReport:
+def _successful(report: DownloadReport[F_co], plan: DownloadPlan) -> DownloadReport[F_co]:
     """Log `report`, and return it if nothing failed.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol, Self, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, SupportsIndex, TypeVar, overload
 
 import attrs
 
@@ -96,26 +96,72 @@ class DownloadedFile:
     __repr__ = concise_repr
 
 
+@attrs.frozen(kw_only=True, repr=False)
+class BucketFile:
+    """An artifact that is a complete object in a bucket.
+
+    Attributes:
+        artifact: The artifact.
+        key: The complete key of the object in the bucket.
+        url: The URL of the object, such as `s3://bucket/exports/exp_7xKyu1HY.csv`, without credentials.
+        size: The length in bytes.
+        verified: See `DownloadedFile`.
+        sha256: The SHA-256 in hexadecimal.
+        attempts: The number of attempts.
+        resumed: Whether an interrupted transfer was continued.
+        elapsed: The seconds from the first request until the object was complete.
+        kept: Whether the object existed before, with the content of the artifact.
+        rows: See `DownloadedFile`.
+        source_sha256: See `DownloadedFile`.
+    """
+
+    artifact: Artifact
+    key: str
+    url: str
+    size: int
+    verified: Verified
+    sha256: str | None = None
+    attempts: int = 1
+    resumed: bool = False
+    elapsed: float = 0.0
+    kept: bool = False
+    rows: int | None = None
+    source_sha256: str | None = None
+
+    __repr__ = concise_repr
+
+
+StoredFile = DownloadedFile | BucketFile
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    F_co = TypeVarWithDefault("F_co", bound=StoredFile, default=DownloadedFile, covariant=True)
+else:
+    F_co = TypeVar("F_co", covariant=True)
+
 _ALL_RECORDS = (Artifact.JSON, Artifact.CSV)
 """The artifacts with all records of an export. The other artifacts contain only some of the rows."""
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class PlannedFile:
-    """A file that a dry run would download.
+    """A file or an object that a dry run would download.
 
     Attributes:
         artifact: The artifact.
-        path: The path of the file.
+        path: The path of the file. In a bucket, the complete key of the object.
         reason: `new` if there was no file yet, `changed` if the existing file would be replaced, `lost` if
             the manifest lists a file that does not exist.
         size: The number of bytes to receive; `None` if the storage host does not declare it.
+        url: The URL of the object in a bucket, without credentials; `None` in a directory.
     """
 
     artifact: Artifact
     path: Path
     reason: PlanReason
     size: int | None = None
+    url: str | None = None
 
     __repr__ = concise_repr
 
@@ -177,15 +223,18 @@ class ByArtifact(tuple[T_co, ...]):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class DownloadReport:
+class DownloadReport(Generic[F_co]):
     """The result of a download of an export.
+
+    It is generic in the type of its files: `DownloadedFile` in a directory, `BucketFile` in a bucket.
 
     Attributes:
         export_id: The id of the export.
         export: The export, in the last state that the download has seen. Every report that a method returns
             has it, also if the export could not be downloaded; it is `None` only in a report that was created
             without it. It is not part of the repr, and is ignored when reports are compared.
-        files: The artifacts that are complete on disk (also by artifact: `report.files["csv"]`).
+        files: The artifacts that are complete in the directory or bucket, also by artifact:
+            `report.files["csv"]`.
         missing: The requested artifacts that the export does not offer, which is not a failure.
         failures: The errors of the other artifacts (also by artifact).
         error: The error of the export as a whole, for example if it was deleted or not completed.
@@ -194,7 +243,7 @@ class DownloadReport:
 
     export_id: str = attrs.field(converter=redact)
     export: Export | None = attrs.field(default=None, repr=False, eq=False)
-    files: ByArtifact[DownloadedFile] = ByArtifact()
+    files: ByArtifact[F_co] = ByArtifact()
     missing: tuple[Artifact, ...] = ()
     failures: ByArtifact[DownloadError] = ByArtifact()
     error: PackageXError | None = None
@@ -208,7 +257,7 @@ class DownloadReport:
         return not self.failures and self.error is None
 
     @property
-    def row_differences(self) -> tuple[DownloadedFile, ...]:
+    def row_differences(self) -> tuple[F_co, ...]:
         """The JSON and CSV files whose number of rows is not the `count_total` of the export.
 
         Only files whose rows were counted are compared. The API does not document what `count_total` counts,
@@ -239,15 +288,18 @@ class DownloadReport:
         return _summary(self)
 
 
-def _summary(report: DownloadReport) -> str:
+def _summary(report: DownloadReport[StoredFile]) -> str:
     """Return the report as text for people."""
     lines = [f"export {sanitize(report.export_id)}: {', '.join(_totals(report))}"]
     # Paths are not redacted, but they may contain text from the server, so they are escaped.
     lines += [
-        f"  {file.artifact}: {escape(str(file.path))} ({', '.join(_details(file, report.export))})"
+        f"  {file.artifact}: {escape(_location(file))} ({', '.join(_details(file, report.export))})"
         for file in report.files
     ]
-    lines += [f"  {file.artifact}: {escape(str(file.path))} ({_planned(file)})" for file in report.planned]
+    lines += [
+        f"  {file.artifact}: {escape(file.url or str(file.path))} ({_planned(file)})"
+        for file in report.planned
+    ]
     lines += [f"  {artifact}: not offered" for artifact in report.missing]
     lines += [f"  {error.artifact}: failed: {error.args[0]}" for error in report.failures]
     if report.error is not None:
@@ -255,7 +307,11 @@ def _summary(report: DownloadReport) -> str:
     return "\n".join(lines)
 
 
-def _totals(report: DownloadReport) -> list[str]:
+def _location(file: StoredFile) -> str:
+    return file.url if isinstance(file, BucketFile) else str(file.path)
+
+
+def _totals(report: DownloadReport[StoredFile]) -> list[str]:
     totals = ["no files"]
     if report.files:
         totals = [_count(len(report.files), "file"), _size(sum(file.size for file in report.files))]
@@ -266,7 +322,7 @@ def _totals(report: DownloadReport) -> list[str]:
     return totals
 
 
-def _details(file: DownloadedFile, export: Export | None) -> list[str]:
+def _details(file: StoredFile, export: Export | None) -> list[str]:
     details = [_size(file.size), "not verified" if file.verified == "none" else f"{file.verified} verified"]
     if file.kept:
         details.append("kept")
@@ -318,7 +374,7 @@ class DownloadGroupError(PackageXError, ExceptionGroup[PackageXError]):
         super().__init__(message, errors)
 
     @classmethod
-    def of(cls, report: DownloadReport) -> Self:
+    def of(cls, report: DownloadReport[Any]) -> Self:
         """Return the error for the failures in `report`."""
         count = len(report.failures)
         failed = "1 artifact" if count == 1 else f"{count} artifacts"

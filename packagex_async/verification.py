@@ -9,8 +9,10 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from packagex_async._buckets.bucket import Bucket, objects_of
+from packagex_async._concurrency.lazy_imports import importing
 from packagex_async._files.disk_errors import DiskError
 from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import parse_directory
@@ -22,6 +24,9 @@ from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async._sync.manifest_snapshot import ManifestSnapshot
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ConfigurationError, DirectoryError
+
+if TYPE_CHECKING:
+    from packagex_async._bucket_sync.object_checker import CheckedObject
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,9 +42,17 @@ _BATCH_BYTES = 8 * 1024 * 1024
 """Limits of one call in a thread: number of files, and their approximate size in bytes."""
 
 
+@overload
 def verify_directory(
-    directory: str | os.PathLike[str], *, on_progress: OnRead | None = None
-) -> AsyncGenerator[CheckedFile, None]:
+    directory: str | os.PathLike[str], *, on_progress: OnRead | None = ...
+) -> AsyncGenerator[CheckedFile, None]: ...
+@overload
+def verify_directory(
+    directory: Bucket, *, on_progress: OnRead | None = ...
+) -> AsyncGenerator[CheckedObject, None]: ...
+def verify_directory(
+    directory: str | os.PathLike[str] | Bucket, *, on_progress: OnRead | None = None
+) -> AsyncGenerator[Any, None]:
     """Read all files that `download_all` has written to a directory, and compare them with the manifest.
 
     This needs neither network nor API key, and changes nothing. Files that are not in the manifest come last.
@@ -47,17 +60,22 @@ def verify_directory(
     generator in `contextlib.aclosing` to stop them at once.
 
     Args:
-        directory: Path of the directory.
+        directory: Path of the directory, or a `Bucket`. All its manifest objects are read.
         on_progress: Called in the event loop with the number of checked bytes and the total number of bytes.
             It should return quickly.
 
     Returns:
-        An async generator of one `CheckedFile` per file.
+        An async generator of one `CheckedFile` per file, or one `CheckedObject` per object.
 
     Raises:
         ConfigurationError: At the call: the directory has no manifest, or the manifest is not a regular file.
-        DirectoryError: At the call or later: the operating system does not allow reading the manifest.
+        DirectoryError: At the call or later: the operating system does not allow reading the manifest,
+            or the bucket cannot be read.
     """
+    if isinstance(directory, Bucket):
+        with importing("verify_directory()"):
+            from packagex_async._bucket_sync.verification import BucketVerification
+        return BucketVerification(objects_of(directory), on_progress or _ignore).run()
     path = parse_directory(directory)
     _check_manifest(path / MANIFEST_NAME)
     return _Verification(path, on_progress or _ignore).run()

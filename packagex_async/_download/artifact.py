@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import sys
 from contextlib import closing
-from pathlib import Path
 
 from packagex_async import _logs
 from packagex_async._context import ClientContext
@@ -15,7 +14,7 @@ from packagex_async._download.segment_workers import SegmentWorkers
 from packagex_async._download.segments import Segment
 from packagex_async._files.operations import FileDigest
 from packagex_async._partials.partial_index import PartialIndex
-from packagex_async._partials.partial_writer import PartialFileWriter
+from packagex_async._partials.targets import Target
 from packagex_async._storage.body_check import verify_body
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
@@ -37,7 +36,7 @@ from packagex_async.errors import (
     ExportGoneError,
     StorageError,
 )
-from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
+from packagex_async.report import OnProgress, ProgressEvent, ProgressKind, StoredFile, Verified
 
 _EARLIER_RUN_HINT = (
     "; an earlier run has left a partial file of the artifact: pass resume=False to start again without it"
@@ -45,11 +44,11 @@ _EARLIER_RUN_HINT = (
 """The advice if a host contradicts the metadata of a partial file, because the host may be right."""
 
 
-def check_existing(url: DownloadUrl, known: ObjectMetadata, target: Path, existing: FileDigest) -> None:
-    """Check that the file `existing` at `target` is the artifact, as far as its metadata shows.
+def check_existing(url: DownloadUrl, known: ObjectMetadata, target: str, existing: FileDigest) -> None:
+    """Check that the existing file or object `target` is the artifact, as far as its metadata shows.
 
     Raises:
-        DestinationError: It is another file, or the metadata contains neither length nor hash.
+        DestinationError: It is another one, or the metadata contains neither length nor hash.
     """
     has_declarations = known.size is not None or bool(known.hashes)
     has_same_hashes = all(existing.digests[name] == value for name, value in known.hashes)
@@ -60,7 +59,7 @@ def check_existing(url: DownloadUrl, known: ObjectMetadata, target: Path, existi
             "pass overwrite=True to replace it",
             export_id=url.export_id,
             artifact=url.artifact,
-            filename=str(target),
+            filename=target,
             errno=errno.EEXIST,
         )
 
@@ -71,12 +70,11 @@ class ArtifactDownload:
     Args:
         url: The URL of the artifact.
         urls: The URLs of the export, which can be refreshed.
-        target: The path of the complete file.
-        root: The directory that the path must not leave.
+        target: The file or object that the artifact is written to.
         context: The state of the client.
         options: The options of the caller.
         on_progress: Called at every step.
-        exists: Whether a file exists at `target`, which is compared with the artifact and never replaced.
+        exists: Whether `target` exists, which is compared with the artifact and never replaced.
         has_partial: Whether an earlier run may have left a partial file.
     """
 
@@ -85,10 +83,9 @@ class ArtifactDownload:
         *,
         url: DownloadUrl,
         urls: DownloadUrls,
-        target: Path,
+        target: Target,
         context: ClientContext,
         options: DownloadOptions,
-        root: Path | None = None,
         on_progress: OnProgress | None = None,
         exists: bool = False,
         has_partial: bool = False,
@@ -101,27 +98,27 @@ class ArtifactDownload:
         self.on_progress = on_progress
         self.exists = exists
         self.has_partial = has_partial
-        self._writer = PartialFileWriter(
-            context.disk,
-            target,
-            direct_write_min_size=context.tuning.direct_write_min_size,
-            root=root,
-            durable=options.durable,
-        )
+        self._writer = target.new_writer(context, durable=options.durable)
         self._workers = SegmentWorkers(
-            self._transfer_segment, options.segments, context.clock, context.limiter, context.tuning
+            self._transfer_segment,
+            options.segments,
+            context.clock,
+            context.limiter,
+            context.tuning,
+            window=self._writer.window,
         )
         self._attempts = AttemptTracker(context)
         self._started_at = 0.0
         self._known = NOTHING_KNOWN
         self._resumed = self._is_from_earlier_run = False
 
-    async def run(self) -> DownloadedFile:
+    async def run(self) -> StoredFile:
         """Download the artifact, with further attempts under the retry policy.
 
         Raises:
             DownloadError: All attempts failed; the target is unchanged.
             DiskError: The disk refused; the target is unchanged.
+        BucketError: The bucket refused; the target is unchanged.
             ExportGoneError: The export was deleted meanwhile.
         """
         self._started_at = self.context.clock.monotonic()
@@ -183,7 +180,7 @@ class ArtifactDownload:
             raise
         self._workers.forget_failures()
 
-    async def _attempt(self) -> DownloadedFile | None:
+    async def _attempt(self) -> StoredFile | None:
         """Request everything that is missing.
 
         Returns:
@@ -217,7 +214,7 @@ class ArtifactDownload:
 
     async def _receive_response(
         self, response: StorageResponse, segment: Segment | None
-    ) -> tuple[DownloadedFile | None, bool]:
+    ) -> tuple[StoredFile | None, bool]:
         """Receive the bytes of a response.
 
         Returns:
@@ -258,9 +255,7 @@ class ArtifactDownload:
             await self._receive(response, segment, found.end)
             return True
 
-    async def _receive_object(
-        self, response: StorageResponse, metadata: ObjectMetadata
-    ) -> DownloadedFile | None:
+    async def _receive_object(self, response: StorageResponse, metadata: ObjectMetadata) -> StoredFile | None:
         """Receive the object from its first byte; return the existing file instead if it is the same."""
         await self._workers.stop()
         self._known = metadata
@@ -269,7 +264,7 @@ class ArtifactDownload:
         self._check_limits(metadata.size)
         algorithms = metadata.algorithms | ({"sha256"} if self.options.sha256 else set())
         # Only with an existing file: a wait here may lose the bytes that came with the head of the response.
-        if self.exists and (existing := await self.context.disk.digest_file(self.target, algorithms)):
+        if self.exists and (existing := await self.target.digest(algorithms)):
             return self._kept(existing)
         # The length that another response declared is checked at the end, because more bytes may come.
         await self._writer.start(
@@ -315,7 +310,7 @@ class ArtifactDownload:
         self._check_limits(None if self._known.encoding else received)
         self._attempts.reached(received)
         self._emit(ProgressKind.ADVANCED, received=received)
-        self._workers.advance(received)
+        self._workers.advance(received, self._writer.waited)
 
     def _unusable(self, reason: str) -> StorageError:
         return unusable_body_error(self.url, reason)
@@ -323,7 +318,7 @@ class ArtifactDownload:
     def _interrupted(self, error: ConnectionFailedError | None = None) -> DownloadError:
         return interrupted_body_error(self.url, self._writer.received, self._known.wire_length, error)
 
-    async def _publish(self) -> DownloadedFile:
+    async def _publish(self) -> StoredFile:
         try:
             digest, verified = await self._writer.publish(self._verify, overwrite=self.options.overwrite)
         except DecompressionError as error:
@@ -340,14 +335,13 @@ class ArtifactDownload:
             start=digest.start,
         )
 
-    def _kept(self, existing: FileDigest) -> DownloadedFile:
-        check_existing(self.url, self._known, self.target, existing)
+    def _kept(self, existing: FileDigest) -> StoredFile:
+        check_existing(self.url, self._known, self.target.name, existing)
         return self._file(existing, "checksum" if self._known.hashes else "length", kept=True)
 
-    def _file(self, digest: FileDigest, verified: Verified, *, kept: bool = False) -> DownloadedFile:
-        return DownloadedFile(
+    def _file(self, digest: FileDigest, verified: Verified, *, kept: bool = False) -> StoredFile:
+        return self.target.new_file(
             artifact=self.url.artifact,
-            path=self.target,
             size=digest.size,
             verified=verified,
             sha256=digest.digests["sha256"].hex() if self.options.sha256 else None,

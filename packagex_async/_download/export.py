@@ -10,36 +10,40 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from packagex_async._buckets.bucket_error import BucketError
+from packagex_async._buckets.target_errors import TargetError, is_fatal, target_error
 from packagex_async._context import ClientContext
 from packagex_async._download.artifact import ArtifactDownload
 from packagex_async._download.options import Download, DownloadOptions
-from packagex_async._files.disk_errors import DiskError, destination_error
+from packagex_async._files.disk_errors import DiskError
+from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import flat
 from packagex_async._files.operations import FATAL_ERRNOS
 from packagex_async._partials.existing_files import ABSENT, ExistingFile, examine
 from packagex_async._partials.partial_index import PartialIndex
+from packagex_async._partials.targets import FileTarget, Target
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async.errors import DestinationError, DownloadError, ExportGoneError
 from packagex_async.models import Artifact, Export
 from packagex_async.report import (
     ByArtifact,
-    DownloadedFile,
     DownloadReport,
     OnProgress,
     PlannedFile,
     PlanReason,
     ProgressEvent,
     ProgressKind,
+    StoredFile,
 )
 
 if TYPE_CHECKING:
     from packagex_async._download.preview import DownloadPreview
 
 _Failure = DownloadError | ExportGoneError
-_Outcome = DownloadedFile | PlannedFile | _Failure
+_Outcome = StoredFile | PlannedFile | _Failure
 
-_UNKNOWN: Mapping[Artifact, Path] = MappingProxyType({})
+_UNKNOWN: Mapping[Artifact, Target] = MappingProxyType({})
 _NO_REASONS: Mapping[Artifact, PlanReason] = MappingProxyType({})
 
 
@@ -48,33 +52,36 @@ class DownloadPlan:
     """The artifacts to download, and their paths.
 
     Attributes:
-        directory: The directory of the files.
+        directory: The directory of the files; `None` for a bucket.
         artifacts: The artifacts, in the order of `Artifact`.
         concurrency: The maximum number of artifacts that are downloaded at the same time.
         options: The requirements for each file.
         on_progress: Called at every step.
-        targets: The paths of the artifacts, if they are known already.
-        replaced: The artifacts whose files are replaced, even without `overwrite`.
-        existing: The files at the paths of the artifacts, if they are known already.
+        targets: The targets of the artifacts, if they are known already. Those in a bucket always are.
+        replaced: The artifacts whose targets are replaced, even without `overwrite`.
+        existing: The existing targets, if they are known already. Those in a bucket always are.
         dry_run: Whether nothing is downloaded, and the report contains the planned files.
         reasons: The reasons of planned files, if they are known already.
     """
 
-    directory: Path
+    directory: Path | None
     artifacts: tuple[Artifact, ...]
     concurrency: int
     options: DownloadOptions
     on_progress: OnProgress | None
-    targets: Mapping[Artifact, Path] = _UNKNOWN
+    targets: Mapping[Artifact, Target] = _UNKNOWN
     replaced: Set[Artifact] = frozenset()
     existing: Mapping[Artifact, ExistingFile] | None = None
     dry_run: bool = False
     reasons: Mapping[Artifact, PlanReason] = _NO_REASONS
 
-    def target(self, export: Export, artifact: Artifact) -> Path:
-        """Return the path of `artifact`."""
-        target = self.targets.get(artifact)
-        return target or self.directory / self.options.path_of(flat(export, artifact), artifact)
+    def target(self, export: Export, artifact: Artifact, disk: FileExecutor) -> Target:
+        """Return the target of `artifact`."""
+        if (target := self.targets.get(artifact)) is not None:
+            return target
+        root = self.directory or Path()
+        path = root / self.options.path_of(flat(export, artifact), artifact)
+        return FileTarget(path, root, disk)
 
     def overwrites(self, artifact: Artifact) -> bool:
         """Return whether an existing file of `artifact` is replaced."""
@@ -105,13 +112,15 @@ class ExportDownload:
         self._plan = plan
         self._context = context
         self._offered = [url for artifact in plan.artifacts if (url := urls.get(artifact))]
-        self._targets = {url.artifact: plan.target(export, url.artifact) for url in self._offered}
+        self._targets = {
+            url.artifact: plan.target(export, url.artifact, context.disk) for url in self._offered
+        }
         self._semaphore = asyncio.Semaphore(plan.concurrency)
         self._tasks: list[asyncio.Task[_Outcome]] = []
         self._existing = plan.existing or {}
         self._fatal: DestinationError | None = None
 
-    async def run(self) -> DownloadReport:
+    async def run(self) -> DownloadReport[StoredFile]:
         """Download the artifacts.
 
         Returns:
@@ -130,12 +139,12 @@ class ExportDownload:
             ]
         )
 
-    def _report(self, outcomes: list[_Outcome]) -> DownloadReport:
+    def _report(self, outcomes: list[_Outcome]) -> DownloadReport[StoredFile]:
         offered = {url.artifact for url in self._offered}
         return DownloadReport(
             export_id=self._export.id,
             export=self._export,
-            files=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadedFile)),
+            files=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, StoredFile)),
             missing=tuple(artifact for artifact in self._plan.artifacts if artifact not in offered),
             failures=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, DownloadError)),
             planned=ByArtifact(outcome for outcome in outcomes if isinstance(outcome, PlannedFile)),
@@ -144,16 +153,19 @@ class ExportDownload:
 
     async def _examine_targets(self) -> None:
         plan = self._plan
-        index, root = plan.options.partial_index, plan.directory
-        is_flat = all(path.parent == root for path in self._targets.values())
+        index, root = plan.options.partial_index, plan.directory or Path()
+        paths = {
+            name: target.path for name, target in self._targets.items() if isinstance(target, FileTarget)
+        }
+        is_flat = all(path.parent == root for path in paths.values())
         is_irrelevant = plan.options.overwrite and index is None and is_flat and not plan.dry_run
-        if plan.existing is None and self._targets and not is_irrelevant:
-            self._existing = await self._context.disk.run_short(root, _examine, self._targets, root, index)
+        if plan.existing is None and paths and not is_irrelevant:
+            self._existing = await self._context.disk.run_short(root, _examine, paths, root, index)
 
     async def _download(self, url: DownloadUrl) -> _Outcome:
         existing = self._existing.get(url.artifact, ABSENT)
         if existing.refused is not None:
-            error = DiskError(existing.refused, self._targets[url.artifact])
+            error = DiskError(existing.refused, Path(self._targets[url.artifact].name))
             return self._failed(url, self._refused(url, error))
         failure: _Failure
         async with self._semaphore:
@@ -161,11 +173,11 @@ class ExportDownload:
                 if self._plan.dry_run:
                     return await self._preview(url, existing).run()
                 return await self._artifact_download(url, existing).run()
-            except DiskError as error:
+            except TargetError as error:
                 failure = self._refused(url, error)
             except (DownloadError, ExportGoneError) as error:
                 failure = error
-        if isinstance(failure, DestinationError) and failure.errno in FATAL_ERRNOS:
+        if isinstance(failure, DestinationError) and is_fatal(failure):
             self._stop_others(failure)
         return self._failed(url, failure)
 
@@ -176,7 +188,6 @@ class ExportDownload:
             "url": url,
             "urls": self._urls,
             "target": self._targets[url.artifact],
-            "root": self._plan.directory,
             "context": self._context,
             "options": attrs.evolve(options, overwrite=True) if overwrite else options,
             "on_progress": self._plan.on_progress,
@@ -202,8 +213,8 @@ class ExportDownload:
             exists=existing.exists and not (overwrite or is_converted),
         )
 
-    def _refused(self, url: DownloadUrl, error: DiskError) -> DestinationError:
-        return destination_error(error, export_id=url.export_id, artifact=url.artifact)
+    def _refused(self, url: DownloadUrl, error: DiskError | BucketError) -> DestinationError:
+        return target_error(error, export_id=url.export_id, artifact=url.artifact)
 
     def _stop_others(self, failure: DestinationError) -> None:
         self._fatal = failure
@@ -212,8 +223,9 @@ class ExportDownload:
                 task.cancel()
 
     def _stopped(self, url: DownloadUrl, cause: DestinationError) -> _Failure:
+        reason = "full or read-only" if cause.errno in FATAL_ERRNOS else "not available"
         stopped = DestinationError(
-            f"cancelled: the destination is full or read-only: {cause.args[0]}",
+            f"cancelled: the destination is {reason}: {cause.args[0]}",
             export_id=url.export_id,
             artifact=url.artifact,
             filename=cause.filename,

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Protocol
 
 import attrs
 
 from packagex_async._context import ClientContext
 from packagex_async._partials.partial_index import PartialIndex
+from packagex_async._partials.targets import Target
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._storage.object_metadata import ObjectMetadata
 from packagex_async._storage.storage_errors import unusable_body_error
 from packagex_async.models import Artifact, Export
-from packagex_async.report import DownloadedFile, OnProgress
+from packagex_async.report import OnProgress, StoredFile
 
 
 class Download(Protocol):
     """The download of one artifact."""
 
-    async def run(self) -> DownloadedFile:
+    async def run(self) -> StoredFile:
         """Download the artifact."""
         ...
 
@@ -50,8 +51,7 @@ class FileFormat(Protocol):
         export: Export,
         url: DownloadUrl,
         urls: DownloadUrls,
-        target: Path,
-        root: Path,
+        target: Target,
         context: ClientContext,
         options: DownloadOptions,
         on_progress: OnProgress | None,
@@ -61,8 +61,8 @@ class FileFormat(Protocol):
         """Return the download of an artifact."""
         ...
 
-    def is_current(self, path: Path, type_names: Mapping[str, str] | None) -> bool:
-        """Return whether the file at `path`, which was written for these types, can be kept."""
+    def is_current(self, target: Target, type_names: Mapping[str, str] | None) -> bool:
+        """Return whether the target, which was written for these types, can be kept. A blocking call."""
         ...
 
     def warn(self) -> None:

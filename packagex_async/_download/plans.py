@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from packagex_async._api.requests import select_artifacts
+from packagex_async._buckets.bucket import Bucket
 from packagex_async._concurrency.tuning import MAX_SEGMENTS
 from packagex_async._download.export import DownloadPlan
 from packagex_async._download.options import DownloadOptions, FileFormat
@@ -18,7 +19,7 @@ from packagex_async.report import OnProgress
 
 
 def make_plan(
-    directory: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | Bucket,
     *,
     artifacts: Iterable[Artifact | ArtifactName] | Artifact | ArtifactName | None,
     concurrency: int,
@@ -49,18 +50,21 @@ def make_plan(
     selected = select_artifacts(artifacts)
     if file_format is not None and file_format.type_names and not any(map(file_format.converts, selected)):
         raise ConfigurationError("types needs a CSV artifact: JSON files have no types")
+    is_bucket = isinstance(directory, Bucket)
+    if is_bucket and durability is not None:
+        raise ConfigurationError("durability is for directories: a complete object is always durable")
     options = DownloadOptions(
         overwrite=overwrite,
-        sha256=digest is not None,
+        sha256=digest is not None or is_bucket,
         durable=durability is not None,
         require_verification=require_verification,
         max_size=max_size,
-        partial_index=PartialIndex() if resume else None,
+        partial_index=PartialIndex() if resume and not is_bucket else None,
         segments=segments,
         file_format=file_format,
     )
     return DownloadPlan(
-        directory=parse_directory(directory),
+        directory=None if isinstance(directory, Bucket) else parse_directory(directory),
         artifacts=selected,
         concurrency=concurrency,
         options=options,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 
 import attrs
 
@@ -12,6 +11,7 @@ from packagex_async._context import ClientContext
 from packagex_async._download.artifact import check_existing
 from packagex_async._download.attempts import AttemptTracker
 from packagex_async._download.options import DownloadOptions
+from packagex_async._partials.targets import Target
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._storage.object_metadata import NOTHING_KNOWN, ObjectMetadata
@@ -20,7 +20,7 @@ from packagex_async._storage.response_head import ResponseHead
 from packagex_async._storage.storage_errors import contradiction_error
 from packagex_async._transport.storage_response import StorageResponse
 from packagex_async.errors import DownloadError
-from packagex_async.report import DownloadedFile, PlannedFile, PlanReason
+from packagex_async.report import PlannedFile, PlanReason, StoredFile
 
 # A presigned URL is valid for GET only. The connection can be used again after a response of one byte.
 _FIRST_BYTE = {"Range": "bytes=0-0"}
@@ -33,7 +33,7 @@ class DownloadPreview:
     Args:
         url: The URL of the artifact.
         urls: The URLs of the export, which can be refreshed.
-        target: The path of the file.
+        target: The file or object.
         context: The state of the client.
         options: The options of the caller.
         reason: The reason of the download.
@@ -42,7 +42,7 @@ class DownloadPreview:
 
     url: DownloadUrl
     urls: DownloadUrls
-    target: Path
+    target: Target
     context: ClientContext
     options: DownloadOptions
     reason: PlanReason
@@ -52,7 +52,7 @@ class DownloadPreview:
     def __attrs_post_init__(self) -> None:
         self._attempts = AttemptTracker(self.context)
 
-    async def run(self) -> PlannedFile | DownloadedFile:
+    async def run(self) -> PlannedFile | StoredFile:
         """Request the length, with further attempts under the retry policy.
 
         Returns:
@@ -61,6 +61,7 @@ class DownloadPreview:
         Raises:
             DownloadError: All attempts failed, or the download would fail.
             DiskError: The existing file cannot be read.
+            BucketError: The existing object cannot be read.
             ExportGoneError: The export was deleted meanwhile.
         """
         while True:
@@ -75,8 +76,8 @@ class DownloadPreview:
         self.options.check_limits(self.url, metadata, metadata.size)
         if self.exists and (file := await self._existing_file(metadata)) is not None:
             return file
-        return PlannedFile(
-            artifact=self.url.artifact, path=self.target, reason=self.reason, size=metadata.wire_length
+        return self.target.new_planned_file(
+            artifact=self.url.artifact, reason=self.reason, size=metadata.wire_length
         )
 
     async def _prepare_next_attempt(self, failure: DownloadError) -> None:
@@ -108,15 +109,14 @@ class DownloadPreview:
             raise contradiction_error(self.url, found.reason, response.status)
         return found.metadata
 
-    async def _existing_file(self, metadata: ObjectMetadata) -> DownloadedFile | None:
+    async def _existing_file(self, metadata: ObjectMetadata) -> StoredFile | None:
         algorithms = metadata.algorithms | ({"sha256"} if self.options.sha256 else set())
-        existing = await self.context.disk.digest_file(self.target, algorithms)
+        existing = await self.target.digest(algorithms)
         if existing is None:
             return None
-        check_existing(self.url, metadata, self.target, existing)
-        return DownloadedFile(
+        check_existing(self.url, metadata, self.target.name, existing)
+        return self.target.new_file(
             artifact=self.url.artifact,
-            path=self.target,
             size=existing.size,
             verified="checksum" if metadata.hashes else "length",
             sha256=existing.digests["sha256"].hex() if self.options.sha256 else None,

@@ -9,7 +9,7 @@ from typing import Self
 
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.tuning import TransferTuning
-from packagex_async._download.segments import Segment, SegmentQueue
+from packagex_async._download.segments import Segment, new_queue
 from packagex_async._download.throughput import ConnectionScaler
 from packagex_async._utils.aio import run_shielded
 from packagex_async._utils.byte_ranges import ByteRange
@@ -29,6 +29,8 @@ class SegmentWorkers:
         clock: The source of time.
         limiter: Grants slots for the connections after the first one.
         tuning: When further connections are used.
+        window: The maximum distance in bytes between the first missing byte and the end of a segment;
+            `None` if chunks may arrive in any order.
     """
 
     def __init__(
@@ -38,12 +40,15 @@ class SegmentWorkers:
         clock: Clock,
         limiter: AdaptiveLimiter,
         tuning: TransferTuning,
+        *,
+        window: int | None = None,
     ) -> None:
         self._transfer = transfer
         self._max_connections = max_connections
         self._clock = clock
         self._limiter = limiter
         self._tuning = tuning
+        self._window = window
         self._tasks: set[asyncio.Task[None]] = set()
         self.start((), parallel=False)
 
@@ -57,8 +62,8 @@ class SegmentWorkers:
 
     def start(self, gaps: Iterable[ByteRange], *, parallel: bool) -> None:
         """Begin with the missing ranges `gaps`; without `parallel`, on the first connection only."""
-        self._queue = SegmentQueue(gaps, self._tuning.min_segment_size)
-        self._received = 0
+        self._queue = new_queue(gaps, self._tuning.min_segment_size, self._window)
+        self._received, self._waited = 0, 0.0
         self._scaler = ConnectionScaler(self._max_connections if parallel else 1, self._tuning)
         self._is_confirmed = False
         self._trial_started_at: float | None = None
@@ -111,20 +116,25 @@ class SegmentWorkers:
         """Return the rest of `segment` to the queue."""
         self._queue.release(segment)
 
-    def advance(self, received: int) -> None:
+    def advance(self, received: int, waited: float = 0.0) -> None:
         """Record that `received` bytes of the artifact were received, and adjust the connections.
+
+        Args:
+            received: The number of bytes.
+            waited: The seconds for which the transfer has waited for its target. More connections would not
+                make that faster.
 
         Raises:
             asyncio.CancelledError: The current task is a connection that is not needed any more.
             DiskError: Another connection could not write.
         """
-        self._received = received
+        self._received, self._waited = received, waited
         if self._tasks:
             self._raise_errors()
         if self._scaler.max_connections == 1:
             return
         wanted = self._scaler.connections(
-            self._clock.monotonic(),
+            self._clock.monotonic() - waited,
             received,
             self._queue.remaining,
             active=1 + len(self._tasks) * self._is_confirmed,
@@ -147,7 +157,7 @@ class SegmentWorkers:
             if self._trial_started_at is not None:
                 elapsed = self._clock.monotonic() - self._trial_started_at
                 self._queue.startup_bytes = self._scaler.received_alone(elapsed)
-        self.advance(self._received)
+        self.advance(self._received, self._waited)
 
     def _add_connections(self, limit: int) -> None:
         while len(self._tasks) < limit and self._queue.is_divisible and self._limiter.try_acquire():

@@ -39,6 +39,11 @@ class Segment:
         self.end = self.position
 
 
+def new_queue(gaps: Iterable[ByteRange], min_size: int, window: int | None) -> SegmentQueue:
+    """Return a queue for chunks in any order, or for chunks that have to stay within a window."""
+    return SegmentQueue(gaps, min_size) if window is None else OrderedSegmentQueue(gaps, min_size, window)
+
+
 class SegmentQueue:
     """The segments of a file that are still to be received.
 
@@ -102,3 +107,57 @@ class SegmentQueue:
         size = max((largest.remaining - head_start) // 2, self._min_size)
         largest.end -= size
         return Segment(largest.end, largest.end + size)
+
+
+class OrderedSegmentQueue(SegmentQueue):
+    """The segments of a file that is written in order: all segments are near the first missing byte.
+
+    Args:
+        gaps: The ranges that are missing.
+        min_size: The size of a segment in bytes.
+        window: The maximum distance in bytes between the first missing byte and the end of a segment.
+    """
+
+    def __init__(self, gaps: Iterable[ByteRange], min_size: int, window: int) -> None:
+        super().__init__(gaps, min_size)
+        self._window = max(window, 2 * min_size)
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether there is a segment for another connection within the window."""
+        return self._next_waiting() is not None or self._largest() is not None
+
+    def claim(self) -> Segment | None:
+        """Return the next segment within the window, or `None`."""
+        segment = self._next_waiting()
+        if segment is None:
+            if (largest := self._largest()) is None:
+                return None
+            # The rest of the first response is divided among all connections.
+            segment = Segment(largest.position + self._min_size, largest.end)
+            largest.end = segment.position
+            self._waiting.append(segment)
+        self._waiting.remove(segment)
+        # A single connection needs no more than one request.
+        if self._active and segment.remaining >= 2 * self._min_size:
+            self._waiting.append(Segment(segment.position + self._min_size, segment.end))
+            segment.end = segment.position + self._min_size
+        return self.activate(segment)
+
+    def release(self, segment: Segment) -> None:
+        """Return the rest of `segment` to the queue, if it belongs to this queue."""
+        if segment in self._active:
+            self._active.remove(segment)
+            if segment.remaining:
+                self._waiting.append(segment)
+
+    def _next_waiting(self) -> Segment | None:
+        segment = min(self._waiting, key=lambda waiting: waiting.position, default=None)
+        first = min((active.position for active in self._active), default=0)
+        if segment is None or (self._active and segment.position + self._min_size > first + self._window):
+            return None
+        return segment
+
+    def _largest(self) -> Segment | None:
+        """Return an active segment that is longer than others may be, if there is one."""
+        return next((active for active in self._active if active.remaining >= 2 * self._min_size), None)

@@ -101,7 +101,7 @@ def digest_file(
         return None if size is None else FileDigest(size, {})
     hashers = {name: new_hasher(name) for name in algorithms}
     try:
-        file = _open(path)
+        file = open_file(path)
     except FileNotFoundError:
         return None
     with file:
@@ -213,12 +213,18 @@ def require_space(directory: Path, length: int) -> None:
 
 
 def _have_same_content(first: Path, second: Path) -> bool:
-    with _open(first) as one, _open(second) as other:
+    with open_file(first) as one, open_file(second) as other:
         while (chunk := one.read(CHUNK_SIZE)) == other.read(CHUNK_SIZE):
             if not chunk:
                 return True
     return False
 
 
-def _open(path: Path) -> FileIO:
+def open_file(path: Path) -> FileIO:
+    """Open the regular file at `path` for reading.
+
+    Raises:
+        UnsafePathError: The path is not a regular file.
+        OSError: The file cannot be read.
+    """
     return FileIO(open_regular(path, os.O_RDONLY), "rb")

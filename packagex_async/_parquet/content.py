@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import NamedTuple, Self
+from collections.abc import Callable, Mapping
+from typing import BinaryIO, NamedTuple, Self
 
 from packagex_async._files.operations import CHUNK_SIZE
-from packagex_async._files.paths import open_regular
 from packagex_async._utils.hashing import new_hasher
 
 _SIZE = "packagex.content_size"
@@ -38,19 +35,19 @@ class Content(NamedTuple):
         except (KeyError, ValueError):
             return None
 
-    def is_in(self, path: Path) -> bool:
-        """Return whether the file at `path` starts with these bytes.
+    def is_in(self, open_file: Callable[[], BinaryIO]) -> bool:
+        """Return whether a file starts with these bytes.
+
+        Args:
+            open_file: Opens the file.
 
         Raises:
             OSError: The file cannot be read, or is not a regular file.
         """
         hasher = new_hasher("sha256")
         remaining = self.size
-        file = open_regular(path, os.O_RDONLY)
-        try:
-            while remaining > 0 and (block := os.read(file, min(remaining, CHUNK_SIZE))):
+        with open_file() as file:
+            while remaining > 0 and (block := file.read(min(remaining, CHUNK_SIZE))):
                 hasher.update(block)
                 remaining -= len(block)
-        finally:
-            os.close(file)
         return remaining == 0 and hasher.digest().hex() == self.sha256

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
-from pathlib import Path
 
 import attrs
 import pyarrow as pa
@@ -21,13 +20,13 @@ from packagex_async._parquet.parquet_file import ParquetFile
 from packagex_async._parquet.resources import Resources
 from packagex_async._parquet.source import ExistingParquet, Source, has_types, read_existing
 from packagex_async._parquet.writer import ParquetWriter
-from packagex_async._partials.locked_partial import resume_partial
+from packagex_async._partials.targets import Target
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._storage.object_metadata import ObjectMetadata
 from packagex_async.errors import DestinationError, DownloadError, MalformedRowError
 from packagex_async.models import Export
-from packagex_async.report import DownloadedFile, OnProgress, ProgressEvent, ProgressKind, Verified
+from packagex_async.report import OnProgress, ProgressEvent, ProgressKind, StoredFile, Verified
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -40,12 +39,11 @@ class ParquetDownload:
         export: The export.
         url: The URL of the artifact.
         urls: The URLs of the export, which can be refreshed.
-        target: The path of the Parquet file.
-        root: The directory that the path must not leave.
+        target: The file or object that the Parquet file is written to.
         context: The state of the client.
         options: The options of the caller.
         on_progress: Called at every step.
-        exists: Whether a file exists at `target`. It is compared with the artifact, and never replaced.
+        exists: Whether `target` exists. It is compared with the artifact, and never replaced.
         has_partial: Whether an earlier run may have left a partial file.
         types: The types of columns.
         resources: The memory and the threads.
@@ -56,8 +54,7 @@ class ParquetDownload:
     export: Export
     url: DownloadUrl
     urls: DownloadUrls
-    target: Path
-    root: Path
+    target: Target
     context: ClientContext
     options: DownloadOptions
     on_progress: OnProgress | None
@@ -75,7 +72,7 @@ class ParquetDownload:
     def __attrs_post_init__(self) -> None:
         self._attempts = AttemptTracker(self.context)
 
-    async def run(self) -> DownloadedFile:
+    async def run(self) -> StoredFile:
         """Download the artifact, with further attempts under the retry policy.
 
         Raises:
@@ -86,7 +83,7 @@ class ParquetDownload:
         """
         self._started_at = self.context.clock.monotonic()
         if self.has_partial and self.options.partial_index is not None:
-            await self.context.disk.run(self.target, self._remove_partials)
+            await self.target.run(self.target.remove_partials, self.options.partial_index)
         while True:
             try:
                 async with self.context.limiter.slot():
@@ -102,13 +99,6 @@ class ParquetDownload:
             self._emit(ProgressKind.FINISHED, received=self._received)
         return file
 
-    def _remove_partials(self) -> None:
-        """Remove the partial files of earlier runs that were interrupted."""
-        index = self.options.partial_index
-        if index is not None and (found := resume_partial(self.target, index)) is not None:
-            partial_file, _ = found
-            partial_file.remove()
-
     async def _prepare_next_attempt(self, failure: DownloadError) -> None:
         """Wait as long as the retry policy says; raise `failure` if it is final."""
         delay = self._attempts.delay_after(failure)
@@ -118,7 +108,7 @@ class ParquetDownload:
         self._on_retry(failure, delay)
         await self.context.clock.sleep(delay)
 
-    async def _attempt(self) -> DownloadedFile:
+    async def _attempt(self) -> StoredFile:
         async with AsyncExitStack() as responses:
             body = ResumableBody(self.url, self.urls, self.context, responses, self._attempts, self._on_retry)
             await body.open()
@@ -129,9 +119,9 @@ class ParquetDownload:
                 return await self._kept(body.metadata)
             return await self._convert(body)
 
-    async def _convert(self, body: ResumableBody) -> DownloadedFile:
+    async def _convert(self, body: ResumableBody) -> StoredFile:
         decoder = CsvArrowDecoder(self.types)
-        file = ParquetFile(self.target, self.root, decoder, self.export.id, self.url.artifact)
+        file = ParquetFile(self.target.new_output(), decoder, self.export.id, self.url.artifact)
         try:
             digest = await self._write(body, file)
         except MalformedRowError:
@@ -147,7 +137,7 @@ class ParquetDownload:
     async def _write(self, body: ResumableBody, file: ParquetFile) -> FileDigest:
         size = 0
         total = body.metadata.size
-        async with ParquetWriter(self.context.disk, self.target, file, self.resources) as writer:
+        async with ParquetWriter(self.target, file, self.resources) as writer:
             async with aclosing(body.content()) as chunks:
                 async for chunk in chunks:
                     size += len(chunk)
@@ -164,11 +154,10 @@ class ParquetDownload:
     def _source(self, body: ResumableBody, file: ParquetFile) -> Source:
         return Source.of(self.export, self.url.artifact, body.metadata, file.source_sha256, file.source_size)
 
-    async def _kept(self, current: ObjectMetadata) -> DownloadedFile:
-        disk = self.context.disk
+    async def _kept(self, current: ObjectMetadata) -> StoredFile:
         algorithms = {"sha256"} if self.options.sha256 else ()
-        digest = await disk.digest_file(self.target, algorithms)
-        existing = await disk.run(self.target, read_existing, self.target)
+        digest = await self.target.digest(algorithms)
+        existing = await self.target.run(read_existing, self.target.open)
         if digest is not None and existing is not None and (source := existing.source) is not None:
             verified = source.verify(self.export.id, self.url.artifact, current)
             if verified is not None and await self._is_intact(existing):
@@ -177,11 +166,11 @@ class ParquetDownload:
                     digest, verified, rows=existing.rows, source_sha256=source.sha256, kept=True
                 )
         raise DestinationError(
-            f"{self.target} exists and was changed, or was not written from the artifact with the same "
+            f"{self.target.name} exists and was changed, or was not written from the artifact with the same "
             "types: pass overwrite=True to replace it",
             export_id=self.url.export_id,
             artifact=self.url.artifact,
-            filename=str(self.target),
+            filename=self.target.name,
             errno=errno.EEXIST,
         )
 
@@ -190,7 +179,7 @@ class ParquetDownload:
         return (
             content is not None
             and has_types(existing.schema, self.types)
-            and await self.context.disk.run(self.target, content.is_in, self.target)
+            and await self.target.run(content.is_in, self.target.open)
         )
 
     def _file(
@@ -202,10 +191,9 @@ class ParquetDownload:
         source_sha256: str,
         resumed: bool = False,
         kept: bool = False,
-    ) -> DownloadedFile:
-        return DownloadedFile(
+    ) -> StoredFile:
+        return self.target.new_file(
             artifact=self.url.artifact,
-            path=self.target,
             size=digest.size,
             verified=verified,
             sha256=digest.digests["sha256"].hex() if self.options.sha256 else None,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from packagex_async._arrow.csv_decoder import CsvArrowDecoder
-from packagex_async._files.operations import FileDigest, replace_file, sync_directory, write_all
-from packagex_async._files.paths import make_directories
+from packagex_async._files.operations import FileDigest
 from packagex_async._parquet.content import Content
-from packagex_async._partials.locked_partial import LockedPartial, create_partial
+from packagex_async._partials.targets import Output
 from packagex_async._utils.hashing import new_hasher
 from packagex_async.models import Artifact
 
@@ -21,13 +18,12 @@ Batches = list[pa.RecordBatch]
 
 
 class ParquetFile:
-    """A partial file of `target` that is written while the artifact arrives. All methods are blocking.
+    """A Parquet file that is written while the artifact arrives. All methods are blocking.
 
     `feed` and `finish` run in one thread, and the other methods in a second thread.
 
     Args:
-        target: The path of the complete file.
-        root: The directory below which symbolic links are not followed.
+        output: The file or object that the Parquet file is written to.
         decoder: Converts the artifact to record batches.
         export_id: The id of the export, for errors.
         artifact: The artifact.
@@ -39,20 +35,16 @@ class ParquetFile:
         source_size: The number of bytes of the artifact so far.
     """
 
-    def __init__(
-        self, target: Path, root: Path, decoder: CsvArrowDecoder, export_id: str, artifact: Artifact
-    ) -> None:
+    def __init__(self, output: Output, decoder: CsvArrowDecoder, export_id: str, artifact: Artifact) -> None:
         self.buffered = self.encoding = 0
         self.source_size = 0
-        self._target = target
-        self._root = root
+        self._output = output
         self._decoder = decoder
         self._export_id = export_id
         self._artifact = artifact
         self._source_hasher = new_hasher("sha256")
         self._batches: Batches = []
         self._taken: Batches = []
-        self._partial: LockedPartial | None = None
         self._sink: _Sink | None = None
         self._writer: pq.ParquetWriter | None = None
 
@@ -110,9 +102,8 @@ class ParquetFile:
         Raises:
             OSError: It cannot be created.
         """
-        make_directories(self._target.parent, self._root)
-        self._partial = create_partial(self._target, self._root)
-        self._sink = _Sink(self._partial.file)
+        self._output.create()
+        self._sink = _Sink(self._output)
 
     def write_group(self, batches: Sequence[pa.RecordBatch]) -> None:
         """Write a row group, unless there are no rows.
@@ -134,21 +125,13 @@ class ParquetFile:
             OSError: The file cannot be written or moved.
         """
         writer = self._open()
-        partial, sink = self._partial, self._sink
-        assert partial is not None  # noqa: S101  # `create` was called
-        assert sink is not None  # noqa: S101
+        sink = self._sink
+        assert sink is not None  # noqa: S101  # `create` was called
         # Only the footer follows.
         content = Content(sink.size, sink.hasher.digest().hex())
         writer.add_key_value_metadata({**metadata, **content.to_metadata()})
         writer.close()
-        if durable:
-            os.fsync(partial.file)
-        partial.prepare_rename()
-        replace_file(partial.path, self._target, overwrite=overwrite)
-        partial.close()
-        self._partial = None
-        if durable:
-            sync_directory(self._target.parent)
+        self._output.publish(overwrite=overwrite, durable=durable)
         return FileDigest(sink.size, {"sha256": sink.hasher.digest()})
 
     def discard(self) -> None:
@@ -158,9 +141,7 @@ class ParquetFile:
             # The writer writes its footer when it is deleted.
             self._sink.is_discarded = True
         self._writer = None
-        if self._partial is not None:
-            self._partial.remove()
-            self._partial = None
+        self._output.discard()
 
     def _decode(self, block: bytes, *, final: bool = False) -> None:
         batches = self._decoder.feed(block, final=final)
@@ -180,15 +161,15 @@ class _Sink:
 
     closed = False
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, output: Output) -> None:
         self.size = 0
         self.hasher = new_hasher("sha256")
         self.is_discarded = False
-        self._file = file
+        self._output = output
 
     def write(self, data: bytes) -> int:
         if not self.is_discarded:
-            write_all(self._file, data)
+            self._output.write(bytes(data))
             self.hasher.update(data)
             self.size += len(data)
         return len(data)
@@ -197,4 +178,4 @@ class _Sink:
         """Do nothing: nothing is buffered."""
 
     def close(self) -> None:
-        """Do nothing: the partial file closes the descriptor."""
+        """Do nothing: the output is closed when it is published or discarded."""

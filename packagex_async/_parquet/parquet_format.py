@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pyarrow as pa
 
@@ -14,6 +14,7 @@ from packagex_async._download.options import Download, DownloadOptions
 from packagex_async._parquet.download import ParquetDownload
 from packagex_async._parquet.resources import Resources
 from packagex_async._parquet.source import has_types, read_existing
+from packagex_async._partials.targets import Target
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._utils.call_site import find_call_site
@@ -35,7 +36,7 @@ class ParquetFormat:
         self._types = types
         self._resources = Resources()
         self._found: set[str] = set()
-        self._unread: set[Path] = set()
+        self._unread: set[str] = set()
         self._has_columns = False
         self._duplicates: list[tuple[list[str], str, Artifact]] = []
         # The stack of a download task does not contain the caller's code.
@@ -60,8 +61,7 @@ class ParquetFormat:
         export: Export,
         url: DownloadUrl,
         urls: DownloadUrls,
-        target: Path,
-        root: Path,
+        target: Target,
         context: ClientContext,
         options: DownloadOptions,
         on_progress: OnProgress | None,
@@ -69,13 +69,12 @@ class ParquetFormat:
         has_partial: bool,
     ) -> Download:
         """Return the download of an artifact; see `ParquetDownload`."""
-        self._unread.add(target)
+        self._unread.add(target.name)
         return ParquetDownload(
             export=export,
             url=url,
             urls=urls,
             target=target,
-            root=root,
             context=context,
             options=options,
             on_progress=on_progress,
@@ -83,23 +82,23 @@ class ParquetFormat:
             has_partial=has_partial,
             types=self._types,
             resources=self._resources,
-            on_schema=partial(self._add_columns, target),
+            on_schema=partial(self._add_columns, target.name),
             on_duplicates=lambda names: self._duplicates.append((names, export.id, url.artifact)),
         )
 
-    def is_current(self, path: Path, type_names: Mapping[str, str] | None) -> bool:
-        """Return whether the Parquet file at `path` has the types of this call.
+    def is_current(self, target: Target, type_names: Mapping[str, str] | None) -> bool:
+        """Return whether an existing Parquet file has the types of this call. A blocking call.
 
         Args:
-            path: The file.
+            target: The file or object.
             type_names: The names of the types for which the file was written, by column.
         """
         if not self._types:
             return not type_names
-        existing = read_existing(path)
+        existing = read_existing(target.open)
         if existing is None or not has_types(existing.schema, self._types):
             return False
-        self._add_columns(path, existing.schema)
+        self._add_columns(target.name, existing.schema)
         return True
 
     def warn(self) -> None:
@@ -119,7 +118,7 @@ class ParquetFormat:
             names = ", ".join(map(repr, missing))
             raise ConfigurationError(f"types: no artifact has the column {names}")
 
-    def _add_columns(self, target: Path, schema: pa.Schema) -> None:
+    def _add_columns(self, target: str, schema: pa.Schema) -> None:
         self._unread.discard(target)
         self._found.update(self._types.keys() & set(schema.names))
         self._has_columns |= bool(schema.names)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import attrs
 import pyarrow as pa
@@ -159,10 +158,14 @@ def stored_type(data_type: pa.DataType) -> pa.DataType:
     return pq.read_schema(pa.BufferReader(sink.getvalue())).field(0).type
 
 
-def read_existing(path: Path) -> ExistingParquet | None:
-    """Read the metadata of the Parquet file at `path`; return `None` if it is not a readable Parquet file."""
+def read_existing(open_file: Callable[[], BinaryIO]) -> ExistingParquet | None:
+    """Read the metadata of a Parquet file; return `None` if it is not a readable Parquet file.
+
+    Args:
+        open_file: Opens the file.
+    """
     try:
-        with pq.ParquetFile(path) as file:
+        with open_file() as content, pq.ParquetFile(content) as file:
             values = file.metadata.metadata or {}
             return ExistingParquet(
                 rows=file.metadata.num_rows,

@@ -7,30 +7,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from packagex_async._files.executor import FileExecutor
 from packagex_async._files.operations import FileDigest
 from packagex_async._files.ordered_writer import OrderedWriter
 from packagex_async._parquet.parquet_file import ParquetFile
 from packagex_async._parquet.resources import Resources
+from packagex_async._partials.targets import Target
 
 
 class ParquetWriter:
     """An async context manager that writes a Parquet file. On exit, a file that was not published is removed.
 
     Args:
-        executor: The threads for file operations.
-        target: The path of the complete file.
+        target: The file or object that the Parquet file is written to.
         file: The file.
         resources: The memory and the threads.
     """
 
-    def __init__(self, executor: FileExecutor, target: Path, file: ParquetFile, resources: Resources) -> None:
-        self._executor = executor
+    def __init__(self, target: Target, file: ParquetFile, resources: Resources) -> None:
         self._target = target
         self._file = file
         self._resources = resources
-        self._parser = OrderedWriter(target, resources.parsers)
-        self._encoder = OrderedWriter(target, resources.encoder)
+        self._parser = OrderedWriter(Path(target.name), resources.parsers)
+        self._encoder = OrderedWriter(Path(target.name), resources.encoder)
 
     async def __aenter__(self) -> Self:
         # Do not yield to the event loop: bytes that came with a response head might be lost.
@@ -49,7 +47,7 @@ class ParquetWriter:
             await self._encoder.drain()
         finally:
             self._resources.remove(self._file)
-            await self._executor.run(self._target, self._file.discard)
+            await self._target.run(self._file.discard)
 
     async def write(self, chunk: bytes, remaining: int | None = None) -> None:
         """Add bytes of the artifact.
@@ -86,8 +84,8 @@ class ParquetWriter:
         await self._parser.submit(self._file.finish)
         await self._write_group()
         await self._wait_for(self._encoder)
-        return await self._executor.run(
-            self._target, self._file.publish, make_metadata(), overwrite=overwrite, durable=durable
+        return await self._target.run(
+            self._file.publish, make_metadata(), overwrite=overwrite, durable=durable
         )
 
     async def _write_group(self) -> None:

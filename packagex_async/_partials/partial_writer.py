@@ -36,7 +36,12 @@ class PartialFileWriter:
 
     Attributes:
         received: The number of bytes of the file so far, including those of earlier runs.
+        waited: The seconds for which `write` has waited; they are not measured.
+        window: The largest useful distance between a chunk and the first missing byte; `None` if unlimited.
     """
+
+    waited: float = 0.0
+    window: int | None = None
 
     def __init__(
         self,

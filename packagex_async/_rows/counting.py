@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Callable
+from typing import BinaryIO
 
 from packagex_async._decoders.csv_decoder import CsvDecoder
 from packagex_async._decoders.json_decoder import JsonDecoder
-from packagex_async._files.paths import open_regular
 from packagex_async._rows.block_decoder import BLOCK_SIZE, RowDecoder
 from packagex_async.models import Artifact
 
@@ -21,17 +20,17 @@ class FileCounter:
     All calls are blocking. Memory does not grow with the size of the file.
 
     Args:
-        path: The path of the file.
+        open_file: Opens the file.
         artifact: The artifact that the file contains.
         export_id: The id of its export, for the error.
     """
 
-    def __init__(self, path: Path, artifact: Artifact, *, export_id: str) -> None:
-        self._path = path
+    def __init__(self, open_file: Callable[[], BinaryIO], artifact: Artifact, *, export_id: str) -> None:
+        self._open_file = open_file
         self._artifact = artifact
         self._export_id = export_id
         self._decoder: RowDecoder = JsonDecoder() if artifact is Artifact.JSON else CsvDecoder()
-        self._file: int | None = None
+        self._file: BinaryIO | None = None
 
     @property
     def count(self) -> int:
@@ -44,11 +43,12 @@ class FileCounter:
         Raises:
             MalformedRowError: A row is malformed.
             OSError: The file cannot be read, or is not a regular file.
+            BucketError: The object cannot be read.
         """
         if self._file is None:
-            self._file = open_regular(self._path, os.O_RDONLY)
+            self._file = self._open_file()
         for _ in range(_BLOCKS_PER_STEP):
-            block = os.read(self._file, BLOCK_SIZE)
+            block = self._file.read(BLOCK_SIZE)
             self._decoder.feed(block, final=not block)
             if self._decoder.error is not None:
                 raise self._decoder.error.of_export(self._export_id, self._artifact)
@@ -59,4 +59,4 @@ class FileCounter:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()

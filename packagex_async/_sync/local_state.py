@@ -2,52 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
 import attrs
 
 from packagex_async._download.options import DownloadOptions
 from packagex_async._files.disk_errors import DiskError, destination_error
+from packagex_async._files.exclusions import Exclusions
 from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import Layout
 from packagex_async._files.operations import digest_file
 from packagex_async._partials.existing_files import ExistingFile, examine
 from packagex_async._partials.partial_index import PartialIndex
-from packagex_async._sync.exclusions import Exclusions
+from packagex_async._partials.targets import FileTarget, Target
+from packagex_async._sync.entry_rules import EntryRules, ReusePolicy
 from packagex_async._sync.manifest import Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.models import Artifact, Export
 from packagex_async.report import (
     ByArtifact,
-    DownloadedFile,
     DownloadReport,
     PlanReason,
     ProgressEvent,
     ProgressKind,
-    Verified,
+    StoredFile,
 )
 from packagex_async.retry import Clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class ReusePolicy:
-    """When a file of an earlier run is kept.
-
-    Attributes:
-        resume: Keep files at all.
-        verify: Compare the SHA-256 of each file with the manifest, not only its length.
-        count_rows: Take the numbers of rows from the manifest.
-    """
-
-    resume: bool
-    verify: bool
-    count_rows: bool = False
 
 
 @attrs.define(eq=False, repr=False)
@@ -58,7 +43,7 @@ class LocalArtifacts:
 
     Attributes:
         paths: Paths relative to the directory.
-        targets: Full paths.
+        targets: The files or objects.
         kept: Artifacts whose file is unchanged since an earlier run.
         missing: Artifacts that the export did not offer in an earlier run; it has not changed since.
         replaced: Artifacts whose file is from an earlier run, and outdated or damaged.
@@ -69,8 +54,8 @@ class LocalArtifacts:
     """
 
     paths: dict[Artifact, PurePosixPath] = attrs.field(factory=dict)
-    targets: dict[Artifact, Path] = attrs.field(factory=dict)
-    kept: dict[Artifact, DownloadedFile] = attrs.field(factory=dict)
+    targets: dict[Artifact, Target] = attrs.field(factory=dict)
+    kept: dict[Artifact, StoredFile] = attrs.field(factory=dict)
     entries: dict[Artifact, ManifestEntry] = attrs.field(factory=dict)
     missing: set[Artifact] = attrs.field(factory=set)
     replaced: set[Artifact] = attrs.field(factory=set)
@@ -100,7 +85,7 @@ class LocalArtifacts:
             for artifact, file in self.kept.items()
         ]
 
-    def merge_into(self, report: DownloadReport) -> DownloadReport:
+    def merge_into(self, report: DownloadReport[StoredFile]) -> DownloadReport[StoredFile]:
         """Return a copy of `report` with the kept files and the missing artifacts added."""
         files = self.kept | dict(report.files.items())
         missing = {*self.missing, *report.missing}
@@ -141,13 +126,15 @@ class LocalState:
     ) -> None:
         self._directory = directory
         self._layout = layout
-        self._policy = policy
+        self._rules = EntryRules(policy, options, clock)
         self._disk = disk
-        self._clock = clock
         self._options = options
         self._manifest = manifest
         self._exclusions = exclusions
         self._partials = partials
+
+    async def open(self) -> None:
+        """Do nothing: the first access opens the manifest."""
 
     async def inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
         """Return the local state of the artifacts.
@@ -157,17 +144,19 @@ class LocalState:
         """
         return await self._run(export, self._inspect, export, artifacts)
 
-    async def record(self, export: Export, local: LocalArtifacts, report: DownloadReport) -> None:
+    async def record(self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]) -> None:
         """Add the downloaded files and the missing artifacts of `report` to the manifest.
 
         Raises:
             DestinationError: The manifest cannot be written.
         """
-        if entries := list(self._entries(export, local, report)):
+        if entries := list(self._rules.new_entries(export, local.paths, report)):
             local.entries |= {Artifact(entry.artifact): entry for entry in entries}
             await self._run(export, self._manifest.append, entries)
 
-    async def record_rows(self, export: Export, local: LocalArtifacts, report: DownloadReport) -> None:
+    async def record_rows(
+        self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]
+    ) -> None:
         """Add the numbers of rows in `report` that the manifest does not have yet.
 
         Raises:
@@ -196,112 +185,50 @@ class LocalState:
 
     def _inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
         local = LocalArtifacts()
-        entries = self._manifest.find(export.id, artifacts, self._formats(artifacts))
+        entries = self._manifest.find(export.id, artifacts, self._rules.formats(artifacts))
         for artifact in artifacts:
             path = self._options.path_of(self._layout(export, artifact), artifact)
             if self._exclusions is not None and self._exclusions.match(path):
                 local.excluded.add(artifact)
                 continue
             local.paths[artifact] = path
-            local.targets[artifact] = self._directory / path
+            local.targets[artifact] = FileTarget(self._directory / path, self._directory, self._disk)
             self._classify(local, artifact, entries.get(artifact), export)
         return local
 
     def _classify(
         self, local: LocalArtifacts, artifact: Artifact, entry: ManifestEntry | None, export: Export
     ) -> None:
-        target = local.targets[artifact]
-        existing = examine(target, self._directory, self._partials, expected=entry is not None)
+        existing = examine(
+            self._directory / local.paths[artifact],
+            self._directory,
+            self._partials,
+            expected=entry is not None,
+        )
         local.existing[artifact] = existing
         # A path from the manifest is only compared, never opened.
         if entry is None or entry.path not in (None, local.paths[artifact].as_posix()):
             return
         if entry.path is None:
-            if self._is_current(entry, export):
+            if self._rules.is_current(entry, export):
                 local.missing.add(artifact)
         elif existing.size is None:
             local.lost.add(artifact)
         elif existing.is_readable:
-            if self._is_current(entry, export) and self._is_intact(target, existing.size, entry):
-                local.kept[artifact] = self._kept_file(artifact, target, entry)
+            if self._rules.is_current(entry, export) and self._is_intact(artifact, local, entry):
+                local.kept[artifact] = self._rules.kept_file(artifact, local.targets[artifact], entry)
                 local.entries[artifact] = entry
             else:
                 local.replaced.add(artifact)
 
-    def _kept_file(self, artifact: Artifact, target: Path, entry: ManifestEntry) -> DownloadedFile:
-        return DownloadedFile(
-            artifact=artifact,
-            path=target,
-            size=entry.size or 0,
-            verified=cast(Verified, entry.verified),
-            sha256=entry.sha256,
-            attempts=0,
-            kept=True,
-            rows=entry.rows if self._policy.count_rows or entry.format else None,
-            source_sha256=entry.source_sha256,
-        )
-
-    def _is_current(self, entry: ManifestEntry, export: Export) -> bool:
-        updated_at = _iso(export.updated_at)
-        return self._policy.resume and updated_at is not None and entry.updated_at == updated_at
-
-    def _is_intact(self, target: Path, size: int | None, entry: ManifestEntry) -> bool:
-        if size != entry.size or not self._has_current_types(target, entry):
+    def _is_intact(self, artifact: Artifact, local: LocalArtifacts, entry: ManifestEntry) -> bool:
+        target = local.targets[artifact]
+        if local.existing[artifact].size != entry.size or not self._rules.has_current_types(target, entry):
             return False
-        if not self._policy.verify:
+        if not self._rules.policy.verify:
             return True
         try:
-            file = digest_file(target, ("sha256",))
+            file = digest_file(self._directory / local.paths[artifact], ("sha256",))
         except OSError:
             return False
         return file is not None and entry.matches(file)
-
-    def _has_current_types(self, target: Path, entry: ManifestEntry) -> bool:
-        file_format = self._options.format_of(Artifact(entry.artifact))
-        return file_format is None or file_format.is_current(target, entry.types)
-
-    def _formats(self, artifacts: Iterable[Artifact]) -> dict[str, str]:
-        """Return the format of each artifact that is converted."""
-        return {artifact: name for artifact in artifacts if (name := self._format_name(artifact))}
-
-    def _format_name(self, artifact: Artifact) -> str | None:
-        file_format = self._options.format_of(artifact)
-        return None if file_format is None else file_format.name
-
-    def _type_names(self, artifact: Artifact) -> dict[str, str] | None:
-        file_format = self._options.format_of(artifact)
-        return None if file_format is None else file_format.type_names
-
-    def _entries(
-        self, export: Export, local: LocalArtifacts, report: DownloadReport
-    ) -> Iterator[ManifestEntry]:
-        when = datetime.fromtimestamp(self._clock.time(), UTC).isoformat(timespec="seconds")
-        updated_at = _iso(export.updated_at)
-        for file in report.files:
-            yield ManifestEntry(
-                export_id=export.id,
-                artifact=file.artifact.value,
-                path=local.paths[file.artifact].as_posix(),
-                size=file.size,
-                sha256=file.sha256,
-                verified=file.verified,
-                when=when,
-                updated_at=updated_at,
-                rows=file.rows,
-                format=self._format_name(file.artifact),
-                source_sha256=file.source_sha256,
-                types=self._type_names(file.artifact),
-            )
-        # Without `updated_at` an entry cannot show that the export is unchanged.
-        for artifact in report.missing if updated_at else ():
-            yield ManifestEntry(
-                export_id=export.id,
-                artifact=artifact.value,
-                when=when,
-                updated_at=updated_at,
-                format=self._format_name(artifact),
-            )
-
-
-def _iso(date: datetime | None) -> str | None:
-    return date.isoformat() if date is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import attrs
 
@@ -30,8 +31,9 @@ class ManifestEntry:
         format: `"parquet"` for a Parquet file that was written from the artifact.
         source_sha256: SHA-256 of that artifact in hexadecimal.
         types: The types of columns that were requested for a Parquet file.
+        e_tag: The entity tag of an object in a bucket.
 
-    The JSON object has the last four keys only if they have a value.
+    The JSON object has the last five keys only if they have a value.
     """
 
     export_id: str
@@ -46,12 +48,17 @@ class ManifestEntry:
     format: str | None = None
     source_sha256: str | None = None
     types: dict[str, str] | None = None
+    e_tag: str | None = None
 
     def dump(self) -> bytes:
         """Return the line, including its line break."""
+        return json.dumps(self.to_json(), separators=(",", ":")).encode() + b"\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
         values = {name: getattr(self, name) for name in _FIELDS}
         values |= {name: value for name in _OPTIONAL_FIELDS if (value := getattr(self, name)) is not None}
-        return json.dumps(values, separators=(",", ":")).encode() + b"\n"
+        return values
 
     @classmethod
     def parse(cls, text: bytes) -> ManifestEntry | None:
@@ -59,10 +66,17 @@ class ManifestEntry:
         if not text.startswith(b"{"):
             return None
         try:
-            values = json.loads(text)
+            return cls.from_json(json.loads(text))
+        except (ValueError, RecursionError):
+            return None
+
+    @classmethod
+    def from_json(cls, values: Any) -> ManifestEntry | None:
+        """Return the entry for a JSON object, or `None` if it is not a valid entry."""
+        try:
             optional = {name: values.get(name) for name in _OPTIONAL_FIELDS}
             entry = cls(**{name: values[name] for name in _FIELDS}, **optional)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (AttributeError, KeyError, TypeError):
             return None
         return entry if entry._is_valid() else None
 
@@ -83,12 +97,13 @@ class ManifestEntry:
             and type(self.format) in (str, type(None))
             and type(self.source_sha256) in (str, type(None))
             and type(self.types) in (dict, type(None))
+            and type(self.e_tag) in (str, type(None))
             and self.verified in _VERIFIED
             and (self.sha256 is None or re.fullmatch(_SHA256, self.sha256) is not None)
         )
 
 
-_OPTIONAL_FIELDS = ("rows", "format", "source_sha256", "types")
+_OPTIONAL_FIELDS = ("rows", "format", "source_sha256", "types", "e_tag")
 _FIELDS = tuple(field.name for field in attrs.fields(ManifestEntry) if field.name not in _OPTIONAL_FIELDS)
 _NO_FILE = (type(None),) * 4
 _FILE = (str, int, str, str)

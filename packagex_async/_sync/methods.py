@@ -6,9 +6,10 @@ import os
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from packagex_async._arrow.methods import Types
+from packagex_async._buckets.bucket import Bucket
 from packagex_async._concurrency.lazy_imports import importing
 from packagex_async._concurrency.operations import Operations
 from packagex_async._concurrency.tuning import MAX_SEGMENTS
@@ -16,6 +17,7 @@ from packagex_async._context import ClientContext
 from packagex_async._listing.methods import ExportListings, Statuses
 from packagex_async._polling.export_source import ExportSource
 from packagex_async._polling.waiter import OnWait
+from packagex_async.errors import ConfigurationError
 from packagex_async.models import (
     Artifact,
     ArtifactName,
@@ -26,11 +28,13 @@ from packagex_async.models import (
     OrderByName,
     ResourceName,
 )
-from packagex_async.report import DownloadReport, OnProgress
+from packagex_async.report import BucketFile, DownloadReport, OnProgress
 
 if TYPE_CHECKING:
+    from packagex_async._download.export import DownloadPlan
     from packagex_async._rows.row_counter import RowCounter
     from packagex_async._sync.pruner import OnPrune
+    from packagex_async._sync.runner import NewState
 
 Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
 
@@ -43,13 +47,86 @@ class ExportSync(ExportListings):
     _source: ExportSource
 
     @abstractmethod
-    def _row_counter(self) -> RowCounter:
+    def _row_counter(self, destination: str | os.PathLike[str] | Bucket) -> RowCounter:
         """Return a counter of rows; see `AsyncExports`."""
         ...
 
+    @abstractmethod
+    def _bucket_state(self, bucket: Bucket, plan: DownloadPlan) -> NewState:
+        """Return a function that returns the state of a bucket; see `AsyncExports`."""
+        ...
+
+    @overload
     def download_all(
         self,
         directory: str | os.PathLike[str],
+        *,
+        concurrency: int = ...,
+        resume: bool = ...,
+        layout: Literal["flat", "folders"] | str = ...,
+        on_progress: OnProgress | None = ...,
+        verify: bool = ...,
+        wait: bool | float = ...,
+        on_wait: OnWait | None = ...,
+        artifacts: Artifacts | None = ...,
+        order_by: OrderBy | OrderByName | None = ...,
+        direction: Direction | DirectionName | None = ...,
+        resource: ExportResource | ResourceName | None = ...,
+        statuses: Statuses | None = ...,
+        search: str | None = ...,
+        created_after: datetime | None = ...,
+        created_before: datetime | None = ...,
+        limit: int = ...,
+        overwrite: bool = ...,
+        require_verification: bool = ...,
+        max_size: int | None = ...,
+        durability: Literal["fsync"] | None = ...,
+        segments: int = ...,
+        format: Literal["parquet"] | None = ...,
+        types: Types | None = ...,
+        count_rows: bool = ...,
+        exclude: str | Iterable[str] | None = ...,
+        prune_after: float | timedelta | None = ...,
+        on_prune: OnPrune | None = ...,
+        dry_run: bool = ...,
+    ) -> AsyncGenerator[DownloadReport, None]: ...
+    @overload
+    def download_all(
+        self,
+        directory: Bucket,
+        *,
+        concurrency: int = ...,
+        resume: bool = ...,
+        layout: Literal["flat", "folders"] | str = ...,
+        on_progress: OnProgress | None = ...,
+        verify: bool = ...,
+        wait: bool | float = ...,
+        on_wait: OnWait | None = ...,
+        artifacts: Artifacts | None = ...,
+        order_by: OrderBy | OrderByName | None = ...,
+        direction: Direction | DirectionName | None = ...,
+        resource: ExportResource | ResourceName | None = ...,
+        statuses: Statuses | None = ...,
+        search: str | None = ...,
+        created_after: datetime | None = ...,
+        created_before: datetime | None = ...,
+        limit: int = ...,
+        overwrite: bool = ...,
+        require_verification: bool = ...,
+        max_size: int | None = ...,
+        durability: Literal["fsync"] | None = ...,
+        segments: int = ...,
+        format: Literal["parquet"] | None = ...,
+        types: Types | None = ...,
+        count_rows: bool = ...,
+        exclude: str | Iterable[str] | None = ...,
+        prune_after: float | timedelta | None = ...,
+        on_prune: OnPrune | None = ...,
+        dry_run: bool = ...,
+    ) -> AsyncGenerator[DownloadReport[BucketFile], None]: ...
+    def download_all(
+        self,
+        directory: str | os.PathLike[str] | Bucket,
         *,
         concurrency: int = 16,
         resume: bool = True,
@@ -79,8 +156,8 @@ class ExportSync(ExportListings):
         prune_after: float | timedelta | None = None,
         on_prune: OnPrune | None = None,
         dry_run: bool = False,
-    ) -> AsyncGenerator[DownloadReport, None]:
-        """Download all matching exports into one directory. API: List exports, Retrieve Export.
+    ) -> AsyncGenerator[DownloadReport[Any], None]:
+        """Download all matching exports into one directory or bucket. API: List exports, Retrieve Export.
 
         The oldest exports are downloaded first, because the API deletes them first.
 
@@ -94,7 +171,8 @@ class ExportSync(ExportListings):
         Parameters that are not described here are those of `list` and `download`.
 
         Args:
-            directory: Path of the directory; created if it does not exist.
+            directory: Path of the directory, which is created if it does not exist; or a `Bucket`, whose
+                manifest is one object per export.
             concurrency: Maximum number of concurrent artifacts of all exports together. It is reduced
                 temporarily when the storage host refuses requests because there are too many.
             resume: Keep files that match the manifest, and continue partial files. Otherwise everything is
@@ -118,7 +196,8 @@ class ExportSync(ExportListings):
                 time since the download that the manifest lists. Only files are removed that the manifest
                 lists, that are unchanged, and whose export does not exist any more: another listing without
                 filters checks that. This happens at the end, and only if the listing was successful. Symbolic
-                links are not followed. Directories that become empty are removed.
+                links are not followed. Directories that become empty are removed. Buckets need a lifecycle
+                rule instead.
             on_prune: Called in the event loop with a `PrunedFile` for each file that was removed, or could
                 not be removed. It should return quickly.
             dry_run: Download and remove nothing, and write nothing to the disk. The `planned` files of a
@@ -174,18 +253,23 @@ class ExportSync(ExportListings):
             created_after=created_after,
             created_before=created_before,
         )
+        if isinstance(directory, Bucket) and prune_after is not None:
+            raise ConfigurationError(
+                "prune_after is for directories: a lifecycle rule of the bucket removes old objects"
+            )
         prune = None if prune_after is None else PruneOptions(parse_age(prune_after), self.list, on_prune)
         runner = make_runner(
             exports,
             self._source,
             plan,
             self._context,
+            new_state=self._bucket_state(directory, plan) if isinstance(directory, Bucket) else None,
             layout=layout,
             resume=resume,
             verify=verify,
             wait=wait,
             on_wait=on_wait,
-            count_rows=self._row_counter().add_rows if count_rows else None,
+            count_rows=self._row_counter(directory).add_rows if count_rows else None,
             exclude=exclude,
             prune=prune,
         )

@@ -19,9 +19,9 @@ import attrs
 
 from packagex_async._context import ClientContext
 from packagex_async._files.disk_errors import DiskError
+from packagex_async._files.exclusions import Exclusions
 from packagex_async._files.operations import sync_directory
 from packagex_async._files.paths import UnsafePathError, require_directories
-from packagex_async._sync.exclusions import Exclusions
 from packagex_async._sync.file_checker import FileChecker, FileState
 from packagex_async._sync.manifest import Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry

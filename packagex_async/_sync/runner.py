@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing, closing
+from pathlib import Path
 
 import attrs
 
 from packagex_async import _logs
 from packagex_async._api.statuses import check_downloadable, is_in_progress
+from packagex_async._buckets.target_errors import is_fatal
 from packagex_async._concurrency.limiter import AdaptiveLimiter
+from packagex_async._concurrency.queue import ExportQueue
 from packagex_async._context import ClientContext
-from packagex_async._download.export import DownloadPlan, ExportDownload
-from packagex_async._files.layouts import parse_layout
-from packagex_async._files.operations import FATAL_ERRNOS
+from packagex_async._download.export import DownloadPlan
+from packagex_async._files.exclusions import Exclusions
+from packagex_async._files.layouts import Layout, parse_layout
 from packagex_async._polling.export_source import ExportSource
 from packagex_async._polling.poll_queue import PollQueue
 from packagex_async._polling.schedule import timeout_from
 from packagex_async._polling.waiter import OnWait
-from packagex_async._sync.exclusions import Exclusions
-from packagex_async._sync.local_state import LocalArtifacts, LocalState, ReusePolicy
+from packagex_async._sync.changes import State, download_changed
+from packagex_async._sync.entry_rules import ReusePolicy
+from packagex_async._sync.local_state import LocalArtifacts, LocalState
 from packagex_async._sync.manifest import Manifest
 from packagex_async._sync.pruner import PruneOptions, Pruner
-from packagex_async._sync.queue import ExportQueue
 from packagex_async.errors import (
     AuthenticationError,
     DestinationError,
@@ -31,15 +34,18 @@ from packagex_async.errors import (
     PermissionDeniedError,
 )
 from packagex_async.models import Export
-from packagex_async.report import DownloadReport
+from packagex_async.report import DownloadReport, StoredFile
 
 _QUEUE_SIZE = 1000
 _MAX_POLLERS = 8
 _STARTED_PER_SLOT = 2
 """Artifacts in progress per concurrent transfer: while some are inspected or moved, others transfer."""
 
-CountRows = Callable[[DownloadReport], Awaitable[DownloadReport]]
+CountRows = Callable[[DownloadReport[StoredFile]], Awaitable[DownloadReport[StoredFile]]]
 """Returns a copy of a report with the numbers of rows of its files."""
+
+NewState = Callable[[Layout, ReusePolicy, Exclusions | None], State]
+"""Returns the state of a bucket."""
 
 _KEY_ERRORS = (AuthenticationError, PermissionDeniedError)
 # A failure of one artifact is part of its report. A `DestinationError` that is raised concerns the directory.
@@ -66,6 +72,7 @@ def make_runner(
     plan: DownloadPlan,
     context: ClientContext,
     *,
+    new_state: NewState | None,
     layout: str,
     resume: bool,
     verify: bool,
@@ -77,28 +84,36 @@ def make_runner(
 ) -> SyncRunner:
     """Return the runner of a download of `exports`, given the parameters of `download_all`.
 
+    The destination is the bucket of `new_state`, or the directory of `plan` if that is `None`.
+
     Raises:
         ConfigurationError: `layout`, `wait` or `exclude` is invalid.
     """
     timeout = timeout_from(wait)
     exclusions = Exclusions.from_argument(exclude)
-    manifest = Manifest(plan.directory, durable=plan.options.durable, read_only=plan.dry_run)
+    directory = plan.directory or Path()
+    manifest = Manifest(directory, durable=plan.options.durable, read_only=plan.dry_run)
     limiter = AdaptiveLimiter(plan.concurrency, context.clock, retry_after_max=context.policy.retry_after_max)
-    local_state = LocalState(
-        plan.directory,
-        parse_layout(layout),
-        ReusePolicy(resume=resume, verify=verify, count_rows=count_rows is not None),
-        context.disk,
-        context.clock,
-        plan.options.partial_index,
-        options=plan.options,
-        manifest=manifest,
-        exclusions=exclusions,
-    )
+    policy = ReusePolicy(resume=resume, verify=verify, count_rows=count_rows is not None)
+    state: State
+    if new_state is not None:
+        state = new_state(parse_layout(layout), policy, exclusions)
+    else:
+        state = LocalState(
+            directory,
+            parse_layout(layout),
+            policy,
+            context.disk,
+            context.clock,
+            plan.options.partial_index,
+            options=plan.options,
+            manifest=manifest,
+            exclusions=exclusions,
+        )
     return SyncRunner(
         exports,
         source,
-        local_state,
+        state,
         plan,
         attrs.evolve(context, limiter=limiter),
         wait_options=WaitOptions(timeout=timeout, on_wait=on_wait) if wait else None,
@@ -106,7 +121,7 @@ def make_runner(
         pruner=None
         if prune is None
         else Pruner(
-            plan.directory,
+            directory,
             manifest,
             prune,
             context,
@@ -136,7 +151,7 @@ class SyncRunner:
         self,
         exports: AsyncGenerator[Export, None],
         source: ExportSource,
-        local_state: LocalState,
+        local_state: State,
         plan: DownloadPlan,
         context: ClientContext,
         *,
@@ -161,10 +176,10 @@ class SyncRunner:
         self._listing_error: PackageXError | None = None
         self._active_artifacts = 0
         self._artifact_done = asyncio.Event()
-        self._reports: asyncio.Queue[DownloadReport | None] = asyncio.Queue()
+        self._reports: asyncio.Queue[DownloadReport[StoredFile] | None] = asyncio.Queue()
         self._report_slots = asyncio.Semaphore(plan.concurrency)
 
-    async def reports(self) -> AsyncGenerator[DownloadReport, None]:
+    async def reports(self) -> AsyncGenerator[DownloadReport[StoredFile], None]:
         """Yield the report of each export when it is finished.
 
         Raises:
@@ -190,6 +205,7 @@ class SyncRunner:
     async def _run(self) -> None:
         # Downloads continue while the generator is suspended, so they are an operation by themselves.
         with self._context.operations.running("download_all()"), closing(self._local_state):
+            await self._local_state.open()
             await self._run_tasks()
 
     async def _run_tasks(self) -> None:
@@ -271,11 +287,11 @@ class SyncRunner:
             self._active_artifacts -= artifact_count
             self._artifact_done.set()
 
-    async def _report(self, report: DownloadReport) -> None:
+    async def _report(self, report: DownloadReport[StoredFile]) -> None:
         await self._report_slots.acquire()
         self._reports.put_nowait(report)
 
-    async def _download(self, export: Export) -> DownloadReport:
+    async def _download(self, export: Export) -> DownloadReport[StoredFile]:
         local = LocalArtifacts()
         try:
             local = await self._local_state.inspect(check_downloadable(export), self._plan.artifacts)
@@ -290,8 +306,8 @@ class SyncRunner:
         return await self._with_rows(export, local, local.merge_into(report))
 
     async def _with_rows(
-        self, export: Export, local: LocalArtifacts, report: DownloadReport
-    ) -> DownloadReport:
+        self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]
+    ) -> DownloadReport[StoredFile]:
         """Return a copy of `report` with the numbers of rows if they are requested, and record them."""
         if self._count_rows is None:
             return report
@@ -299,31 +315,18 @@ class SyncRunner:
         await self._local_state.record_rows(export, local, report)
         return report
 
-    async def _download_changed(self, export: Export, local: LocalArtifacts) -> DownloadReport:
-        artifacts = local.to_download(self._plan.artifacts)
-        if not artifacts:
-            return DownloadReport(export_id=export.id, export=export)
-        export = await self._source.with_urls(export, artifacts)
-        plan = attrs.evolve(
-            self._plan,
-            artifacts=artifacts,
-            targets=local.targets,
-            replaced=local.replaced,
-            existing=local.existing,
-            reasons=local.reasons(),
-        )
-        urls = self._source.urls(export)
-        report = await ExportDownload(export, urls, plan, self._context).run()
+    async def _download_changed(self, export: Export, local: LocalArtifacts) -> DownloadReport[StoredFile]:
+        report = await download_changed(export, local, self._source, self._plan, self._context)
         _raise_if_fatal(report)
         if not self._plan.dry_run:
             await self._local_state.record(export, local, report)
         return report
 
 
-def _raise_if_fatal(report: DownloadReport) -> None:
+def _raise_if_fatal(report: DownloadReport[StoredFile]) -> None:
     """Raise a failure that affects all exports: the disk is full or read-only, or the API refuses the key."""
     for failure in report.failures:
-        if isinstance(failure, DestinationError) and failure.errno in FATAL_ERRNOS:
+        if is_fatal(failure):
             raise failure
         if isinstance(failure.__cause__, _KEY_ERRORS):
             raise failure.__cause__

@@ -182,11 +182,16 @@ def test_core_requirements(metadata: Message) -> None:
 
 @pytest.mark.parametrize(
     ("extra", "names"),
-    [("arrow", {"pyarrow"}), ("cli", {"cyclopts", "rich"}), ("speed", {"google-crc32c", "orjson", "uvloop"})],
+    [
+        ("arrow", {"pyarrow"}),
+        ("bucket", {"obstore"}),
+        ("cli", {"cyclopts", "rich"}),
+        ("speed", {"google-crc32c", "orjson", "uvloop"}),
+    ],
 )
 def test_requirements_of_extras(metadata: Message, extra: str, names: set[str]) -> None:
     """The extras add to the core, and there are no others."""
-    assert set(metadata.get_all("Provides-Extra", [])) == {"arrow", "cli", "speed"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"arrow", "bucket", "cli", "speed"}
     assert required(metadata, extra) == names
 
 

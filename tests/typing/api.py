@@ -17,6 +17,8 @@ from packagex_async import (
     ArtifactStream,
     AsyncExports,
     AsyncPackageX,
+    Bucket,
+    BucketFile,
     CheckedFile,
     CsvFieldOptions,
     DestinationError,
@@ -103,10 +105,10 @@ async def download(exports: AsyncExports, export: Export, folder: Path) -> None:
         await exports.download("exp_1", "exports", artifacts="csv", durability="fsync"), DownloadReport
     )
     assert_type(await exports.export_and_download("contact", folder, on_progress=print), DownloadReport)
-    await exports.download(export, folder, artifacts="cvs")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await exports.download(export, folder, artifacts=["cvs"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
-    await exports.download(export, folder, digest="md5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await exports.download(export, folder, ["csv"])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await exports.download(export, folder, artifacts="cvs")  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await exports.download(export, folder, artifacts=["cvs"])  # type: ignore[list-item]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await exports.download(export, folder, digest="md5")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await exports.download(export, folder, ["csv"])  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 
 async def stream(exports: AsyncExports) -> None:
@@ -230,6 +232,21 @@ async def errors(exports: AsyncExports) -> None:
     except DestinationError as full:
         assert_type(full.export_id, str)
         print(full.status)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def buckets(px: AsyncPackageX, export: Export) -> None:
+    """Files in a directory have a path, and objects in a bucket have a key and a URL."""
+    in_directory = await px.exports.download(export, "exports/")
+    assert_type(in_directory, DownloadReport[DownloadedFile])
+    assert_type(in_directory.files["csv"].path, Path)
+    in_bucket = await px.exports.download(export, Bucket("s3://b"))
+    assert_type(in_bucket.files["csv"].key, str)
+    assert_type(in_bucket.files["csv"].url, str)
+    print(in_bucket.files["csv"].path)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    async for report in px.exports.download_all(Bucket("s3://b")):
+        assert_type(report, DownloadReport[BucketFile])
+    async for checked in verify_directory(Bucket("s3://b")):
+        assert_type(checked.key, str)
 
 
 async def emulator(clients: dict[str, Any]) -> None:

@@ -22,7 +22,10 @@ from packagex_async import (
     ArtifactStream,
     AsyncExports,
     AsyncPackageX,
+    Bucket,
+    BucketFile,
     CheckedFile,
+    CheckedObject,
     ConnectionFailedError,
     CsvFieldOptions,
     Direction,
@@ -104,11 +107,19 @@ RECORDS: list[tuple[object, str]] = [
         CheckedFile(path="a.csv", state=FileState.EXACT),
         f"CheckedFile(path='a.csv', state={FileState.EXACT!r})",
     ),
+    (
+        BucketFile(artifact=Artifact.CSV, key="a.csv", url="s3://b/a.csv", size=7, verified="length"),
+        f"BucketFile(artifact={Artifact.CSV!r}, key='a.csv', url='s3://b/a.csv', size=7, verified='length')",
+    ),
+    (
+        CheckedObject(key="a.csv", state=FileState.EXACT),
+        f"CheckedObject(key='a.csv', state={FileState.EXACT!r})",
+    ),
     (CsvFieldOptions(columns=["id"]), "CsvFieldOptions(columns=('id',))"),
     (RetryPolicy(), "RetryPolicy(attempts=5, wait_initial=0.5, wait_max=20.0, retry_after_max=120.0)"),
 ]
 ENUMS = (Artifact, Direction, ExportResource, ExportStatus, FileState, OrderBy, ProgressKind)
-STATEFUL = {AsyncPackageX, AsyncExports, ArtifactStream}
+STATEFUL = {AsyncPackageX, AsyncExports, ArtifactStream, Bucket}
 
 TESTING: list[object] = [
     testing.Cut(7), testing.Delete("exp_1"), testing.Dialect(), testing.Encoded(), testing.Expired(),

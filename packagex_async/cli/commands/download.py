@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -18,6 +17,7 @@ from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.plan import PlanPrinter
 from packagex_async.cli.display.progress import ArtifactBars
 from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, Quiet, split_commas
+from packagex_async.cli.settings.destination import parse_destination
 from packagex_async.cli.sizes import Size
 
 
@@ -25,7 +25,7 @@ async def download(
     export_ids: list[str],
     /,
     *,
-    directory: Annotated[Path, Parameter(name=["--directory", "--output", "-o"])] = Path(),
+    directory: Annotated[str, Parameter(name=["--directory", "--output", "-o"])] = ".",
     artifacts: list[str] | None = None,
     concurrency: int = 4,
     overwrite: Flag = False,
@@ -48,7 +48,7 @@ async def download(
 
     Args:
         export_ids: The ids of the exports.
-        directory: Write the files to this directory.
+        directory: Write the files to this directory, or to a bucket: s3://, gs:// or az:// with its name.
         artifacts: Download only these artifacts: json, csv, csv_error, csv_sanitized. Repeat the option or
             separate values by commas. Default: all.
         concurrency: Download this many artifacts at the same time.
@@ -65,7 +65,7 @@ async def download(
         bwlimit: Receive at most this many bytes per second, such as 500K or 10MB.
     """
     options = DownloadOptions(
-        directory=directory,
+        directory=parse_destination(directory),
         artifacts=split_commas(artifacts),
         concurrency=concurrency,
         overwrite=overwrite,

@@ -11,6 +11,7 @@ import attrs
 from packagex_async import (
     ApiError,
     AsyncPackageX,
+    Bucket,
     ConnectionFailedError,
     DecodeError,
     DownloadGroupError,
@@ -24,11 +25,12 @@ from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.output.layout import Column
 from packagex_async.cli.output.record_printer import RecordPrinter
 from packagex_async.cli.output.sizes import format_size
+from packagex_async.cli.settings.destination import file_record
 from packagex_async.report import OnProgress
 
 FIELDS = (
     "export_id", "artifact", "outcome", "size", "rows", "count_total", "verified", "attempts", "path",
-    "sha256", "source_sha256", "resumed", "elapsed", "error",
+    "sha256", "source_sha256", "resumed", "elapsed", "error", "key",
 )  # fmt: skip
 """The fields of the record of an artifact. Fields without a value are `None`."""
 
@@ -43,7 +45,7 @@ _ERRORS_OF_ONE_EXPORT = (ApiError, ConnectionFailedError, DecodeError, ExportSta
 class DownloadOptions:
     """Arguments of `AsyncExports.download` that are the same for every export."""
 
-    directory: Path
+    directory: Path | Bucket
     artifacts: Sequence[str] | None = None
     concurrency: int = 4
     overwrite: bool = False
@@ -70,7 +72,7 @@ class Outcome:
     def records(self) -> Iterator[dict[str, object]]:
         """Yield a record for each artifact. If the export failed as a whole, its record has no artifact."""
         for file in self.report.files:
-            details = attrs.asdict(file) | {"elapsed": round(file.elapsed, 3)}
+            details = file_record(file) | {"elapsed": round(file.elapsed, 3)}
             yield self._record("kept" if details.pop("kept") else "downloaded", **details)
         for artifact in self.report.missing:
             yield self._record("not_offered", artifact=artifact)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import attrs
 from cyclopts import Parameter
 
-from packagex_async import AsyncPackageX, ConfigurationError, PackageXError, ProgressEvent
+from packagex_async import (
+    AsyncPackageX,
+    Bucket,
+    ConfigurationError,
+    DownloadReport,
+    PackageXError,
+    ProgressEvent,
+)
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display import notices
 from packagex_async.cli.display.plan import PlanPrinter, PrunePrinter
@@ -22,6 +30,7 @@ from packagex_async.cli.filters import FilterOptions
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.parameters import BandwidthLimit, Flag, Quiet, WaitSeconds, split_commas
+from packagex_async.cli.settings.destination import parse_destination
 from packagex_async.cli.signals import sigterm_handler
 from packagex_async.cli.sizes import Duration, Size
 
@@ -96,7 +105,7 @@ class SyncOptions:
 
 
 async def sync(
-    directory: Path,
+    directory: str,
     /,
     *,
     filters: Annotated[FilterOptions, Parameter(name="*")] = FilterOptions(),  # noqa: B008  # frozen
@@ -114,12 +123,14 @@ async def sync(
     manifest packagex-manifest.jsonl, a list of all complete files.
 
     Args:
-        directory: Write the files to this directory. It is created if it does not exist.
+        directory: Write the files to this directory, which is created if it does not exist, or to a bucket:
+            s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER.
         ignore_failed_exports: Exports that failed on the platform do not change the exit code.
         json: Print one JSON object per line, for each progress event, each export, and the summary.
         quiet: Do not show progress.
         bwlimit: Receive at most this many bytes per second, such as 500K or 10MB.
     """
+    destination = parse_destination(directory)
     plan = PlanPrinter(json=json) if options.dry_run else None
     prune = PrunePrinter(json=json, quiet=quiet)
     totals = Totals(ignore_failed_exports=ignore_failed_exports)
@@ -132,7 +143,7 @@ async def sync(
             ):
                 await _download_all(
                     px,
-                    directory,
+                    destination,
                     filters.as_arguments(),
                     options.as_arguments() | {"on_prune": prune},
                     totals,
@@ -158,7 +169,7 @@ async def sync(
 
 async def _download_all(
     px: AsyncPackageX,
-    directory: Path,
+    destination: Path | Bucket,
     filters: dict[str, Any],
     options: dict[str, Any],
     totals: Totals,
@@ -170,12 +181,12 @@ async def _download_all(
         reporter.on_progress(event)
 
     reports = px.exports.download_all(
-        directory, on_progress=on_progress, on_wait=reporter.on_wait, **filters, **options
+        destination, on_progress=on_progress, on_wait=reporter.on_wait, **filters, **options
     )
     async with aclosing(reports):
         if reporter.is_live:
             reporter.set_total(await _count_exports(px, filters))
-        async for report in reports:
+        async for report in cast("AsyncGenerator[DownloadReport, None]", reports):
             totals.add(report)
             if plan is not None:
                 plan.add(report)

@@ -1,4 +1,7 @@
-"""The JSON records of `sync`: progress events, notices and reports. No record contains a URL."""
+"""The JSON records of `sync`: progress events, notices and reports.
+
+No record contains the URL of an artifact.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import attrs
 from packagex_async import DownloadedFile, DownloadReport, PackageXError, ProgressEvent
 from packagex_async.cli.display.notices import Notice
 from packagex_async.cli.messages.hints import error_message
+from packagex_async.cli.settings.destination import file_record
 
 Record = dict[str, object]
 
@@ -39,8 +43,7 @@ def report_record(report: DownloadReport) -> Record:
 
 
 def _file_record(file: DownloadedFile) -> Record:
-    fields: Record = attrs.asdict(file)
-    return fields | {"elapsed": round(file.elapsed, 3)}
+    return file_record(file) | {"elapsed": round(file.elapsed, 3)}
 
 
 def _error_text(error: PackageXError | None) -> str | None:

@@ -9,6 +9,7 @@ from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.output.layout import Column
 from packagex_async.cli.output.record_printer import RecordPrinter
 from packagex_async.cli.output.sizes import format_size
+from packagex_async.cli.settings.destination import location_of
 
 _OUTCOMES = {
     "removed": "removed",
@@ -49,7 +50,7 @@ class PlanPrinter:
                     "artifact": file.artifact,
                     "reason": file.reason,
                     "size": file.size,
-                    "path": file.path,
+                    "path": location_of(file),
                 }
             )
 

@@ -17,6 +17,7 @@ from packagex_async.cli.display.totals import Totals, count, errors_of
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.output.sizes import format_size
+from packagex_async.cli.settings.destination import location_of
 from packagex_async.cli.stdio import can_redraw
 
 _MIN_EVENT_INTERVAL = 0.125
@@ -89,7 +90,9 @@ class LineReporter(NullReporter):
         for file in report.files:
             if not file.kept:
                 rows = "" if file.rows is None else f", {count(file.rows, 'row')}"
-                print_error(file.path, f": {format_size(file.size)}{rows}, verified by {file.verified}")
+                print_error(
+                    location_of(file), f": {format_size(file.size)}{rows}, verified by {file.verified}"
+                )
         self._failures.print(errors_of(report))
 
 

@@ -31,7 +31,7 @@ class SummaryPrinter:
     """
 
     totals: Totals
-    directory: Path
+    directory: Path | str
     json: bool
     resume: bool
 

@@ -22,5 +22,5 @@ async def download_error(
 ) -> DownloadGroupError:
     """Download an export, and return the error."""
     with pytest.raises(DownloadGroupError) as caught:
-        await px.exports.download(export_id, folder, **options)  # type: ignore[arg-type]
+        await px.exports.download(export_id, folder, **options)  # type: ignore[call-overload]
     return caught.value

@@ -121,7 +121,7 @@ async def test_invalid_options_are_refused(
 ) -> None:
     """The error is raised before any request."""
     with pytest.raises(ConfigurationError, match=message):
-        await px.exports.download("exp_1", tmp_path, **options)  # type: ignore[arg-type]
+        await px.exports.download("exp_1", tmp_path, **options)  # type: ignore[call-overload]
 
 
 async def test_fsync_before_and_after_publishing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,9 @@ from tests.sync_support import add, sync
 CONTENT = {"csv": b"a,b\n1,2\n", "json": b""}
 
 
-async def plan(px: AsyncPackageX, folder: Path, **options: object) -> dict[str, tuple[str, int | None]]:
+async def plan(px: AsyncPackageX, folder: Path, **options: Any) -> dict[str, tuple[str, int | None]]:
     """Return reason and size of each planned file of the export."""
-    report = await px.exports.download("exp_1", folder, dry_run=True, **options)  # type: ignore[arg-type]
+    report = await px.exports.download("exp_1", folder, dry_run=True, **options)
     return {file.artifact.value: (file.reason, file.size) for file in report.planned}
 
 

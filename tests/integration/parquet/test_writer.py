@@ -15,13 +15,15 @@ from packagex_async._parquet import resources
 from packagex_async._parquet.parquet_file import ParquetFile
 from packagex_async._parquet.resources import Resources
 from packagex_async._parquet.writer import ParquetWriter
+from packagex_async._partials.file_output import FileOutput
+from packagex_async._partials.targets import FileTarget
 from packagex_async.errors import MalformedRowError
 from packagex_async.models import Artifact
 
 
 def new_writer(target: Path) -> ParquetWriter:
-    file = ParquetFile(target, target.parent, CsvArrowDecoder({}), "exp_1", Artifact.CSV)
-    return ParquetWriter(FileExecutor(), target, file, Resources())
+    file = ParquetFile(FileOutput(target, target.parent), CsvArrowDecoder({}), "exp_1", Artifact.CSV)
+    return ParquetWriter(FileTarget(target, target.parent, FileExecutor()), file, Resources())
 
 
 @pytest.mark.parametrize(("group", "memory"), [(4_000_000, 5_000_000), (4_000_000, 100_000), (1, 1)])

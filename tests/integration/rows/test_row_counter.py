@@ -12,7 +12,7 @@ import pytest
 from packagex_async import Artifact, AsyncPackageX, DownloadedFile, DownloadReport, Export
 from packagex_async._files.executor import FileExecutor
 from packagex_async._rows.row_counter import RowCounter
-from packagex_async.report import ByArtifact
+from packagex_async.report import ByArtifact, StoredFile
 from packagex_async.testing import Emulator, Life, Replace
 
 CSV = b'id,note\n1,"two\nlines"\n\n2,x\n3,\n'
@@ -29,7 +29,7 @@ async def sync(px: AsyncPackageX, folder: Path, *, count_rows: bool) -> Download
     return report
 
 
-def counts(report: DownloadReport) -> dict[str, int | None]:
+def counts(report: DownloadReport[StoredFile]) -> dict[str, int | None]:
     """Return the number of rows of each file."""
     return {file.artifact.value: file.rows for file in report.files}
 

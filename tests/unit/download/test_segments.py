@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from packagex_async._download.segments import Segment, SegmentQueue
+from packagex_async._download.segments import OrderedSegmentQueue, Segment, SegmentQueue, new_queue
 from packagex_async._utils.byte_ranges import ByteRange, RangeSet
 from tests.support import examples
 
@@ -188,3 +188,37 @@ def test_segment_of_other_queue_is_ignored() -> None:
     queue = SegmentQueue((), MIN_SEGMENT_SIZE)
     queue.release(Segment(0, 5))
     assert (queue.remaining, queue.claim()) == (0, None)
+
+
+def test_ordered_segments_stay_within_the_window() -> None:
+    """Segments begin near the first missing byte; a single connection needs no division."""
+    queue = OrderedSegmentQueue([(0, 100)], 10, 40)
+    first = queue.claim()
+    assert first is not None
+    assert (first.position, first.end) == (0, 100)
+    assert queue.is_divisible
+    others = [queue.claim() for _ in range(4)]
+    assert [(other.position, other.end) for other in others if other] == [(10, 20), (20, 30), (30, 40)]
+    assert not queue.is_divisible
+    first.advance(10)
+    queue.release(first)
+    following = queue.claim()
+    assert following is not None
+    assert (following.position, following.end) == (40, 50)
+    assert queue.remaining == 90
+
+
+def test_ordered_segments_are_returned() -> None:
+    """The rest of a failed segment is claimed next."""
+    queue = new_queue([(0, 100)], 10, 40)
+    first = queue.activate(Segment(0, 5))
+    second = queue.claim()
+    assert second is not None
+    queue.release(second)
+    queue.release(second)
+    first.advance(5)
+    queue.release(first)
+    following = queue.claim()
+    assert following is not None
+    assert following.position == 0
+    assert isinstance(new_queue([], 10, None), SegmentQueue)

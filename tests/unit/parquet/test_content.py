@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from packagex_async._files.operations import open_file
 from packagex_async._parquet.content import Content
 
 CONTENT = Content(4, hashlib.sha256(b"rows").hexdigest())
@@ -34,4 +35,4 @@ def test_file(tmp_path: Path, data: bytes, expected: bool) -> None:
     """Only the bytes before the footer count."""
     path = tmp_path / "a.parquet"
     path.write_bytes(data)
-    assert CONTENT.is_in(path) is expected
+    assert CONTENT.is_in(lambda: open_file(path)) is expected

@@ -11,14 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from packagex_async._arrow.csv_decoder import CsvArrowDecoder
-from packagex_async._parquet import parquet_file
 from packagex_async._parquet.parquet_file import ParquetFile
+from packagex_async._partials import file_output
+from packagex_async._partials.file_output import FileOutput
 from packagex_async.errors import MalformedRowError
 from packagex_async.models import Artifact
 
 
 def new_file(folder: Path) -> ParquetFile:
-    file = ParquetFile(folder / "a.parquet", folder, CsvArrowDecoder({}), "exp_1", Artifact.CSV)
+    file = ParquetFile(FileOutput(folder / "a.parquet", folder), CsvArrowDecoder({}), "exp_1", Artifact.CSV)
     file.create()
     return file
 
@@ -78,7 +79,7 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = new_file(tmp_path)
     file.feed(b"id\n1\n")
     file.finish()
-    monkeypatch.setattr(parquet_file, "write_all", refuse)
+    monkeypatch.setattr(file_output, "write_all", refuse)
     with pytest.raises(OSError, match="No space left"):
         file.write_group(file.take_batches())
     file.discard()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from packagex_async._files.operations import open_file
 from packagex_async._parquet.source import Source, check_types, has_types, read_existing, stored_type
 from packagex_async._storage.object_metadata import ObjectMetadata, Validators
 from packagex_async.errors import ConfigurationError
@@ -68,11 +69,11 @@ def test_other_artifact() -> None:
 def test_existing_file(tmp_path: Path) -> None:
     """Other Parquet files have no source, and other files are not readable."""
     path = tmp_path / "a.parquet"
-    assert read_existing(path) is None
+    assert read_existing(lambda: open_file(path)) is None
     path.write_bytes(b"PAR1")
-    assert read_existing(path) is None
+    assert read_existing(lambda: open_file(path)) is None
     pq.write_table(pa.table({"a": ["1"]}), path)
-    existing = read_existing(path)
+    existing = read_existing(lambda: open_file(path))
     assert existing is not None
     assert (existing.rows, existing.source, existing.content) == (1, None, None)
     assert has_types(existing.schema, {})

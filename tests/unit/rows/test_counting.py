@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from packagex_async import Artifact, MalformedRowError
+from packagex_async._files.operations import open_file
 from packagex_async._rows.counting import FileCounter
 
 
 def count_rows(path: Path, artifact: Artifact) -> int:
     """Count the rows of a file in as many steps as it needs."""
-    with closing(FileCounter(path, artifact, export_id="exp_1")) as counter:
+    with closing(FileCounter(lambda: open_file(path), artifact, export_id="exp_1")) as counter:
         while not counter.step():
             pass
         return counter.count

@@ -18,7 +18,8 @@ from packagex_async._download.options import DownloadOptions
 from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import parse_layout
 from packagex_async._partials.partial_index import PartialIndex
-from packagex_async._sync.local_state import LocalArtifacts, LocalState, ReusePolicy
+from packagex_async._sync.entry_rules import ReusePolicy
+from packagex_async._sync.local_state import LocalArtifacts, LocalState
 from packagex_async._sync.manifest import MANIFEST_NAME, Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.report import ByArtifact
@@ -112,7 +113,7 @@ async def test_classification(
     assert classes(local) == expected
     needs_download = expected not in (["kept"], ["missing"])
     assert local.to_download((Artifact.CSV,)) == ((Artifact.CSV,) if needs_download else ())
-    assert local.targets == {Artifact.CSV: tmp_path / "exp_1.csv"}
+    assert local.targets[Artifact.CSV].name == str(tmp_path / "exp_1.csv")
 
 
 @pytest.mark.parametrize(("content", "expected"), [(CONTENT, "kept"), (b"x,y", "replaced")])

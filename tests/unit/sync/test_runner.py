@@ -92,7 +92,7 @@ async def test_oldest_export_is_downloaded_first(server: Emulator, px: AsyncPack
     added = add(server, 6)
     done = []
     options = {"direction": "desc", "limit": 6, "concurrency": 1}
-    async for report in px.exports.download_all(tmp_path, **options):  # type: ignore[arg-type]
+    async for report in px.exports.download_all(tmp_path, **options):  # type: ignore[call-overload]
         done.append(report.export_id)
     # The first may have been started before the rest was known.
     assert [export_id for export_id in added if export_id != done[0]] == done[1:]

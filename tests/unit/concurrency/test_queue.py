@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from packagex_async._sync.queue import ExportQueue
+from packagex_async._concurrency.queue import ExportQueue
 from packagex_async.models import Export
 from tests.sync_support import settle
 

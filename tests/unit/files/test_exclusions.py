@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from packagex_async import ConfigurationError
-from packagex_async._sync.exclusions import Exclusions
+from packagex_async._files.exclusions import Exclusions
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,207 @@
+"""The state of a bucket: which artifacts exist, and which have to be downloaded."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Generator, Iterable
+
+import attrs
+
+from packagex_async._bucket_sync.abandoned_uploads import remove_abandoned_uploads
+from packagex_async._bucket_sync.manifest_objects import manifest_name, read_manifest, update_manifest
+from packagex_async._buckets.bucket_error import BucketError, bucket_destination_error
+from packagex_async._buckets.objects import BucketObjects, ObjectInfo
+from packagex_async._buckets.target import ObjectTarget
+from packagex_async._download.options import DownloadOptions
+from packagex_async._files.exclusions import Exclusions
+from packagex_async._files.layouts import Layout, file_stem
+from packagex_async._partials.existing_files import ABSENT, ExistingFile
+from packagex_async._sync.entry_rules import EntryRules, ReusePolicy
+from packagex_async._sync.local_state import LocalArtifacts
+from packagex_async._sync.manifest_entry import ManifestEntry
+from packagex_async.models import Artifact, Export
+from packagex_async.report import DownloadReport, StoredFile
+from packagex_async.retry import Clock
+
+Objects = dict[str, ObjectInfo]
+"""The objects below the prefix, by name."""
+
+
+class BucketState:
+    """The objects below a prefix of a bucket, and their manifest objects.
+
+    `open` lists all objects. Without it, each `inspect` lists only the objects of its export.
+
+    Args:
+        objects: The bucket.
+        layout: Determines the name of each object.
+        policy: Determines which objects are kept.
+        options: The options of the downloads.
+        clock: The source of time.
+        exclusions: The objects that are not downloaded.
+        read_only: Change nothing in the bucket.
+    """
+
+    def __init__(
+        self,
+        objects: BucketObjects,
+        layout: Layout,
+        policy: ReusePolicy,
+        options: DownloadOptions,
+        clock: Clock,
+        *,
+        exclusions: Exclusions | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self._objects = objects
+        self._layout = layout
+        self._options = options
+        self._clock = clock
+        self._exclusions = exclusions
+        self._read_only = read_only
+        self._rules = EntryRules(policy, options, clock)
+        self._listed: Objects | None = None
+
+    async def open(self) -> None:
+        """List the objects, and remove abandoned uploads.
+
+        Raises:
+            DestinationError: The bucket cannot be listed.
+        """
+        with self._public_errors("", "read"):
+            self._listed = await self._objects.run(self._list_objects)
+
+    async def inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
+        """Return the state of the artifacts.
+
+        Raises:
+            DestinationError: The bucket cannot be read.
+        """
+        with self._public_errors(export.id, "read"):
+            listed = self._listed
+            if listed is None:
+                listed = await self._objects.run(self._list_objects, file_stem(export.id))
+            return await self._objects.run(self._inspect, export, artifacts, listed)
+
+    async def record(self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]) -> None:
+        """Add the downloaded objects and the missing artifacts of `report` to the manifest object.
+
+        Raises:
+            DestinationError: The manifest object cannot be written.
+        """
+        entries = [
+            attrs.evolve(entry, e_tag=_e_tag(local, entry))
+            for entry in self._rules.new_entries(export, local.paths, report)
+        ]
+        if entries:
+            local.entries |= {Artifact(entry.artifact): entry for entry in entries}
+            await self._update(export, entries)
+
+    async def record_rows(
+        self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]
+    ) -> None:
+        """Add the numbers of rows in `report` that the manifest object does not have yet.
+
+        Raises:
+            DestinationError: The manifest object cannot be written.
+        """
+        entries = [
+            attrs.evolve(local.entries[file.artifact], rows=file.rows)
+            for file in report.files
+            if file.rows is not None and file.rows != local.entries[file.artifact].rows
+        ]
+        if entries:
+            await self._update(export, entries)
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+    async def _update(self, export: Export, entries: Iterable[ManifestEntry]) -> None:
+        with self._public_errors(export.id, "written"):
+            await self._objects.run(update_manifest, self._objects, export.id, entries)
+
+    def _list_objects(self, start: str = "") -> Objects:
+        objects = self._objects.list(start)
+        if not self._read_only:
+            remove_abandoned_uploads(self._objects, self._clock.time())
+        return objects
+
+    def _inspect(self, export: Export, artifacts: Collection[Artifact], objects: Objects) -> LocalArtifacts:
+        local = LocalArtifacts()
+        entries = self._find(export, artifacts, objects)
+        for artifact in artifacts:
+            path = self._options.path_of(self._layout(export, artifact), artifact)
+            if self._exclusions is not None and self._exclusions.match(path):
+                local.excluded.add(artifact)
+                continue
+            found = objects.get(path.as_posix())
+            local.paths[artifact] = path
+            local.targets[artifact] = ObjectTarget(
+                self._objects, path.as_posix(), None if found is None else found.e_tag
+            )
+            local.existing[artifact] = ABSENT if found is None else ExistingFile(size=found.size)
+            self._classify(local, artifact, entries.get(artifact), found, export)
+        return local
+
+    def _find(
+        self, export: Export, artifacts: Collection[Artifact], objects: Objects
+    ) -> dict[str, ManifestEntry]:
+        name = manifest_name(export.id)
+        # The listing of a single export does not contain its manifest object.
+        if self._listed is not None and name not in objects:
+            return {}
+        manifest = read_manifest(self._objects, name, export.id)
+        return manifest.find(artifacts, self._rules.formats(artifacts))
+
+    def _classify(
+        self,
+        local: LocalArtifacts,
+        artifact: Artifact,
+        entry: ManifestEntry | None,
+        found: ObjectInfo | None,
+        export: Export,
+    ) -> None:
+        if entry is None or entry.path not in (None, local.paths[artifact].as_posix()):
+            return
+        if entry.path is None:
+            if self._rules.is_current(entry, export):
+                local.missing.add(artifact)
+        elif found is None:
+            local.lost.add(artifact)
+        elif self._rules.is_current(entry, export) and self._is_intact(artifact, local, entry, found):
+            local.kept[artifact] = self._rules.kept_file(artifact, local.targets[artifact], entry)
+            local.entries[artifact] = entry
+        else:
+            local.replaced.add(artifact)
+
+    def _is_intact(
+        self, artifact: Artifact, local: LocalArtifacts, entry: ManifestEntry, found: ObjectInfo
+    ) -> bool:
+        if found.size != entry.size or (entry.e_tag and found.e_tag and entry.e_tag != found.e_tag):
+            return False
+        if not self._rules.has_current_types(local.targets[artifact], entry):
+            return False
+        if not self._rules.policy.verify:
+            return True
+        digest = self._objects.digest(local.paths[artifact].as_posix(), ("sha256",))
+        return digest is not None and entry.matches(digest)
+
+    @contextlib.contextmanager
+    def _public_errors(self, export_id: str, purpose: str) -> Generator[None, None, None]:
+        try:
+            yield
+        except BucketError as error:
+            failure = error
+        else:
+            return
+        raise bucket_destination_error(
+            failure,
+            export_id="" if failure.affects_all else export_id,
+            artifact=Artifact.JSON,
+            purpose=purpose,
+        ) from failure
+
+
+def _e_tag(local: LocalArtifacts, entry: ManifestEntry) -> str | None:
+    target = local.targets[Artifact(entry.artifact)]
+    return target.e_tag if isinstance(target, ObjectTarget) and entry.path is not None else None

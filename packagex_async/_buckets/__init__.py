@@ -1,0 +1,1 @@
+"""Object storage: keys, stores, uploads, and the objects of artifacts."""

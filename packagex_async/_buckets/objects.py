@@ -1,0 +1,313 @@
+"""The objects below a prefix of a bucket: list, read, hash and write. Blocking calls, which run in threads.
+
+The asynchronous functions of obstore are not used: a cancelled upload would leave its parts behind, and the
+interpreter may abort if it exits soon after such a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, ParamSpec, TypeVar
+
+import attrs
+
+from packagex_async._buckets.bucket_error import ObjectChangedError, ObjectNotFoundError, translate_errors
+from packagex_async._buckets.stores import import_obstore
+from packagex_async._files.operations import FileDigest
+from packagex_async._files.ordered_writer import OrderedWriter
+from packagex_async._files.thread_pool import ThreadPool
+from packagex_async._utils.aio import run_shielded
+from packagex_async._utils.byte_ranges import Chunk
+from packagex_async._utils.hashing import digests, new_hasher, update_all
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_MAX_THREADS = 64
+_LIST_SIZE = 1000
+_READ_SIZE = 1024 * 1024
+_BUFFER_SIZE = 256 * 1024
+
+_ORDERED_STORES = ("S3Store", "GCSStore", "AzureStore")
+"""The stores that list objects in the order of their keys."""
+
+_MODE_ERRORS = ("NotImplementedError", "NotSupportedError")
+
+
+@attrs.frozen(eq=False, repr=False)
+class ObjectInfo:
+    """An object in a listing.
+
+    Attributes:
+        size: The number of bytes.
+        e_tag: The entity tag, without quotes, or `None` if the store has none.
+    """
+
+    size: int
+    e_tag: str | None
+
+
+class BucketObjects:
+    """The objects below a prefix of a bucket. A name is the part of a key after the prefix.
+
+    Args:
+        store: The obstore store.
+        url: The URL of the bucket, without a slash at the end.
+        base: The prefix of the store itself, with a slash at the end, or an empty text.
+        prefix: The text before each name.
+        chunk_size: The number of bytes of a part of an upload.
+        max_concurrency: The maximum number of parts of one upload that are in transfer at the same time.
+
+    Attributes:
+        kind: The name of the class of the store.
+        has_removed_uploads: Whether abandoned uploads were removed.
+    """
+
+    def __init__(
+        self, store: Any, *, url: str, base: str, prefix: str, chunk_size: int, max_concurrency: int
+    ) -> None:
+        self.store = store
+        self.url = url
+        self.base = base
+        self.prefix = prefix
+        self.chunk_size = chunk_size
+        self.max_concurrency = max_concurrency
+        self.kind = type(store).__name__
+        self.has_removed_uploads = False
+        self._obstore = import_obstore()
+        self._pool = ThreadPool(_MAX_THREADS, thread_name_prefix="packagex-bucket")
+
+    def key_of(self, name: str) -> str:
+        """Return the complete key of an object in the bucket."""
+        return f"{self.base}{self.prefix}{name}"
+
+    def url_of(self, name: str) -> str:
+        """Return the URL of an object."""
+        return f"{self.url}/{self.key_of(name)}"
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking function in a thread, and wait for its end even if cancelled."""
+        call = partial(function, *args, **kwargs)
+        return await run_shielded(asyncio.get_running_loop().run_in_executor(self._pool, call))
+
+    def ordered_writer(self) -> OrderedWriter:
+        """Return a writer whose calls run one after another."""
+        return OrderedWriter(Path(self.url), self._pool)
+
+    def list(self, start: str = "") -> dict[str, ObjectInfo]:
+        """Return the objects whose names have this start, by name.
+
+        Raises:
+            BucketError: The bucket cannot be listed.
+        """
+        path = self.prefix + start
+        folder, _, rest = path.rpartition("/")
+        found = {}
+        with translate_errors(self.url):
+            offset = {"offset": _before(path)} if rest and self.kind in _ORDERED_STORES else {}
+            for batch in self._obstore.list(
+                self.store, prefix=folder or None, chunk_size=_LIST_SIZE, **offset
+            ):
+                for item in batch:
+                    if item["path"].startswith(path):
+                        found[item["path"].removeprefix(self.prefix)] = _info(item)
+                is_past_end = batch and batch[-1]["path"] > path and not batch[-1]["path"].startswith(path)
+                if is_past_end and self.kind in _ORDERED_STORES:
+                    break
+        return found
+
+    def find(self, name: str) -> ObjectInfo | None:
+        """Return the size and the entity tag of an object, or `None` if it does not exist.
+
+        Raises:
+            BucketError: The object cannot be examined.
+        """
+        try:
+            with translate_errors(self.url, self.key_of(name)):
+                return _info(self._obstore.head(self.store, self.prefix + name))
+        except ObjectNotFoundError:
+            return None
+
+    def read(self, name: str, max_size: int) -> tuple[bytes, str | None] | None:
+        """Return the content and the entity tag of a small object, or `None` if it does not exist.
+
+        Args:
+            name: The name of the object.
+            max_size: The maximum number of bytes. A larger object is not read.
+
+        Raises:
+            BucketError: The object cannot be read.
+        """
+        try:
+            with translate_errors(self.url, self.key_of(name)):
+                found = self._obstore.get(self.store, self.prefix + name)
+                e_tag = _normalized(found.meta["e_tag"])
+                return (b"" if found.meta["size"] > max_size else bytes(found.bytes())), e_tag
+        except ObjectNotFoundError:
+            return None
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """Yield the content of an object.
+
+        Raises:
+            BucketError: The object cannot be read.
+        """
+        with translate_errors(self.url, self.key_of(name)):
+            yield from self._obstore.get(self.store, self.prefix + name).stream(min_chunk_size=_READ_SIZE)
+
+    def digest(
+        self, name: str, algorithms: Iterable[str], on_read: Callable[[int], object] | None = None
+    ) -> FileDigest | None:
+        """Return the length and digests of an object, or `None` if it does not exist.
+
+        Args:
+            name: The name of the object.
+            algorithms: The digests to compute.
+            on_read: Receives the number of bytes of each block; an exception ends the operation.
+
+        Raises:
+            BucketError: The object cannot be read.
+        """
+        hashers = {algorithm: new_hasher(algorithm) for algorithm in algorithms}
+        size = 0
+        try:
+            for block in self.blocks(name):
+                update_all(hashers, block)
+                size += len(block)
+                if on_read is not None:
+                    on_read(len(block))
+        except ObjectNotFoundError:
+            return None
+        return FileDigest(size, digests(hashers))
+
+    def open(self, name: str) -> BinaryIO:
+        """Open an object for reading at any position.
+
+        Raises:
+            BucketError: The object cannot be read.
+        """
+        info = self.find(name)
+        if info is None:
+            raise ObjectNotFoundError("the object does not exist", self.url_of(name))
+        return io.BufferedReader(_RangeReader(self, name, info.size), _BUFFER_SIZE)
+
+    def open_key(self, key: str) -> BinaryIO:
+        """Open an object below the prefix for reading, given its complete key; see `open`."""
+        return self.open(key.removeprefix(f"{self.base}{self.prefix}"))
+
+    def read_range(self, name: str, start: int, end: int) -> bytes:
+        """Return the bytes of an object from `start` up to `end`.
+
+        Raises:
+            BucketError: The object cannot be read.
+        """
+        with translate_errors(self.url, self.key_of(name)):
+            return bytes(self._obstore.get_range(self.store, self.prefix + name, start=start, end=end))
+
+    def put(
+        self, name: str, content: bytes, *, expected: str | None = None, create: bool = False
+    ) -> str | None:
+        """Write a small object with one request; return its entity tag.
+
+        Args:
+            name: The name of the object.
+            content: Its content.
+            expected: Replace the object only if it has this entity tag.
+            create: Write the object only if it does not exist.
+
+        Raises:
+            ObjectChangedError: The object exists, or has another entity tag.
+            BucketError: The object cannot be written.
+        """
+        mode: Any = "create" if create else "overwrite" if expected is None else {"e_tag": f'"{expected}"'}
+        with translate_errors(self.url, self.key_of(name)):
+            try:
+                return self._put(name, content, mode=mode, use_multipart=False)
+            except Exception as error:
+                if mode == "overwrite" or type(error).__name__ not in _MODE_ERRORS:
+                    raise
+            # The store does not support conditions.
+            current = self.find(name)
+            is_expected = current is None if create else current is not None and current.e_tag == expected
+            if not is_expected:
+                raise ObjectChangedError(
+                    "another process has changed the object", self.url_of(name), errno.EEXIST
+                )
+            return self._put(name, content, mode="overwrite", use_multipart=False)
+
+    def put_blocks(self, name: str, blocks: Iterator[Chunk]) -> str | None:
+        """Write an object in parts, with the blocks of an iterator; return its entity tag.
+
+        An exception of the iterator ends the upload without an object, and is raised.
+
+        Raises:
+            BucketError: The object cannot be written.
+        """
+        return self._put(
+            name, blocks, use_multipart=True, chunk_size=self.chunk_size, max_concurrency=self.max_concurrency
+        )
+
+    def _put(self, name: str, content: bytes | Iterator[Chunk], **options: Any) -> str | None:
+        if self.kind in (*_ORDERED_STORES, "MemoryStore"):
+            options["attributes"] = {"Content-Type": _media_type(name)}
+        result = self._obstore.put(self.store, self.prefix + name, content, **options)
+        return _normalized(result["e_tag"])
+
+
+class _RangeReader(io.RawIOBase):
+    """A file object that reads ranges of an object."""
+
+    def __init__(self, objects: BucketObjects, name: str, size: int) -> None:
+        self._objects = objects
+        self._name = name
+        self._size = size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = start + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self._position + len(buffer), self._size)
+        if end <= self._position:
+            return 0
+        content = self._objects.read_range(self._name, self._position, end)
+        buffer[: len(content)] = content
+        self._position += len(content)
+        return len(content)
+
+
+def _info(item: Any) -> ObjectInfo:
+    return ObjectInfo(item["size"], _normalized(item["e_tag"]))
+
+
+def _normalized(e_tag: str | None) -> str | None:
+    return e_tag.removeprefix("W/").strip('"') if e_tag else None
+
+
+def _before(path: str) -> str:
+    """Return a key that comes directly before `path`, or shortly before it."""
+    return path[:-1] + chr(max(ord(path[-1]) - 1, 1)) if path[-1].isascii() else path[:-1]
+
+
+def _media_type(name: str) -> str:
+    if name.endswith(".csv"):
+        return "text/csv; charset=utf-8"
+    if name.endswith(".json"):
+        return "application/json"
+    return "application/vnd.apache.parquet" if name.endswith(".parquet") else "application/octet-stream"

@@ -1,0 +1,1 @@
+"""Downloads into buckets of moto (S3) and Azurite (Azure)."""

@@ -1,0 +1,1 @@
+"""Downloads into buckets in memory and in local folders."""

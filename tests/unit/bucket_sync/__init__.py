@@ -1,0 +1,1 @@
+"""Unit tests of `_bucket_sync`."""
