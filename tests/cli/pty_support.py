@@ -12,12 +12,14 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import attrs
 import pyte
 
+from packagex_async.cli import main
 from tests.cli.support import PATIENT_COMMAND
 
 TIMEOUT = 30
@@ -111,3 +113,43 @@ def _control_terminal() -> None:
     """Make stdin the controlling terminal, so that Ctrl-C sends SIGINT."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def screen_of_command(*arguments: str | Path, columns: int) -> tuple[int, list[str]]:
+    """Run a command in this process on a terminal; return its exit code and the lines on the screen.
+
+    The terminal is stdin, stdout and stderr. The lines have no spaces at their end.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+    saved = [os.dup(descriptor) for descriptor in range(3)]
+    with ThreadPoolExecutor(1) as executor:
+        output = executor.submit(_read_all, ours)
+        try:
+            for descriptor in range(3):
+                os.dup2(theirs, descriptor)
+            os.close(theirs)
+            with (
+                open(1, "w", encoding="utf-8", closefd=False) as out,
+                open(2, "w", encoding="utf-8", closefd=False) as err,
+                redirect_stdout(out),
+                redirect_stderr(err),
+            ):
+                code = main([*map(str, arguments)])
+        finally:
+            for descriptor, copy in enumerate(saved):
+                os.dup2(copy, descriptor)
+                os.close(copy)
+        screen = pyte.Screen(columns, 1000)
+        pyte.ByteStream(screen).feed(output.result())
+    os.close(ours)
+    return code, "\n".join(line.rstrip() for line in screen.display).rstrip().split("\n")
+
+
+def _read_all(descriptor: int) -> bytes:
+    blocks = []
+    # Linux reports the end of the other side as an error.
+    with suppress(OSError):
+        while block := os.read(descriptor, 65536):
+            blocks.append(block)
+    return b"".join(blocks)

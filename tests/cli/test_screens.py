@@ -1,0 +1,140 @@
+"""The screens of all commands on a terminal of five widths, compared with the files in `screens/`.
+
+After a change, `UPDATE_SCREENS=1` writes the files again. Review the differences by eye.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from packagex_async.cli.app import EXAMPLES
+from packagex_async.cli.display import totals
+from packagex_async.testing import Emulator, Status
+from tests.cli.support import CANARY
+
+if sys.platform != "win32":
+    from tests.cli.pty_support import screen_of_command
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+
+WIDTHS = (50, 60, 80, 100, 120)
+SCREENS = Path(__file__).parent / "screens"
+UPDATE = "UPDATE_SCREENS" in os.environ
+
+_VOLATILE = (
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ"), "2026-01-31 12:30:00Z"),
+    (re.compile(r"127\.0\.0\.1:\d{5}"), "127.0.0.1:54321"),
+)
+"""Texts that differ between runs, and texts of the same width."""
+
+
+def add_exports(server: Emulator) -> None:
+    """Add exports of all states, with files of a few bytes to a few megabytes, and names of many lengths."""
+    created_at = time.time() - 11130
+    content = {"json": b"[" + b" " * 3_000_000 + b"]", "csv": b"a,b\n1,2\n", "csv_error": b"a,b\nx,y\n"}
+    server.add_export(
+        export_id="exp_7xKyu1HYb3nq5cWc2vRpTz",
+        resource="shipment",
+        name="Shipments of January, all carriers, with returns and refunds",
+        content=content,
+        rows=1_234_567,
+        created_at=created_at,
+    )
+    server.add_export(
+        export_id="exp_Qm4sZ8dLw6jEo2aKf9uXyN",
+        name="顧客リスト 📦",
+        content={"json": b"[1]", "csv": b"a\n1\n"},
+        rows=1,
+        created_at=created_at + 3600,
+    )
+    server.add_export(
+        export_id="exp_Vg1tB5hCk7pIr3eMx0yJnS",
+        resource="tracker",
+        name="Trackers",
+        status="failed",
+        rows=250,
+        created_at=created_at + 10_000,
+    )
+    server.add_export(
+        export_id="exp_Ud6wF2mGo8rHl4iNz1aYbP",
+        resource="location",
+        name="Locations",
+        status="processing",
+        rows=12_000,
+        created_at=created_at + 11_085,
+    )
+
+
+@pytest.fixture
+def exports(empty: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """The emulator with exports. The current directory is empty, and the clock of the summary stands still."""
+    add_exports(empty)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PX_BASE_URL", empty.base_url)
+    times = iter(range(0, 1000, 4))
+    monkeypatch.setattr(totals, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    return empty
+
+
+Prepare = Callable[[Emulator], None]
+
+
+def screens_of(command: str, exit_code: int, widths: tuple[int, ...] = WIDTHS) -> str:
+    """Return the screens of a command, with the lines of all widths."""
+    parts = []
+    for width in widths:
+        code, lines = screen_of_command(*command.format(width=width).split(), columns=width)
+        assert code == exit_code, lines
+        text = "\n".join(lines)
+        for pattern, replacement in _VOLATILE:
+            text = pattern.sub(replacement, text)
+        assert CANARY not in text
+        parts.append(f"{f' {width} columns ':=^{width}}\n{text}\n")
+    return "".join(parts)
+
+
+def check(name: str, text: str) -> None:
+    """Compare screens with a file."""
+    path = SCREENS / f"{name}.txt"
+    if UPDATE:
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "code"),
+    [
+        ("list", "list", 0),
+        ("list_one", "list --max 1", 0),
+        ("list_none", "list --resource group", 0),
+        ("list_fields", "list --fields id,age,name,updated_at", 0),
+        ("get", "get exp_7xKyu1HYb3nq5cWc2vRpTz", 0),
+        ("get_fields", "get exp_7xKyu1HYb3nq5cWc2vRpTz --fields id,name", 0),
+        ("download", "download exp_7xKyu1HYb3nq5cWc2vRpTz exp_Qm4sZ8dLw6jEo2aKf9uXyN -o {width}", 0),
+        ("download_failed", "download exp_Vg1tB5hCk7pIr3eMx0yJnS exp_Qm4sZ8dLw6jEo2aKf9uXyN -o {width}", 8),
+        ("download_plan", "download exp_7xKyu1HYb3nq5cWc2vRpTz --dry-run", 0),
+        ("cat", "cat exp_Qm4sZ8dLw6jEo2aKf9uXyN -o {width}.csv", 0),
+        ("create", "create contact", 0),
+        ("wait", "wait exp_7xKyu1HYb3nq5cWc2vRpTz", 0),
+        ("wait_failed", "wait exp_Vg1tB5hCk7pIr3eMx0yJnS", 8),
+        ("sync", "sync {width} --resource shipment", 0),
+        ("sync_failed", "sync {width}", 8),
+        ("sync_plan", "sync exports --dry-run", 8),
+        ("emulator", "emulator --duration 0 --seed 1 --key demo", 0),
+        ("error_option", "list --colour", 2),
+        ("error_value", "sync exports --max-size ten", 2),
+        ("error_command", "lst", 2),
+        ("error_not_found", "get exp_unknown", 3),
+    ],
+)
+def test_screens(name: str, command: str, code: int, exports: Emulator) -> None:
+    """The screens at all widths equal those in the file."""
+    check(name, screens_of(command, code))
