@@ -46,4 +46,4 @@ def check_downloadable(export: Export) -> Export:
 
 
 def _describe(export: Export) -> str:
-    return f"export {sanitize(export.id)} is {export.status}"
+    return f"export {sanitize(export.id)} has the status {export.status}"

@@ -12,6 +12,9 @@ from cyclopts import Parameter
 from packagex_async.cli.parameters import split_commas
 from packagex_async.cli.sizes import parse_duration
 
+DEFAULT_LIMIT = 100
+"""Exports per page, unless `--limit` is used."""
+
 
 def parse_moment(text: str) -> datetime:
     """Parse a date, a date with time, or an age such as `24h`.
@@ -72,9 +75,10 @@ class FilterOptions:
     created_before: Annotated[datetime | None, _MOMENT] = None
     """Only exports created before this time; see --created-after."""
 
-    limit: int = 100
-    """Exports per page."""
+    limit: int | None = None
+    """Exports per page. Default: 100."""
 
     def as_arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for `AsyncExports.list` and `AsyncExports.download_all`."""
-        return attrs.asdict(self) | {"statuses": split_commas(self.statuses)}
+        limit = DEFAULT_LIMIT if self.limit is None else self.limit
+        return attrs.asdict(self) | {"statuses": split_commas(self.statuses), "limit": limit}

@@ -277,7 +277,7 @@ async def test_export_that_is_not_completed(
         listed[0],
         Export(id=stored.id, status=ExportStatus(status), csv_url="https://x/y"),
     ):
-        with pytest.raises(kind, match=f"export {stored.id} is {status}") as caught:
+        with pytest.raises(kind, match=f"export {stored.id} has the status {status}") as caught:
             await px.exports.download(export, tmp_path / "new")
         assert getattr(caught.value, "export_id", None) == stored.id
     assert not (tmp_path / "new").exists()

@@ -24,11 +24,11 @@ _log = logging.getLogger("packagex_async.emulator")
 
 async def emulator(
     *,
-    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 0,
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535), show_default=False)] = 0,
     key: str | None = None,
     seed: int = 7,
-    speed: Annotated[float, Parameter(validator=Number(gt=0, lte=_MAX_SPEED))] = 1.0,
-    duration: Annotated[float | None, Parameter(validator=Number(gte=0))] = None,
+    speed: Annotated[float, Parameter(validator=Number(gt=0, lte=_MAX_SPEED), show_default=False)] = 1.0,
+    duration: Annotated[float | None, Parameter(validator=Number(gte=0), metavar="SECONDS")] = None,
 ) -> int:
     """Run a local server that emulates the API, with sample exports.
 
@@ -39,7 +39,7 @@ async def emulator(
         key: Accept this API key. Default: a random key.
         seed: Seed of the sample exports. The same seed generates the same exports.
         speed: Let time pass this many times faster: with 60, an export that is deleted after 24 hours is
-            deleted after 24 minutes.
+            deleted after 24 minutes. Default: 1.
         duration: Stop after this many seconds. Default: run until Ctrl-C.
     """
     _check_key(key)
@@ -78,7 +78,8 @@ def _log_request(request: RecordedRequest, seconds: float) -> None:
 
 
 def _print_usage(server: Emulator, duration: float | None) -> None:
-    print_line(f"The emulator is running at {server.base_url}. To use it in another terminal:")
+    print_line(f"The emulator is running at {server.base_url}.")
+    print_line("To use it in another terminal:")
     print_line("")
     print_line(f"  export PX_BASE_URL={server.base_url}")
     print_line(f"  export {KEY_VARIABLE}={server.api_key}")

@@ -14,7 +14,7 @@ from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.exports import COLUMNS, to_record
 from packagex_async.cli.display.tables import print_error
 from packagex_async.cli.exit_codes import ExitCode
-from packagex_async.cli.filters import FilterOptions
+from packagex_async.cli.filters import DEFAULT_LIMIT, FilterOptions
 from packagex_async.cli.output.output_file import open_text_output
 from packagex_async.cli.output.record_printer import RecordPrinter
 from packagex_async.cli.output.selection import SortOrder, select_columns
@@ -44,8 +44,8 @@ async def list_exports(
 ) -> int:
     """List exports.
 
-    On a terminal, a narrow one shows only the most important columns. Elsewhere, the output is tab-separated
-    and complete.
+    A narrow terminal shows only the most important columns. Output to a pipe or to a file is tab-separated and
+    complete.
 
     Args:
         page: Start at this page.
@@ -60,6 +60,8 @@ async def list_exports(
     columns = select_columns(COLUMNS, fields)
     arguments, order = _listing_arguments(filters, sort)
     arguments["page"] = page
+    if max is not None and order is None and _page_size_is_free(filters, page):
+        arguments["limit"] = min(max, DEFAULT_LIMIT)
     with open_text_output(output) as file:
         printer = RecordPrinter("export", columns, json=json, file=file)
         async with connection.client() as px:
@@ -93,6 +95,12 @@ def _listing_arguments(filters: FilterOptions, sort: str | None) -> tuple[dict[s
     order_by, is_reversed = _API_ORDERS[order.field]
     direction = "desc" if order.descending is not is_reversed else "asc"
     return arguments | {"order_by": order_by, "direction": direction}, None
+
+
+def _page_size_is_free(filters: FilterOptions, page: int) -> bool:
+    """Return whether pages of any size have the same result, and the API applies all filters."""
+    is_filtered = filters.created_after is not None or filters.created_before is not None
+    return filters.limit is None and page == 1 and not is_filtered
 
 
 async def _list(

@@ -14,6 +14,9 @@ from packagex_async.cli.output.layout import NO_VALUE, Column
 _LIFETIME = timedelta(hours=24)
 """An export is deleted this long after its creation. API: Exports."""
 
+_DATE_WIDTH = len("2026-01-31 12:30:00Z")
+"""Cells of a date, which is never shortened."""
+
 _STATUS_STYLES = {"completed": "green", "failed": "red", "timed_out": "red"}
 
 
@@ -31,12 +34,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("status", priority=1, required=True, min_width=10, styles=_STATUS_STYLES),
     Column("resource", priority=2, min_width=8),
     Column("count_total", priority=7, right=True),
-    Column("created_at", _format_date, priority=4, min_width=11),
+    Column("created_at", _format_date, priority=4, min_width=_DATE_WIDTH),
     Column("age", format_duration, priority=6, right=True),
     Column("expires_in", format_duration, priority=5, right=True),
     Column("name", priority=3, width=30, min_width=10),
     Column("count_batches", right=True),
-    Column("updated_at", _format_date),
+    Column("updated_at", _format_date, min_width=_DATE_WIDTH),
     Column("organization_id"),
 )
 """The fields of an export in a listing. Columns without priority are shown on terminals only if selected."""

@@ -66,6 +66,9 @@ def error_message(error: BaseException) -> str:
         return use_option_names(str(error).removesuffix(error.hint))
     if isinstance(error, errors.PackageXError) and not isinstance(error, UsageError):
         return use_option_names(str(error))
+    if isinstance(error, CycloptsError):
+        text = str(error)
+        return text[:1].lower() + text[1:]
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
@@ -94,4 +97,5 @@ def _hint_for(error: BaseException) -> str:
 
 def _usage_hint(error: CycloptsError) -> str:
     command = " ".join(("packagex-exports", *(error.command_chain or ())))
-    return f"run {command} --help to see its options"
+    shown = "options" if error.command_chain else "commands"
+    return f"run {command} --help to see its {shown}"

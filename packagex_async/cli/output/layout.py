@@ -75,7 +75,7 @@ def column_widths(columns: Sequence[Column], contents: Sequence[int], width: int
         room = _remaining(widths, width) - (_GAP if any(widths) else 0)
         wanted = min(contents[index], columns[index].width or width)
         if room < _least_width(columns[index], wanted):
-            break
+            continue
         widths[index] = min(wanted, room)
     for index in order:
         current = widths[index]

@@ -20,7 +20,9 @@ from rich.console import Console, ConsoleOptions
 
 _VALUE_NAMES = {"STR": "TEXT", "STR...": "TEXT...", "INT": "NUMBER", "FLOAT": "NUMBER", "CHOICE": "NAME"}
 _MIN_NAME_WIDTH = 24
-"""The minimum width of the column of options, in which every option fits on one line."""
+"""The minimum width of the column of names, in which every name fits on one line."""
+
+_DESCRIPTIONS = ColumnSpec(renderer=DescriptionRenderer(), overflow="fold")
 
 
 class HelpFormatter:
@@ -28,8 +30,7 @@ class HelpFormatter:
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Print one panel of the help."""
-        columns = _parameter_columns if panel.format == "parameter" else None
-        formatter = DefaultFormatter(column_specs=columns)
+        formatter = DefaultFormatter(column_specs=_columns)
         formatter(console, options, attrs.evolve(panel, entries=list(map(with_value_name, panel.entries))))
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
@@ -68,16 +69,17 @@ def _wrap(line: str, width: int) -> str:
     return "\n".join(wrapped)
 
 
-def _parameter_columns(
+def _columns(
     console: Console, options: ConsoleOptions, entries: list[HelpEntry]
 ) -> tuple[ColumnSpec, ...]:
-    width = max(_MIN_NAME_WIDTH, console.width // 3)
-    names = ColumnSpec(renderer=NameRenderer(max_width=width), style="cyclopts.name", max_width=width)
-    descriptions = ColumnSpec(renderer=DescriptionRenderer(), overflow="fold")
+    renderer = NameRenderer(max_width=max(_MIN_NAME_WIDTH, console.width // 3))
+    # The column is as wide as its longest line, so that no name is broken.
+    lines = [line for entry in entries for line in str(renderer(entry)).splitlines()]
+    names = ColumnSpec(renderer=renderer, style="cyclopts.name", width=max(map(len, lines)))
     if not any(entry.required for entry in entries):
-        return names, descriptions
+        return names, _DESCRIPTIONS
     marks = ColumnSpec(renderer=_mark, style="cyclopts.required_marker", width=1)
-    return marks, names, descriptions
+    return marks, names, _DESCRIPTIONS
 
 
 def _mark(entry: HelpEntry) -> str:

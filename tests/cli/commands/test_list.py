@@ -44,6 +44,27 @@ def test_page_is_the_first_page(server: Emulator, cli: Cli) -> None:
     assert [record["id"] for record in records] == [export.id for export in server.exports[10:]]
 
 
+@pytest.mark.parametrize(
+    ("options", "limits"),
+    [
+        ("-n 3", ["3"]),
+        ("-n 3 --sort count_total", ["3"]),
+        ("-n 500", ["100"]),
+        # The page that --page names depends on the size of the pages.
+        ("-n 3 --page 2", ["100"]),
+        # All exports are requested first.
+        ("-n 3 --sort name", ["100"]),
+        # The API does not have this filter.
+        ("-n 3 --created-after 30d", ["100"]),
+        ("-n 3 --limit 50", ["50"]),
+    ],
+)
+def test_maximum_is_the_page_size(options: str, limits: list[str], server: Emulator, cli: Cli) -> None:
+    """One page has all listed exports, unless its size would change the result."""
+    assert cli("list", *options.split()).code == 0
+    assert [request.query["limit"] for request in server.requests] == limits
+
+
 def test_maximum_limits_the_requests(server: Emulator, cli: Cli) -> None:
     """Pages after the last listed export are not requested. `--limit` remains the size of a page."""
     result = cli("list", "-n", "5", "--limit", "2")

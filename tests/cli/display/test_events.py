@@ -46,7 +46,7 @@ def test_sync_prints_progress_reports_and_the_summary(empty: Emulator, cli: Cli,
         "failures": [{"artifact": "csv", "error": failed["error"]}],
         "error": None,
     }
-    assert "is failed" in reports[bad.id]["error"]
+    assert f"export {bad.id} has the status failed" in reports[bad.id]["error"]
     assert summary["event"] == "summary"
     assert len(result.messages) == 2
 

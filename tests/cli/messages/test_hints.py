@@ -74,7 +74,14 @@ def test_hint_of_a_parsing_error() -> None:
     with pytest.raises(CycloptsError) as raised:
         app.parse_args(["list", "--page", "one"], exit_on_error=False, print_error=False)
     assert error_hint(raised.value) == "run packagex-exports list --help to see its options"
-    assert error_hint(CycloptsError("no")) == "run packagex-exports --help to see its options"
+    assert error_hint(CycloptsError("no")) == "run packagex-exports --help to see its commands"
+
+
+def test_parsing_error_has_the_form_of_other_errors() -> None:
+    """It starts with a small letter."""
+    with pytest.raises(CycloptsError) as raised:
+        app.parse_args(["list", "--colour"], exit_on_error=False, print_error=False)
+    assert error_message(raised.value).startswith("unknown option")
 
 
 def test_message_contains_the_errors_of_the_api() -> None:
