@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Literal
 
 import attrs
 
 from packagex_async.cli.display.tables import print_error, print_json, print_line, print_table
-from packagex_async.cli.display.totals import Failure, RowDifference, Totals, count
+from packagex_async.cli.display.totals import RowDifference, Totals, count
 from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.output.layout import Column
 from packagex_async.cli.output.sizes import format_size
 
-_TOTALS_HEADINGS = (
-    "exports", "files", "bytes", "kept", "not offered", "failed", "failed exports", "time", "rate",
-)  # fmt: skip
-_FAILURE_HEADINGS = tuple(field.name for field in attrs.fields(Failure))
+_TOTALS_COLUMNS = (
+    Column("exports", priority=0, right=True),
+    Column("files", priority=1, right=True),
+    Column("bytes", priority=2, right=True),
+    Column("kept", priority=6, right=True),
+    Column("not offered", priority=8, right=True),
+    Column("failed", priority=3, right=True),
+    Column("failed exports", priority=4, right=True),
+    Column("time", priority=7, right=True),
+    Column("rate", priority=9, right=True),
+)
+_ROWS_COLUMN = Column("rows", priority=5, right=True)
+_FAILURE_COLUMNS = (
+    Column("export_id", priority=0, required=True, min_width=12),
+    Column("artifact", priority=1),
+    Column("error", priority=2, min_width=12),
+    # On a terminal, the advice is below the table.
+    Column("advice"),
+)
 _DIFFERENCE_HEADINGS = tuple(field.name for field in attrs.fields(RowDifference))
 
 
@@ -87,14 +104,17 @@ class SummaryPrinter:
         )
         has_rows = totals.rows is not None
         print_table(
-            (*_TOTALS_HEADINGS, *(["rows"] if has_rows else [])),
+            (*_TOTALS_COLUMNS, *([_ROWS_COLUMN] if has_rows else [])),
             [(*counts, *([totals.rows] if has_rows else []))],
         )
         if totals.failures:
             print_line("")
-            print_table(_FAILURE_HEADINGS, map(attrs.astuple, totals.failures))
+            print_table(_FAILURE_COLUMNS, map(attrs.astuple, totals.failures))
         if more := totals.failed + totals.failed_exports - len(totals.failures):
             print_line(f"and {more} more")
+        if sys.stdout.isatty():
+            for advice in dict.fromkeys(failure.advice for failure in totals.failures):
+                print_line(f"hint: {advice}")
         self._print_differences()
 
     def _print_differences(self) -> None:

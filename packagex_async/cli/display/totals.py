@@ -206,4 +206,8 @@ def errors_of(report: DownloadReport) -> tuple[PackageXError, ...]:
 def _to_failure(export_id: str, error: PackageXError) -> Failure:
     advice = next((text for kinds, text in _ADVICE if isinstance(error, kinds)), _DEFAULT_ADVICE)
     artifact = getattr(error, "artifact", None)
-    return Failure(export_id, artifact and str(artifact), str(error.args[0] if artifact else error), advice)
+    message = str(error.args[0] if artifact else error)
+    # The column next to it contains the id.
+    return Failure(
+        export_id, artifact and str(artifact), message.removeprefix(f"export {export_id} "), advice
+    )
