@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Protocol, TextIO
@@ -69,11 +70,29 @@ def _ensure_open(descriptor: int) -> None:
 
 
 def write_error(line: str) -> None:
-    """Write one line to stderr, above the rows of a live display. If stderr has no reader, discard it."""
+    """Write one line to stderr, above the rows of a live display. If stderr has no reader, discard it.
+
+    A terminal gets a line break between words, if the line is longer than its width.
+    """
+    line = _wrap(line)
     if _live_area is None:
         StandardError().write(f"{line}\n")
     else:
         _live_area.print_above(line)
+
+
+def _wrap(line: str) -> str:
+    try:
+        width = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stderr.fileno()).columns
+        if not sys.stderr.isatty():
+            return line
+        lines = textwrap.wrap(
+            line, width, replace_whitespace=False, break_long_words=False, break_on_hyphens=False
+        )
+    except (OSError, ValueError):
+        # The width is unknown, or stderr is closed.
+        return line
+    return "\n".join(lines)
 
 
 class StandardError:

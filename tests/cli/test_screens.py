@@ -15,7 +15,7 @@ import pytest
 
 from packagex_async.cli.app import EXAMPLES
 from packagex_async.cli.display.totals import Totals
-from packagex_async.testing import Emulator, Status
+from packagex_async.testing import Emulator, Life, serve_in_thread
 from tests.cli.support import CANARY
 
 if sys.platform != "win32":
@@ -128,8 +128,48 @@ def check(name: str, text: str) -> None:
         ("error_value", "sync exports --max-size ten", 2),
         ("error_command", "lst", 2),
         ("error_not_found", "get exp_unknown", 4),
+        ("verify_not_a_directory", "verify missing", 2),
+        ("completion", "completion tcsh", 2),
     ],
 )
 def test_screens(name: str, command: str, code: int, exports: Emulator) -> None:
     """The screens at all widths equal those in the file."""
     check(name, screens_of(command, code))
+
+
+def test_screens_of_a_created_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The export is completed at once, and then downloaded."""
+    monkeypatch.chdir(tmp_path)
+    with serve_in_thread(Emulator(populate=False, api_key=CANARY, pending=Life(queued=0, processing=0))) as server:
+        monkeypatch.setenv("PX_BASE_URL", server.base_url)
+        check("create_download", screens_of("create contact --download {width}", 0))
+
+
+def test_screens_of_a_verified_directory(exports: Emulator) -> None:
+    """All files are exact; then one is changed, one is missing, and one is not in the manifest."""
+    assert screen_of_command("sync", "exports", columns=80)[0] == 5
+    check("verify", screens_of("verify exports", 0))
+    (changed, missing, *_) = sorted(Path("exports").glob("exp_7*"))
+    changed.write_bytes(b"")
+    missing.unlink()
+    Path("exports", "notes.txt").write_text("x", encoding="utf-8")
+    check("verify_changed", screens_of("verify exports", 5))
+
+
+def test_screens_of_rejected_keys(exports: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is missing, or the API does not accept it."""
+    monkeypatch.setenv("PX_API_KEY", "px_other")
+    check("error_key", screens_of("list", 3))
+    monkeypatch.delenv("PX_API_KEY")
+    check("error_no_key", screens_of("list", 2))
+
+
+@pytest.mark.parametrize("command", ["", *EXAMPLES])
+def test_help(command: str) -> None:
+    """No line is wider than the terminal, and no word is cut. The golden screen has 80 columns."""
+    for width in WIDTHS:
+        code, lines = screen_of_command(*command.split(), "--help", columns=width)
+        assert code == 0
+        assert "…" not in "".join(lines)
+        if width == 80:
+            check(f"help_{command or 'app'}", "\n".join(lines) + "\n")
