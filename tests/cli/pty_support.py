@@ -60,6 +60,11 @@ class TerminalSession:
             assert self._read(deadline), f"the command ended with {self.lines}"
         return self.lines
 
+    def resize(self, columns: int) -> None:
+        """Change the width of the terminal, which sends SIGWINCH to the command."""
+        _set_width(self.descriptor, columns)
+        self.screen.resize(ROWS, columns)
+
     def press(self, key: bytes) -> None:
         """Send a key, such as `b"\\x03"` for Ctrl-C, which the terminal turns into a signal."""
         os.write(self.descriptor, key)
@@ -90,7 +95,7 @@ def on_terminal(
 ) -> Generator[TerminalSession, None, None]:
     """Run a command on a terminal of this width, which is stdin, stdout and stderr of the command."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+    _set_width(theirs, columns)
     process = subprocess.Popen(
         [*PATIENT_COMMAND, *map(str, arguments)],
         stdin=theirs,
@@ -121,7 +126,7 @@ def screen_of_command(*arguments: str | Path, columns: int) -> tuple[int, list[s
     The terminal is stdin, stdout and stderr. The lines have no spaces at their end.
     """
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+    _set_width(theirs, columns)
     saved = [os.dup(descriptor) for descriptor in range(3)]
     with ThreadPoolExecutor(1) as executor:
         output = executor.submit(_read_all, ours)
@@ -144,6 +149,10 @@ def screen_of_command(*arguments: str | Path, columns: int) -> tuple[int, list[s
         pyte.ByteStream(screen).feed(output.result())
     os.close(ours)
     return code, "\n".join(line.rstrip() for line in screen.display).rstrip().split("\n")
+
+
+def _set_width(descriptor: int, columns: int) -> None:
+    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
 
 
 def _read_all(descriptor: int) -> bytes:

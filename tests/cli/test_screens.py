@@ -15,8 +15,8 @@ import pytest
 
 from packagex_async.cli.app import EXAMPLES
 from packagex_async.cli.display.totals import Totals
-from packagex_async.testing import Emulator, Life, serve_in_thread
-from tests.cli.support import CANARY
+from packagex_async.testing import Emulator, Life
+from tests.cli.support import CANARY, AdvanceClock, Clock
 
 if sys.platform != "win32":
     from tests.cli.pty_support import screen_of_command
@@ -137,12 +137,11 @@ def test_screens(name: str, command: str, code: int, exports: Emulator) -> None:
     check(name, screens_of(command, code))
 
 
-def test_screens_of_a_created_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The export is completed at once, and then downloaded."""
-    monkeypatch.chdir(tmp_path)
-    with serve_in_thread(Emulator(populate=False, api_key=CANARY, pending=Life(queued=0, processing=0))) as server:
-        monkeypatch.setenv("PX_BASE_URL", server.base_url)
-        check("create_download", screens_of("create contact --download {width}", 0))
+def test_screens_of_a_created_export(exports: Emulator, clock: Clock) -> None:
+    """The export is completed at the first request for its status, and then downloaded."""
+    exports.life = Life(queued=30, processing=30, rows=3)
+    exports.inject(AdvanceClock(clock, 60), times=None)
+    check("create_download", screens_of("create contact --download {width}", 0))
 
 
 def test_screens_of_a_verified_directory(exports: Emulator) -> None:

@@ -220,3 +220,36 @@ def test_retried_listing_is_a_row(empty: Emulator, tmp_path: Path) -> None:
         session.wait_for(lambda lines: any("503" in line and "next attempt in" in line for line in lines))
         assert session.finish() == 0
     assert not any("503" in line for line in session.lines)
+
+
+def test_terminal_that_shrinks_during_a_download(empty: Emulator, tmp_path: Path) -> None:
+    """Each row remains one line of the new width, and none remains when SIGTERM ends the download."""
+    content = {"csv": bytes(4_000_000), "json": bytes(9_000_000)}
+    export = add_small_export(empty, export_id="exp_7xKyu1HYb3nq5cWc2vRpTz", content=content)
+    empty.inject(Stall(after=1_000_000), times=None)
+    arguments = ["download", export.id, "-o", str(tmp_path), "--base-url", empty.base_url]
+    with on_terminal(*arguments, columns=120) as session:
+        for columns in (120, 100, 80, 60, 50):
+            session.resize(columns)
+            # A row that was drawn before is cut at the new width. A new one has an empty margin.
+            rows = session.wait_for(
+                lambda lines: len(lines) == 3 and all(len(line) <= columns - 4 for line in lines)
+            )
+            assert [row.split()[0][:12] for row in rows] == ["total", "exp_7xKyu1HY", "exp_7xKyu1HY"]
+            assert all("KiB/" in row or "MiB/" in row for row in rows)
+        session.process.send_signal(signal.SIGTERM)
+        assert session.finish() == 143
+    assert session.lines == ["packagex-exports: terminated"]
+    assert not session.screen.cursor.hidden
+
+
+def test_interrupted_creation_leaves_no_rows(empty: Emulator, tmp_path: Path) -> None:
+    """The id of the new export remains on the screen."""
+    arguments = ["create", "contact", "--download", str(tmp_path), "--base-url", empty.base_url]
+    with on_terminal(*arguments, columns=60) as session:
+        session.wait_for(lambda lines: any(", 0:0" in line for line in lines))
+        session.press(b"\x03")
+        assert session.finish() == 130
+    assert " ".join(session.lines) == (
+        f"packagex-exports: export {empty.created[0]} is created packagex-exports: interrupted"
+    )
