@@ -10,7 +10,7 @@ import pytest
 
 from packagex_async.cli import main
 from packagex_async.testing import Emulator
-from tests.cli.support import COMMAND
+from tests.cli.support import COMMAND, Terminal
 
 EXPORTS = [export for export in Emulator().exports if export.status == "completed"]
 OFFERED = [(export.id, artifact) for export in EXPORTS for artifact in export.artifacts]
@@ -21,27 +21,48 @@ def test_all_files_are_equal_despite_the_faults(tmp_path: Path, capsys: pytest.C
     (tmp_path / f"{EXPORTS[0].id}.csv").write_text("from an earlier run")
     assert main(["demo", "--directory", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
-    rows = {tuple(line.split()[:2]): line for line in out.splitlines() if line.startswith("exp_")}
+    cells = [line.split("\t") for line in out.splitlines() if line.startswith("exp_")]
+    rows = {tuple(row[:2]): row for row in cells}
     assert list(rows) == OFFERED
-    assert {row.split()[5] for row in rows.values()} == {"equal"}
-    first, second, third, fourth = (export.id for export in EXPORTS[:4])
-    assert "the body ended" in rows[first, "csv"]
-    assert "the body ended" in rows[second, "json"]
-    assert "answered 500" in rows[third, "csv"]
-    assert "do not have the" in rows[fourth, "json"]
-    assert sum(row.split()[3] == "2" for row in rows.values()) == 4
-    assert "15 exports listed. GET /v1/exports was answered 503, and retried." in out
+    assert {row[5] for row in rows.values()} == {"equal"}
+    first, second, third = (export.id for export in EXPORTS[:3])
+    assert "the body ended" in rows[first, "csv"][6]
+    assert "the link has expired" in rows[second, "csv"][6]
+    assert "do not have the" in rows[third, "csv"][6]
+    assert sum(row[3] == "2" for row in rows.values()) == 3
     assert f"{len(OFFERED)} of {len(OFFERED)} files are identical" in out
     assert f"They are in {tmp_path}\n" in out
     assert err == ""
-    assert len(list(tmp_path.iterdir())) == len(OFFERED)
+    assert len(list(tmp_path.glob("exp_*"))) == len(OFFERED)
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_demo_on_a_terminal(columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shows the listing, live rows, the steps, and three commands. No explanation is wrapped."""
+    monkeypatch.setattr("packagex_async.cli.demo.steps._SECONDS_OF_PARALLEL_DOWNLOADS", 0.01)
+    monkeypatch.setattr("packagex_async.cli.demo.steps._SECONDS_OF_FILE", 0.01)
+    monkeypatch.setattr("packagex_async.cli.demo.steps._RETRY_AFTER", "0")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out, err = Terminal(), Terminal()
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", err)
+    assert main(["demo", "--directory", str(tmp_path)]) == 0
+    lines = out.getvalue().splitlines()
+    assert [line[:3] for line in lines if line[1:2] == "/"] == [f"{number}/6" for number in range(1, 7)]
+    assert all(line.endswith(".") for line in lines if line[1:2] == "/")
+    assert len([line for line in lines if line.startswith("exp_")]) == 15
+    assert lines[-4].endswith(f"verify {tmp_path}")
+    assert "emulator --port" in lines[-3]
+    assert "sync exports" in lines[-1]
+    assert "total" in err.getvalue()
+    assert err.is_cleared()
 
 
 def test_failed_artifact_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The other files are complete, and the exit code is 1."""
     failing = EXPORTS[5].id
     (tmp_path / f"{failing}.json").mkdir()
-    assert main(["demo", "--directory", str(tmp_path), "--json", "--quiet"]) == 1
+    assert main(["demo", "--directory", str(tmp_path), "--json"]) == 1
     out, err = capsys.readouterr()
     *records, summary = map(json.loads, out.splitlines())
     assert [(record["export_id"], record["artifact"]) for record in records] == OFFERED

@@ -1,0 +1,1 @@
+"""The demo: downloads from an emulator that injects faults."""
