@@ -343,14 +343,14 @@ def _planned(file: PlannedFile) -> str:
 
 
 def _size(count: float) -> str:
-    if count < 1000:
+    if count < 1024:
         return _count(int(count), "byte")
-    for unit in ("kB", "MB", "GB"):
-        count /= 1000
-        # Show 1.0 of the next unit instead of 1000.0.
-        if count < 999.95:
+    for unit in ("KiB", "MiB", "GiB"):
+        count /= 1024
+        # Show 1.0 of the next unit instead of 1024.0.
+        if count < 1023.95:
             return f"{count:.1f} {unit}"
-    return f"{count / 1000:,.1f} TB"
+    return f"{count / 1024:,.1f} TiB"
 
 
 def _count(number: int, noun: str) -> str:

@@ -41,9 +41,9 @@ def failed(artifact: Artifact, reason: str) -> DownloadError:
                 missing=(Artifact.CSV_ERROR, Artifact.CSV_SANITIZED),
             ),
             [
-                "export exp_1: 2 files, 1.3 MB",
-                "  json: exports/exp_1.json (1.2 MB, checksum verified)",
-                "  csv: exports/exp_1.csv (45.6 kB, checksum verified)",
+                "export exp_1: 2 files, 1.2 MiB",
+                "  json: exports/exp_1.json (1.2 MiB, checksum verified)",
+                "  csv: exports/exp_1.csv (44.5 KiB, checksum verified)",
                 "  csv_error: not offered",
                 "  csv_sanitized: not offered",
             ],
@@ -91,13 +91,13 @@ def test_the_text_of_a_report(report: DownloadReport, expected: list[str]) -> No
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
-        (999, "999 bytes"),
-        (1_000, "1.0 kB"),
-        (999_949, "999.9 kB"),
-        (999_950, "1.0 MB"),
-        (5_368_709_120, "5.4 GB"),
-        (999_950_000_000, "1.0 TB"),
-        (7_654_321_000_000_000, "7,654.3 TB"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (1_048_524, "1023.9 KiB"),
+        (1_048_525, "1.0 MiB"),
+        (5_368_709_120, "5.0 GiB"),
+        (2**40 - 1, "1.0 TiB"),
+        (2**50 * 3 // 2, "1,536.0 TiB"),
     ],
 )
 def test_a_size_has_few_digits(size: int, expected: str) -> None:

@@ -18,6 +18,7 @@ from packagex_async import (
     DownloadReport,
     PackageXError,
     ProgressEvent,
+    PrunedFile,
 )
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display import notices
@@ -29,7 +30,7 @@ from packagex_async.cli.exit_codes import exit_code_when_stopped
 from packagex_async.cli.filters import FilterOptions
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
-from packagex_async.cli.parameters import BandwidthLimit, Flag, Quiet, WaitSeconds, split_commas
+from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, Quiet, WaitSeconds, split_commas
 from packagex_async.cli.settings.destination import parse_destination
 from packagex_async.cli.signals import sigterm_handler
 from packagex_async.cli.sizes import Duration, Size
@@ -111,6 +112,7 @@ async def sync(
     filters: Annotated[FilterOptions, Parameter(name="*")] = FilterOptions(),  # noqa: B008  # frozen
     options: Annotated[SyncOptions, Parameter(name="*")] = SyncOptions(),  # frozen
     ignore_failed_exports: Flag = False,
+    bytes: ExactSizes = False,
     json: Flag = False,
     quiet: Quiet = False,
     bwlimit: BandwidthLimit = None,
@@ -126,26 +128,39 @@ async def sync(
         directory: Write the files to this directory, which is created if it does not exist, or to a bucket:
             s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER.
         ignore_failed_exports: Exports that failed on the platform do not change the exit code.
+        bytes: Show sizes in bytes, such as 1536 instead of 1.5 KiB.
         json: Print one JSON object per line, for each progress event, each export, and the summary.
         quiet: Do not show progress.
         bwlimit: Receive at most this many bytes per second, such as 500K or 10MB.
     """
     destination = parse_destination(directory)
-    plan = PlanPrinter(json=json) if options.dry_run else None
-    prune = PrunePrinter(json=json, quiet=quiet)
+    plan = PlanPrinter(json=json, exact_sizes=bytes) if options.dry_run else None
+    print_pruned = PrunePrinter(json=json, quiet=quiet)
     totals = Totals(ignore_failed_exports=ignore_failed_exports)
-    summary = SummaryPrinter(totals=totals, directory=directory, json=json, resume=not options.no_resume)
+    summary = SummaryPrinter(
+        totals=totals,
+        directory=directory,
+        json=json,
+        resume=not options.no_resume,
+        exact_sizes=bytes,
+        has_removed=options.prune_after is not None,
+    )
+
+    def on_prune(file: PrunedFile) -> None:
+        totals.on_prune(file)
+        print_pruned(file)
+
     try:
         async with connection.client(bandwidth_limit=bwlimit) as px:
             with (
-                choose_reporter(totals, json=json, quiet=quiet) as reporter,
+                choose_reporter(totals, json=json, quiet=quiet, dry_run=options.dry_run) as reporter,
                 notices.listen(reporter.on_notice),
             ):
                 await _download_all(
                     px,
                     destination,
                     filters.as_arguments(),
-                    options.as_arguments() | {"on_prune": prune},
+                    options.as_arguments() | {"on_prune": on_prune},
                     totals,
                     reporter,
                     plan,

@@ -25,10 +25,12 @@ class Dashboard(LiveDisplay):
     Args:
         totals: The totals of the run.
         clock: The source of time.
+        has_transfers: Show bytes and artifacts. Otherwise only the number of exports is shown.
     """
 
-    def __init__(self, totals: Totals, clock: Clock = time.monotonic) -> None:
+    def __init__(self, totals: Totals, clock: Clock = time.monotonic, *, has_transfers: bool = True) -> None:
         super().__init__(quiet=False)
+        self._has_transfers = has_transfers
         self._totals = totals
         self._clock = clock
         self._transfers = TransferRows(clock=clock)
@@ -62,9 +64,12 @@ class Dashboard(LiveDisplay):
 
     def rows(self) -> Sequence[DisplayRow]:
         exports = self._transfers.estimate.exports
+        if self._has_transfers:
+            rows = [DisplayRow(label=_counts(self._totals, exports)), *self._transfers.rows()]
+        else:
+            rows = [DisplayRow(label=f"{_finished(self._totals, exports)} checked")]
         return [
-            DisplayRow(label=_counts(self._totals, exports)),
-            *self._transfers.rows(),
+            *rows,
             *([DisplayRow(label=wait_message(self._pending))] if self._pending else []),
             *self._notice_rows(),
         ]
@@ -83,10 +88,17 @@ def wait_message(exports: int) -> str:
 
 
 def _counts(totals: Totals, exports: int | None) -> str:
-    if exports is None:
-        finished = count(totals.exports, "export")
-    else:
-        finished = f"{totals.exports:,}/{count(exports, 'export')}"
-    parts = [finished, count(totals.files, "file"), f"{totals.kept:,} kept", f"{totals.failed:,} failed"]
+    parts = [
+        _finished(totals, exports),
+        count(totals.files, "file"),
+        f"{totals.kept:,} kept",
+        f"{totals.failed:,} failed",
+    ]
     parts += [f"{totals.failed_exports:,} failed on the platform"] if totals.failed_exports else []
     return ", ".join(parts)
+
+
+def _finished(totals: Totals, exports: int | None) -> str:
+    if exports is None:
+        return count(totals.exports, "export")
+    return f"{totals.exports:,}/{count(exports, 'export')}"

@@ -8,7 +8,7 @@ from packagex_async.cli.display.totals import count
 from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.output.layout import Column
 from packagex_async.cli.output.record_printer import RecordPrinter
-from packagex_async.cli.output.sizes import format_size
+from packagex_async.cli.output.sizes import format_bytes, format_size
 from packagex_async.cli.settings.destination import location_of
 
 _OUTCOMES = {
@@ -30,6 +30,7 @@ class PlanPrinter:
     def __init__(self, *, json: bool, exact_sizes: bool = False) -> None:
         self._json = json
         self._files: list[PlannedFile] = []
+        self._format_sum = format_bytes if exact_sizes else format_size
         format_file_size = str if exact_sizes else format_size
         columns = [
             Column("export_id"),
@@ -66,7 +67,7 @@ class PlanPrinter:
         rest = f", and {unknown} of unknown size" if unknown else ""
         print_line("")
         print_line(
-            f"{count(len(self._files), 'file')} to download, {format_size(sum(sizes))}{rest}. "
+            f"{count(len(self._files), 'file')} to download, {self._format_sum(sum(sizes))}{rest}. "
             "Dry run: nothing was written."
         )
 

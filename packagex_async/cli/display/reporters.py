@@ -139,13 +139,13 @@ class JsonReporter(NullReporter):
 Reporter = NullReporter | Dashboard
 
 
-def choose_reporter(totals: Totals, *, json: bool, quiet: bool) -> Reporter:
+def choose_reporter(totals: Totals, *, json: bool, quiet: bool, dry_run: bool = False) -> Reporter:
     """Return the reporter for these options and the current terminal."""
     if json:
         return JsonReporter()
     if quiet:
         return NullReporter()
-    return Dashboard(totals) if can_redraw() else LineReporter()
+    return Dashboard(totals, has_transfers=not dry_run) if can_redraw() else LineReporter()
 
 
 def _print_event(record: events.Record) -> None:

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
 from packagex_async.cli.display.tables import print_error, print_json, print_line, print_table
-from packagex_async.cli.display.totals import RowDifference, Totals, count
+from packagex_async.cli.display.totals import Totals, count
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.output.layout import Column
-from packagex_async.cli.output.sizes import format_size
+from packagex_async.cli.output.sizes import format_bytes, format_size
 
-_TOTALS_COLUMNS = (
-    Column("exports", priority=0, right=True),
-    Column("files", priority=1, right=True),
-    Column("bytes", priority=2, right=True),
-    Column("kept", priority=6, right=True),
-    Column("not offered", priority=8, right=True),
-    Column("failed", priority=3, right=True),
-    Column("failed exports", priority=4, right=True),
-    Column("time", priority=7, right=True),
-    Column("rate", priority=9, right=True),
-)
-_ROWS_COLUMN = Column("rows", priority=5, right=True)
+_TOTALS_PRIORITIES = {
+    "exports": 0, "files": 1, "bytes": 2, "kept": 5, "not offered": 10, "failed": 3, "failed exports": 4,
+    "time": 8, "rate": 9, "rows": 6, "removed": 7,
+}  # fmt: skip
+"""The columns of the totals. The least important ones are dropped on narrow terminals."""
+
+_EXPORT_ID = Column("export_id", priority=0, required=True, min_width=12)
+_ARTIFACT = Column("artifact", priority=1, required=True, min_width=8)
 _FAILURE_COLUMNS = (
-    Column("export_id", priority=0, required=True, min_width=12),
+    _EXPORT_ID,
     Column("artifact", priority=1),
     Column("error", priority=2, min_width=12),
     # On a terminal, the advice is below the table.
     Column("advice"),
 )
-_DIFFERENCE_HEADINGS = tuple(field.name for field in attrs.fields(RowDifference))
+_DIFFERENCE_COLUMNS = (
+    _EXPORT_ID,
+    _ARTIFACT,
+    Column("rows", priority=2, required=True, right=True),
+    Column("count_total", priority=3, required=True, right=True),
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -45,12 +46,16 @@ class SummaryPrinter:
         directory: The directory of the files.
         json: Whether to print JSON.
         resume: Whether another run resumes partial files of this one.
+        exact_sizes: Whether to show sizes in bytes.
+        has_removed: Whether to show the number of files that were removed.
     """
 
     totals: Totals
     directory: Path | str
     json: bool
     resume: bool
+    exact_sizes: bool = False
+    has_removed: bool = False
 
     def print(
         self, ended: Literal["complete", "stopped", "interrupted"], code: ExitCode, error: str | None = None
@@ -84,28 +89,17 @@ class SummaryPrinter:
             "bytes": self.totals.size,
             "rows": self.totals.rows,
             "row_differences": self.totals.differing,
+            "removed": self.totals.removed,
+            "removed_bytes": self.totals.removed_size,
             "elapsed": round(elapsed, 3),
         }
 
     def _print_tables(self, elapsed: float) -> None:
         totals = self.totals
-        size, time = format_size(totals.size), f"{elapsed:.1f} s"
-        rate = f"{format_size(totals.size / elapsed)}/s"
-        counts = (
-            totals.exports,
-            totals.files,
-            size,
-            totals.kept,
-            totals.not_offered,
-            totals.failed,
-            totals.failed_exports,
-            time,
-            rate,
-        )
-        has_rows = totals.rows is not None
+        cells = self._totals_cells(elapsed)
         print_table(
-            (*_TOTALS_COLUMNS, *([_ROWS_COLUMN] if has_rows else [])),
-            [(*counts, *([totals.rows] if has_rows else []))],
+            [Column(name, priority=_TOTALS_PRIORITIES[name], right=True) for name in cells],
+            [list(cells.values())],
         )
         if totals.failures:
             print_line("")
@@ -117,12 +111,33 @@ class SummaryPrinter:
                 print_line(f"hint: {advice}")
         self._print_differences()
 
+    def _totals_cells(self, elapsed: float) -> dict[str, Any]:
+        """Return the cells of the table of totals, by the names of their columns."""
+        totals = self.totals
+        format_number = format_bytes if self.exact_sizes else format_size
+        cells: dict[str, Any] = {
+            "exports": totals.exports,
+            "files": totals.files,
+            "bytes": totals.size if self.exact_sizes else format_size(totals.size),
+            "kept": totals.kept,
+            "not offered": totals.not_offered,
+            "failed": totals.failed,
+            "failed exports": totals.failed_exports,
+            "time": f"{elapsed:.1f} s",
+            "rate": f"{format_number(totals.size / elapsed)}/s",
+        }
+        if totals.rows is not None:
+            cells["rows"] = totals.rows
+        if self.has_removed:
+            cells["removed"] = totals.removed
+        return cells
+
     def _print_differences(self) -> None:
         totals = self.totals
         if totals.differences:
             print_line("")
             print_line("Files whose number of rows is not the count_total of their export:")
-            print_table(_DIFFERENCE_HEADINGS, map(attrs.astuple, totals.differences))
+            print_table(_DIFFERENCE_COLUMNS, map(attrs.astuple, totals.differences))
         if more := totals.differing - len(totals.differences):
             print_line(f"and {more} more")
 

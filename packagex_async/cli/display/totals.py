@@ -18,6 +18,7 @@ from packagex_async import (
     PackageXError,
     ProgressEvent,
     ProgressKind,
+    PrunedFile,
     WaitTimeoutError,
 )
 from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
@@ -102,6 +103,8 @@ class Totals:
         rows: Rows of all files, or `None` if no rows were counted.
         differing: Files whose number of rows is not the `count_total` of their export.
         differences: The first files with a different number of rows.
+        removed: Old files that were removed.
+        removed_size: Bytes of the files that were removed.
         ignore_failed_exports: Whether exports that failed on the platform do not change the exit code.
     """
 
@@ -113,6 +116,8 @@ class Totals:
     rows: int | None = None
     differing: int = 0
     differences: list[RowDifference] = attrs.field(factory=list)
+    removed: int = 0
+    removed_size: int = 0
     ignore_failed_exports: bool = False
     _files: _FileCounts = attrs.field(factory=_FileCounts, init=False)
     # Complete files of exports that are not finished.
@@ -145,6 +150,12 @@ class Totals:
         if event.kind in (ProgressKind.FINISHED, ProgressKind.KEPT):
             counts = _FileCounts.of(event.received, kept=event.kind is ProgressKind.KEPT)
             self._unreported[event.export_id] = counts + self._unreported.get(event.export_id, _FileCounts())
+
+    def on_prune(self, file: PrunedFile) -> None:
+        """Count an old file, if it was removed."""
+        if file.outcome == "removed":
+            self.removed += 1
+            self.removed_size += file.size
 
     def add(self, report: DownloadReport) -> None:
         """Add the report of an export."""
@@ -206,8 +217,6 @@ def errors_of(report: DownloadReport) -> tuple[PackageXError, ...]:
 def _to_failure(export_id: str, error: PackageXError) -> Failure:
     advice = next((text for kinds, text in _ADVICE if isinstance(error, kinds)), _DEFAULT_ADVICE)
     artifact = getattr(error, "artifact", None)
-    message = str(error.args[0] if artifact else error)
-    # The column next to it contains the id.
-    return Failure(
-        export_id, artifact and str(artifact), message.removeprefix(f"export {export_id} "), advice
-    )
+    # The table has a column for the export.
+    message = str(error.args[0] if artifact else error).removeprefix(f"export {export_id} ")
+    return Failure(export_id, artifact and str(artifact), message, advice)

@@ -91,9 +91,10 @@ def _required_widths(
     least = [_least_width(column, content) for column, content in zip(columns, contents, strict=True)]
     while sum(least[index] + _GAP for index in required) - _GAP > width:
         required.pop()
-    widths: list[int | None] = [
-        contents[index] if index in required else None for index in range(len(columns))
+    wanted = [
+        min(content, column.width or content) for column, content in zip(columns, contents, strict=True)
     ]
+    widths: list[int | None] = [wanted[index] if index in required else None for index in range(len(columns))]
     while _remaining(widths, width) < 0:
         # Shorten the widest column.
         widest = max(

@@ -5,6 +5,11 @@ from __future__ import annotations
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 
 
+def format_bytes(size: float) -> str:
+    """Return a number of bytes as text without a larger unit, such as `1536 B`."""
+    return f"{size:.0f} B"
+
+
 def format_size(size: float) -> str:
     """Return a number of bytes as text, such as `512 B`, `1.5 KiB` or `20.0 GiB`."""
     if size < 1024:

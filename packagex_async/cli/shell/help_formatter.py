@@ -69,9 +69,7 @@ def _wrap(line: str, width: int) -> str:
     return "\n".join(wrapped)
 
 
-def _columns(
-    console: Console, options: ConsoleOptions, entries: list[HelpEntry]
-) -> tuple[ColumnSpec, ...]:
+def _columns(console: Console, options: ConsoleOptions, entries: list[HelpEntry]) -> tuple[ColumnSpec, ...]:
     renderer = NameRenderer(max_width=max(_MIN_NAME_WIDTH, console.width // 3))
     # The column is as wide as its longest line, so that no name is broken.
     lines = [line for entry in entries for line in str(renderer(entry)).splitlines()]

@@ -79,3 +79,14 @@ def test_notice_is_a_row() -> None:
 def test_wait_message() -> None:
     """It has a singular and a plural."""
     assert [wait_message(1), wait_message(2)] == ["waiting for 1 export", "waiting for 2 exports"]
+
+
+def test_dry_run_shows_exports_only() -> None:
+    """No bytes arrive in a dry run. Waits are shown."""
+    totals = Totals()
+    dashboard = Dashboard(totals, ManualClock(), has_transfers=False)
+    assert labels(dashboard) == ["0 exports checked"]
+    dashboard.set_total(3)
+    totals.add(DownloadReport(export_id="exp_1"))
+    dashboard.on_wait(("exp_2",))
+    assert labels(dashboard) == ["1/3 exports checked", "waiting for 1 export"]

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+import attrs
 import pytest
 
-from packagex_async import Artifact, DownloadedFile, DownloadReport, Export, ProgressEvent, ProgressKind
+from packagex_async import (
+    Artifact,
+    DownloadedFile,
+    DownloadReport,
+    Export,
+    ExportNotReadyError,
+    ProgressEvent,
+    ProgressKind,
+    PrunedFile,
+)
 from packagex_async.cli.display.summary import SummaryPrinter
 from packagex_async.cli.display.totals import MAX_LISTED, Totals
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.report import ByArtifact
 from packagex_async.testing import Emulator
-from tests.cli.support import Cli, add_small_export, summary_counts
+from tests.cli.display.test_plan import make_old
+from tests.cli.support import Cli, Terminal, add_small_export, summary_counts
 
 
 def test_further_failures_are_counted(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
@@ -44,6 +56,8 @@ def test_json_summary(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
         "bytes": 14,
         "rows": None,
         "row_differences": 0,
+        "removed": 0,
+        "removed_bytes": 0,
         "elapsed": 0,
         "error": None,
     }
@@ -131,3 +145,71 @@ def test_exports_that_failed_on_the_platform_have_their_own_line(
     counts = summary_counts(result)
     assert (counts["failed"], counts["failed exports"]) == ("0", "2")
     assert result.out.endswith("\n2 exports failed on the platform.\n")
+
+
+def test_removed_files_are_counted(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """The column exists only with `--prune-after`. A dry run removes nothing."""
+    export = add_small_export(empty)
+    assert "removed" not in summary_counts(cli("sync", tmp_path, "--quiet"))
+    make_old(tmp_path)
+    empty.delete_export(export.id)
+    arguments = ["sync", tmp_path, "--prune-after", "30d", "--quiet"]
+    planned = cli(*arguments, "--dry-run", "--json").records[-1]
+    assert (planned["removed"], planned["removed_bytes"]) == (0, 0)
+    assert summary_counts(cli(*arguments))["removed"] == "2"
+    assert summary_counts(cli(*arguments))["removed"] == "0"
+
+
+def test_removed_bytes(tmp_path: Path) -> None:
+    """Files that were not removed are not counted."""
+    totals = Totals()
+    file = PrunedFile(export_id="exp_1", artifact="csv", path=tmp_path, size=5, outcome="removed")
+    for each in (file, attrs.evolve(file, outcome="changed"), file):
+        totals.on_prune(each)
+    assert (totals.removed, totals.removed_size) == (2, 10)
+
+
+def test_exact_sizes(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """`--bytes` shows numbers of bytes, also in the totals of a dry run."""
+    add_small_export(empty, content={"csv": b"a" * 2000})
+    plan = cli("sync", tmp_path, "--bytes", "--dry-run").out
+    assert "1 file to download, 2000 B." in plan
+    counts = cli("sync", tmp_path, "--bytes", "--quiet").out.splitlines()[1].split("\t")
+    assert counts[2] == "2000"
+    assert counts[8].endswith(" B/s")
+
+
+def show(monkeypatch: pytest.MonkeyPatch, totals: Totals, columns: int) -> list[str]:
+    """Return the lines of the summary on a terminal of this width."""
+    terminal = Terminal()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", terminal)
+        patch.setenv("COLUMNS", str(columns))
+        patch.setenv("TERM", "dumb")
+        summary = SummaryPrinter(
+            totals=totals, directory=Path("out"), json=False, resume=True, has_removed=True
+        )
+        summary.print("complete", ExitCode.OK)
+    return terminal.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120])
+def test_each_row_is_one_line(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The least important columns are dropped on narrow terminals."""
+    totals, export = Totals(), Export(id="exp_ujOeHwdFcAefAZhnM6Jy8c", count_total=2)
+    file = DownloadedFile(artifact=Artifact.CSV, path=Path("a.csv"), size=1, verified="length", rows=1)
+    totals.add(DownloadReport(export_id=export.id, export=export, files=ByArtifact([file])))
+    message = f"export {export.id} is processing: download it once its status is completed"
+    error = ExportNotReadyError(message, export_id=export.id)
+    totals.add(DownloadReport(export_id=export.id, error=error))
+    lines = show(monkeypatch, totals, columns)
+    title = lines.pop(6)
+    assert title.startswith("Files whose number of rows")
+    assert max(map(len, lines)) <= columns
+    headings, values, _, failure_headings, failure, _, difference_headings, difference = lines
+    assert ("failed exports" in headings, "rate" in headings) == (True, columns >= 100)
+    assert len(headings) == len(values)
+    assert ("advice" in failure_headings, "--wait" in failure) == (columns >= 100, columns == 120)
+    assert failure.split()[1:3] == ["-", "is"]
+    assert difference_headings.split() == ["export_id", "artifact", "rows", "count_total"]
+    assert difference.split()[1:] == ["csv", "1", "2"]

@@ -65,6 +65,17 @@ def test_widest_required_column_is_shortened() -> None:
     assert line == "i" * 47 + "…  processing"
 
 
+def test_required_column_with_a_width_leaves_room_for_others() -> None:
+    """It gets the rest of the line after the less important columns."""
+    columns = [
+        Column("id", priority=0, required=True),
+        Column("error", priority=1, required=True, width=10),
+        Column("advice", priority=2),
+    ]
+    assert column_widths(columns, [5, 50, 8], 40) == [5, 23, 8]
+    assert column_widths(columns, [5, 50, 8], 20) == [5, 13, None]
+
+
 def test_required_columns_are_dropped_if_there_is_no_room() -> None:
     """The least important columns are dropped first."""
     columns = [Column(f"c{number:02}", priority=number, required=True, min_width=6) for number in range(10)]

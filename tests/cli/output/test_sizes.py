@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from packagex_async.cli.output.sizes import format_size
+from packagex_async.cli.output.sizes import format_bytes, format_size
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,8 @@ from packagex_async.cli.output.sizes import format_size
 def test_format_size(size: float, text: str) -> None:
     """The unit is a power of 1024. No number below the largest unit has more than four digits."""
     assert format_size(size) == text
+
+
+def test_format_bytes() -> None:
+    """There is no larger unit."""
+    assert format_bytes(2**20) == "1048576 B"

@@ -41,9 +41,21 @@ def test_only_queued_and_processing_are_in_progress(status: ExportStatus | None,
     ("status", "error_class", "message"),
     [
         (ExportStatus.QUEUED, ExportNotReadyError, "export exp_1 has the status queued: download it when"),
-        (ExportStatus.PROCESSING, ExportNotReadyError, "export exp_1 has the status processing: download it when"),
-        (ExportStatus.FAILED, ExportFailedError, "export exp_1 has the status failed: the platform could not prepare it"),
-        (ExportStatus.TIMED_OUT, ExportTimedOutError, "export exp_1 has the status timed_out: the platform gave up"),
+        (
+            ExportStatus.PROCESSING,
+            ExportNotReadyError,
+            "export exp_1 has the status processing: download it when",
+        ),
+        (
+            ExportStatus.FAILED,
+            ExportFailedError,
+            "export exp_1 has the status failed: the platform could not prepare it",
+        ),
+        (
+            ExportStatus.TIMED_OUT,
+            ExportTimedOutError,
+            "export exp_1 has the status timed_out: the platform gave up",
+        ),
     ],
 )
 def test_other_statuses_cannot_be_downloaded(
