@@ -88,6 +88,14 @@ def test_verify(empty: Emulator, cli: Cli, tmp_path: Path, capsys: pytest.Captur
     assert [check(json.loads(line), "verify") for line in lines] == ["file"] * 3 + ["summary"]
 
 
+def test_emulator(capsys: pytest.CaptureFixture[str]) -> None:
+    """The record has the key that the emulator accepts."""
+    assert main(["emulator", "--json", "--key", "px_key", "--duration", "0"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["api_key"], record["base_url"][:17]) == ("px_key", "http://127.0.0.1:")
+    assert check(record, "emulator") == "emulator"
+
+
 def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The last record is the summary."""
     main(["demo", "--directory", str(tmp_path), "--json", "--quiet"])

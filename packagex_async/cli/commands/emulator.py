@@ -7,14 +7,16 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from json import dumps
 from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from packagex_async.cli.display.tables import print_line
+from packagex_async.cli.display.tables import SCHEMA_VERSION, print_line
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.messages.usage import UsageError
+from packagex_async.cli.parameters import Flag
 from packagex_async.cli.settings.reading import KEY_VARIABLE
 from packagex_async.testing import Emulator, RecordedRequest
 
@@ -29,6 +31,7 @@ async def emulator(
     seed: int = 7,
     speed: Annotated[float, Parameter(validator=Number(gt=0, lte=_MAX_SPEED), show_default=False)] = 1.0,
     duration: Annotated[float | None, Parameter(validator=Number(gte=0), metavar="SECONDS")] = None,
+    json: Flag = False,
 ) -> int:
     """Run a local server that emulates the API, with sample exports.
 
@@ -41,6 +44,7 @@ async def emulator(
         speed: Let time pass this many times faster: with 60, an export that is deleted after 24 hours is
             deleted after 24 minutes. Default: 1.
         duration: Stop after this many seconds. Default: run until Ctrl-C.
+        json: Print one JSON object with the base URL and the key, once the emulator is running.
     """
     _check_key(key)
     server = Emulator(seed=seed, port=port, api_key=key, now=_clock(speed))
@@ -52,7 +56,10 @@ async def emulator(
             f"--port {port} cannot be used: {error.strerror}", hint="choose another port, or omit --port"
         ) from error
     try:
-        _print_usage(server, duration)
+        if json:
+            _print_record(server)
+        else:
+            _print_usage(server, duration)
         with suppress(TimeoutError):
             async with asyncio.timeout(duration):
                 await asyncio.Event().wait()
@@ -75,6 +82,12 @@ def _clock(speed: float) -> Callable[[], float]:
 def _log_request(request: RecordedRequest, seconds: float) -> None:
     status = "no response" if request.status is None else request.status
     _log.info("%s %s %s: %s in %.0f ms", request.host, request.method, request.path, status, seconds * 1000)
+
+
+def _print_record(server: Emulator) -> None:
+    record = {"event": "emulator", "base_url": server.base_url, "api_key": server.api_key}
+    # `print_json` would redact the key, which is not a secret: the emulator contains only generated data.
+    print_line(dumps({"schema_version": SCHEMA_VERSION, **record}))
 
 
 def _print_usage(server: Emulator, duration: float | None) -> None:

@@ -8,9 +8,10 @@ import json
 import logging
 import math
 
+import aiohttp
 import pytest
 
-from packagex_async.testing import Emulator, Life, Redirect
+from packagex_async.testing import Emulator, Life, RecordedRequest, Redirect, Refuse
 from tests.integration.testing.client import DAY, NOON, Clock, api_request, create, fetch, ids
 
 # Exports over time.
@@ -123,6 +124,35 @@ async def test_course_of_pending_exports(pending: Life | None, status: str, cloc
         assert [export.status for export in server.exports] == [status, "queued", "odd"]
         clock.seconds -= 2000
         assert server.exports[0].status == "processing"
+
+
+async def test_added_export_with_an_existing_id_replaces_it(server: Emulator) -> None:
+    """Its files are replaced too. Artifacts that it does not offer are gone."""
+    server.add_export(export_id="exp_twice", content={"csv": b"old", "json": b"[]"})
+    old_url = server.url_for("exp_twice", "json")
+    server.add_export(export_id="exp_twice", name="New", content={"csv": b"new"})
+    (export,) = [export for export in server.exports if export.id == "exp_twice"]
+    assert (export.name, export.artifacts) == ("New", ("csv",))
+    assert (await fetch(server.url_for("exp_twice", "csv"))).body == b"new"
+    assert (await fetch(old_url)).status == 404
+
+
+# Recorded requests.
+
+
+async def test_on_response_is_called_after_each_response(server: Emulator) -> None:
+    """It gets the request with its status, or without one if nothing was sent, and the seconds."""
+    calls: list[tuple[RecordedRequest, float]] = []
+    server.on_response = lambda request, seconds: calls.append((request, seconds))
+    await api_request(server)
+    server.inject(Refuse(), times=None)
+    with pytest.raises(aiohttp.ClientError):
+        await fetch(server.url_for("exp_one", "csv"))
+    seen = [(request.host, request.path, request.status) for request, _ in calls]
+    assert seen[0] == ("api", "/v1/exports", 200)
+    assert {(host, status) for host, _, status in seen[1:]} == {("storage", None)}
+    assert [request for request, _ in calls] == server.requests
+    assert all(seconds >= 0 for _, seconds in calls)
 
 
 # Sample data.
