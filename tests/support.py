@@ -94,6 +94,7 @@ async def open_exports(
     policy: RetryPolicy | None = None,
     timeout: float = 60.0,
     connector: aiohttp.BaseConnector | None = None,
+    bandwidth_limit: float | None = None,
 ) -> AsyncIterator[AsyncExports]:
     """Open the exports resource as the client does, with `clock` as its clock."""
     settings = TransportSettings(
@@ -104,6 +105,7 @@ async def open_exports(
         stall_timeout=timeout,
         connector=connector,
         tuning=tuning.default_tuning,
+        bandwidth_limit=bandwidth_limit,
     )
     operations = Operations()
     sessions, disk = Sessions(settings), FileExecutor()

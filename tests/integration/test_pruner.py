@@ -20,7 +20,7 @@ from packagex_async import (
     verify_directory,
 )
 from packagex_async._sync.manifest import MANIFEST_NAME
-from packagex_async.testing import Emulator, Status
+from packagex_async.testing import Emulator, Status, TargetedFault
 from tests.sync_support import add, manifest, requested, sync
 
 OLD = "2020-01-01T00:00:00+00:00"
@@ -128,13 +128,20 @@ async def test_directory_without_old_files(px: AsyncPackageX, tmp_path: Path) ->
     assert not (tmp_path / "new").exists()
 
 
-async def test_failed_listing_removes_nothing(server: Emulator, px: AsyncPackageX, folder: Path) -> None:
-    """Neither after the listing of the downloads failed, nor the listing of all exports."""
-    for successful in (0, 1):
-        server.inject(Status(401, on="api"))
-        with pytest.raises(PackageXError):
-            await prune(px, folder, layout="folders")
-        assert (folder / "exp_gone/exp_gone.csv").exists(), successful
+@pytest.mark.parametrize("successful", [0, 1])
+async def test_failed_listing_removes_nothing(
+    server: Emulator, px: AsyncPackageX, folder: Path, successful: int
+) -> None:
+    """The listing of the downloads fails, or only the later listing of all exports."""
+    requested_before = len(server.requests)
+    if successful:
+        server.inject(TargetedFault(on="api"), times=successful)
+    server.inject(Status(401, on="api"))
+    with pytest.raises(PackageXError):
+        await prune(px, folder, layout="folders")
+    listings = [(request.path, request.status) for request in server.requests[requested_before:]]
+    assert listings == [("/v1/exports", 200)] * successful + [("/v1/exports", 401)]
+    assert (folder / "exp_gone/exp_gone.csv").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may remove every file")

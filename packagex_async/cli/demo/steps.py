@@ -64,7 +64,7 @@ def _falsify_hash(export_id: str, artifact: ArtifactName, size: int) -> Fault:
 
 
 _FAULT_STEPS = (
-    _FaultStep("A connection ends early. The download resumes.", "csv", _cut),
+    _FaultStep("A connection ends early. The download resumes.", "json", _cut),
     _FaultStep("A link has expired. The client requests a new one.", "csv", _expire),
     _FaultStep("A hash is wrong. The file is downloaded again.", "csv", _falsify_hash),
 )

@@ -26,7 +26,7 @@ def test_all_files_are_equal_despite_the_faults(tmp_path: Path, capsys: pytest.C
     assert list(rows) == OFFERED
     assert {row[5] for row in rows.values()} == {"equal"}
     first, second, third = (export.id for export in EXPORTS[:3])
-    assert "the body ended" in rows[first, "csv"][6]
+    assert "the body ended" in rows[first, "json"][6]
     assert "the link has expired" in rows[second, "csv"][6]
     assert "do not have the" in rows[third, "csv"][6]
     assert sum(row[3] == "2" for row in rows.values()) == 3
