@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import stat
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from packagex_async import (
     AsyncPackageX,
     ConfigurationError,
+    DirectoryError,
     PackageXError,
     PrunedFile,
     verify_directory,
@@ -151,6 +154,47 @@ async def test_refused_removal_is_reported(px: AsyncPackageX, folder: Path) -> N
     outcomes = await prune(px, folder, layout="folders")
     (folder / "exp_gone").chmod(0o700)
     assert outcomes == [("exp_gone.csv", "failed"), ("exp_gone.json", "failed")]
+
+
+async def test_removal_that_fails(px: AsyncPackageX, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other files are removed. The error has the reason."""
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "exp_gone.csv":
+            raise PermissionError(errno.EPERM, "not permitted", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    files: list[PrunedFile] = []
+    await sync(px, folder, layout="folders", prune_after=timedelta(days=30), on_prune=files.append)
+    outcomes = {file.path.name: (file.outcome, file.error and file.error.errno) for file in files}
+    assert outcomes == {"exp_gone.csv": ("failed", errno.EPERM), "exp_gone.json": ("removed", None)}
+    assert await states(folder) == {"exact": 2}
+
+
+async def test_manifest_that_cannot_be_written(
+    px: AsyncPackageX, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ends with an error. The next run records the removed files."""
+
+    def fail(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, "no disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(DirectoryError, match="cannot be read or written: no disk") as caught:
+            await prune(px, folder, layout="folders", durability="fsync")
+    assert caught.value.errno == errno.EIO
+    assert await prune(px, folder, layout="folders") == []
+    assert await states(folder) == {"exact": 1}
+
+
+async def test_files_are_removed_without_a_callback(px: AsyncPackageX, folder: Path) -> None:
+    """`on_prune` is optional."""
+    await sync(px, folder, layout="folders", prune_after=timedelta(days=30))
+    assert await states(folder) == {"exact": 1}
 
 
 @pytest.mark.parametrize("age", [0, -1, math.nan, math.inf, True, "30d", timedelta(0)])

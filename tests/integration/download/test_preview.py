@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from packagex_async import AsyncPackageX, DownloadGroupError, PlannedFile
-from packagex_async.testing import Emulator, Expired, Garbage, IgnoreRange, Status, Transcoded
+from packagex_async.testing import Emulator, Expired, Garbage, IgnoreRange, Status, TargetedFault, Transcoded
+from packagex_async.testing.data.store import Store
 from tests.support import names
 from tests.sync_support import add, sync
 
@@ -78,6 +80,24 @@ async def test_existing_files(px: AsyncPackageX, tmp_path: Path) -> None:
         await plan(px, tmp_path)
     assert (await plan(px, tmp_path, overwrite=True))["csv"] == ("changed", 8)
     assert (tmp_path / "exp_1.csv").read_bytes() == b"other"
+
+
+@attrs.frozen
+class _RemoveFile(TargetedFault):
+    """Removes a file when the storage host is asked for it."""
+
+    path: Path
+
+    def after_response(self, store: Store) -> None:
+        self.path.unlink()
+
+
+async def test_file_that_disappears(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:
+    """It would be downloaded again."""
+    path = tmp_path / "exp_1.csv"
+    path.write_bytes(CONTENT["csv"])
+    server.inject(_RemoveFile(path, artifact="csv"))
+    assert (await plan(px, tmp_path))["csv"][1] == 8
 
 
 async def test_reasons_of_download_all(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:
