@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from ssl import SSLContext
 from typing import Annotated, Literal
 
 import attrs
@@ -20,6 +21,7 @@ from packagex_async.cli.settings.reading import (
     read_variables,
 )
 from packagex_async.cli.settings.sources import Setting, Source, merge
+from packagex_async.cli.signals import sigterm_handler
 
 _Seconds = Annotated[float, Parameter(metavar="SECONDS")]
 _Number = Annotated[int, Parameter(metavar="NUMBER")]
@@ -67,13 +69,15 @@ class ConnectionOptions:
         Raises:
             ConfigurationError: There is no key, or a setting is invalid.
         """
-        settings = self._settings()
+        with sigterm_handler.interrupting():
+            # A command or a named pipe that provides the key may take long.
+            settings = self._settings()
+            key = _read_key(settings)
+            context = read_ca_file(settings["ca_file"]) if "ca_file" in settings else None
         if bandwidth_limit is not None:
             settings["bandwidth_limit"] = Setting(bandwidth_limit, "--bwlimit")
         try:
-            return _create_client(settings)
-        except UsageError:
-            raise
+            return _create_client(key, context, settings)
         except ConfigurationError as error:
             labels = {
                 _PARAMETERS[name]: settings[name].label for name in settings.keys() & _PARAMETERS.keys()
@@ -114,15 +118,17 @@ _PARAMETERS = {
 """The parameter of `AsyncPackageX` for each setting, as its error messages name it."""
 
 
-def _create_client(settings: Mapping[str, Setting]) -> AsyncPackageX:
+def _create_client(
+    key: str, context: SSLContext | None, settings: Mapping[str, Setting]
+) -> AsyncPackageX:
     values = {name: setting.value for name, setting in settings.items()}
-    ca_file, attempts = settings.get("ca_file"), values.get("attempts")
+    attempts = values.get("attempts")
     return AsyncPackageX(
-        _read_key(settings),
+        key,
         environment=values.get("environment", "production"),
         base_url=values.get("base_url"),
         proxy=values.get("proxy"),
-        ssl=None if ca_file is None else read_ca_file(ca_file),
+        ssl=context,
         timeout=values.get("request_timeout", 60.0),
         stall_timeout=values.get("stall_timeout", 30.0),
         bandwidth_limit=values.get("bandwidth_limit"),

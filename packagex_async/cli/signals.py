@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeVar, cast
@@ -84,6 +85,28 @@ class SigtermHandler:
             # A signal may arrive before they start, and Python warns about coroutines that were never run.
             main.close()
             command.close()
+
+    @contextmanager
+    def interrupting(self) -> Generator[None, None, None]:
+        """Let SIGINT and SIGTERM interrupt a blocking call of a command within the block.
+
+        Without it, a signal cancels the command, which has no effect before the blocking call returns.
+
+        Raises:
+            KeyboardInterrupt: SIGINT was received, and it is not ignored.
+            Terminated: SIGTERM was received.
+        """
+        on_signal, self._on_signal = self._on_signal, _raise_terminated
+        on_interrupt = signal.getsignal(signal.SIGINT)
+        is_handled = callable(on_interrupt) and threading.current_thread() is threading.main_thread()
+        if is_handled:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            yield
+        finally:
+            if is_handled:
+                signal.signal(signal.SIGINT, on_interrupt)
+            self._on_signal = on_signal
 
     async def _cancel_on_signal(self, command: Coroutine[object, object, T]) -> T:
         loop = asyncio.get_running_loop()

@@ -317,3 +317,32 @@ def test_a_signal_before_the_command_starts_leaves_nothing_behind(monkeypatch: p
     with pytest.raises(Terminated):
         SigtermHandler().run(coroutine)
     assert [inspect.getcoroutinestate(one) for one in (coroutine, *mains)] == [inspect.CORO_CLOSED] * 2
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+)
+def test_blocking_call_is_interrupted(number: signal.Signals, error: type[BaseException]) -> None:
+    """A signal ends a blocking call, such as that of a command which prints the key."""
+    handler = SigtermHandler()
+
+    async def command() -> None:
+        with handler.interrupting():
+            signal.raise_signal(number)
+            pytest.fail("the signal has not interrupted the block")
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(error), handler.installed(process_exits=False):
+        handler.run(command())
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ignored_signal_is_not_handled() -> None:
+    """A script that ignores SIGINT expects that it stays ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with SigtermHandler().interrupting():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

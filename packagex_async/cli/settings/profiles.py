@@ -27,7 +27,7 @@ def parse_profiles(text: str, file: Path) -> dict[str, Source]:
     """
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{file} is not valid TOML: {error}", hint="correct the file") from None
     profiles = document.pop("profiles", {})
     if document:
@@ -85,7 +85,8 @@ def _no_table(place: str, name: str) -> UsageError:
 
 
 def _text(value: Any, directory: Path) -> str | None:
-    return value if isinstance(value, str) and value else None
+    # The operating system accepts no null character in a path or an argument.
+    return value if isinstance(value, str) and value and "\0" not in value else None
 
 
 def _environment(value: Any, directory: Path) -> str | None:
@@ -112,7 +113,7 @@ def _command(value: Any, directory: Path) -> tuple[str, ...] | None:
         except ValueError:
             return None
     is_command = isinstance(value, list) and value and all(isinstance(word, str) for word in value)
-    return tuple(value) if is_command else None
+    return tuple(value) if is_command and not any("\0" in word for word in value) else None
 
 
 _Parser = Callable[[Any, Path], object]

@@ -24,6 +24,10 @@ _VARIABLES = {
 _COMMAND_SECONDS = 60.0
 """The maximum duration of an `api_key_command`."""
 
+_MAX_TEXT_LENGTH = 1024 * 1024
+_MAX_CA_LENGTH = 16 * 1024 * 1024
+"""The maximum lengths of files in bytes. Devices such as `/dev/zero` have no end."""
+
 
 def read_variables() -> Source:
     """Return the settings in environment variables. An empty variable counts as unset.
@@ -55,18 +59,19 @@ def read_profile(selected: Setting | None) -> Source:
         UsageError: The file or the profile does not exist, or the file is invalid.
     """
     named = os.environ.get(_CONFIG_VARIABLE)
-    file = Path(named).expanduser() if named else default_config_file(os.environ, sys.platform)
-    if not (named or selected or file.exists()):
-        return {}
     label = _CONFIG_VARIABLE if named else "the configuration file"
+    file = Path(os.path.expanduser(named)) if named else default_config_file(os.environ, sys.platform)
+    # A service may have no home directory, or one that it may not read. `os.path.exists` raises no error.
+    if not (named or selected or os.path.exists(file)):
+        return {}
     return select_profile(parse_profiles(_read_text(file, label), file), selected, file)
 
 
 def default_config_file(environ: Mapping[str, str], platform: str) -> Path:
     """Return the path of the configuration file if `PX_CONFIG` is not set."""
     variable = "APPDATA" if platform == "win32" else "XDG_CONFIG_HOME"
-    directory = Path(environ.get(variable) or "~/.config").expanduser()
-    return directory / "packagex/config.toml"
+    directory = os.path.expanduser(environ.get(variable) or "~/.config")
+    return Path(directory) / "packagex/config.toml"
 
 
 def read_key(setting: Setting, name: str) -> str:
@@ -123,25 +128,34 @@ def read_ca_file(setting: Setting) -> ssl.SSLContext:
     Raises:
         UsageError: The file cannot be read, or contains no certificate.
     """
+    # Text between the certificates may contain names that are not ASCII.
+    certificates = _read_bytes(setting.value, setting.label, _MAX_CA_LENGTH).decode("ascii", "ignore")
     context = ssl.create_default_context()
     try:
-        context.load_verify_locations(setting.value)
-    except ssl.SSLError:
+        context.load_verify_locations(cadata=certificates)
+    except (ssl.SSLError, ValueError):
         raise UsageError(
             f"{setting.label}: {setting.value} contains no valid certificate",
             hint="name a file with certificates in PEM format: -----BEGIN CERTIFICATE-----",
         ) from None
-    except OSError as error:
-        raise _unreadable(setting.label, setting.value, error.strerror) from None
     return context
+
+
+def _read_bytes(file: Path, label: str, max_length: int) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(max_length + 1)
+    except OSError as error:
+        raise _unreadable(label, file, error.strerror) from error
+    if len(data) > max_length:
+        raise UsageError(f"{label}: {file} is longer than {max_length} bytes", hint="check the path")
+    return data
 
 
 def _read_text(file: Path, label: str) -> str:
     try:
         # Some editors write a byte order mark at the start of a file.
-        return file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise _unreadable(label, file, error.strerror) from error
+        return _read_bytes(file, label, _MAX_TEXT_LENGTH).decode("utf-8-sig")
     except UnicodeDecodeError:
         # The message of the UnicodeDecodeError quotes the contents of the file.
         raise UsageError(f"{label}: {file} is not UTF-8 text", hint="save the file as UTF-8") from None

@@ -82,6 +82,8 @@ def test_label_names_key_profile_and_file() -> None:
         ("api_key_command = []", "api_key_command must be a command"),
         ("api_key_command = ['pass', 1]", "api_key_command must be a command"),
         ('api_key_command = "pass \'key"', "api_key_command must be a command"),
+        (r'api_key_file = "a\u0000"', "api_key_file must be a path"),
+        (r'api_key_command = ["a\u0000"]', "api_key_command must be a command"),
         ("api_key_command = 1", "api_key_command must be a command"),
         ("api_key = 'px_secret'", "api_key is not allowed"),
         ("ap_key_file = 'a'", "'ap_key_file' is not a known key"),
@@ -99,6 +101,7 @@ def test_invalid_key(line: str, expected: str) -> None:
     [
         ("[profiles", "is not valid TOML"),
         ("a = " + "[" * 5000, "is not valid TOML"),
+        ("a = " + "1" * 5000, "is not valid TOML"),
         ("base_url = 'https://a'", "'base_url' is not a known key"),
         ("[work]\nattempts = 1", "'work' is not a known key"),
         ("profiles = 1", "profiles must be a table"),

@@ -84,6 +84,29 @@ def test_config_file_is_not_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         read_profile(None)
 
 
+def test_no_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service may run without one. The key and the options are then read from variables."""
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert read_profile(None) == {}
+
+
+def test_unknown_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The home directory of an unknown user is not replaced."""
+    monkeypatch.setenv("PX_CONFIG", "~no-such-user/my.toml")
+    with pytest.raises(UsageError, match="PX_CONFIG: ~no-such-user/my.toml: No such file"):
+        read_profile(None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no device without an end")
+@pytest.mark.parametrize("name", ["api_key_file", "ca_file"])
+def test_endless_file(name: str) -> None:
+    """A device without an end is not read into memory."""
+    setting = Setting(Path("/dev/zero"), name)
+    with pytest.raises(UsageError, match=rf"{name}: /dev/zero is longer than \d+ bytes"):
+        read_ca_file(setting) if name == "ca_file" else read_key(setting, name)
+
+
 def test_key_command() -> None:
     """Its output is the key. Its stderr is not shown."""
     setting = python(f"import sys; print({CANARY!r}); print('note', file=sys.stderr)")
@@ -126,6 +149,13 @@ def test_ca_file(tmp_path: Path) -> None:
     context = read_ca_file(Setting(tmp_path / "ca.pem", "--ca-file"))
     assert "trustme" in repr(context.get_ca_certs())
     assert len(context.get_ca_certs()) == len(ssl.create_default_context().get_ca_certs()) + 1
+
+
+def test_ca_file_with_names(tmp_path: Path) -> None:
+    """Text between the certificates may have any encoding."""
+    (tmp_path / "ca.pem").write_bytes(b"# Z\xc3\xbcrich \xff\n" + trustme.CA().cert_pem.bytes())
+    context = read_ca_file(Setting(tmp_path / "ca.pem", "--ca-file"))
+    assert "trustme" in repr(context.get_ca_certs())
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])
