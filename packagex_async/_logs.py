@@ -75,6 +75,17 @@ def request_retried(failure: PackageXError, delay: float) -> None:
     _emit(logging.WARNING, "%s; trying again in %.1f s", failure, delay, extra=extra)
 
 
+def poll_failed(failure: PackageXError, interval: float) -> None:
+    """Log the first of several failed polls of a watch."""
+    extra = {"event": "poll_failed", "reason": _clean(failure), "delay": interval}
+    _emit(logging.WARNING, "%s; polling again every %g s", failure, interval, extra=extra)
+
+
+def polls_recovered() -> None:
+    """Log that a poll of a watch has succeeded after failures."""
+    _emit(logging.INFO, "the API responds again")
+
+
 def rows_not_counted(failure: PackageXError) -> None:
     """Log why the rows of a file could not be counted."""
     _emit(logging.WARNING, "the rows were not counted: %s", failure)

@@ -23,6 +23,7 @@ from packagex_async._polling.schedule import check_timeout
 from packagex_async._polling.waiter import OnChange
 from packagex_async._rows.methods import ExportRows
 from packagex_async._sync.methods import Artifacts, ExportSync
+from packagex_async._watch.methods import ExportWatch
 from packagex_async.creation import CsvFieldOptions
 from packagex_async.models import (
     Artifact,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from packagex_async._sync.runner import NewState
 
 
-class AsyncExports(ExportSync, ExportCreation, ExportRows, ExportTables):
+class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTables):
     """The exports of an organization: list, retrieve, create and download them. API: Exports.
 
     Use it as `AsyncPackageX.exports`.

@@ -17,6 +17,11 @@ def is_in_progress(export: Export) -> bool:
     return export.status in (ExportStatus.QUEUED, ExportStatus.PROCESSING)
 
 
+def is_final(export: Export) -> bool:
+    """Return whether the export is completed, failed or timed out. An unknown status may still change."""
+    return export.status in (ExportStatus.COMPLETED, ExportStatus.FAILED, ExportStatus.TIMED_OUT)
+
+
 def failure_error(export: Export) -> ExportStateError | None:
     """Return the error for an export that will never be completed; `None` for any other export."""
     match export.status:

@@ -8,7 +8,7 @@ import attrs
 
 from packagex_async import _logs
 from packagex_async._api import requests, responses
-from packagex_async._transport.api_client import ApiClient
+from packagex_async._transport.api_client import ApiClient, OnRetry
 from packagex_async.errors import DecodeError, UnconfirmedError
 from packagex_async.models import Export
 
@@ -45,7 +45,12 @@ async def create_export(api: ApiClient, body: bytes) -> Export:
 
 
 async def retrieve_export(
-    api: ApiClient, export_id: str, *, include_csv: bool, include_json: bool
+    api: ApiClient,
+    export_id: str,
+    *,
+    include_csv: bool,
+    include_json: bool,
+    on_retry: OnRetry = _logs.request_retried,
 ) -> RetrievedExport:
     """Retrieve an export, and check that the response has the requested id. API: Retrieve Export.
 
@@ -56,5 +61,5 @@ async def retrieve_export(
         DecodeError: The response contains no export, or a different one.
     """
     target = requests.export_target(export_id, include_csv=include_csv, include_json=include_json)
-    response = await api.get(target)
+    response = await api.get(target, on_retry=on_retry)
     return RetrievedExport(responses.parse_export(response, export_id), response.server_date)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import aiohttp
 from yarl import URL
@@ -22,6 +23,7 @@ from packagex_async.errors import (
     ClientClosedError,
     ConnectionFailedError,
     DecodeError,
+    PackageXError,
     UnconfirmedError,
 )
 from packagex_async.retry import Clock, Retries
@@ -31,6 +33,8 @@ MAX_BODY_SIZE = 64 * 1024 * 1024
 
 _YIELD_SIZE = 1024 * 1024
 """Bytes of a body that are decompressed before other tasks run."""
+
+OnRetry = Callable[[PackageXError, float], object]
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -55,19 +59,26 @@ class ApiClient:
         # The API and storage are rate-limited independently.
         self._limiter = AdaptiveLimiter(DEFAULT_LIMIT, clock, retry_after_max=settings.policy.retry_after_max)
 
-    async def get(self, target: str, retries: Retries | None = None) -> ApiResponse:
+    async def get(
+        self,
+        target: str,
+        retries: Retries | None = None,
+        *,
+        on_retry: OnRetry = _logs.request_retried,
+    ) -> ApiResponse:
         """Send a GET and return the response.
 
         Args:
             target: The path and query.
             retries: The retry state, if the caller needs the number of failures.
+            on_retry: Called with a failure that will be retried, and the seconds until then.
 
         Raises:
             ApiError: The API refused the request, after all retries.
             ConnectionFailedError: There was no response, after all retries.
             DecodeError: The response is not JSON, or is too large.
         """
-        return await self._request(Request("GET", target), retries)
+        return await self._request(Request("GET", target), retries, on_retry)
 
     async def post(self, target: str, body: bytes) -> ApiResponse:
         """Send a POST with a JSON body and return the response.
@@ -85,9 +96,9 @@ class ApiClient:
             ApiError: The API refused the request.
             ConnectionFailedError: There was no connection, after all retries.
         """
-        return await self._request(Request("POST", target, body), None)
+        return await self._request(Request("POST", target, body), None, _logs.request_retried)
 
-    async def _request(self, request: Request, retries: Retries | None) -> ApiResponse:
+    async def _request(self, request: Request, retries: Retries | None, on_retry: OnRetry) -> ApiResponse:
         retries = retries or Retries(self._settings.policy, self._clock)
         while True:
             deadline = RequestDeadline(self._settings.timeout, None, self._sessions.is_blocked)
@@ -110,7 +121,7 @@ class ApiClient:
             delay = retries.delay_after(failure)
             if delay is None:
                 raise failure
-            _logs.request_retried(failure, delay)
+            on_retry(failure, delay)
             await self._clock.sleep(delay)
 
     async def _send(self, request: Request, deadline: RequestDeadline) -> ApiResponse:

@@ -1,0 +1,1 @@
+"""Watching: exports as they become final."""
