@@ -118,9 +118,7 @@ _PARAMETERS = {
 """The parameter of `AsyncPackageX` for each setting, as its error messages name it."""
 
 
-def _create_client(
-    key: str, context: SSLContext | None, settings: Mapping[str, Setting]
-) -> AsyncPackageX:
+def _create_client(key: str, context: SSLContext | None, settings: Mapping[str, Setting]) -> AsyncPackageX:
     values = {name: setting.value for name, setting in settings.items()}
     attempts = values.get("attempts")
     return AsyncPackageX(

@@ -74,7 +74,7 @@ def add_exports(server: Emulator) -> None:
 
 @pytest.fixture
 def exports(empty: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """The emulator with exports. The current directory is empty, and the clock of the summary stands still."""
+    """The emulator with exports. The current directory is empty, and the clock of the summary is fixed."""
     add_exports(empty)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PX_BASE_URL", empty.base_url)

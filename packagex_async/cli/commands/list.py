@@ -44,8 +44,8 @@ async def list_exports(
 ) -> int:
     """List exports.
 
-    A narrow terminal shows only the most important columns. Output to a pipe or to a file is tab-separated and
-    complete.
+    A narrow terminal shows only the most important columns. Output to a pipe or to a file is tab-separated
+    and complete.
 
     Args:
         page: Start at this page.

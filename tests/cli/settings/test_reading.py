@@ -94,7 +94,7 @@ def test_no_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_unknown_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     """The home directory of an unknown user is not replaced."""
     monkeypatch.setenv("PX_CONFIG", "~no-such-user/my.toml")
-    with pytest.raises(UsageError, match="PX_CONFIG: ~no-such-user/my.toml: No such file"):
+    with pytest.raises(UsageError, match=r"PX_CONFIG: ~no-such-user/my\.toml: No such file"):
         read_profile(None)
 
 

@@ -233,7 +233,7 @@ def test_terminal_that_shrinks_during_a_download(empty: Emulator, tmp_path: Path
             session.resize(columns)
             # A row that was drawn before is cut at the new width. A new one has an empty margin.
             rows = session.wait_for(
-                lambda lines: len(lines) == 3 and all(len(line) <= columns - 4 for line in lines)
+                lambda lines, width=columns - 4: len(lines) == 3 and all(len(line) <= width for line in lines)
             )
             assert [row.split()[0][:8] for row in rows] == ["total", "exp_7xKy", "exp_7xKy"]
             assert all("KiB/" in row or "MiB/" in row for row in rows)
