@@ -36,7 +36,7 @@ from packagex_async.report import BucketFile, DownloadReport, F_co, OnProgress
 
 if TYPE_CHECKING:
     from packagex_async._download.artifact_stream import ArtifactStream
-    from packagex_async._download.export import DownloadPlan
+    from packagex_async._download.export import DownloadPlan, ExportDownload
     from packagex_async._files.exclusions import Exclusions
     from packagex_async._files.layouts import Layout
     from packagex_async._rows.row_counter import RowCounter
@@ -218,7 +218,13 @@ class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTa
             dry_run=dry_run,
         )
         with self._operations.running("download()"):
-            return await self._download(export, directory, plan, count_rows=count_rows)
+            if isinstance(directory, Bucket):
+                return await self._download_to_bucket(export, directory, plan, count_rows=count_rows)
+            export = await self._source.with_urls(export, plan.artifacts)
+            report: DownloadReport[Any] = await self._export_download(export, plan).run()
+            if count_rows and not dry_run:
+                report = await self._row_counter(directory).add_rows(report)
+            return _successful(report, plan)
 
     @overload
     async def export_and_download(
@@ -326,7 +332,13 @@ class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTa
             export = await self.create(resource, options=options, csv_field_options=csv_field_options)
             (on_change or ignore_change)(export)
             export = await self.wait(export, timeout=timeout, on_change=on_change)
-            return await self._download(export, directory, plan, count_rows=count_rows)
+            if isinstance(directory, Bucket):
+                return await self._download_to_bucket(export, directory, plan, count_rows=count_rows)
+            export = await self._source.with_urls(export, plan.artifacts)
+            report: DownloadReport[Any] = await self._export_download(export, plan).run()
+            if count_rows:
+                report = await self._row_counter(directory).add_rows(report)
+            return _successful(report, plan)
 
     @asynccontextmanager
     async def stream(
@@ -372,29 +384,23 @@ class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTa
             steps = await stack.enter_async_context(aclosing(self._operations.steps("stream()", chunks)))
             yield attrs.evolve(body, chunks=steps)
 
-    async def _download(
-        self,
-        export: Export | str,
-        destination: str | os.PathLike[str] | Bucket,
-        plan: DownloadPlan,
-        *,
-        count_rows: bool,
-    ) -> DownloadReport[Any]:
-        is_counted = count_rows and not plan.dry_run
-        add_rows = self._row_counter(destination).add_rows if is_counted else None
-        if isinstance(destination, Bucket):
-            with importing("download()"):
-                from packagex_async._bucket_sync.export_download import download_to_bucket
-            if isinstance(export, str):
-                export = await self._source.with_urls(export, plan.artifacts)
-            objects = objects_of(destination)
-            report = await download_to_bucket(export, objects, self._source, plan, self._context, add_rows)
-            return _successful(report, plan)
+    def _export_download(self, export: Export, plan: DownloadPlan) -> ExportDownload:
         from packagex_async._download.export import ExportDownload
 
-        export = await self._source.with_urls(export, plan.artifacts)
-        report = await ExportDownload(export, self._source.urls(export), plan, self._context).run()
-        return _successful(report if add_rows is None else await add_rows(report), plan)
+        return ExportDownload(export, self._source.urls(export), plan, self._context)
+
+    async def _download_to_bucket(
+        self, export: Export | str, bucket: Bucket, plan: DownloadPlan, *, count_rows: bool
+    ) -> DownloadReport[Any]:
+        with importing("download()"):
+            from packagex_async._bucket_sync.export_download import download_to_bucket
+        if isinstance(export, str):
+            export = await self._source.with_urls(export, plan.artifacts)
+        add_rows = self._row_counter(bucket).add_rows if count_rows else None
+        report = await download_to_bucket(
+            export, objects_of(bucket), self._source, plan, self._context, add_rows
+        )
+        return _successful(report, plan)
 
     def _bucket_state(self, bucket: Bucket, plan: DownloadPlan) -> NewState:
         """Return a function that returns the state of a bucket."""

@@ -23,6 +23,9 @@ WaitSeconds = Annotated[float, Parameter(validator=Number(gt=0), metavar="SECOND
 OutputFile = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 """A file that is written instead of stdout."""
 
+Destination = Annotated[str | Path, Parameter(metavar="PATH")]
+"""A path, or the URL of a bucket. It stays a text, and shells complete it as a path."""
+
 ExactSizes = Annotated[bool, Parameter(name="--bytes", show_default=False)]
 """The option that shows sizes as exact numbers of bytes."""
 

@@ -16,7 +16,7 @@ from packagex_async.cli.commands.outcomes import (
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.plan import PlanPrinter
 from packagex_async.cli.display.progress import ArtifactBars
-from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, Quiet, split_commas
+from packagex_async.cli.parameters import BandwidthLimit, Destination, ExactSizes, Flag, Quiet, split_commas
 from packagex_async.cli.settings.destination import parse_destination
 from packagex_async.cli.sizes import Size
 
@@ -25,7 +25,7 @@ async def download(
     export_ids: list[str],
     /,
     *,
-    directory: Annotated[str, Parameter(name=["--directory", "--output", "-o"])] = ".",
+    directory: Annotated[Destination, Parameter(name=["--directory", "--output", "-o"])] = ".",
     artifacts: list[str] | None = None,
     concurrency: int = 4,
     overwrite: Flag = False,

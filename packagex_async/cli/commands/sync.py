@@ -30,7 +30,15 @@ from packagex_async.cli.exit_codes import exit_code_when_stopped
 from packagex_async.cli.filters import FilterOptions
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
-from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, Quiet, WaitSeconds, split_commas
+from packagex_async.cli.parameters import (
+    BandwidthLimit,
+    Destination,
+    ExactSizes,
+    Flag,
+    Quiet,
+    WaitSeconds,
+    split_commas,
+)
 from packagex_async.cli.settings.destination import parse_destination
 from packagex_async.cli.signals import sigterm_handler
 from packagex_async.cli.sizes import Duration, Size
@@ -106,7 +114,7 @@ class SyncOptions:
 
 
 async def sync(
-    directory: str,
+    directory: Destination,
     /,
     *,
     filters: Annotated[FilterOptions, Parameter(name="*")] = FilterOptions(),  # noqa: B008  # frozen

@@ -17,7 +17,7 @@ from packagex_async.cli.output.layout import Column
 from packagex_async.cli.output.output_file import open_text_output
 from packagex_async.cli.output.record_printer import RecordPrinter
 from packagex_async.cli.output.sizes import format_size
-from packagex_async.cli.parameters import ExactSizes, Flag, OutputFile, Quiet
+from packagex_async.cli.parameters import Destination, ExactSizes, Flag, OutputFile, Quiet
 from packagex_async.cli.settings.destination import parse_destination
 
 _MAX_LISTED_FILES = 100
@@ -33,7 +33,7 @@ _LABELS = {
 
 
 async def verify(
-    directory: str,
+    directory: Destination,
     /,
     *,
     bytes: ExactSizes = False,

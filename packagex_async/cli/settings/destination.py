@@ -10,7 +10,7 @@ import attrs
 from packagex_async import Bucket, BucketFile, ConfigurationError, DownloadedFile
 
 
-def parse_destination(text: str) -> Path | Bucket:
+def parse_destination(text: str | Path) -> Path | Bucket:
     """Return a directory, or a bucket for a URL such as `s3://bucket/folder`.
 
     Raises:
@@ -18,7 +18,7 @@ def parse_destination(text: str) -> Path | Bucket:
     """
     if not text:
         raise ConfigurationError("DIRECTORY is empty: pass a path, or a URL such as s3://bucket/folder")
-    return Bucket(text) if "://" in text else Path(text)
+    return Bucket(text) if isinstance(text, str) and "://" in text else Path(text)
 
 
 def location_of(file: Any) -> object:

@@ -34,6 +34,7 @@ def test_json_has_one_line_per_artifact(server: Emulator, cli: Cli, tmp_path: Pa
         "source_sha256": None,
         "count_total": export.count_total,
         "error": None,
+        "key": None,
     }
     assert not_offered == dict.fromkeys(downloaded) | {
         "event": "artifact",

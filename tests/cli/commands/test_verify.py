@@ -42,7 +42,7 @@ def test_unchanged_files(folder: Path, verify: Cli) -> None:
     assert (result.code, result.err) == (0, "packagex-exports: 2 exact\n")
     (folder / "notes.txt").touch()
     result = verify(folder)
-    columns = {"size": "", "expected_size": "", "export_id": "", "artifact": ""}
+    columns = {"size": "", "expected_size": "", "export_id": "", "artifact": "", "key": ""}
     assert result.table[-1] == columns | {"state": "unlisted", "path": "notes.txt"}
     assert (result.code, result.err) == (0, "packagex-exports: 2 exact; 1 not in the manifest\n")
 
@@ -74,6 +74,7 @@ def test_json_has_one_line_per_file_and_a_summary(folder: Path, verify: Cli) -> 
             "artifact": "csv",
             "size": 8,
             "expected_size": 8,
+            "key": None,
         },
         {
             "event": "file",
@@ -83,6 +84,7 @@ def test_json_has_one_line_per_file_and_a_summary(folder: Path, verify: Cli) -> 
             "artifact": "json",
             "size": None,
             "expected_size": 6,
+            "key": None,
         },
     ]
     assert summary == {
