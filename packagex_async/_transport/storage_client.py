@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import closing
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from packagex_async import _logs
 from packagex_async._api.responses import parse_retry_after
-from packagex_async._concurrency.bandwidth import BandwidthLimiter
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.storage_errors import status_error
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, connection_error, without_frames
@@ -27,6 +27,9 @@ from packagex_async.errors import (
     StorageUnreachableError,
 )
 from packagex_async.retry import Clock
+
+if TYPE_CHECKING:
+    from packagex_async._concurrency.bandwidth import BandwidthLimiter
 
 MAX_REDIRECTS = 5
 
@@ -49,8 +52,7 @@ class StorageClient:
         self._settings = settings
         self._clock = clock
         self._responses: set[StorageResponse] = set()
-        limit = settings.bandwidth_limit
-        self._bandwidth = None if limit is None else BandwidthLimiter(limit, clock)
+        self._bandwidth = _bandwidth_limiter(settings.bandwidth_limit, clock)
 
     def close(self) -> None:
         """Close all open responses. Idempotent."""
@@ -151,3 +153,12 @@ def _no_response(
 
 def _not_requested(url: DownloadUrl, reason: str) -> StorageError:
     return StorageError(reason, export_id=url.export_id, artifact=url.artifact)
+
+
+def _bandwidth_limiter(limit: float | None, clock: Clock) -> BandwidthLimiter | None:
+    if limit is None:
+        return None
+    # Few clients need the module.
+    from packagex_async._concurrency.bandwidth import BandwidthLimiter
+
+    return BandwidthLimiter(limit, clock)

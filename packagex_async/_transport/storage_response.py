@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import aiohttp
 import attrs
 from multidict import MultiMapping
 
-from packagex_async._concurrency.bandwidth import BandwidthLimiter
 from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._transport.body_reader import BodyReader
@@ -20,6 +20,9 @@ from packagex_async._transport.url_policy import redirect_target
 from packagex_async._utils.byte_ranges import Chunk
 from packagex_async.errors import ConnectionFailedError, RequestTimeoutError
 from packagex_async.retry import Clock
+
+if TYPE_CHECKING:
+    from packagex_async._concurrency.bandwidth import BandwidthLimiter
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
