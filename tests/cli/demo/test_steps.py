@@ -42,3 +42,17 @@ async def test_other_files_are_not_removed(tmp_path: Path) -> None:
         await Demo(server, tmp_path, StepPrinter(STEPS, quiet=True), is_slow=False).run()
     assert other.exists()
     assert directory.exists()
+
+
+async def test_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The failure is printed, and the other steps follow."""
+    async with Emulator(pending=None) as server:
+        blocked = tmp_path / f"{server.exports[0].id}.json"
+        blocked.mkdir()
+        demo = Demo(server, tmp_path, StepPrinter(STEPS, quiet=False), is_slow=False)
+        await demo.run()
+        different = [artifact.artifact for artifact in demo.compare() if not artifact.is_equal]
+    assert different == ["json"]
+    out, err = capsys.readouterr()
+    assert str(blocked) in err
+    assert out.endswith("    27 files kept, 27,417 rows\n")
