@@ -17,8 +17,10 @@ Flag = Annotated[bool, Parameter(show_default=False)]
 Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], show_default=False)]
 """The option that turns the progress off."""
 
-WaitSeconds = Annotated[float, Parameter(validator=Number(gt=0), metavar="SECONDS")]
-"""A waiting time in seconds. It is validated before any request is sent."""
+_YEAR = 366 * 24 * 60 * 60
+
+WaitSeconds = Annotated[float, Parameter(validator=Number(gt=0, lte=_YEAR), metavar="SECONDS")]
+"""A waiting time in seconds, at most a year. It is validated before any request is sent."""
 
 OutputFile = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 """A file that is written instead of stdout."""

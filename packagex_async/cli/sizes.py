@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 _LETTERS = "KMGT"
 _UNITS = {
@@ -82,8 +83,10 @@ def _convert_duration(hint: Any, tokens: Sequence[Any]) -> float:
     return parse_duration(tokens[0].value)
 
 
-Size = Annotated[int, Parameter(converter=_convert_size, metavar="SIZE")]
-"""The type of an option whose value is a size. The command receives the number of bytes."""
+Size = Annotated[int, Parameter(converter=_convert_size, metavar="SIZE", validator=Number(gte=1))]
+"""The type of an option whose value is a size. The command receives the number of bytes, at least 1."""
 
-Duration = Annotated[float, Parameter(converter=_convert_duration, metavar="DURATION")]
-"""The type of an option whose value is a duration. The command receives the number of seconds."""
+Duration = Annotated[
+    float, Parameter(converter=_convert_duration, metavar="DURATION", validator=Number(gt=0))
+]
+"""The type of an option whose value is a duration. The command receives the number of seconds, above 0."""

@@ -20,7 +20,7 @@ def test_split_commas(values: list[str] | None, expected: list[str] | None) -> N
     assert split_commas(values) == expected
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "soon"])
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
 @pytest.mark.parametrize("command", ["sync . --wait-timeout", "wait exp_1 --timeout"])
 def test_invalid_waiting_time_is_a_usage_error(command: str, seconds: str, empty: Emulator, cli: Cli) -> None:
     """No request is sent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -95,7 +96,7 @@ def _print_usage(server: Emulator, duration: float | None) -> None:
     print_line("To use it in another terminal:")
     print_line("")
     print_line(f"  export PX_BASE_URL={server.base_url}")
-    print_line(f"  export {KEY_VARIABLE}={server.api_key}")
+    print_line(f"  export {KEY_VARIABLE}={shlex.quote(server.api_key)}")
     print_line("  packagex-exports list")
     print_line("")
     end = "on Ctrl-C" if duration is None else f"after {duration:g} seconds, or on Ctrl-C"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from packagex_async import DownloadReport, PlannedFile, PrunedFile
 from packagex_async.cli.display.tables import print_error, print_json, print_line
 from packagex_async.cli.display.totals import count
@@ -65,11 +67,16 @@ class PlanPrinter:
             print_json({"event": "plan", **totals})
             return
         rest = f", and {unknown} of unknown size" if unknown else ""
-        print_line("")
-        print_line(
+        totals_line = (
             f"{count(len(self._files), 'file')} to download, {self._format_sum(sum(sizes))}{rest}. "
             "Dry run: nothing was written."
         )
+        if sys.stdout.isatty():
+            print_line("")
+            print_line(totals_line)
+        else:
+            # Programs read the tab-separated text.
+            print_error(totals_line)
 
 
 class PrunePrinter:

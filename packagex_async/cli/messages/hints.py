@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, UnknownCommandError, UnusedCliTokensError
 
 from packagex_async import errors
 from packagex_async.cli.messages.option_names import use_option_names
@@ -66,6 +66,8 @@ def error_message(error: BaseException) -> str:
         return use_option_names(str(error).removesuffix(error.hint))
     if isinstance(error, errors.PackageXError) and not isinstance(error, UsageError):
         return use_option_names(str(error))
+    if isinstance(error, (UnknownCommandError, UnusedCliTokensError)) and error.unused_tokens:
+        return _unused_message(error, error.unused_tokens[0])
     if isinstance(error, CycloptsError):
         text = str(error)
         return text[:1].lower() + text[1:]
@@ -95,7 +97,17 @@ def _hint_for(error: BaseException) -> str:
     return _HINTS[next(kinds, errors.PackageXError)]
 
 
+def _unused_message(error: CycloptsError, token: str) -> str:
+    """Return the message for an argument that no command expects."""
+    if isinstance(error, UnusedCliTokensError):
+        return f"unexpected argument {token!r}"
+    return f"unknown option {token} before the command" if token.startswith("-") else str(error)
+
+
 def _usage_hint(error: CycloptsError) -> str:
+    tokens = error.unused_tokens
+    if isinstance(error, UnknownCommandError) and tokens and tokens[0].startswith("-"):
+        return f"write it after the command: packagex-exports COMMAND {tokens[0]}"
     command = " ".join(("packagex-exports", *(error.command_chain or ())))
     shown = "options" if error.command_chain else "commands"
     return f"run {command} --help to see its {shown}"

@@ -48,8 +48,9 @@ def open_binary_output(path: Path) -> Generator[io.FileIO, None, None]:
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise ConfigurationError(f"--output {path} is a directory: append a file name")
-    if target.exists() and not target.is_file():
-        with _open(path, target, "wb") as file:
+    # The target of `/dev/stdout` may be a pipe, which has no path.
+    if os.path.exists(path) and not os.path.isfile(path):
+        with _open(path, path, "wb") as file:
             yield file
         return
     partial = target.with_name(f".packagex-{secrets.token_hex(6)}.part")

@@ -59,6 +59,12 @@ def test_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hint: choose another port, or omit --port" in err
 
 
+def test_key_is_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+    """The printed line can be copied to a shell."""
+    assert main(["emulator", "--key", "a $(b)", "--duration", "0"]) == 0
+    assert "export PX_API_KEY='a $(b)'\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("key", ["", "  ", "schlüssel"])
 def test_invalid_key(key: str, capsys: pytest.CaptureFixture[str]) -> None:
     """No server is started."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from packagex_async import DirectoryError, PrunedFile
-from packagex_async.cli.display.plan import PrunePrinter, pruned_record
+from packagex_async.cli.display.plan import PlanPrinter, PrunePrinter, pruned_record
 from packagex_async.testing import Emulator, Transcoded
-from tests.cli.support import Cli, add_small_export
+from tests.cli.support import Cli, Terminal, add_small_export
 
 
 def make_old(folder: Path) -> None:
@@ -27,12 +28,12 @@ def test_dry_run_of_sync(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
     export = add_small_export(empty)
     folder = tmp_path / "exports"
     result = cli("sync", folder, "--dry-run")
-    assert result.out.splitlines()[:3] == [
+    assert result.out.splitlines() == [
         "export_id\tartifact\treason\tsize\tpath",
         f"{export.id}\tjson\tnew\t6\t{folder}/{export.id}.json",
         f"{export.id}\tcsv\tnew\t8\t{folder}/{export.id}.csv",
     ]
-    assert "2 files to download, 14 B. Dry run: nothing was written." in result.out
+    assert "2 files to download, 14 B. Dry run: nothing was written." in result.err
     assert (result.code, folder.exists()) == (0, False)
 
 
@@ -42,7 +43,7 @@ def test_unknown_size(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
     empty.inject(Transcoded())
     result = cli("sync", tmp_path, "--dry-run", "--exclude", "*.json")
     assert "\tcsv\tnew\t\t" in result.out
-    assert "1 file to download, 0 B, and 1 of unknown size." in result.out
+    assert "1 file to download, 0 B, and 1 of unknown size." in result.err
 
 
 def test_dry_run_of_download_as_json(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
@@ -60,8 +61,17 @@ def test_dry_run_of_download_as_json(empty: Emulator, cli: Cli, tmp_path: Path) 
 
 
 def test_empty_plan(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
-    """There is a line with the totals."""
-    assert "\n0 files to download, 0 B." in cli("sync", tmp_path, "--dry-run").out
+    """The totals are on stderr, because programs read stdout."""
+    result = cli("sync", tmp_path, "--dry-run")
+    assert result.out == "export_id\tartifact\treason\tsize\tpath\n"
+    assert "0 files to download, 0 B." in result.err
+
+
+def test_totals_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are below the table."""
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    PlanPrinter(json=False).print_totals()
+    assert terminal.getvalue() == "\n0 files to download, 0 B. Dry run: nothing was written.\n"
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])

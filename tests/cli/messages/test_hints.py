@@ -84,6 +84,30 @@ def test_parsing_error_has_the_form_of_other_errors() -> None:
     assert error_message(raised.value).startswith("unknown option")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        ("list extra", "unexpected argument 'extra'", "run packagex-exports list --help to see its options"),
+        (
+            "-q list",
+            "unknown option -q before the command",
+            "write it after the command: packagex-exports COMMAND -q",
+        ),
+        (
+            "lst",
+            'Unknown command "lst". Did you mean "list"?',
+            "run packagex-exports --help to see its options",
+        ),
+    ],
+)
+def test_arguments_that_no_command_expects(arguments: str, message: str, hint: str) -> None:
+    """The message says which, and the hint where to write it."""
+    with pytest.raises(CycloptsError) as raised:
+        app.parse_args(arguments.split(), exit_on_error=False, print_error=False)
+    assert error_message(raised.value).startswith(message)
+    assert error_hint(raised.value) == hint
+
+
 def test_message_contains_the_errors_of_the_api() -> None:
     """Each of them is the name of a property and a reason. The advice of the SDK is not repeated."""
     error = BadRequestError("bad", status=400, errors=[{"field": "limit", "message": "too large"}, "page"])

@@ -64,6 +64,19 @@ def test_devices_are_written_directly() -> None:
     assert not Path(os.devnull).is_file()
 
 
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="the system has no /dev/fd")
+def test_pipe_without_path() -> None:
+    """Stdout may be a pipe: `--output /dev/stdout` writes to it."""
+    reader, writer = os.pipe()
+    try:
+        with open_binary_output(Path(f"/dev/fd/{writer}")) as file:
+            file.write(b"x")
+        assert os.read(reader, 10) == b"x"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 def test_dash_is_stdout() -> None:
     """So is the absence of the option."""
     for path in (None, Path("-")):
