@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from packagex_async.cli import main
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.parameters import split_commas
-from packagex_async.testing import Emulator
-from tests.cli.support import Cli
+from packagex_async.testing import Emulator, Status
+from tests.cli.support import Cli, Terminal, add_small_export
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,20 @@ def test_help_shows_no_default_of_flags(capsys: pytest.CaptureFixture[str]) -> N
     text = capsys.readouterr().out
     assert "[default: 16]" in text
     assert "[default: False]" not in text
+
+
+@pytest.mark.parametrize("command", ["list", "get", "cat"])
+def test_quiet(command: str, empty: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Repeated requests are not reported."""
+    export = add_small_export(empty)
+    empty.inject(Status(503, on="api", retry_after="0"))
+    arguments = [command] if command == "list" else [command, export.id]
+    assert main([*arguments, "--base-url", empty.base_url, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    assert len(empty.requests) > 1
+
+
+def test_quiet_list_without_exports(empty: Emulator, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the missing exports are reported."""
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert cli("list", "-q").err == ""

@@ -20,7 +20,7 @@ from packagex_async.cli.output.layout import Column
 from packagex_async.cli.output.output_file import is_stdout, open_binary_output
 from packagex_async.cli.output.record_printer import RecordPrinter
 from packagex_async.cli.output.sizes import format_size
-from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, OutputFile
+from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, OutputFile, Quiet
 from packagex_async.models import ArtifactName
 
 
@@ -33,6 +33,7 @@ async def cat(
     output: OutputFile = None,
     bytes: ExactSizes = False,
     json: Flag = False,
+    quiet: Quiet = False,
     bwlimit: BandwidthLimit = None,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
@@ -49,6 +50,7 @@ async def cat(
         output: Write to this file instead of stdout. An existing file is replaced.
         bytes: Show the size of the file in bytes, such as 1536 instead of 1.5 KiB. Needs --output.
         json: Print the path and the size of the file as a JSON object. Needs --output.
+        quiet: Do not show requests that are repeated.
         bwlimit: Receive at most this many bytes per second, such as 500K or 10MB.
     """
     if is_stdout(output) and (json or bytes):

@@ -7,7 +7,7 @@ from packagex_async.cli.display.exports import DETAILS, print_export
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.output.output_file import open_text_output
 from packagex_async.cli.output.selection import select_columns
-from packagex_async.cli.parameters import Flag, OutputFile
+from packagex_async.cli.parameters import Flag, OutputFile, Quiet
 
 
 async def get(
@@ -17,6 +17,7 @@ async def get(
     fields: list[str] | None = None,
     output: OutputFile = None,
     json: Flag = False,
+    quiet: Quiet = False,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """Show an export and the artifacts that it offers.
@@ -27,6 +28,7 @@ async def get(
             the option or separate values by commas.
         output: Write to this file instead of stdout.
         json: Print a JSON object.
+        quiet: Do not show requests that are repeated.
     """
     columns = select_columns(DETAILS, fields)
     with open_text_output(output) as file:

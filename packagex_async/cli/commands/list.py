@@ -18,7 +18,7 @@ from packagex_async.cli.filters import DEFAULT_LIMIT, FilterOptions
 from packagex_async.cli.output.output_file import open_text_output
 from packagex_async.cli.output.record_printer import RecordPrinter
 from packagex_async.cli.output.selection import SortOrder, select_columns
-from packagex_async.cli.parameters import Flag, OutputFile
+from packagex_async.cli.parameters import Flag, OutputFile, Quiet
 
 _API_ORDERS = {
     "created_at": ("created_at", False),
@@ -40,6 +40,7 @@ async def list_exports(
     fields: list[str] | None = None,
     output: OutputFile = None,
     json: Flag = False,
+    quiet: Quiet = False,
     connection: Connection = DEFAULT_CONNECTION,
 ) -> int:
     """List exports.
@@ -56,6 +57,7 @@ async def list_exports(
             count_batches, updated_at, organization_id. Repeat the option or separate values by commas.
         output: Write the list to this file instead of stdout, once it is complete.
         json: Print one JSON object per line and export.
+        quiet: Do not show requests that are repeated.
     """
     columns = select_columns(COLUMNS, fields)
     arguments, order = _listing_arguments(filters, sort)
@@ -73,7 +75,7 @@ async def list_exports(
                 for record in order.apply(records)[:max]:
                     printer.add(record)
         printer.finish()
-    if printer.is_empty_table:
+    if printer.is_empty_table and not quiet:
         print_error("no exports found")
     return ExitCode.OK
 

@@ -23,6 +23,12 @@ fi
 """
 """The script of cyclopts only works as a file with its name in $fpath. This makes it work in any file."""
 
+_BASH_FILES = 'COMPREPLY=( $(compgen -f -- "${cur}") )'
+_BASH_FILES_WITH_SPACES = (
+    "local IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=( $(compgen -f -- \"${cur//\\\\/}\") )"
+)
+"""The script of cyclopts splits names of files at spaces."""
+
 
 def completion(shell: Shell, /) -> int:
     """Print the completion script of a shell.
@@ -32,10 +38,7 @@ def completion(shell: Shell, /) -> int:
     Args:
         shell: bash, zsh or fish.
     """
-    from packagex_async.cli.app import app
-
-    script = app.generate_completion(shell=shell)
-    sys.stdout.write(f"{script}{_ZSH_END}" if shell == "zsh" else script)
+    sys.stdout.write(_script(shell))
     return ExitCode.OK
 
 
@@ -52,12 +55,19 @@ def install_completion(
     """
     from packagex_async.cli.app import app
 
-    path = app.install_completion(
-        shell=shell or _running_shell(), output=output, add_to_startup=output is None
-    )
+    shell = shell or _running_shell()
+    path = app.install_completion(shell=shell, output=output, add_to_startup=output is None)
+    path.write_text(_script(shell), encoding="utf-8")
     print_line(f"The completion script is installed: {path}")
     print_line("Start a new shell to use it.")
     return ExitCode.OK
+
+
+def _script(shell: Shell) -> str:
+    from packagex_async.cli.app import app
+
+    script = app.generate_completion(shell=shell).replace(_BASH_FILES, _BASH_FILES_WITH_SPACES)
+    return f"{script}{_ZSH_END}" if shell == "zsh" else script
 
 
 def _running_shell() -> Shell:

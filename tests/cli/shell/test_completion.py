@@ -119,6 +119,20 @@ def test_commands_options_values_and_files_are_completed(shell: str) -> None:
     assert {command: SHELLS[shell](command) for command in CASES} == CASES
 
 
+@pytest.mark.parametrize("shell", ["bash"], indirect=True)
+@pytest.mark.parametrize("word", ["my", r"my\ ex"])
+def test_names_with_spaces(shell: str, word: str) -> None:
+    """A name is one completion, also after its space was escaped."""
+    Path("my exports").mkdir()
+    script = """source ./script
+        COMP_WORDS=(packagex-exports verify "$1"); COMP_CWORD=2
+        _packagex_exports
+        printf '%s|' "${COMPREPLY[@]}"
+    """
+    arguments = ["bash", "--norc", "-c", script, "bash", word]
+    assert subprocess.run(arguments, capture_output=True, check=True, text=True).stdout == "my exports|"
+
+
 @pytest.mark.parametrize(
     ("shell", "path"),
     [
