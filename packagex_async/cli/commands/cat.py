@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, cast
 
-from packagex_async import AsyncPackageX, ConfigurationError, PackageXError
+from packagex_async import Artifact, AsyncPackageX, ConfigurationError, PackageXError
 from packagex_async.cli.binary_output import BinaryOutput
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.tables import print_error
@@ -55,6 +55,8 @@ async def cat(
     """
     if is_stdout(output) and (json or bytes):
         raise ConfigurationError("--json and --bytes need --output FILE: stdout contains the artifact")
+    if artifact not in tuple(Artifact):
+        raise ConfigurationError(f"ARTIFACT must be one of {', '.join(Artifact)}, not {artifact!r}")
     name = cast(ArtifactName, artifact)
     written: BinaryOutput | None = None
     try:

@@ -225,3 +225,12 @@ def test_options_of_the_output_file(option: str, server: Emulator, cli: Cli) -> 
     assert (result.code, result.out) == (ExitCode.USAGE, "")
     assert "need --output" in result.err
     assert server.requests == []
+
+
+def test_unknown_artifact(server: Emulator, cli: Cli) -> None:
+    """The message names the argument, and no request is sent."""
+    result = cli("cat", "exp_1", "xml")
+    assert (result.code, server.requests) == (ExitCode.USAGE, [])
+    assert result.messages == [
+        "packagex-exports: ARTIFACT must be one of json, csv, csv_error, csv_sanitized, not 'xml'"
+    ]
