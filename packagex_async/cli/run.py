@@ -17,6 +17,7 @@ from packagex_async.cli.display import notices
 from packagex_async.cli.exit_codes import ExitCode, exit_code
 from packagex_async.cli.messages.failures import print_failure
 from packagex_async.cli.messages.log import log_to_stderr
+from packagex_async.cli.shell.help_formatter import THEME
 from packagex_async.cli.signals import sigterm_handler
 from packagex_async.cli.stdio import discard_output
 
@@ -64,7 +65,7 @@ def run_command(
         verbose: Print the log to stderr: -v for results and problems, -vv also for each request.
     """
     # cyclopts would keep the width of the terminal at the first call.
-    app.console = Console()
+    app.console = Console(theme=THEME)
     command, bound, _ = app.parse_args(
         move_connection_options(tokens), exit_on_error=False, print_error=False
     )

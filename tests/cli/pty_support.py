@@ -123,7 +123,18 @@ def _control_terminal() -> None:
 def screen_of_command(*arguments: str | Path, columns: int) -> tuple[int, list[str]]:
     """Run a command in this process on a terminal; return its exit code and the lines on the screen.
 
-    The terminal is stdin, stdout and stderr. The lines have no spaces at their end.
+    The lines have no spaces at their end.
+    """
+    code, output = output_of_command(*arguments, columns=columns)
+    screen = pyte.Screen(columns, 1100)
+    pyte.ByteStream(screen).feed(output)
+    return code, "\n".join(line.rstrip() for line in screen.display).rstrip().split("\n")
+
+
+def output_of_command(*arguments: str | Path, columns: int) -> tuple[int, bytes]:
+    """Run a command in this process; return its exit code and everything that it writes to the terminal.
+
+    The terminal is stdin, stdout and stderr.
     """
     ours, theirs = pty.openpty()
     _set_width(theirs, columns)
@@ -145,10 +156,9 @@ def screen_of_command(*arguments: str | Path, columns: int) -> tuple[int, list[s
             for descriptor, copy in enumerate(saved):
                 os.dup2(copy, descriptor)
                 os.close(copy)
-        screen = pyte.Screen(columns, 1000)
-        pyte.ByteStream(screen).feed(output.result())
+        written = output.result()
     os.close(ours)
-    return code, "\n".join(line.rstrip() for line in screen.display).rstrip().split("\n")
+    return code, written
 
 
 def _set_width(descriptor: int, columns: int) -> None:

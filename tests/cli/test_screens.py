@@ -19,10 +19,11 @@ from packagex_async.testing import Emulator, Life
 from tests.cli.support import CANARY, AdvanceClock, Clock
 
 if sys.platform != "win32":
-    from tests.cli.pty_support import screen_of_command
+    from tests.cli.pty_support import output_of_command, screen_of_command
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 
+GREEN, RED, MAGENTA, DEFAULT_COLOR = "32", "31", "35", "39"
 WIDTHS = (50, 60, 80, 100, 120)
 SCREENS = Path(__file__).parent / "screens"
 UPDATE = "UPDATE_SCREENS" in os.environ
@@ -74,7 +75,7 @@ def add_exports(server: Emulator) -> None:
 
 @pytest.fixture
 def exports(empty: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """The emulator with exports. The current directory is empty, and the clock of the summary is fixed."""
+    """The emulator with exports. The current directory is empty, and each run takes 4 seconds."""
     add_exports(empty)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PX_BASE_URL", empty.base_url)
@@ -170,5 +171,51 @@ def test_help(command: str) -> None:
         code, lines = screen_of_command(*command.split(), "--help", columns=width)
         assert code == 0
         assert "…" not in "".join(lines)
+        assert all(len(line) == width and line.endswith("│") for line in lines if line.startswith("│"))
         if width == 80:
             check(f"help_{command or 'app'}", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "styles"),
+    [
+        ("list", {"0", "1", GREEN, RED}),
+        ("list --help", {"0", "1"}),
+        ("get --help", {"0", "1", RED, f"1;{RED}"}),
+        ("download exp_Qm4sZ8dLw6jEo2aKf9uXyN", {"0", "1", GREEN, MAGENTA, DEFAULT_COLOR}),
+    ],
+)
+def test_styles_of_the_output(
+    command: str, styles: set[str], exports: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them are legible on white and on black. NO_COLOR leaves bold text, TERM=dumb nothing."""
+
+    def styles_of(output: bytes) -> set[str]:
+        return set(re.findall(r"\x1b\[([0-9;]*)m", output.decode()))
+
+    assert styles_of(output_of_command(*command.split(), columns=80)[1]) <= styles
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert styles_of(output_of_command(*command.split(), columns=80)[1]) <= {"0", "1"}
+    monkeypatch.setenv("TERM", "dumb")
+    assert b"\x1b" not in output_of_command(*command.split(), columns=80)[1]
+
+
+def test_long_ids_and_wide_characters(exports: Emulator) -> None:
+    """An id of 60 characters, and names of many scripts. Each export is one line."""
+    long_id = f"exp_{'x' * 56}"
+    exports.add_export(export_id=long_id, name="👩‍👩‍👧 семья 家族の写真アルバム Ελλάδα", rows=3)
+    exports.add_export(export_id="exp_1", name="e\u0301" * 60, rows=3)
+    check("list_long", screens_of("list --fields id,status,name -n 10", 0))
+    for width in WIDTHS[1:]:
+        lines = screen_of_command("list", columns=width)[1]
+        assert len(lines) == 1 + 6
+        assert (long_id in lines[5]) is (width >= 80)
+
+
+def test_thousand_exports(empty: Emulator) -> None:
+    """Each is one line, in the same columns."""
+    for number in range(1000):
+        empty.add_export(content={}, name=f"Number {number}")
+    code, lines = screen_of_command("list", "--base-url", empty.base_url, columns=100)
+    assert (code, len(lines)) == (0, 1001)
+    assert {line.index("Number") for line in lines[1:]} == {lines[0].index("name")}

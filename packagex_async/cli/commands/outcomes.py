@@ -119,7 +119,7 @@ def outcome_columns(
         has_rows: Show the numbers of rows.
     """
     options: dict[str, dict[str, Any]] = {
-        "export_id": {"priority": 0, "required": True, "min_width": 12},
+        "export_id": {"priority": 0, "required": True, "cut_last": True, "min_width": 12},
         "artifact": {"priority": 1, "required": True, "min_width": 13},
         "outcome": {"format": _format_outcome, "priority": 2, "required": True, "min_width": 11}
         | {"styles": _OUTCOME_STYLES},

@@ -30,7 +30,7 @@ def _format_artifacts(artifacts: list[str]) -> str:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("id", priority=0, required=True, min_width=12),
+    Column("id", priority=0, required=True, cut_last=True, min_width=12),
     Column("status", priority=1, required=True, min_width=10, styles=_STATUS_STYLES),
     Column("resource", priority=2, min_width=8),
     Column("count_total", priority=7, right=True),

@@ -20,7 +20,7 @@ _TOTALS_PRIORITIES = {
 }  # fmt: skip
 """The columns of the totals. The least important ones are dropped on narrow terminals."""
 
-_EXPORT_ID = Column("export_id", priority=0, required=True, min_width=12)
+_EXPORT_ID = Column("export_id", priority=0, required=True, cut_last=True, min_width=12)
 _ARTIFACT = Column("artifact", priority=1, required=True, min_width=8)
 _FAILURE_COLUMNS = (
     _EXPORT_ID,

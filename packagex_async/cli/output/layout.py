@@ -35,6 +35,7 @@ class Column:
         width: Cells that the column gets before less important columns get any. Default: enough for its
             longest value.
         min_width: Cells of the shortest form of the column. If there are fewer, it is dropped.
+        cut_last: Shorten other columns first.
         keep_end: Cut the start of a long value instead of its end.
         right: Align the values to the right. Such a column contains numbers, so it is never shortened.
         styles: The style of some values.
@@ -46,6 +47,7 @@ class Column:
     required: bool = attrs.field(default=False, kw_only=True)
     width: int | None = attrs.field(default=None, kw_only=True)
     min_width: int = attrs.field(default=6, kw_only=True)
+    cut_last: bool = attrs.field(default=False, kw_only=True)
     keep_end: bool = attrs.field(default=False, kw_only=True)
     right: bool = attrs.field(default=False, kw_only=True)
     styles: Mapping[str, str] = attrs.field(factory=dict[str, str], kw_only=True)
@@ -99,7 +101,7 @@ def _required_widths(
         # Shorten the widest column.
         widest = max(
             (index for index in required if (widths[index] or 0) > least[index]),
-            key=lambda index: widths[index] or 0,
+            key=lambda index: (not columns[index].cut_last, widths[index] or 0),
         )
         widths[widest] = (widths[widest] or 0) - 1
     return widths

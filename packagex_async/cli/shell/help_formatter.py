@@ -17,10 +17,17 @@ from cyclopts.help import (
     NameRenderer,
 )
 from rich.console import Console, ConsoleOptions
+from rich.theme import Theme
 
 _VALUE_NAMES = {"STR": "TEXT", "STR...": "TEXT...", "INT": "NUMBER", "FLOAT": "NUMBER", "CHOICE": "NAME"}
 _MIN_NAME_WIDTH = 24
 """The minimum width of the column of names, in which every name fits on one line."""
+
+THEME = Theme(
+    {"cyclopts.name": "bold"}
+    | dict.fromkeys(("cyclopts.choices", "cyclopts.default", "cyclopts.env_var"), "none")
+)
+"""Styles that are legible on white and on black."""
 
 _DESCRIPTIONS = ColumnSpec(renderer=DescriptionRenderer(), overflow="fold")
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,11 @@ def test_retried_listing_is_a_row(empty: Emulator, tmp_path: Path) -> None:
     assert not any("503" in line for line in session.lines)
 
 
+def are_new_rows(columns: int, lines: list[str]) -> bool:
+    """Whether there are three rows of this width, with a margin. Earlier rows are cut at the last column."""
+    return len(lines) == 3 and all(len(line) <= columns - 4 for line in lines)
+
+
 def test_terminal_that_shrinks_during_a_download(empty: Emulator, tmp_path: Path) -> None:
     """Each row remains one line of the new width, and none remains when SIGTERM ends the download."""
     content = {"csv": bytes(4_000_000), "json": bytes(9_000_000)}
@@ -231,10 +237,7 @@ def test_terminal_that_shrinks_during_a_download(empty: Emulator, tmp_path: Path
     with on_terminal(*arguments, columns=120) as session:
         for columns in (120, 100, 80, 60, 50):
             session.resize(columns)
-            # A row that was drawn before is cut at the new width. A new one has an empty margin.
-            rows = session.wait_for(
-                lambda lines, width=columns - 4: len(lines) == 3 and all(len(line) <= width for line in lines)
-            )
+            rows = session.wait_for(partial(are_new_rows, columns))
             assert [row.split()[0][:8] for row in rows] == ["total", "exp_7xKy", "exp_7xKy"]
             assert all("KiB/" in row or "MiB/" in row for row in rows)
         session.process.send_signal(signal.SIGTERM)
