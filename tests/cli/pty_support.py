@@ -62,7 +62,7 @@ class TerminalSession:
 
     def resize(self, columns: int) -> None:
         """Change the width of the terminal, which sends SIGWINCH to the command."""
-        _set_width(self.descriptor, columns)
+        set_width(self.descriptor, columns)
         self.screen.resize(ROWS, columns)
 
     def press(self, key: bytes) -> None:
@@ -95,7 +95,7 @@ def on_terminal(
 ) -> Generator[TerminalSession, None, None]:
     """Run a command on a terminal of this width, which is stdin, stdout and stderr of the command."""
     ours, theirs = pty.openpty()
-    _set_width(theirs, columns)
+    set_width(theirs, columns)
     process = subprocess.Popen(
         [*PATIENT_COMMAND, *map(str, arguments)],
         stdin=theirs,
@@ -137,7 +137,7 @@ def output_of_command(*arguments: str | Path, columns: int) -> tuple[int, bytes]
     The terminal is stdin, stdout and stderr.
     """
     ours, theirs = pty.openpty()
-    _set_width(theirs, columns)
+    set_width(theirs, columns)
     saved = [os.dup(descriptor) for descriptor in range(3)]
     with ThreadPoolExecutor(1) as executor:
         output = executor.submit(_read_all, ours)
@@ -161,7 +161,8 @@ def output_of_command(*arguments: str | Path, columns: int) -> tuple[int, bytes]
     return code, written
 
 
-def _set_width(descriptor: int, columns: int) -> None:
+def set_width(descriptor: int, columns: int) -> None:
+    """Set the width of a terminal."""
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
 
 

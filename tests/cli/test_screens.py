@@ -180,7 +180,7 @@ def test_help(command: str) -> None:
 @pytest.mark.parametrize(
     ("command", "styles"),
     [
-        ("list/all", {"0", "1", GREEN, RED}),
+        ("list", {"0", "1", GREEN, RED}),
         ("list --help", {"0", "1"}),
         ("get --help", {"0", "1", RED, f"1;{RED}"}),
         ("download exp_Qm4sZ8dLw6jEo2aKf9uXyN", {"0", "1", GREEN, MAGENTA, DEFAULT_COLOR}),

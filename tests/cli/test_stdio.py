@@ -166,3 +166,48 @@ def test_help_without_a_reader(arguments: list[str]) -> None:
     with os.fdopen(write, "w") as pipe:
         result = subprocess.run([*COMMAND, *arguments], stdout=pipe, stderr=subprocess.PIPE, check=False)
     assert (result.returncode, result.stderr) == (ExitCode.BROKEN_PIPE, b"")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (
+            40,
+            [
+                "packagex-exports: the first part, and",
+                "the-second-part-of-a-very-long-message-without-spaces",
+            ],
+        ),
+        (
+            200,
+            ["packagex-exports: the first part, and the-second-part-of-a-very-long-message-without-spaces"],
+        ),
+        # Some terminals have no width.
+        (0, ["packagex-exports: the first part, and the-second-part-of-a-very-long-message-without-spaces"]),
+    ],
+)
+def test_long_message_breaks_between_words(
+    columns: int, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A word is never broken, so that it can be copied."""
+    from tests.cli.pty_support import set_width
+
+    reader, writer = os.openpty()
+    set_width(writer, columns)
+    with os.fdopen(writer, "w", encoding="utf-8") as terminal, os.fdopen(reader, "rb"):
+        monkeypatch.setattr(sys, "stderr", terminal)
+        write_error(
+            "packagex-exports: the first part, and the-second-part-of-a-very-long-message-without-spaces"
+        )
+        assert os.read(reader, 1000).decode().splitlines() == expected
+
+
+@pytest.mark.parametrize("columns", ["20", "many"])
+def test_message_without_terminal_is_one_line(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The variable COLUMNS does not change it."""
+    monkeypatch.setenv("COLUMNS", columns)
+    write_error("a message of more than twenty characters")
+    assert capsys.readouterr().err == "a message of more than twenty characters\n"
