@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from packagex_async._sync.file_checker import CheckedFile as CheckedFile
     from packagex_async._sync.file_checker import FileState as FileState
     from packagex_async._sync.pruner import PrunedFile as PrunedFile
+    from packagex_async._watch.poll import Poll as Poll
     from packagex_async.client import AsyncPackageX as AsyncPackageX
     from packagex_async.creation import CsvFieldOptions as CsvFieldOptions
     from packagex_async.errors import ApiError as ApiError
@@ -117,6 +118,7 @@ __all__ = [
     "PaginationError",
     "PermissionDeniedError",
     "PlannedFile",
+    "Poll",
     "ProgressEvent",
     "ProgressKind",
     "PrunedFile",
@@ -135,7 +137,7 @@ __all__ = [
 
 _MODULES = (
     "models", "errors", "creation", "retry", "report", "_download.artifact_stream", "_sync.file_checker",
-    "_sync.pruner",     "verification",
+    "_sync.pruner", "_watch.poll", "verification",
 )  # fmt: skip
 _SINGLE_MODULES = {
     "AsyncExports": "exports",

@@ -81,6 +81,11 @@ def poll_failed(failure: PackageXError, interval: float) -> None:
     _emit(logging.WARNING, "%s; polling again every %g s", failure, interval, extra=extra)
 
 
+def polled(found: int, retried: int, pending: int) -> None:
+    """Log the end of a poll of `download_all(follow=True)`."""
+    _emit(logging.INFO, "polled: %d new, %d tried again, %d in progress", found, retried, pending)
+
+
 def polls_recovered() -> None:
     """Log that a poll of a watch has succeeded after failures."""
     _emit(logging.INFO, "the API responds again")

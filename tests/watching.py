@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import attrs
 
-from packagex_async import AsyncExports, Export, RetryPolicy
+from packagex_async import AsyncExports, DownloadReport, Export, RetryPolicy
 from packagex_async.testing import Dialect, Emulator
-from packagex_async.testing.server.request import RecordedRequest
 from tests.support import FakeClock, open_exports
 
 INTERVAL = 60.0
@@ -33,14 +33,14 @@ class PollClock(FakeClock):
     interval: float = INTERVAL
     polls: int = 0
     last_poll: int = 1
-    between_polls: Callable[[int], object] | None = None
+    between_polls: Callable[[int], Awaitable[object]] | None = None
     ended: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     async def sleep(self, seconds: float) -> None:
         if seconds == self.interval:
             self.polls += 1
             if self.between_polls is not None:
-                self.between_polls(self.polls)
+                await self.between_polls(self.polls)
             if self.polls >= self.last_poll:
                 self.ended.set()
                 await asyncio.Event().wait()
@@ -58,6 +58,7 @@ class Watched:
         yielded: The yielded exports.
         polls_at_yield: For each of them, the number of polls that had ended before.
         requests_per_poll: The number of requests of each poll.
+        reports: The reports of downloads.
     """
 
     clock: PollClock
@@ -66,15 +67,12 @@ class Watched:
     yielded: list[Export] = attrs.field(factory=list)
     polls_at_yield: list[int] = attrs.field(factory=list)
     requests_per_poll: list[int] = attrs.field(factory=list)
+    reports: list[DownloadReport] = attrs.field(factory=list)
 
     @property
     def ids(self) -> list[str]:
         """The ids of the yielded exports."""
         return [export.id for export in self.yielded]
-
-    def requests(self) -> list[RecordedRequest]:
-        """Return the requests of the last poll."""
-        return self.server.requests[-self.requests_per_poll[-1] :]
 
     async def run(
         self,
@@ -87,7 +85,7 @@ class Watched:
         """Watch for a number of polls; call `change` with the number of each poll after it has ended."""
         sent = 0
 
-        def between_polls(number: int) -> None:
+        async def between_polls(number: int) -> None:
             nonlocal sent
             self.requests_per_poll.append(len(self.server.requests) - sent)
             sent = len(self.server.requests)
@@ -95,9 +93,29 @@ class Watched:
                 change(number)
 
         self.clock.interval = interval
-        self.clock.last_poll = polls
         self.clock.between_polls = between_polls
-        watching = asyncio.create_task(self._collect(filters))
+        await self._run(self._collect(filters), polls)
+
+    async def follow(
+        self,
+        polls: int,
+        directory: Path,
+        change: Callable[[int], Awaitable[object]] | None = None,
+        **options: Any,
+    ) -> None:
+        """Download for a number of polls; call `change` with the number of each poll after it has ended."""
+        self.clock.between_polls = change
+        await self._run(self._download(directory, options), polls)
+
+    async def reported(self, count: int) -> None:
+        """Wait until there is a number of reports."""
+        while len(self.reports) < count:
+            await asyncio.sleep(0)
+
+    async def _run(self, work: Coroutine[Any, Any, None], polls: int) -> None:
+        self.clock.last_poll = polls
+        self.clock.ended.clear()
+        watching = asyncio.create_task(work)
         ending = asyncio.create_task(self.clock.ended.wait())
         await asyncio.wait([watching, ending], return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
@@ -111,6 +129,12 @@ class Watched:
             async for export in exports:
                 self.yielded.append(export)
                 self.polls_at_yield.append(self.clock.polls)
+
+    async def _download(self, directory: Path, options: dict[str, Any]) -> None:
+        reports = self.exports.download_all(directory, follow=True, interval=self.clock.interval, **options)
+        async with aclosing(reports):
+            async for report in reports:
+                self.reports.append(report)
 
 
 @asynccontextmanager

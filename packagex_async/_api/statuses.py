@@ -11,6 +11,11 @@ from packagex_async.errors import (
 )
 from packagex_async.models import Export, ExportStatus
 
+FINAL_STATUSES: frozenset[str] = frozenset(
+    (ExportStatus.COMPLETED, ExportStatus.FAILED, ExportStatus.TIMED_OUT)
+)
+"""The statuses that do not change any more."""
+
 
 def is_in_progress(export: Export) -> bool:
     """Return whether the platform still prepares the export. An unknown status counts as final."""
@@ -19,7 +24,7 @@ def is_in_progress(export: Export) -> bool:
 
 def is_final(export: Export) -> bool:
     """Return whether the export is completed, failed or timed out. An unknown status may still change."""
-    return export.status in (ExportStatus.COMPLETED, ExportStatus.FAILED, ExportStatus.TIMED_OUT)
+    return export.status in FINAL_STATUSES
 
 
 def failure_error(export: Export) -> ExportStateError | None:

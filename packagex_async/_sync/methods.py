@@ -6,7 +6,7 @@ import os
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from packagex_async._arrow.methods import Types
 from packagex_async._buckets.bucket import Bucket
@@ -35,8 +35,20 @@ if TYPE_CHECKING:
     from packagex_async._rows.row_counter import RowCounter
     from packagex_async._sync.pruner import OnPrune
     from packagex_async._sync.runner import NewState
+    from packagex_async._watch.poll import OnPoll
 
 Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
+
+
+class _Filters(TypedDict):
+    """The filters of `list` and `watch`."""
+
+    limit: int
+    resource: ExportResource | ResourceName | None
+    statuses: Statuses | None
+    search: str | None
+    created_after: datetime | None
+    created_before: datetime | None
 
 
 class ExportSync(ExportListings):
@@ -89,6 +101,9 @@ class ExportSync(ExportListings):
         prune_after: float | timedelta | None = ...,
         on_prune: OnPrune | None = ...,
         dry_run: bool = ...,
+        follow: bool = ...,
+        interval: float = ...,
+        on_poll: OnPoll | None = ...,
     ) -> AsyncGenerator[DownloadReport, None]: ...
     @overload
     def download_all(
@@ -123,6 +138,9 @@ class ExportSync(ExportListings):
         prune_after: float | timedelta | None = ...,
         on_prune: OnPrune | None = ...,
         dry_run: bool = ...,
+        follow: bool = ...,
+        interval: float = ...,
+        on_poll: OnPoll | None = ...,
     ) -> AsyncGenerator[DownloadReport[BucketFile], None]: ...
     def download_all(
         self,
@@ -156,6 +174,9 @@ class ExportSync(ExportListings):
         prune_after: float | timedelta | None = None,
         on_prune: OnPrune | None = None,
         dry_run: bool = False,
+        follow: bool = False,
+        interval: float = 60.0,
+        on_poll: OnPoll | None = None,
     ) -> AsyncGenerator[DownloadReport[Any], None]:
         """Download all matching exports into one directory or bucket. API: List exports, Retrieve Export.
 
@@ -204,6 +225,12 @@ class ExportSync(ExportListings):
                 report are those that would be downloaded, with their sizes. With `wait`, exports that are
                 queued or processing are passed to `on_wait`, and are not waited for. Bytes in partial files
                 are not subtracted from the sizes.
+            follow: Do not end, and download each export once it is final, as `watch` yields it. An export
+                with a failure has another report after each later poll, until it is downloaded or deleted.
+                Exports that are queued or processing have no report. So `wait` and `on_wait` have no effect,
+                and `order_by`, `direction`, `prune_after` and `dry_run` cannot be used.
+            interval: Seconds between the end of a poll and the start of the next one; above 0.
+            on_poll: Called in the event loop with a `Poll` after each poll. It should return quickly.
 
         Returns:
             An async generator of one report per export, in the order in which they finish. `error` of a
@@ -228,6 +255,12 @@ class ExportSync(ExportListings):
             from packagex_async._parquet.requested import parse_format
             from packagex_async._sync.pruner import PruneOptions, parse_age
             from packagex_async._sync.runner import make_runner
+            from packagex_async._watch.followed_exports import (
+                FollowedExports,
+                check_follow_options,
+                followed_reports,
+            )
+            from packagex_async._watch.watcher import make_watcher
         plan = make_plan(
             directory,
             artifacts=artifacts,
@@ -243,20 +276,27 @@ class ExportSync(ExportListings):
             file_format=parse_format(format, types),
             dry_run=dry_run,
         )
-        exports = self.list(
-            limit=limit,
-            order_by=order_by,
-            direction=direction,
-            resource=resource,
-            statuses=statuses,
-            search=search,
-            created_after=created_after,
-            created_before=created_before,
-        )
         if isinstance(directory, Bucket) and prune_after is not None:
             raise ConfigurationError(
                 "prune_after is for directories: a lifecycle rule of the bucket removes old objects"
             )
+        followed: FollowedExports | None = None
+        filters: _Filters = {
+            "limit": limit,
+            "resource": resource,
+            "statuses": statuses,
+            "search": search,
+            "created_after": created_after,
+            "created_before": created_before,
+        }
+        if follow:
+            check_follow_options(
+                order_by=order_by, direction=direction, prune_after=prune_after, dry_run=dry_run
+            )
+            followed = FollowedExports(make_watcher(self._context, interval=interval, **filters), on_poll)
+            exports = followed.exports()
+        else:
+            exports = self.list(order_by=order_by, direction=direction, **filters)
         prune = None if prune_after is None else PruneOptions(parse_age(prune_after), self.list, on_prune)
         runner = make_runner(
             exports,
@@ -273,4 +313,5 @@ class ExportSync(ExportListings):
             exclude=exclude,
             prune=prune,
         )
-        return self._operations.steps("download_all()", runner.reports())
+        reports = runner.reports() if followed is None else followed_reports(runner.reports(), followed)
+        return self._operations.steps("download_all()", reports)

@@ -35,6 +35,11 @@ class KnownExports:
     def __len__(self) -> int:
         return len(self._final) + len(self._pending)
 
+    @property
+    def pending(self) -> int:
+        """The number of exports that are not final."""
+        return len(self._pending)
+
     def observe(self, export: Export, now: float) -> Change:
         """Record that a response at `now` contains `export`; return what has changed."""
         if export.id in self._final:

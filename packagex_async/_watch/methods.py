@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from datetime import datetime
 
-from packagex_async._api import requests
 from packagex_async._concurrency.lazy_imports import importing
 from packagex_async._context import ClientContext
 from packagex_async._listing.methods import Statuses
-from packagex_async.errors import ConfigurationError
-from packagex_async.models import Export, ExportResource, ExportStatus, ResourceName
-
-_FINAL_STATUSES = (ExportStatus.COMPLETED, ExportStatus.FAILED, ExportStatus.TIMED_OUT)
+from packagex_async.models import Export, ExportResource, ResourceName
 
 
 class ExportWatch:
@@ -76,51 +71,15 @@ class ExportWatch:
             ConnectionFailedError: There was no first response, and its `retryable` is false.
         """
         with importing("watch()"):
-            from packagex_async._listing.creation_filter import CreationFilter
-            from packagex_async._watch.watcher import Watcher
-        query = requests.ListQuery.from_arguments(
-            page=1,
-            limit=limit,
-            order_by=None,
-            direction=None,
+            from packagex_async._watch.watcher import make_watcher
+        watcher = make_watcher(
+            self._context,
+            interval=interval,
             resource=resource,
             statuses=statuses,
             search=search,
+            created_after=created_after,
+            created_before=created_before,
+            limit=limit,
         )
-        selected = _final_statuses(query.statuses)
-        created = CreationFilter.from_arguments(created_after=created_after, created_before=created_before)
-
-        def accepts(export: Export) -> bool:
-            return export.status in selected and (created is None or created.accepts(export))
-
-        watcher = Watcher(query, self._context, interval=parse_interval(interval), accepts=accepts)
         return self._context.operations.steps("watch()", watcher.exports())
-
-
-def parse_interval(interval: float) -> float:
-    """Return the seconds between two polls.
-
-    Raises:
-        ConfigurationError: It is not a finite number above 0.
-    """
-    is_number = isinstance(interval, (int, float)) and not isinstance(interval, bool)
-    if not (is_number and 0 < interval < math.inf):
-        raise ConfigurationError(f"interval must be a number of seconds above 0, not {interval!r}")
-    return interval
-
-
-def _final_statuses(statuses: str | None) -> frozenset[str]:
-    """Return the final statuses in a list that is separated by commas, or all of them for `None`.
-
-    Raises:
-        ConfigurationError: The list has no final status.
-    """
-    if statuses is None:
-        return frozenset(_FINAL_STATUSES)
-    selected = frozenset(statuses.split(",")) & frozenset(_FINAL_STATUSES)
-    if not selected:
-        raise ConfigurationError(
-            f"statuses must contain one of {', '.join(_FINAL_STATUSES)}, not {statuses!r}: "
-            "only final exports are yielded"
-        )
-    return selected

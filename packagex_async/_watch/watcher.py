@@ -20,18 +20,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from datetime import datetime
 
 import attrs
 
 from packagex_async import _logs
 from packagex_async._api import requests, responses
 from packagex_async._context import ClientContext
+from packagex_async._listing.methods import Statuses
 from packagex_async._listing.paginator import BATCH_SIZE, AnyPage, item_count
 from packagex_async._polling.export_requests import retrieve_export
 from packagex_async._watch.episodes import FailureEpisode, MalformedEpisode
 from packagex_async._watch.known_exports import Change, KnownExports
 from packagex_async._watch.listing_scan import ListingScan
 from packagex_async._watch.page_summary import PageSummary
+from packagex_async._watch.parameters import final_export_filter, parse_interval
 from packagex_async.errors import (
     ApiError,
     AuthenticationError,
@@ -51,6 +54,35 @@ _FATAL_ERRORS = (AuthenticationError, PermissionDeniedError, ConfigurationError)
 Batches = AsyncGenerator[tuple[Export, ...], None]
 
 
+def make_watcher(
+    context: ClientContext,
+    *,
+    interval: float,
+    resource: str | None,
+    statuses: Statuses | None,
+    search: str | None,
+    created_after: datetime | None,
+    created_before: datetime | None,
+    limit: int,
+) -> Watcher:
+    """Return the watcher for the parameters of `watch`.
+
+    Raises:
+        ConfigurationError: A parameter is invalid.
+    """
+    query = requests.ListQuery.from_arguments(
+        page=1,
+        limit=limit,
+        order_by=None,
+        direction=None,
+        resource=resource,
+        statuses=statuses,
+        search=search,
+    )
+    accepts = final_export_filter(query.statuses, created_after, created_before)
+    return Watcher(query, context, interval=parse_interval(interval), accepts=accepts)
+
+
 class Watcher:
     """Yields exports as they become final, each once.
 
@@ -59,6 +91,9 @@ class Watcher:
         context: Shared state of the client.
         interval: The seconds between two polls.
         accepts: Returns whether a final export is yielded.
+
+    Attributes:
+        error: The error that ended the last poll early, or `None`.
     """
 
     def __init__(
@@ -76,6 +111,7 @@ class Watcher:
         self._known = KnownExports()
         self._failures = FailureEpisode(interval)
         self._malformed = MalformedEpisode()
+        self.error: PackageXError | None = None
         self._has_succeeded = False
         self._poll_started_at = self._check_started_at = context.clock.monotonic()
         self._scan = ListingScan(self._poll_started_at)
@@ -88,6 +124,11 @@ class Watcher:
             self._check_in_progress,
         ]
 
+    @property
+    def pending(self) -> int:
+        """The number of known exports that are not final."""
+        return self._known.pending
+
     async def exports(self) -> AsyncGenerator[Export, None]:
         """Yield exports without end.
 
@@ -98,13 +139,23 @@ class Watcher:
                 change.
         """
         while True:
-            async with aclosing(self._poll()) as batches:
+            async with aclosing(self.poll()) as batches:
                 async for batch in batches:
                     for export in batch:
                         yield export
-            await self._context.clock.sleep(self._interval)
+            await self.wait()
 
-    async def _poll(self) -> Batches:
+    async def wait(self) -> None:
+        """Wait until the next poll."""
+        await self._context.clock.sleep(self._interval)
+
+    async def poll(self) -> Batches:
+        """Poll once, and yield batches of exports that have become final.
+
+        Raises:
+            PackageXError: See `exports`. Any other failure is stored in `error`.
+        """
+        self.error = None
         self._poll_started_at = self._context.clock.monotonic()
         self._covers_all = False
         for part in tuple(self._parts):
@@ -115,6 +166,7 @@ class Watcher:
             except PackageXError as error:
                 if self._is_fatal(error):
                     raise
+                self.error = error
                 self._failures.on_failure(error)
                 # The next poll starts with the other parts, so that one bad page does not stop them.
                 self._parts.remove(part)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from packagex_async import AsyncPackageX, ConfigurationError, ExportStatus
-from packagex_async._watch.methods import parse_interval
 
 
 @pytest.mark.parametrize(
@@ -34,12 +33,6 @@ async def test_invalid_parameter(option: dict[str, Any]) -> None:
     async with AsyncPackageX("px_key") as px:
         with pytest.raises(ConfigurationError, match=next(iter(option))):
             px.exports.watch(**option)
-
-
-@pytest.mark.parametrize("interval", [0.001, 1, 86400.0])
-def test_interval(interval: float) -> None:
-    """Any finite number of seconds above 0 is valid."""
-    assert parse_interval(interval) == interval
 
 
 async def test_created_filter_is_accepted() -> None:

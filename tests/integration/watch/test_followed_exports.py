@@ -1,0 +1,163 @@
+"""`download_all(follow=True)` downloads each export when it becomes final, and repeats failed downloads."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packagex_async import (
+    AuthenticationError,
+    ConfigurationError,
+    DestinationError,
+    ExportFailedError,
+    ExportGoneError,
+    Poll,
+    RetryPolicy,
+    ServerError,
+)
+from packagex_async.testing.faults import Status
+from tests.support import names
+from tests.watching import Watched, open_watched
+
+
+async def test_downloads_exports_when_they_become_final(watched: Watched, tmp_path: Path) -> None:
+    """Exports in progress have no report. Failed exports have one report with an error."""
+    server = watched.server
+    done, pending, failing = (
+        server.add_export(status=status, rows=5).id for status in ("completed", "queued", "processing")
+    )
+    polls: list[Poll] = []
+
+    async def change(number: int) -> None:
+        if number == 1:
+            await watched.reported(1)
+        elif number == 2:
+            server.update_export(pending, status="completed")
+            server.update_export(failing, status="failed")
+        elif number == 3:
+            await watched.reported(3)
+
+    await watched.follow(6, tmp_path, change, on_poll=polls.append)
+    assert sorted(report.export_id for report in watched.reports) == sorted((done, pending, failing))
+    assert watched.reports[0].export_id == done
+    (failed,) = [report for report in watched.reports if not report.ok]
+    assert isinstance(failed.error, ExportFailedError)
+    files = {path for path in names(tmp_path) if path.startswith("exp_")}
+    assert files == {f"{export_id}.{kind}" for export_id in (done, pending) for kind in ("json", "csv")}
+    assert [(poll.found, poll.pending, poll.retried, poll.error) for poll in polls] == [
+        (1, 2, 0, None), (0, 2, 0, None), (2, 0, 0, None), *[(0, 0, 0, None)] * 3,
+    ]  # fmt: skip
+
+
+async def test_failed_artifact_is_retried_at_later_polls(tmp_path: Path) -> None:
+    """The other artifacts of the export are kept. After a success there is no further attempt."""
+    async with open_watched(policy=RetryPolicy(attempts=1)) as watched:
+        export_id = watched.server.add_export(rows=5).id
+        watched.server.inject(Status(500, on="storage", artifact="csv"), times=3)
+        polls: list[Poll] = []
+
+        async def change(number: int) -> None:
+            await watched.reported(min(number, 4))
+
+        await watched.follow(7, tmp_path, change, on_poll=polls.append)
+        assert [len(report.failures) for report in watched.reports] == [1, 1, 1, 0]
+        assert [report.files["json"].kept for report in watched.reports] == [False, True, True, True]
+        assert [poll.retried for poll in polls] == [0, 1, 1, 1, 0, 0, 0]
+        stored = (tmp_path / f"{export_id}.csv").read_bytes()
+        assert stored == watched.server.content(export_id, "csv")
+
+
+async def test_failed_artifact_is_retried_until_the_export_is_deleted(tmp_path: Path) -> None:
+    """The last report of a deleted export says that it does not exist any more."""
+    async with open_watched(policy=RetryPolicy(attempts=1)) as watched:
+        export_id = watched.server.add_export(rows=5).id
+        watched.server.inject(Status(500, on="storage"), times=None)
+
+        async def change(number: int) -> None:
+            await watched.reported(min(number, 4))
+            if number == 3:
+                watched.server.delete_export(export_id)
+
+        await watched.follow(7, tmp_path, change)
+        assert [report.ok for report in watched.reports] == [False] * 4
+        assert isinstance(watched.reports[-1].error, ExportGoneError)
+
+
+async def test_failed_retrieval_is_retried(tmp_path: Path) -> None:
+    """An export that could not be retrieved is downloaded at a later poll."""
+    async with open_watched(policy=RetryPolicy(attempts=1)) as watched:
+        export_id = watched.server.add_export(rows=5).id
+        watched.server.inject(Status(500, on="api", export_id=export_id))
+
+        async def change(number: int) -> None:
+            await watched.reported(min(number, 2))
+
+        await watched.follow(3, tmp_path, change)
+        assert isinstance(watched.reports[0].error, ServerError)
+        assert watched.reports[1].ok
+
+
+async def test_second_run_keeps_the_files(watched: Watched, tmp_path: Path) -> None:
+    """A new run reports the files of earlier runs, and does not request them."""
+    watched.server.add_export(rows=5)
+
+    async def change(number: int) -> None:
+        await watched.reported(1)
+
+    await watched.follow(2, tmp_path, change)
+    watched.reports.clear()
+    watched.clock.polls = 0
+    sent = len(watched.server.requests)
+    await watched.follow(2, tmp_path, change)
+    assert all(file.kept for file in watched.reports[0].files)
+    assert {request.host for request in watched.server.requests[sent:]} == {"api"}
+
+
+async def test_polls_are_logged(watched: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each poll has one line with counts. A failed poll has its error, and ends nothing."""
+    caplog.set_level(logging.INFO, "packagex_async")
+    watched.server.add_export(status="queued")
+    polls: list[Poll] = []
+
+    async def change(number: int) -> None:
+        if number == 1:
+            watched.server.inject(Status(500, on="api"), times=5)
+
+    await watched.follow(3, tmp_path, change, on_poll=polls.append)
+    assert [message for message in caplog.messages if message.startswith("polled")] == [
+        "polled: 0 new, 0 tried again, 1 in progress"
+    ] * 3
+    assert [isinstance(poll.error, ServerError) for poll in polls] == [False, True, False]
+
+
+@pytest.mark.parametrize("error", [AuthenticationError, DestinationError])
+async def test_fatal_errors_end_it(watched: Watched, tmp_path: Path, error: type[Exception]) -> None:
+    """A rejected key and an unusable directory end the downloads."""
+    watched.server.add_export()
+    if error is AuthenticationError:
+        watched.server.inject(Status(401, on="api"))
+    else:
+        (tmp_path / "packagex-manifest.jsonl").mkdir()
+    with pytest.raises(error):
+        await watched.follow(10_000, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"interval": 0},
+        {"order_by": "created_at"},
+        {"direction": "desc"},
+        {"prune_after": 1000},
+        {"dry_run": True},
+        {"statuses": "queued"},
+    ],
+    ids=str,
+)
+async def test_invalid_option(watched: Watched, tmp_path: Path, option: dict[str, Any]) -> None:
+    """The call raises the error, which names the option."""
+    with pytest.raises(ConfigurationError, match=next(iter(option))):
+        watched.exports.download_all(tmp_path, follow=True, **option)
