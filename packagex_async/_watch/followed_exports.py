@@ -95,4 +95,4 @@ def check_follow_options(**options: object) -> None:
     """
     for name, value in options.items():
         if value is not None and value is not False:
-            raise ConfigurationError(f"{name} cannot be used with follow")
+            raise ConfigurationError(f"{name} cannot be used with follow=True")

@@ -17,6 +17,7 @@ from packagex_async import (
     ConfigurationError,
     DownloadReport,
     PackageXError,
+    Poll,
     ProgressEvent,
     PrunedFile,
 )
@@ -28,6 +29,7 @@ from packagex_async.cli.display.summary import SummaryPrinter
 from packagex_async.cli.display.totals import Totals
 from packagex_async.cli.exit_codes import exit_code_when_stopped
 from packagex_async.cli.filters import FilterOptions
+from packagex_async.cli.follow.completion_commands import CompletionCommands
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.parameters import (
@@ -88,6 +90,12 @@ class SyncOptions:
     """At the end, remove files that are older than this, such as 30d. Only unchanged files of the manifest
     are removed, and only if their export does not exist any more."""
 
+    follow: Flag = False
+    """Do not end: download each export once it is completed, and repeat failed downloads."""
+
+    interval: WaitSeconds = 60.0
+    """With --follow: wait this many seconds between two polls."""
+
     dry_run: Flag = False
     """Show the files that would be downloaded or removed, and write nothing."""
 
@@ -121,6 +129,7 @@ async def sync(
     options: Annotated[SyncOptions, Parameter(name="*")] = SyncOptions(),  # frozen
     ignore_failed_exports: Flag = False,
     bytes: ExactSizes = False,
+    on_complete: str | None = None,
     json: Flag = False,
     quiet: Quiet = False,
     bwlimit: BandwidthLimit = None,
@@ -137,6 +146,9 @@ async def sync(
             s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER.
         ignore_failed_exports: Exports that failed on the platform do not change the exit code.
         bytes: Show sizes in bytes, such as 1536 instead of 1.5 KiB.
+        on_complete: With --follow: run this command for each export whose files are complete, without a
+            shell. The environment has PACKAGEX_EXPORT_ID and PACKAGEX_PATHS. A failed command runs again
+            after the next poll.
         json: Print one JSON object per line, for each progress event, each export, and the summary.
         quiet: Do not show progress.
         bwlimit: Receive at most this many bytes per second, such as 500K or 10MB.
@@ -144,6 +156,7 @@ async def sync(
     destination = parse_destination(directory)
     plan = PlanPrinter(json=json, exact_sizes=bytes) if options.dry_run else None
     print_pruned = PrunePrinter(json=json, quiet=quiet)
+    commands = CompletionCommands.parse(on_complete, follow=options.follow)
     totals = Totals(ignore_failed_exports=ignore_failed_exports)
     summary = SummaryPrinter(
         totals=totals,
@@ -172,6 +185,7 @@ async def sync(
                     totals,
                     reporter,
                     plan,
+                    commands,
                 )
     except ConfigurationError:
         raise
@@ -198,22 +212,33 @@ async def _download_all(
     totals: Totals,
     reporter: Reporter,
     plan: PlanPrinter | None,
+    commands: CompletionCommands,
 ) -> None:
     def on_progress(event: ProgressEvent) -> None:
         totals.on_progress(event)
         reporter.on_progress(event)
 
+    def on_poll(poll: Poll) -> None:
+        reporter.on_poll(poll)
+        commands.on_poll()
+
     reports = px.exports.download_all(
-        destination, on_progress=on_progress, on_wait=reporter.on_wait, **filters, **options
+        destination,
+        on_progress=on_progress,
+        on_wait=reporter.on_wait,
+        on_poll=on_poll,
+        **filters,
+        **options,
     )
-    async with aclosing(reports):
-        if reporter.is_live:
+    async with commands, aclosing(reports):
+        if reporter.is_live and not options["follow"]:
             reporter.set_total(await _count_exports(px, filters))
         async for report in cast("AsyncGenerator[DownloadReport, None]", reports):
             totals.add(report)
             if plan is not None:
                 plan.add(report)
             reporter.on_report(report)
+            commands.add(report)
 
 
 async def _count_exports(px: AsyncPackageX, filters: dict[str, Any]) -> int | None:

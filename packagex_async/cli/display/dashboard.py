@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from packagex_async import DownloadReport, ProgressEvent
+from packagex_async import DownloadReport, Poll, ProgressEvent
 from packagex_async.cli.display.estimate import Clock
 from packagex_async.cli.display.live.rows import DisplayRow
 from packagex_async.cli.display.live.terminal import LiveDisplay
@@ -35,6 +35,7 @@ class Dashboard(LiveDisplay):
         self._clock = clock
         self._transfers = TransferRows(clock=clock)
         self._pending = 0
+        self._poll: Poll | None = None
         self._notice: tuple[Notice, float] | None = None
 
     def set_total(self, exports: int | None) -> None:
@@ -46,6 +47,11 @@ class Dashboard(LiveDisplay):
         """Show the number of exports that are waited for, if there are any."""
         with self._lock:
             self._pending = len(export_ids)
+
+    def on_poll(self, poll: Poll) -> None:
+        """Show the counts of the last poll."""
+        with self._lock:
+            self._poll = poll
 
     def on_notice(self, notice: Notice) -> None:
         """Show a request that is repeated, until its next attempt."""
@@ -71,6 +77,7 @@ class Dashboard(LiveDisplay):
         return [
             *rows,
             *([DisplayRow(label=wait_message(self._pending))] if self._pending else []),
+            *([DisplayRow(label=poll_message(self._poll))] if self._poll else []),
             *self._notice_rows(),
         ]
 
@@ -85,6 +92,12 @@ class Dashboard(LiveDisplay):
 def wait_message(exports: int) -> str:
     """Return the message for a number of exports that are waited for."""
     return f"waiting for {count(exports, 'export')}"
+
+
+def poll_message(poll: Poll) -> str:
+    """Return the message for a poll of `--follow`."""
+    found = f"{count(poll.found, 'new export')}, {poll.retried:,} tried again"
+    return f"{'polled' if poll.error is None else 'poll failed'}: {found}, {poll.pending:,} in progress"
 
 
 def _counts(totals: Totals, exports: int | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from packagex_async import DownloadedFile, DownloadReport, PackageXError, ProgressEvent
+from packagex_async import DownloadedFile, DownloadReport, PackageXError, Poll, ProgressEvent
 from packagex_async.cli.display.notices import Notice
 from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.settings.destination import file_record
@@ -24,6 +24,12 @@ def progress_record(event: ProgressEvent) -> Record:
 def notice_record(notice: Notice) -> Record:
     """Return the record of a repeated request, or of renewed URLs."""
     return {"event": notice.kind, "reason": notice.text, "delay": notice.delay}
+
+
+def poll_record(poll: Poll) -> Record:
+    """Return the record of a poll."""
+    fields: Record = attrs.asdict(poll, recurse=False)
+    return {"event": "polled"} | fields | {"error": _error_text(poll.error)}
 
 
 def report_record(report: DownloadReport) -> Record:

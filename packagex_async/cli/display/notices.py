@@ -13,7 +13,7 @@ from packagex_async.cli.display.estimate import Clock
 from packagex_async.cli.display.tables import print_error
 
 _LOGGER = "packagex_async"
-_KINDS = ("request_retried", "urls_renewed")
+_KINDS = ("request_retried", "poll_failed", "urls_renewed")
 
 _EPISODE_GAP = 5.0
 """Seconds after the next attempt. A later retry of any request is a new episode."""
@@ -27,7 +27,7 @@ class Notice:
     """A problem that the client handles.
 
     Attributes:
-        kind: `request_retried` or `urls_renewed`.
+        kind: `request_retried`, `poll_failed` or `urls_renewed`.
         text: The reason, without the delay.
         delay: The seconds until the next attempt, or `None`.
     """

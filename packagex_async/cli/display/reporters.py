@@ -7,9 +7,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from packagex_async import Artifact, DownloadReport, ProgressEvent, ProgressKind
+from packagex_async import Artifact, DownloadReport, Poll, ProgressEvent, ProgressKind
 from packagex_async.cli.display import events
-from packagex_async.cli.display.dashboard import Dashboard, wait_message
+from packagex_async.cli.display.dashboard import Dashboard, poll_message, wait_message
 from packagex_async.cli.display.estimate import Clock
 from packagex_async.cli.display.notices import Notice, NoticePrinter
 from packagex_async.cli.display.tables import print_error, print_json
@@ -47,6 +47,9 @@ class NullReporter:
     def on_wait(self, export_ids: tuple[str, ...]) -> None:
         """Report the exports that are waited for. Called again when they change."""
 
+    def on_poll(self, poll: Poll) -> None:
+        """Report a poll of `--follow`."""
+
     def on_progress(self, event: ProgressEvent) -> None:
         """Report a progress event of an artifact."""
 
@@ -74,6 +77,9 @@ class LineReporter(NullReporter):
         if not self._is_waiting:
             self._is_waiting = True
             print_error(wait_message(len(export_ids)))
+
+    def on_poll(self, poll: Poll) -> None:
+        print_error(poll_message(poll))
 
     def on_notice(self, notice: Notice) -> None:
         """Print the first retry of an episode, and each renewal of URLs."""
@@ -117,6 +123,9 @@ class JsonReporter(NullReporter):
         if not self._is_waiting:
             self._is_waiting = True
             print_json({"event": "waiting", "export_ids": list(export_ids)})
+
+    def on_poll(self, poll: Poll) -> None:
+        _print_event(events.poll_record(poll))
 
     def on_notice(self, notice: Notice) -> None:
         _print_event(events.notice_record(notice))

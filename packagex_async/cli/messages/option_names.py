@@ -11,9 +11,9 @@ OPTIONS: dict[str, str] = {
     for name in (
         "artifacts", "attempts", "base_url", "columns", "concurrency", "count_rows", "created_after",
         "created_before", "datetime_format", "digest", "direction", "dry_run", "environment", "exclude",
-        "format", "layout", "limit", "max_size", "options", "order_by", "overwrite", "page", "proxy",
-        "prune_after", "require_verification", "resource", "resume", "search", "segments", "stall_timeout",
-        "statuses", "timezone", "verify", "wait",
+        "follow", "format", "interval", "layout", "limit", "max_size", "options", "order_by", "overwrite",
+        "page", "proxy", "prune_after", "require_verification", "resource", "resume", "search", "segments",
+        "stall_timeout", "statuses", "timezone", "verify", "wait",
     )
 } | {
     "api_key": "the API key",

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from packagex_async import Artifact, DownloadReport, ExportFailedError, ProgressEvent, ProgressKind
+from packagex_async import (
+    Artifact,
+    DecodeError,
+    DownloadReport,
+    ExportFailedError,
+    Poll,
+    ProgressEvent,
+    ProgressKind,
+)
 from packagex_async.cli.display.dashboard import Dashboard, wait_message
 from packagex_async.cli.display.notices import Notice
 from packagex_async.cli.display.totals import Totals
@@ -58,6 +66,15 @@ def test_number_of_pending_exports_is_a_row() -> None:
     assert labels(dashboard)[-1] == "waiting for 1 export"
     dashboard.on_wait(())
     assert labels(dashboard)[-1] == "total"
+
+
+def test_last_poll_is_a_row() -> None:
+    """A failed poll is shown as such."""
+    dashboard = Dashboard(Totals(), ManualClock())
+    dashboard.on_poll(Poll(found=1, retried=0, pending=2))
+    assert labels(dashboard)[-1] == "polled: 1 new export, 0 tried again, 2 in progress"
+    dashboard.on_poll(Poll(found=0, retried=3, pending=2, error=DecodeError("not JSON")))
+    assert labels(dashboard)[-1] == "poll failed: 0 new exports, 3 tried again, 2 in progress"
 
 
 def test_notice_is_a_row() -> None:
