@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import attrs
 
@@ -78,8 +79,8 @@ class FollowedExports:
 
 
 async def followed_reports(
-    reports: AsyncGenerator[DownloadReport, None], followed: FollowedExports
-) -> AsyncGenerator[DownloadReport, None]:
+    reports: AsyncGenerator[DownloadReport[Any], None], followed: FollowedExports
+) -> AsyncGenerator[DownloadReport[Any], None]:
     """Yield `reports`, and pass each to `followed` first."""
     async with aclosing(reports):
         async for report in reports:

@@ -82,14 +82,6 @@ def test_artifact_that_is_not_offered(server: Emulator, cli: Cli) -> None:
     assert (result.code, result.out, result.messages) == (ExitCode.NOT_FOUND, "", [message])
 
 
-def test_unknown_artifact(server: Emulator, cli: Cli) -> None:
-    """An unknown name is an error before the first request."""
-    result = cli("cat", "exp_1", "xlsx")
-    assert result.code == ExitCode.USAGE
-    assert "not 'xlsx'" in result.err
-    assert server.requests == []
-
-
 @pytest.mark.parametrize(
     "fault",
     [Status(403, on="storage"), Status(401, on="api"), Status(500, on="api"), Expired(), WrongHash()],
