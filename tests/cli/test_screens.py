@@ -189,7 +189,7 @@ def test_help(command: str) -> None:
 def test_styles_of_the_output(
     command: str, styles: set[str], exports: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of them are legible on white and on black. NO_COLOR leaves bold text, TERM=dumb nothing."""
+    """All of them are legible on white and on black. NO_COLOR leaves bold text."""
 
     def styles_of(output: bytes) -> set[str]:
         return set(re.findall(r"\x1b\[([0-9;]*)m", output.decode()))
@@ -197,6 +197,11 @@ def test_styles_of_the_output(
     assert styles_of(output_of_command(*command.split(), columns=80)[1]) <= styles
     monkeypatch.setenv("NO_COLOR", "1")
     assert styles_of(output_of_command(*command.split(), columns=80)[1]) <= {"0", "1"}
+
+
+@pytest.mark.parametrize("command", ["list", "download exp_Qm4sZ8dLw6jEo2aKf9uXyN"])
+def test_dumb_terminal(command: str, exports: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output has no control sequences."""
     monkeypatch.setenv("TERM", "dumb")
     assert b"\x1b" not in output_of_command(*command.split(), columns=80)[1]
 
