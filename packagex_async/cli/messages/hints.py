@@ -66,10 +66,8 @@ def error_message(error: BaseException) -> str:
         return use_option_names(str(error).removesuffix(error.hint))
     if isinstance(error, errors.PackageXError) and not isinstance(error, UsageError):
         return use_option_names(str(error))
-    if isinstance(error, (UnknownCommandError, UnusedCliTokensError)) and error.unused_tokens:
-        return _unused_message(error, error.unused_tokens[0])
     if isinstance(error, CycloptsError):
-        text = str(error)
+        text = _unused_message(error) or str(error)
         return text[:1].lower() + text[1:]
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
@@ -97,11 +95,14 @@ def _hint_for(error: BaseException) -> str:
     return _HINTS[next(kinds, errors.PackageXError)]
 
 
-def _unused_message(error: CycloptsError, token: str) -> str:
-    """Return the message for an argument that no command expects."""
+def _unused_message(error: CycloptsError) -> str | None:
+    """Return the message for an argument that is not expected in its place, or `None` for other errors."""
+    token = error.unused_tokens[0] if error.unused_tokens else ""
     if isinstance(error, UnusedCliTokensError):
         return f"unexpected argument {token!r}"
-    return f"unknown option {token} before the command" if token.startswith("-") else str(error)
+    if isinstance(error, UnknownCommandError) and token.startswith("-"):
+        return f"unknown option {token} before the command"
+    return None
 
 
 def _usage_hint(error: CycloptsError) -> str:

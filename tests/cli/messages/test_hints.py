@@ -95,8 +95,8 @@ def test_parsing_error_has_the_form_of_other_errors() -> None:
         ),
         (
             "lst",
-            'Unknown command "lst". Did you mean "list"?',
-            "run packagex-exports --help to see its options",
+            'unknown command "lst". Did you mean "list"?',
+            "run packagex-exports --help to see its commands",
         ),
     ],
 )
