@@ -112,7 +112,7 @@ def test_commands_of_the_how_to(pattern: str, empty: Emulator, tmp_path: Path) -
     arguments = [replaced.get(text, text) for text in shlex.split(match[1].replace(", ", " "))]
     with started(*arguments, "--base-url", empty.base_url) as process:
         lines = process.stdout if "--json" in arguments else process.stderr
-        read_until(lines, export.id)
+        read_until(lines, "polled")
         while not (tmp_path / "files" / f"{export.id}.csv").exists():
             assert process.poll() is None
         assert terminate(process) == CLEAN_EXIT
