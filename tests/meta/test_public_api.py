@@ -62,7 +62,12 @@ def signature(function: object) -> str:
             "resource=None, statuses=None, search=None, created_after=None, created_before=None, limit=100, "
             "overwrite=False, require_verification=False, max_size=None, durability=None, segments=8, "
             "format=None, types=None, count_rows=False, exclude=None, prune_after=None, on_prune=None, "
-            "dry_run=False)",
+            "dry_run=False, follow=False, interval=60.0, on_poll=None)",
+        ),
+        (
+            AsyncExports.watch,
+            "(self, *, interval=60.0, resource=None, statuses=None, search=None, created_after=None, "
+            "created_before=None, limit=100)",
         ),
         (AsyncExports.stream, "(self, export, artifact)"),
         (AsyncExports.rows, "(self, export, artifact='csv')"),
