@@ -118,7 +118,8 @@ def _verify(
 
 def _record(file: CheckedFile | CheckedObject) -> dict[str, object]:
     key = None if isinstance(file, CheckedFile) else file.key
-    return {"path": key, "key": key} | attrs.asdict(file)
+    record: dict[str, object] = {"path": key, "key": key}
+    return record | attrs.asdict(file)
 
 
 def _exit_code(counts: Counter[FileState]) -> ExitCode:

@@ -49,7 +49,8 @@ def report_record(report: DownloadReport) -> Record:
 
 
 def _file_record(file: DownloadedFile) -> Record:
-    return file_record(file) | {"elapsed": round(file.elapsed, 3)}
+    record: Record = file_record(file)
+    return record | {"elapsed": round(file.elapsed, 3)}
 
 
 def _error_text(error: PackageXError | None) -> str | None:
