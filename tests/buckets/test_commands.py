@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import json
 import os
+import re
+import threading
+from pathlib import Path
 
 import obstore
 import pytest
 
-from packagex_async.testing import Emulator
-from tests.buckets.conftest import KEY, SECRET, S3Server
+from packagex_async.testing import Emulator, Stall
+from tests.buckets.conftest import KEY, SECRET, S3Server, keys
 
 pytestmark = pytest.mark.buckets
 
@@ -75,3 +79,74 @@ async def test_unusable_destinations(environment: dict[str, str], url: str, expe
         environment |= {"PX_BASE_URL": server.base_url, "PX_API_KEY": server.api_key}
         code, _, err = await run("sync", url, environment=environment)
         assert code == expected, err
+
+
+async def test_nightly_job(moto: S3Server, s3_bucket: str, environment: dict[str, str]) -> None:
+    """The command of the CronJob in the how-to needs no folder; a second run keeps all objects."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "buckets.md"
+    found = re.search(r"command: (\[.*\])", page.read_text(encoding="utf-8"))
+    assert found
+    _, *arguments = json.loads(found[1])
+    arguments = [argument.replace("my-data", s3_bucket) for argument in arguments]
+    async with Emulator(populate=False) as server:
+        environment |= {"PX_BASE_URL": server.base_url, "PX_API_KEY": server.api_key, "HOME": "/nonexistent"}
+        export = server.add_export(content={"csv": b"a\n1\n"})
+        for outcome in ("files", "kept"):
+            code, out, err = await run(*arguments, environment=environment)
+            assert code == 0, err
+            summary = json.loads(out.splitlines()[-1])
+            assert summary[outcome] == 1
+    assert keys(moto.store(s3_bucket)) == [f"exports/_packagex/{export.id}.json", f"exports/{export.id}.csv"]
+
+
+async def test_denied_access(environment: dict[str, str]) -> None:
+    """The sync stops, and the message names the bucket and what to check, but no credentials."""
+
+    class Denied(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+            self.send_response(403)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Print nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Denied) as denied:
+        threading.Thread(target=denied.serve_forever).start()
+        environment |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{denied.server_port}"}
+        try:
+            async with Emulator(populate=False) as server:
+                environment |= {"PX_BASE_URL": server.base_url, "PX_API_KEY": server.api_key}
+                code, _, err = await run("sync", "s3://private-bucket/x", environment=environment)
+        finally:
+            denied.shutdown()
+    assert code == 7, err
+    assert "access to s3://private-bucket is denied (AccessDenied); check the credentials" in err
+    assert SECRET not in err
+    assert KEY not in err
+
+
+async def test_killed_process(moto: S3Server, s3_bucket: str, environment: dict[str, str]) -> None:
+    """A killed process leaves at most parts, and the next run downloads the object and removes old parts."""
+    async with Emulator(populate=False) as server:
+        environment |= {"PX_BASE_URL": server.base_url, "PX_API_KEY": server.api_key}
+        export = server.add_export(content={"csv": bytes(20_000_000)})
+        server.inject(Stall(after=15_000_000))
+        process = await asyncio.create_subprocess_exec(
+            "packagex-exports", "sync", f"s3://{s3_bucket}/x", "--quiet", env=environment
+        )
+        for _ in range(600):
+            if moto.uploads(s3_bucket):
+                break
+            await asyncio.sleep(0.05)
+        process.kill()
+        await process.wait()
+        assert keys(moto.store(s3_bucket)) == []
+        assert f"{export.id}.csv" in moto.uploads(s3_bucket)
+        code, _, err = await run("sync", f"s3://{s3_bucket}/x", environment=environment)
+        assert code == 0, err
+    # Moto dates all uploads to 2010.
+    assert moto.uploads(s3_bucket) == ""
+    assert f"x/{export.id}.csv" in keys(moto.store(s3_bucket))
