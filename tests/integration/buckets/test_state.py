@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import obstore
@@ -13,8 +14,8 @@ from obstore.store import MemoryStore
 
 from packagex_async import AsyncPackageX, Bucket, DirectoryError, DownloadReport, FileState, verify_directory
 from packagex_async.report import BucketFile
-from packagex_async.testing import Emulator
-from tests.integration.buckets.support import contents
+from packagex_async.testing import Emulator, Stall
+from tests.integration.buckets.support import BIG, contents
 
 
 @pytest.fixture
@@ -147,3 +148,32 @@ async def test_unusable_bucket_cannot_be_verified() -> None:
     )  # fmt: skip
     with pytest.raises(DirectoryError, match="s3://b"):
         await anext(verify_directory(bucket))
+
+
+async def test_large_artifacts_do_not_delay_small_ones(server: Emulator, px: AsyncPackageX) -> None:
+    """Small artifacts finish while a large one, whose download began first, does not advance."""
+    bucket = Bucket(MemoryStore(), chunk_size=100_000, max_concurrency=2)
+    large = server.add_export(content={"csv": BIG})
+    small = {server.add_export(content={"csv": b"a\n1\n"}).id for _ in range(20)}
+    server.inject(Stall(after=300_000, export_id=large.id), times=None)
+    finished: set[str] = set()
+    async with aclosing(px.exports.download_all(bucket, artifacts="csv", concurrency=2)) as reports:
+        async for report in reports:
+            assert report.ok
+            finished.add(report.export_id)
+            if finished >= small:
+                break
+    assert finished == small
+
+
+async def test_leaving_a_verification(px: AsyncPackageX, server: Emulator) -> None:
+    """A thread that reads an object ends at its next block."""
+    store = MemoryStore()
+    bucket = Bucket(store)
+    for _ in range(9):
+        server.add_export(content={"csv": BIG})
+    await sync(px, bucket)
+    async with aclosing(verify_directory(bucket)) as objects:
+        async for checked in objects:
+            assert checked.state is FileState.EXACT
+            break

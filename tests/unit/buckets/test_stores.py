@@ -94,6 +94,11 @@ def test_google() -> None:
     assert create("gs://b").config["bucket"] == "b"
 
 
+def test_memory() -> None:
+    """Each bucket in memory is a new one."""
+    assert create("memory://") is not create("memory://")
+
+
 def test_invalid_options() -> None:
     """The message has the name of the option, and no value."""
     with pytest.raises(ConfigurationError, match="nonsense") as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import obstore
@@ -100,6 +101,30 @@ def test_refused_upload(objects: BucketObjects, monkeypatch: pytest.MonkeyPatch)
         upload.write([LARGE] * 5)
         upload.publish(lambda _: None, overwrite=True)
     upload.discard()
+
+
+def test_upload_that_fails_at_its_end(objects: BucketObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of the store is raised, although it has taken all blocks."""
+
+    def refuse(_name: str, taken: Iterable[object]) -> None:
+        list(taken)
+        raise OSError("refused")
+
+    monkeypatch.setattr(objects, "put_blocks", refuse)
+    upload = ObjectUpload(objects, "a", length=100_000)
+    upload.write([LARGE])
+    with pytest.raises(BucketError):
+        upload.publish(lambda _: None, overwrite=True)
+
+
+def test_object_that_appears_and_disappears(objects: BucketObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The object is not written, because another process works on it."""
+    objects.put("a", LARGE, create=True)
+    monkeypatch.setattr(objects, "find", lambda _: None)
+    upload = ObjectUpload(objects, "a")
+    upload.write([SMALL])
+    with pytest.raises(ObjectChangedError):
+        upload.publish(lambda _: None, overwrite=False)
 
 
 def test_no_thread(objects: BucketObjects, monkeypatch: pytest.MonkeyPatch) -> None:
