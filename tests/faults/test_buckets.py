@@ -117,3 +117,9 @@ async def test_interruption(raw: RawDownloadScenario, bucket: Bucket, end: str, 
         (outcome,) = await asyncio.gather(task, return_exceptions=True)
     assert isinstance(outcome, BaseException)
     assert stored(raw.folder) == {}
+
+
+async def test_parallel_ranges(raw: RawDownloadScenario, bucket: Bucket, transfer_mode: str) -> None:
+    """Ranges that arrive over several connections are uploaded in their order."""
+    assert await download(raw, bucket)
+    assert (len(raw.storage.requested_ranges) > 1) == (transfer_mode == "segments")
