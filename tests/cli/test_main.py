@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import packagex_async as package
 from packagex_async import cli as cli_package
 from packagex_async.cli import main
 from packagex_async.cli.exit_codes import ExitCode
@@ -30,6 +31,17 @@ def test_python_m_runs_the_command(
     monkeypatch.setattr(sys, "argv", ["packagex-exports", "--version"])
     with pytest.raises(SystemExit) as exit_info:
         runpy.run_path(str(Path(cli_package.__file__).with_name("__main__.py")), run_name="__main__")
+    assert exit_info.value.code == 0
+    assert capsys.readouterr().out
+
+
+def test_python_m_runs_the_command_by_the_name_of_the_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`python -m packagex_async` is the same command."""
+    monkeypatch.setattr(sys, "argv", ["packagex-exports", "--version"])
+    with pytest.raises(SystemExit) as exit_info:
+        runpy.run_path(str(Path(package.__file__).with_name("__main__.py")), run_name="__main__")
     assert exit_info.value.code == 0
     assert capsys.readouterr().out
 

@@ -25,7 +25,7 @@ PROJECT_FILES = r"""
     | benchmarks/(peers/)?\w+\.py | benchmarks/results/speed\.(json|md|svg)
     | docs/man/packagex-exports\.1 | docs/\w+\.py | docs/([\w-]+/)?[\w-]+\.md | docs/_static/[\w-]+\.(css|svg)
     | packagex_async/(\w+/)*\w+\.py | packagex_async/py\.typed
-    | tests/([\w-]+/)*\w+\.py | tests/cli/screens/\w+\.txt
+    | tests/([\w-]+/)*\w+\.py | tests/cli/screens/(\w+/)?\w+\.txt
 """
 """Paths of project files; caches, hidden files and unpublished results are excluded."""
 TARGETS = {"wheel": "packagex_async-*.whl", "sdist": "packagex_async-*.tar.gz"}

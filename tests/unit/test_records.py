@@ -41,6 +41,7 @@ from packagex_async import (
     Page,
     Pagination,
     PlannedFile,
+    Poll,
     ProgressEvent,
     ProgressKind,
     PrunedFile,
@@ -102,6 +103,10 @@ RECORDS: list[tuple[object, str]] = [
     (
         PrunedFile(export_id="exp_1", artifact="csv", path=FILE.path, size=7, outcome="removed"),
         f"PrunedFile(export_id='exp_1', artifact='csv', path={FILE.path!r}, size=7, outcome='removed')",
+    ),
+    (
+        Poll(found=2, retried=0, pending=1),
+        "Poll(found=2, retried=0, pending=1)",
     ),
     (
         CheckedFile(path="a.csv", state=FileState.EXACT),

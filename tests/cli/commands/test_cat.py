@@ -82,6 +82,12 @@ def test_artifact_that_is_not_offered(server: Emulator, cli: Cli) -> None:
     assert (result.code, result.out, result.messages) == (ExitCode.NOT_FOUND, "", [message])
 
 
+def test_invalid_option(server: Emulator, cli: Cli) -> None:
+    """It is an error of the usage."""
+    assert cli("cat", "exp_1", "--base-url", "http://example.com").code == ExitCode.USAGE
+    assert server.requests == []
+
+
 @pytest.mark.parametrize(
     "fault",
     [Status(403, on="storage"), Status(401, on="api"), Status(500, on="api"), Expired(), WrongHash()],

@@ -139,3 +139,9 @@ def test_terminal_shows_a_bar(folder: Path, verify: Cli, monkeypatch: pytest.Mon
     assert verify(folder).code == 0
     assert "verifying" in terminal.getvalue()
     assert terminal.is_cleared()
+
+
+def test_empty_bucket(verify: Cli) -> None:
+    """A bucket without manifest objects has nothing to verify."""
+    result = verify("memory://")
+    assert (result.code, result.err.count("there are no files")) == (ExitCode.OK, 1)

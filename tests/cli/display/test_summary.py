@@ -172,7 +172,7 @@ def test_removed_bytes(tmp_path: Path) -> None:
 def test_exact_sizes(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
     """`--bytes` shows numbers of bytes, also in the totals of a dry run."""
     add_small_export(empty, content={"csv": b"a" * 2000})
-    plan = cli("sync", tmp_path, "--bytes", "--dry-run").out
+    plan = cli("sync", tmp_path, "--bytes", "--dry-run").err
     assert "1 file to download, 2000 B." in plan
     counts = cli("sync", tmp_path, "--bytes", "--quiet").out.splitlines()[1].split("\t")
     assert counts[2] == "2000"

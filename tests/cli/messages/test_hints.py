@@ -121,3 +121,14 @@ def test_message_of_other_errors() -> None:
     assert error_message(OSError(errno.ENOSPC, "No space left on device")) == "No space left on device"
     assert error_message(OSError(errno.ENOENT, "No such file", "a")) == "a: No such file"
     assert error_message(ValueError("no")) == "no"
+
+
+def test_object_that_exists() -> None:
+    """The hint names buckets, not directories."""
+    error = DestinationError(
+        "exists", export_id="exp_1", artifact=Artifact.CSV, filename="s3://b/a.csv", errno=errno.EEXIST
+    )
+    other = DestinationError("denied", export_id="exp_1", artifact=Artifact.CSV, filename="s3://b")
+    assert "object" in error_hint(error)
+    assert "bucket" in error_hint(other)
+    assert error_hint(error) != error_hint(other)

@@ -144,6 +144,16 @@ async def test_unusable_bucket(server: Emulator, px: AsyncPackageX, tmp_path: Pa
         await anext(px.exports.download_all(bucket))
 
 
+async def test_export_and_download(server: Emulator, px: AsyncPackageX, bucket: Bucket) -> None:
+    """A new export is downloaded into the bucket; so is a record of it later."""
+    report = await px.exports.export_and_download("contact", bucket, artifacts="csv")
+    (file,) = report.files
+    assert report.export is not None
+    assert (file.key, file.kept) == (f"x/y-{report.export_id}.csv", False)
+    again = await px.exports.download(report.export, bucket, artifacts="csv")
+    assert [file.kept for file in again.files] == [True]
+
+
 async def test_durability_is_for_directories(px: AsyncPackageX, bucket: Bucket) -> None:
     """It is an error before anything is sent."""
     with pytest.raises(ConfigurationError, match="durability"):

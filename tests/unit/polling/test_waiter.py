@@ -84,7 +84,7 @@ async def test_failed_export_raises_an_error(
     server.life = Life(outcome=outcome)
     changes: list[Export] = []
     created = await exports.create("contact")
-    with pytest.raises(kind, match=f"export {created.id} is {outcome}") as caught:
+    with pytest.raises(kind, match=f"export {created.id} has the status {outcome}") as caught:
         await exports.wait(created, on_change=changes.append)
     assert caught.value.export_id == created.id
     assert changes[-1].status == outcome

@@ -245,3 +245,15 @@ def test_full_disk_raises_an_error(tmp_path: Path) -> None:
     manifest.append([MISSING])
     assert manifest.find("exp_1", ("json", "csv")) == {"json": MISSING, "csv": ENTRY}
     manifest.close()
+
+
+def test_read_only_manifest(tmp_path: Path) -> None:
+    """It is opened once, if it exists, and never created."""
+    manifest = Manifest(tmp_path, read_only=True)
+    assert manifest.find("exp_1", ("json",)) == {}
+    assert names(tmp_path) == []
+    with open_manifest(tmp_path) as other:
+        other.append([MISSING])
+    for _ in range(2):
+        assert manifest.find("exp_1", ("json",)) == {"json": MISSING}
+    manifest.close()
