@@ -82,8 +82,9 @@ def tests(session: nox.Session) -> None:
         if not session.posargs:
             session.notify("coverage")
     else:
-        folders = () if session.python == PYTHONS[-1] else ("tests/unit", "tests/integration")
-        session.run("pytest", *folders, *AS_USUAL, *(session.posargs or ALL), env=BRIEFLY)
+        newest_folders = ("tests/unit", "tests/integration", "tests/cli/commands")
+        folders = newest_folders if session.python == PYTHONS[-1] else ("tests/unit",)
+        session.run("pytest", *(session.posargs or (*folders, *AS_USUAL, *ALL)), env=BRIEFLY)
 
 
 @nox.session(default=False)
@@ -101,7 +102,7 @@ def tests_lowest(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join(lower_bounds()))
     session.install("-e", ".[arrow,bucket,cli,speed]", *group("tests"), "-c", str(constraints))
-    selection = ("tests/unit", "tests/integration", "tests/cli/commands", "tests/cli/display", *AS_USUAL)
+    selection = ("tests/unit", "tests/integration", "tests/cli/commands", *AS_USUAL)
     session.run("pytest", *(session.posargs or (*selection, *ALL)), env=BRIEFLY)
 
 
