@@ -38,7 +38,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(aiohttp|asyncio|collections|contextlib|datetime|enum|os|pathlib|ssl|types|typing)\..*"),
     (
         r"py:class",
-        r"BaseConnector|Fingerprint|Host|TraceConfig|ssl_module\.SSLContext|packagex_async\.report\.(?:T_co|D)"
+        r"BaseConnector|Fingerprint|Host|TraceConfig|ssl_module\.SSLContext|packagex_async\.report\.(?:T_co|F_co|D)"
         r"|pa\.(?:RecordBatch|Table)",
     ),
 ]
@@ -63,6 +63,10 @@ def setup(app):
     app.connect("autodoc-process-signature", shorten)
     for name in ("exports", "testing"):  # the package imports them only when they are used
         importlib.import_module(f"packagex_async.{name}")
+    # These types are imported for type checkers only. autodoc evaluates the annotations that name them.
+    sync_methods = sys.modules["packagex_async._sync.methods"]
+    for module, name in (("_sync.pruner", "OnPrune"), ("_watch.poll", "OnPoll")):
+        setattr(sync_methods, name, getattr(importlib.import_module(f"packagex_async.{module}"), name))
     modules = [module for name, module in sys.modules.items() if name.startswith("packagex_async")]
     for name in TYPE_ALIASES:
         stand_in = type(name, (), {"__module__": "packagex_async"})
