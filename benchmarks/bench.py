@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import rows
+from buckets import buckets
 from conversion import parquet
 from downloads import effort, far, four, large, many
 from environment import QUICK, Environment, Outcome, Scale, Workload
@@ -42,6 +43,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "csv": rows.csv,
     "json": rows.json,
     "parquet": parquet,
+    "bucket": buckets,
 }
 
 TITLES = {

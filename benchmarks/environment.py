@@ -28,6 +28,8 @@ CSV_ROWS = "rows of a CSV file of 256 MiB"
 JSON_RECORDS = "records of a JSON array of 256 MiB"
 CPU_TIME = "one file of 1 GiB"
 PARQUET = "256 MiB CSV to Parquet"
+BUCKET = "256 MiB into a bucket"
+BUCKET_MANY = "2,000 files of 20 KiB into a bucket"
 """The names of the workloads in the table."""
 
 WALL: Cost = attrgetter("wall")
