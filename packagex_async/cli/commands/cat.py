@@ -63,8 +63,6 @@ async def cat(
         with _open_target(output) as file, BinaryOutput(file) as written:
             async with connection.client(bandwidth_limit=bwlimit) as px:
                 await (_write_rows if rows else _write_bytes)(px, export_id, name, written)
-    except ConfigurationError:
-        raise
     except PackageXError as error:
         print_failure(error)
         if is_stdout(output) and written and written.size:
