@@ -26,7 +26,7 @@ class TransferRows:
     """
 
     def __init__(self, exports: int | None = None, clock: Clock = time.monotonic) -> None:
-        self.estimate = DownloadEstimate(exports, clock)
+        self.estimate: DownloadEstimate = DownloadEstimate(exports, clock)
         self._clock = clock
         # The last event of each artifact in progress, and the time of the next attempt.
         self._active: dict[tuple[str, Artifact], tuple[ProgressEvent, float]] = {}
