@@ -37,6 +37,7 @@ _ORDERED_STORES = ("S3Store", "GCSStore", "AzureStore")
 """The stores that list objects in the order of their keys."""
 
 _MODE_ERRORS = ("NotImplementedError", "NotSupportedError")
+"""The errors of obstore for a store without conditional writes."""
 
 
 @attrs.frozen(eq=False, repr=False)

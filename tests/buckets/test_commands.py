@@ -137,10 +137,9 @@ async def test_killed_process(moto: S3Server, s3_bucket: str, environment: dict[
         process = await asyncio.create_subprocess_exec(
             "packagex-exports", "sync", f"s3://{s3_bucket}/x", "--quiet", env=environment
         )
-        for _ in range(600):
-            if moto.uploads(s3_bucket):
-                break
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(60):
+            while not moto.uploads(s3_bucket):
+                await asyncio.sleep(0)
         process.kill()
         await process.wait()
         assert keys(moto.store(s3_bucket)) == []

@@ -202,7 +202,7 @@ def test_failed_artifact_has_nothing_left() -> None:
 
 
 def test_speed_is_that_of_the_last_seconds() -> None:
-    """A stalled transfer has the speed 0 and no remaining time. After a pause, it is measured anew."""
+    """A stalled transfer has the speed 0 and no remaining time. After a pause, both are measured again."""
     clock = ManualClock()
     meter = SpeedMeter(clock)
     assert (meter.speed, meter.remaining(5)) == (None, None)

@@ -23,7 +23,7 @@ def python(code: str) -> CompletionCommands:
 async def exists(path: Path) -> None:
     """Wait until a file exists."""
     while not path.exists():
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
 
 
 async def test_failed_report_runs_nothing(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,6 @@ from packagex_async.testing import Emulator
 from tests.integration.buckets.support import contents
 
 SMALL = b"a,b\n1,2\n"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Emulator]:
-    async with Emulator(populate=False) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-async def px(server: Emulator) -> AsyncIterator[AsyncPackageX]:
-    async with server.client() as client:
-        yield client
 
 
 @pytest.fixture

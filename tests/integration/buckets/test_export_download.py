@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +20,8 @@ from packagex_async import (
 )
 from packagex_async.testing import Cut, Emulator, Encoded, Expired, NoHash, Reset, Undeclared, WrongHash
 from tests.integration.buckets.support import BIG, contents
-from tests.support import NO_BACKOFF
 
 SMALL = b"a,b\n1,2\n"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Emulator]:
-    async with Emulator(populate=False) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-async def px(server: Emulator) -> AsyncIterator[AsyncPackageX]:
-    async with server.client(retry=NO_BACKOFF) as client:
-        yield client
 
 
 @pytest.fixture(params=["memory", "local"])

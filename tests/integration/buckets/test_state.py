@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -16,18 +15,6 @@ from packagex_async import AsyncPackageX, Bucket, DirectoryError, DownloadReport
 from packagex_async.report import BucketFile
 from packagex_async.testing import Emulator, Stall
 from tests.integration.buckets.support import BIG, contents
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Emulator]:
-    async with Emulator(populate=False) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-async def px(server: Emulator) -> AsyncIterator[AsyncPackageX]:
-    async with server.client() as client:
-        yield client
 
 
 @pytest.fixture
