@@ -36,7 +36,7 @@ def test_all_files_are_equal_despite_the_faults(tmp_path: Path, capsys: pytest.C
     assert len(list(tmp_path.glob("exp_*"))) == len(OFFERED)
 
 
-@pytest.mark.parametrize("columns", [60, 120])
+@pytest.mark.parametrize("columns", [60, 80, 100, 120])
 def test_demo_on_a_terminal(columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It shows the listing, live rows, the steps, and three commands. No explanation is wrapped."""
     monkeypatch.setattr("packagex_async.cli.demo.steps._SECONDS_OF_PARALLEL_DOWNLOADS", 0.01)
