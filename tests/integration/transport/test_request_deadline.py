@@ -28,7 +28,10 @@ from tests.integration.transport.server import Connection, Handler, Security, Se
 
 ONCE = RetryPolicy(attempts=1)
 SHORT = 0.05
+LONGER = SHORT * 5
 VERY_LONG = TIMEOUT_SECONDS * 100
+
+FIRST_RESPONSE = b'HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n{"data":{"id":"exp_1"}}'
 
 Ask = Callable[[AsyncPackageX, str], Awaitable[object]]
 
@@ -89,7 +92,7 @@ async def test_head_of_a_storage_host_is_limited_by_stall_timeout(security: Secu
 @pytest.mark.parametrize("head", HEADS)
 async def test_response_of_the_api_is_limited_by_timeout(security: Security, head: Handler) -> None:
     """The complete response."""
-    async with _client(head, security, timeout=SHORT * 4, stall_timeout=VERY_LONG) as (px, url):
+    async with _connected_client(head, security, timeout=LONGER, stall_timeout=VERY_LONG) as (px, url):
         with pytest.raises(RequestTimeoutError, match="no response within"):
             await retrieve(px, url)
 
@@ -136,7 +139,7 @@ BODIES = [
 @pytest.mark.parametrize("body", BODIES)
 async def test_framing_of_a_body_is_not_progress(security: Security, body: Handler) -> None:
     """`stall_timeout` applies if only framing arrives."""
-    async with _client(body, security, timeout=VERY_LONG, stall_timeout=SHORT) as (px, url):
+    async with _client(body, security, timeout=VERY_LONG, stall_timeout=LONGER) as (px, url):
         with pytest.raises(StalledError, match="the body stalled"):
             await stream(px, url)
 
@@ -144,7 +147,7 @@ async def test_framing_of_a_body_is_not_progress(security: Security, body: Handl
 @pytest.mark.parametrize("body", BODIES)
 async def test_framing_of_a_body_of_the_api_is_limited_by_timeout(security: Security, body: Handler) -> None:
     """It is not a response."""
-    async with _client(body, security, timeout=SHORT * 4, stall_timeout=VERY_LONG) as (px, url):
+    async with _connected_client(body, security, timeout=LONGER, stall_timeout=VERY_LONG) as (px, url):
         with pytest.raises(RequestTimeoutError, match="no response within"):
             await retrieve(px, url)
 
@@ -170,7 +173,7 @@ async def test_slow_error_response_is_limited_by_stall_timeout(security: Securit
             await connection.send(b"x")
             await asyncio.sleep(SHORT / 5)
 
-    async with _client(refusal, security, timeout=VERY_LONG, stall_timeout=SHORT) as (px, url):
+    async with _client(refusal, security, timeout=VERY_LONG, stall_timeout=LONGER) as (px, url):
         with pytest.raises(PackageXError, match="answered 403"):
             await stream(px, url)
 
@@ -251,6 +254,22 @@ async def _client(
     async with asyncio.timeout(TIMEOUT_SECONDS), Server(handle, security.server) as server:
         async with AsyncPackageX("key", base_url=server.url, ssl=context, retry=ONCE, **options) as px:
             yield px, server.url
+
+
+@asynccontextmanager
+async def _connected_client(
+    handler: Handler, security: Security, **options: Any
+) -> AsyncIterator[tuple[AsyncPackageX, str]]:
+    """Yield a client with an open connection, so that the next time limit is not the limit for connecting."""
+
+    async def respond_then_handle(connection: Connection) -> None:
+        await connection.send(FIRST_RESPONSE)
+        await connection.request()
+        await handler(connection)
+
+    async with _client(respond_then_handle, security, **options) as (px, url):
+        await retrieve(px, url)
+        yield px, url
 
 
 async def _expect_connect_timeout(ask: Ask, url: str, **options: Any) -> None:
