@@ -49,6 +49,15 @@ TYPE_ALIASES = (
     "Types",
 )  # fmt: skip
 
+TYPE_ONLY_IMPORTS = (
+    ("exports", "creation", ["CsvFieldOptions"]),
+    ("exports", "report", ["BucketFile", "DownloadReport", "OnProgress"]),
+    ("_polling.methods", "creation", ["CsvFieldOptions"]),
+    ("_sync.methods", "report", ["BucketFile", "DownloadReport", "OnProgress"]),
+    ("_sync.methods", "_sync.pruner", ["OnPrune"]),
+    ("_sync.methods", "_watch.poll", ["OnPoll"]),
+)
+
 
 def shorten(app, what, name, obj, options, signature, returns):
     """Leave out the arguments of default values that are records."""
@@ -64,9 +73,10 @@ def setup(app):
     for name in ("exports", "testing"):  # the package imports them only when they are used
         importlib.import_module(f"packagex_async.{name}")
     # These types are imported for type checkers only. autodoc evaluates the annotations that name them.
-    sync_methods = sys.modules["packagex_async._sync.methods"]
-    for module, name in (("_sync.pruner", "OnPrune"), ("_watch.poll", "OnPoll")):
-        setattr(sync_methods, name, getattr(importlib.import_module(f"packagex_async.{module}"), name))
+    for user, module, names in TYPE_ONLY_IMPORTS:
+        for name in names:
+            value = getattr(importlib.import_module(f"packagex_async.{module}"), name)
+            setattr(sys.modules[f"packagex_async.{user}"], name, value)
     modules = [module for name, module in sys.modules.items() if name.startswith("packagex_async")]
     for name in TYPE_ALIASES:
         stand_in = type(name, (), {"__module__": "packagex_async"})

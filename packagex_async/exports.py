@@ -24,7 +24,6 @@ from packagex_async._polling.waiter import OnChange
 from packagex_async._rows.methods import ExportRows
 from packagex_async._sync.methods import Artifacts, ExportSync
 from packagex_async._watch.methods import ExportWatch
-from packagex_async.creation import CsvFieldOptions
 from packagex_async.models import (
     Artifact,
     ArtifactName,
@@ -32,7 +31,6 @@ from packagex_async.models import (
     ExportResource,
     ResourceName,
 )
-from packagex_async.report import BucketFile, DownloadReport, F_co, OnProgress
 
 if TYPE_CHECKING:
     from packagex_async._download.artifact_stream import ArtifactStream
@@ -42,6 +40,8 @@ if TYPE_CHECKING:
     from packagex_async._rows.row_counter import RowCounter
     from packagex_async._sync.entry_rules import ReusePolicy
     from packagex_async._sync.runner import NewState
+    from packagex_async.creation import CsvFieldOptions
+    from packagex_async.report import BucketFile, DownloadReport, F_co, OnProgress
 
 
 class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTables):

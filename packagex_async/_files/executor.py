@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
 from packagex_async._files.call_queue import CallQueue
 from packagex_async._files.disk_errors import DiskError, wrap_os_errors
-from packagex_async._files.operations import FileDigest, digest_file
 from packagex_async._files.ordered_writer import OrderedWriter
 from packagex_async._files.thread_pool import ThreadPool
 from packagex_async._utils.aio import run_shielded
@@ -59,14 +58,6 @@ class FileExecutor:
         except OSError as error:
             failure = DiskError(error, path)
         raise failure from failure.cause
-
-    async def digest_file(self, path: Path, algorithms: Iterable[str]) -> FileDigest | None:
-        """Return the length and digests of the regular file at `path`, or `None` if nothing exists there.
-
-        Raises:
-            DiskError: It cannot be read, or is not a regular file.
-        """
-        return await self.run(path, digest_file, path, tuple(algorithms))
 
     def ordered_writer(self, path: Path) -> OrderedWriter:
         """Return a writer whose calls on `path` run one after another."""

@@ -11,7 +11,7 @@ import attrs
 
 from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._files.executor import FileExecutor
-from packagex_async._files.operations import FileDigest, open_file
+from packagex_async._files.operations import FileDigest, digest_file, open_file
 from packagex_async._partials.file_output import FileOutput
 from packagex_async._partials.locked_partial import resume_partial
 from packagex_async._partials.partial_index import PartialIndex
@@ -190,7 +190,7 @@ class FileTarget:
         Raises:
             DiskError: It cannot be read.
         """
-        return await self.disk.digest_file(self.path, algorithms)
+        return await self.run(digest_file, self.path, tuple(algorithms))
 
     def open(self) -> BinaryIO:
         """Open the file for reading.

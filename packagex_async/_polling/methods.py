@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from packagex_async._concurrency.lazy_imports import importing
 from packagex_async._context import ClientContext
 from packagex_async._polling.export_requests import create_export
 from packagex_async._polling.schedule import check_timeout
 from packagex_async._polling.waiter import CompletionWaiter, OnChange
-from packagex_async.creation import CsvFieldOptions, creation_body
 from packagex_async.models import Export, ExportResource, ResourceName
+
+if TYPE_CHECKING:
+    from packagex_async.creation import CsvFieldOptions
 
 
 class ExportCreation:
@@ -46,6 +49,8 @@ class ExportCreation:
             ApiError: The API refused the request. `BadRequestError.errors` has the invalid fields.
             ConnectionFailedError: There was no connection; nothing was created.
         """
+        with importing("create()"):
+            from packagex_async.creation import creation_body
         body = creation_body(resource, options, csv_field_options)
         with self._context.operations.running("create()"):
             return await create_export(self._context.api, body)

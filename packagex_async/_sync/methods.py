@@ -28,7 +28,6 @@ from packagex_async.models import (
     OrderByName,
     ResourceName,
 )
-from packagex_async.report import BucketFile, DownloadReport, OnProgress
 
 if TYPE_CHECKING:
     from packagex_async._download.export import DownloadPlan
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from packagex_async._sync.pruner import OnPrune
     from packagex_async._sync.runner import NewState
     from packagex_async._watch.poll import OnPoll
+    from packagex_async.report import BucketFile, DownloadReport, OnProgress
 
 Artifacts = Artifact | ArtifactName | Iterable[Artifact | ArtifactName]
 

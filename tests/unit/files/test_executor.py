@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import threading
 from pathlib import Path
@@ -32,31 +31,6 @@ async def test_calls_run_in_other_threads(executor: FileExecutor, tmp_path: Path
     """The event loop is not blocked."""
     for run in (executor.run, executor.run_short):
         assert await run(tmp_path, threading.get_ident) != threading.get_ident()
-
-
-async def test_a_file_is_digested_without_being_changed(executor: FileExecutor, tmp_path: Path) -> None:
-    """The length, and the requested digests. A missing file has none."""
-    path = tmp_path / "a.csv"
-    assert await executor.digest_file(path, ["md5"]) is None
-    path.write_bytes(b"abc")
-    digest = await executor.digest_file(path, [])
-    assert digest is not None
-    assert (digest.size, digest.digests) == (3, {})
-    digest = await executor.digest_file(path, ["md5"])
-    assert digest is not None
-    assert digest.digests["md5"] == hashlib.md5(b"abc").digest()
-
-
-async def test_only_regular_files_are_digested(executor: FileExecutor, tmp_path: Path) -> None:
-    """A directory, a link or a pipe is an error that names its type."""
-    (tmp_path / "directory").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    os.mkfifo(tmp_path / "pipe")
-    types = {"directory": "a directory", "link": "a symbolic link", "pipe": "not a regular file"}
-    for name, file_type in types.items():
-        for algorithms in ([], ["md5"]):
-            with pytest.raises(DiskError, match=f"{name} is {file_type}"):
-                await executor.digest_file(tmp_path / name, algorithms)
 
 
 async def test_a_cancelled_short_call_ends_first(executor: FileExecutor, tmp_path: Path) -> None:
