@@ -5,6 +5,7 @@ from __future__ import annotations
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import (
     ExportFailedError,
+    ExportGoneError,
     ExportNotReadyError,
     ExportStateError,
     ExportTimedOutError,
@@ -38,6 +39,12 @@ def failure_error(export: Export) -> ExportStateError | None:
             return ExportTimedOutError(text, export_id=export.id)
         case _:
             return None
+
+
+def export_gone_error(export_id: str) -> ExportGoneError:
+    """Return the error for an export that no longer exists."""
+    reason = "exports are deleted 24 hours after creation"
+    return ExportGoneError(f"export {sanitize(export_id)} no longer exists: {reason}", export_id=export_id)
 
 
 def check_downloadable(export: Export) -> Export:

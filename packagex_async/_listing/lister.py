@@ -9,8 +9,9 @@ from contextlib import aclosing
 import attrs
 
 from packagex_async import _logs
-from packagex_async._api import requests, responses
+from packagex_async._api import responses
 from packagex_async._api.converters import LazyPage
+from packagex_async._api.list_query import ListQuery
 from packagex_async._context import ClientContext
 from packagex_async._listing.creation_filter import CreationFilter
 from packagex_async._listing.paginator import BATCH_SIZE, AnyPage, PageRequest, Paginator, item_count
@@ -38,7 +39,7 @@ class _Batch:
 
 
 async def list_exports(
-    query: requests.ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None = None
+    query: ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None = None
 ) -> AsyncGenerator[Export, None]:
     """Yield the exports of a listing that `created` accepts, each once.
 
@@ -55,7 +56,7 @@ async def list_exports(
 
 
 async def list_pages(
-    query: requests.ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None = None
+    query: ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None = None
 ) -> AsyncGenerator[Page, None]:
     """Yield the pages of a listing, without the exports of earlier pages, or that `created` rejects.
 
@@ -83,13 +84,13 @@ def _with_data(page: AnyPage, data: tuple[Export, ...]) -> Page:
 
 
 def _run(
-    query: requests.ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None
+    query: ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None
 ) -> AsyncGenerator[_Batch, None]:
     return context.operations.steps("the listing", _batches(query, context, prefetch, created))
 
 
 async def _batches(
-    query: requests.ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None
+    query: ListQuery, context: ClientContext, prefetch: int, created: CreationFilter | None
 ) -> AsyncGenerator[_Batch, None]:
     async def fetch(request: PageRequest, retries: Retries) -> FetchedPage:
         page_query = query.sorted_oldest_first() if request.is_rescan else query

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime
 
-from packagex_async._api import requests
+from packagex_async._api.requests import check_integer
 from packagex_async._concurrency.lazy_imports import importing
 from packagex_async._context import ClientContext
 from packagex_async.models import (
@@ -82,10 +82,11 @@ class ExportListings:
             DecodeError: A response is not a page of exports; at the end: pages contained malformed items.
         """
         with importing("list()"):
+            from packagex_async._api.list_query import ListQuery
             from packagex_async._listing.creation_filter import CreationFilter
             from packagex_async._listing.lister import list_exports
         return list_exports(
-            requests.ListQuery.from_arguments(
+            ListQuery.from_arguments(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -95,7 +96,7 @@ class ExportListings:
                 search=search,
             ),
             self._context,
-            requests.check_integer("prefetch", prefetch, min_value=0),
+            check_integer("prefetch", prefetch, min_value=0),
             CreationFilter.from_arguments(created_after=created_after, created_before=created_before),
         )
 
@@ -125,10 +126,11 @@ class ExportListings:
             PackageXError: See `list`.
         """
         with importing("pages()"):
+            from packagex_async._api.list_query import ListQuery
             from packagex_async._listing.creation_filter import CreationFilter
             from packagex_async._listing.lister import list_pages
         return list_pages(
-            requests.ListQuery.from_arguments(
+            ListQuery.from_arguments(
                 page=page,
                 limit=limit,
                 order_by=order_by,
@@ -138,6 +140,6 @@ class ExportListings:
                 search=search,
             ),
             self._context,
-            requests.check_integer("prefetch", prefetch, min_value=0),
+            check_integer("prefetch", prefetch, min_value=0),
             CreationFilter.from_arguments(created_after=created_after, created_before=created_before),
         )

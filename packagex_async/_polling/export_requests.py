@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-
-import attrs
+from typing import NamedTuple
 
 from packagex_async import _logs
 from packagex_async._api import requests, responses
@@ -13,8 +12,7 @@ from packagex_async.errors import DecodeError, UnconfirmedError
 from packagex_async.models import Export
 
 
-@attrs.frozen(eq=False, repr=False)
-class RetrievedExport:
+class RetrievedExport(NamedTuple):
     """An export, and the time of the response.
 
     Attributes:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from packagex_async import _logs
-from packagex_async._api.statuses import check_downloadable
+from packagex_async._api.statuses import check_downloadable, export_gone_error
 from packagex_async._polling.export_requests import RetrievedExport, retrieve_export
-from packagex_async._storage.download_urls import DownloadUrls, export_gone_error
 from packagex_async._transport.api_client import ApiClient
 from packagex_async.errors import NotFoundError
 from packagex_async.models import Artifact, Export
+
+if TYPE_CHECKING:
+    from packagex_async._storage.download_urls import DownloadUrls
 
 
 class ExportSource:
@@ -53,6 +57,7 @@ class ExportSource:
 
     def urls(self, export: Export) -> DownloadUrls:
         """Return the URLs of `export`, which can be refreshed."""
+        from packagex_async._storage.download_urls import DownloadUrls
 
         async def retrieve() -> Export:
             return (await self.retrieve(export.id)).export

@@ -9,10 +9,9 @@ from itertools import count
 
 import attrs
 
-from packagex_async._api.statuses import is_in_progress
+from packagex_async._api.statuses import export_gone_error, is_in_progress
 from packagex_async._polling.export_requests import RetrievedExport
 from packagex_async._polling.schedule import PollSchedule, is_expired
-from packagex_async._storage.download_urls import export_gone_error
 from packagex_async.errors import NotFoundError, RequestTimeoutError
 from packagex_async.models import Export
 from packagex_async.retry import Clock

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 from packagex_async import _logs
-from packagex_async._api.statuses import failure_error
+from packagex_async._api.statuses import export_gone_error, failure_error
 from packagex_async._context import ClientContext
 from packagex_async._polling.export_requests import RetrievedExport, retrieve_export
 from packagex_async._polling.schedule import PollSchedule, is_expired
-from packagex_async._storage.download_urls import export_gone_error
 from packagex_async.errors import NotFoundError, RequestTimeoutError
 from packagex_async.models import Export, ExportStatus
 

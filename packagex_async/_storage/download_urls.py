@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from packagex_async import _logs
+from packagex_async._api.statuses import export_gone_error
 from packagex_async._storage.download_url import DownloadUrl
-from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import (
     ApiError,
     ConnectionFailedError,
     DecodeError,
-    ExportGoneError,
     LinkExpiredError,
     NotFoundError,
     PackageXError,
@@ -71,12 +70,6 @@ class DownloadUrls:
             raise export_gone_error(expired.export_id) from self._failure
         reason = f"the export could not be retrieved again: {self._failure}"
         raise _link_expired_error(expired, reason) from self._failure
-
-
-def export_gone_error(export_id: str) -> ExportGoneError:
-    """Return the error for an export that no longer exists."""
-    reason = "exports are deleted 24 hours after creation"
-    return ExportGoneError(f"export {sanitize(export_id)} no longer exists: {reason}", export_id=export_id)
 
 
 def _link_expired_error(expired: DownloadUrl, reason: str) -> LinkExpiredError:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from packagex_async._storage.download_url import DownloadUrl
 from packagex_async.errors import (
     ConnectionFailedError,
     DownloadError,
@@ -14,6 +14,9 @@ from packagex_async.errors import (
     StalledError,
     StorageError,
 )
+
+if TYPE_CHECKING:
+    from packagex_async._storage.download_url import DownloadUrl
 
 # Compiled at their first use, to keep the import fast.
 _EXPIRED = rb"(?i)expired|AuthenticationRequired|not valid in the specified time frame"

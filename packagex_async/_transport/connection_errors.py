@@ -9,9 +9,9 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import aiohttp
-import attrs
 from aiohttp import http_exceptions
 
 from packagex_async._transport.connector import ConnectorError
@@ -51,8 +51,7 @@ _SYSTEM_REASONS = {
 _HOST_LIMIT = 100
 
 
-@attrs.frozen(eq=False, repr=False)
-class TransportFailure:
+class TransportFailure(NamedTuple):
     """The reason why a request failed.
 
     Attributes:
@@ -173,7 +172,7 @@ def _failed_handshake(error: aiohttp.ClientConnectorSSLError) -> TransportFailur
     failure = _failed_tls(
         error.os_error, "the TLS handshake failed; check that the server speaks TLS on this port"
     )
-    return attrs.evolve(failure, text=f"could not connect to {_address(error)}: {failure.text}")
+    return failure._replace(text=f"could not connect to {_address(error)}: {failure.text}")
 
 
 def _failed_tls(error: OSError, otherwise: str) -> TransportFailure:

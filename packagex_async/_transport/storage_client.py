@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from packagex_async import _logs
 from packagex_async._api.responses import parse_retry_after
-from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._storage.storage_errors import status_error
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, connection_error, without_frames
 from packagex_async._transport.request_deadline import RequestDeadline
@@ -30,6 +29,7 @@ from packagex_async.retry import Clock
 
 if TYPE_CHECKING:
     from packagex_async._concurrency.bandwidth import BandwidthLimiter
+    from packagex_async._storage.download_url import DownloadUrl
 
 MAX_REDIRECTS = 5
 

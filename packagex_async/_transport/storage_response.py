@@ -12,17 +12,17 @@ import attrs
 from multidict import MultiMapping
 
 from packagex_async._concurrency.tuning import TransferTuning
-from packagex_async._storage.download_url import DownloadUrl
 from packagex_async._transport.body_reader import BodyReader
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, classify
 from packagex_async._transport.stall_detector import StallDetector
 from packagex_async._transport.url_policy import redirect_target
-from packagex_async._utils.byte_ranges import Chunk
 from packagex_async.errors import ConnectionFailedError, RequestTimeoutError
 from packagex_async.retry import Clock
 
 if TYPE_CHECKING:
     from packagex_async._concurrency.bandwidth import BandwidthLimiter
+    from packagex_async._storage.download_url import DownloadUrl
+    from packagex_async._utils.byte_ranges import Chunk
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 

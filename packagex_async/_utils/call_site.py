@@ -1,7 +1,6 @@
 """The line of the user's code that called this package, for use in warnings."""
 
-from __future__ import annotations
-
+# This module has no postponed annotations: with them, creating this class takes twice as long.
 import sys
 from typing import NamedTuple
 

@@ -25,7 +25,8 @@ from datetime import datetime
 import attrs
 
 from packagex_async import _logs
-from packagex_async._api import requests, responses
+from packagex_async._api import responses
+from packagex_async._api.list_query import ListQuery
 from packagex_async._context import ClientContext
 from packagex_async._listing.methods import Statuses
 from packagex_async._listing.paginator import BATCH_SIZE, AnyPage, item_count
@@ -70,7 +71,7 @@ def make_watcher(
     Raises:
         ConfigurationError: A parameter is invalid.
     """
-    query = requests.ListQuery.from_arguments(
+    query = ListQuery.from_arguments(
         page=1,
         limit=limit,
         order_by=None,
@@ -98,7 +99,7 @@ class Watcher:
 
     def __init__(
         self,
-        query: requests.ListQuery,
+        query: ListQuery,
         context: ClientContext,
         *,
         interval: float,
