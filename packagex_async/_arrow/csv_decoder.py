@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 from collections.abc import Mapping
 
 import pyarrow as pa
@@ -61,6 +62,8 @@ class CsvArrowDecoder:
     def feed(self, block: bytes, *, final: bool = False) -> list[pa.RecordBatch]:
         """Add bytes; return the complete records when enough bytes for a batch have arrived.
 
+        The last batch before an error has the rows before it.
+
         Args:
             block: The next bytes of the file.
             final: Whether the file ends with this block.
@@ -69,11 +72,7 @@ class CsvArrowDecoder:
         self._new_size += len(block)
         if self.error is not None or not (final or self.pending >= self._next_size):
             return []
-        try:
-            return self._convert(is_end=final)
-        except MalformedRecordError as malformed:
-            self.error = malformed.error
-            return []
+        return self._convert(is_end=final)
 
     @property
     def _has_header(self) -> bool:
@@ -95,19 +94,26 @@ class CsvArrowDecoder:
         # A record that is larger than a block is not examined again after every block.
         self._next_size = max(BLOCK_SIZE, 2 * len(self._rest))
         batches = self._convert_records(data[: size or 0])
-        if is_malformed:
-            self._raise_malformed()
+        if is_malformed and self.error is None:
+            self.error = self._error_of_rest()
         return batches
 
     def _convert_records(self, data: bytes) -> list[pa.RecordBatch]:
-        if not self._has_header:
-            data = data[self._read_header(data) :]
-        if not data:
+        start = 0
+        try:
+            if not self._has_header:
+                start = self._read_header(data)
+            records = data[start:]
+            batch = self._with_types(self._parse(records, self.schema.names)) if records else None
+        except MalformedRecordError as malformed:
+            self.error = malformed.error
+            valid = (malformed.error.row or 1) - self.count - 1
+            if not valid:
+                return []
+            # These records may contain another malformed cell, in a column that was not converted.
+            return self._convert_records(data[start : _end_of_record(data, start, valid)])
+        if batch is None or not batch.num_rows:
             return []
-        batch = self._parse(data, self.schema.names)
-        if not batch.num_rows:
-            return []
-        batch = self._with_types(batch)
         self.count += batch.num_rows
         return [batch]
 
@@ -155,7 +161,7 @@ class CsvArrowDecoder:
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
-    def _raise_malformed(self) -> None:
+    def _error_of_rest(self) -> RowError:
         if len(self._rest) > MAX_RECORD_SIZE:
             reason = f"it has more than {MAX_RECORD_SIZE} bytes"
         elif complete_size(self._rest) is None:
@@ -163,8 +169,14 @@ class CsvArrowDecoder:
         else:
             reason = UNCLOSED_QUOTE
         if self._has_header:
-            raise MalformedRecordError(reason, row=self.count + 1)
-        raise MalformedRecordError(f"header: {reason}")
+            return RowError(self.count + 1, reason)
+        return RowError(None, f"header: {reason}")
+
+
+def _end_of_record(data: bytes, start: int, number: int) -> int:
+    """Return the position in `data` after this many records, which begin at `start`."""
+    (_, end), *_ = itertools.islice(split_records(data, start), number - 1, number)
+    return end
 
 
 def _decode(fields: list[bytes]) -> list[str] | None:

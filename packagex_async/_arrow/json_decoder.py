@@ -50,6 +50,8 @@ class JsonArrowDecoder:
     def feed(self, block: bytes, *, final: bool = False) -> list[pa.RecordBatch]:
         """Return the complete records when enough bytes for a batch have arrived.
 
+        The last batch before an error has the records before it.
+
         Args:
             block: The next bytes of the file.
             final: Whether the file ends with this block.
@@ -61,24 +63,25 @@ class JsonArrowDecoder:
         self.error = self._decoder.error
         if not self._records or not (final or self.error or self._size >= BATCH_SIZE):
             return []
+        records, self._records, self._size = self._records, [], 0
+        return self._convert(records)
+
+    def _convert(self, records: list[Any]) -> list[pa.RecordBatch]:
         try:
-            return [self._convert()]
+            names = self._names | _names(records, self.count + 1)
+            schema = pa.schema([(name, self._types.get(name, pa.string())) for name in names])
+            columns = [self._column(field, records) for field in schema]
         except MalformedRecordError as malformed:
             self.error = malformed.error
-            return []
-
-    def _convert(self) -> pa.RecordBatch:
-        records, self._records, self._size = self._records, [], 0
-        for row, record in enumerate(records, self.count + 1):
-            _check(record, row)
-            self._names |= dict.fromkeys(record)
-        self.schema = pa.schema([(name, self._types.get(name, pa.string())) for name in self._names])
-        columns = [self._column(field, records) for field in self.schema]
+            valid = (malformed.error.row or 1) - self.count - 1
+            # These records may contain another malformed cell, in a column that was not converted.
+            return self._convert(records[:valid]) if valid else []
+        self._names, self.schema = names, schema
         self.count += len(records)
         if not columns:
             # A record batch of arrays has no rows if there are no arrays.
-            return pa.RecordBatch.from_struct_array(pa.array(records, pa.struct([])))
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+            return [pa.RecordBatch.from_struct_array(pa.array(records, pa.struct([])))]
+        return [pa.RecordBatch.from_arrays(columns, schema=schema)]
 
     def _column(self, field: pa.Field, records: list[dict[str, Any]]) -> pa.Array:
         first_row = self.count + 1
@@ -92,6 +95,19 @@ class JsonArrowDecoder:
         if field.name in self._types:
             return convert_column(column, field.type, field.name, first_row)
         return column
+
+
+def _names(records: list[Any], first_row: int) -> dict[str, None]:
+    """Return the names of all fields.
+
+    Raises:
+        MalformedRecordError: A record is not a flat object.
+    """
+    names: dict[str, None] = {}
+    for row, record in enumerate(records, first_row):
+        _check(record, row)
+        names |= dict.fromkeys(record)
+    return names
 
 
 def _check(record: object, row: int) -> None:

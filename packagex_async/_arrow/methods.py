@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from packagex_async._api.requests import select_artifacts
 from packagex_async._arrow.extra import require_pyarrow
 from packagex_async._context import ClientContext
+from packagex_async._rows.methods import NewTraceback
 from packagex_async.models import Artifact, ArtifactName, Export
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class ExportTables:
         This needs the extra `arrow`. A record batch has the rows of about 1 MiB of the artifact. If the
         iteration ends without an error, length and hash of the artifact are verified, as far as the storage
         host declares them. Commit or publish results only after that. Memory does not grow with the size of
-        the artifact.
+        the artifact. If a row is malformed, the rows before it are yielded first. If the transfer fails, the
+        rows that arrived after the last record batch are not yielded.
 
         Leaving the loop early closes the connection. Wrap the generator in `contextlib.aclosing` to close it
         at once.
@@ -62,7 +64,8 @@ class ExportTables:
             An async generator of `pyarrow.RecordBatch`.
 
         Raises:
-            MalformedRowError: A row is malformed, or a cell does not have the type of its column.
+            MalformedRowError: A row is malformed, or a cell does not have the type of its column; the rows
+                before it were yielded.
             ConfigurationError: At the call: the artifact or a type is invalid, or pyarrow is not installed.
                 Later: the artifact lacks a column that `types` names, or the client is closed.
             PackageXError: See `rows`.
@@ -74,7 +77,7 @@ class ExportTables:
 
         parsed = parse_types(types)
         decoded = self._decode(export, selected, new_decoder(selected, parsed), parsed)
-        return self._context.operations.steps("batches()", decoded)
+        return _each_batch(self._context.operations.steps("batches()", decoded))
 
     async def table(
         self, export: Export | str, artifact: Artifact | ArtifactName = "csv", *, types: Types | None = None
@@ -99,7 +102,7 @@ class ExportTables:
 
         parsed = parse_types(types)
         decoder = new_decoder(selected, parsed)
-        with self._context.operations.running("table()"):
+        with self._context.operations.running("table()"), NewTraceback():
             async with aclosing(self._decode(export, selected, decoder, parsed)) as batches:
                 return to_table([batch async for batch in batches], decoder.schema)
 
@@ -129,3 +132,12 @@ class ExportTables:
         check_columns(decoder.schema, types)
         if decoder.duplicates:
             warn_of_duplicates(decoder.duplicates, export_id, artifact)
+
+
+async def _each_batch(batches: AsyncGenerator[pa.RecordBatch, None]) -> AsyncGenerator[pa.RecordBatch, None]:
+    async with aclosing(batches):
+        with NewTraceback():
+            async for batch in batches:
+                yield batch
+                # Tools that report errors often show the local variables of a traceback.
+                del batch

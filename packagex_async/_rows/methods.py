@@ -115,7 +115,7 @@ class ExportRows:
 
 async def _each_row(blocks: AsyncGenerator[list[T], None]) -> AsyncGenerator[T, None]:
     async with aclosing(blocks):
-        with _NewTraceback():
+        with NewTraceback():
             async for rows in blocks:
                 rows.reverse()
                 while rows:
@@ -143,8 +143,8 @@ async def _batches(blocks: AsyncGenerator[list[T], None], size: int) -> AsyncGen
         raise failure
 
 
-class _NewTraceback:
-    """Removes the traceback from an error of the package."""
+class NewTraceback:
+    """Removes the traceback from an error of the package, for functions that have rows as local variables."""
 
     def __enter__(self) -> None:
         pass

@@ -22,8 +22,16 @@ _YEAR = 366 * 24 * 60 * 60
 WaitSeconds = Annotated[float, Parameter(validator=Number(gt=0, lte=_YEAR), metavar="SECONDS")]
 """A waiting time in seconds, at most a year. It is validated before any request is sent."""
 
-OutputFile = Annotated[Path | None, Parameter(name=["--output", "-o"])]
-"""A file that is written instead of stdout."""
+
+def _check_output(_: object, path: Path | None) -> None:
+    if path is not None and len(name := str(path)) > 1 and name.startswith("-"):
+        raise ValueError(f"a file name is missing before {name}")
+
+
+OutputFile = Annotated[
+    Path | None, Parameter(name=["--output", "-o"], allow_leading_hyphen=True, validator=_check_output)
+]
+"""A file that is written instead of stdout; `-` stands for stdout."""
 
 Destination = Annotated[str | Path, Parameter(metavar="PATH")]
 """A path, or the URL of a bucket. It stays a text, and shells complete it as a path."""

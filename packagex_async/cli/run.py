@@ -19,7 +19,7 @@ from packagex_async.cli.messages.failures import print_failure
 from packagex_async.cli.messages.log import log_to_stderr
 from packagex_async.cli.shell.help_formatter import THEME
 from packagex_async.cli.signals import sigterm_handler
-from packagex_async.cli.stdio import discard_output
+from packagex_async.cli.stdio import discard_output, naming
 
 app.meta.suppress_keyboard_interrupt = False
 
@@ -31,7 +31,8 @@ def run(arguments: Sequence[str]) -> int:
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
         )
         # The help and the version may still be in the buffer.
-        sys.stdout.flush()
+        with naming("stdout"):
+            sys.stdout.flush()
         return result or ExitCode.OK
     except CycloptsError as error:
         print_failure(error)
@@ -72,8 +73,9 @@ def run_command(
     # With -v, the log contains the notices.
     is_silent = verbose or "connection" not in bound.arguments or bound.arguments.get("quiet")
     with log_to_stderr(verbose), notices.listen(notices.ignore if is_silent else notices.NoticePrinter()):
-        result = command(*bound.args, **bound.kwargs)
-        # --help and --version are handled by regular functions.
+        with naming("stdout"):
+            result = command(*bound.args, **bound.kwargs)
+        # Regular functions, such as --help and --version, only print to stdout.
         if not inspect.iscoroutine(result):
             return result if isinstance(result, int) else None
         code: int = sigterm_handler.run(result)

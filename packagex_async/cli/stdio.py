@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import textwrap
@@ -24,6 +25,7 @@ class LiveArea(Protocol):
 
 
 _live_area: LiveArea | None = None
+_is_stdout_closed = False
 
 
 def set_live_area(area: LiveArea | None) -> None:
@@ -50,8 +52,9 @@ def ensure_standard_streams() -> Generator[None, None, None]:
     The operating system assigns a closed descriptor to the next file or socket that is opened. That file
     would then receive the output of the stream. Python itself sets a closed stream to `None`.
     """
-    for descriptor in range(3):
-        _ensure_open(descriptor)
+    global _is_stdout_closed
+    closed = [descriptor for descriptor in range(3) if _ensure_open(descriptor)]
+    _is_stdout_closed = 1 in closed or sys.stdout is None
     with ExitStack() as stack:
         for name in ("stdout", "stderr"):
             if getattr(sys, name) is None:
@@ -61,12 +64,37 @@ def ensure_standard_streams() -> Generator[None, None, None]:
         yield
 
 
-def _ensure_open(descriptor: int) -> None:
+def _ensure_open(descriptor: int) -> bool:
+    """Open the null device as `descriptor` if it is closed, and return whether it was."""
     try:
         os.fstat(descriptor)
     except OSError:
         # All lower descriptors are open, so `os.open` returns this one.
         os.open(os.devnull, os.O_RDWR)
+        return True
+    return False
+
+
+def require_stdout() -> None:
+    """Check that stdout was open when the command started.
+
+    Commands whose only result is the data on stdout call it. The other commands discard their output.
+
+    Raises:
+        OSError: It was closed.
+    """
+    if _is_stdout_closed:
+        raise OSError(errno.EBADF, "it is closed", "stdout")
+
+
+@contextmanager
+def naming(name: str) -> Generator[None, None, None]:
+    """Add the name of a stream or file to errors within the block that name no file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or name
+        raise
 
 
 def write_error(line: str) -> None:

@@ -30,6 +30,14 @@ def test_invalid_waiting_time_is_a_usage_error(command: str, seconds: str, empty
     assert empty.requests == []
 
 
+def test_dash_is_stdout(server: Emulator, cli: Cli) -> None:
+    """As in other programs. An option is not taken for the name of a file."""
+    assert cli("list", "-o", "-") == cli("list")
+    result = cli("list", "--output", "--json")
+    assert (result.code, result.out) == (ExitCode.USAGE, "")
+    assert "a file name is missing before --json" in result.err
+
+
 def test_help_shows_no_default_of_flags(capsys: pytest.CaptureFixture[str]) -> None:
     """The defaults of other options are shown."""
     assert main(["sync", "--help"]) == 0

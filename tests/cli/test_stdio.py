@@ -132,6 +132,55 @@ def test_closed_descriptor_is_not_reused_for_a_file() -> None:
     assert descriptor > 2
 
 
+ON_FULL_DEVICE = (
+    "list", "list --json", "get EXPORT", "get EXPORT --json", "download EXPORT", "download EXPORT --json",
+    "download EXPORT --dry-run", "cat EXPORT", "cat EXPORT --rows", "sync copy", "sync copy --json",
+    "sync copy --dry-run", "verify copy", "verify copy --json", "wait EXPORT", "wait EXPORT --json",
+    "create contact", "create contact --json", "emulator --duration 0", "emulator --duration 0 --json",
+    "completion bash", "man", "--help", "sync --help", "--version",
+    "--install-completion bash --output script",
+)  # fmt: skip
+
+
+@posix
+@pytest.mark.parametrize("command", ON_FULL_DEVICE)
+def test_full_device(
+    command: str,
+    empty: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Output that cannot be written is an error. The message names stdout, except for help and version."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PX_BASE_URL", empty.base_url)
+    export = add_small_export(empty)
+    if command.startswith("verify"):
+        assert main(["sync", "copy"]) == ExitCode.OK
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(command.replace("EXPORT", export.id).split()) == ExitCode.ERROR
+    *lines, message, hint = capsys.readouterr().err.splitlines()
+    label = "" if command.endswith(("--help", "--version")) else "stdout: "
+    assert (message, hint) == (
+        f"packagex-exports: {label}No space left on device",
+        "hint: free disk space, then run the command again",
+    )
+    if command.startswith("create"):
+        assert lines == [f"packagex-exports: export {empty.created[0]} is created"]
+
+
+@posix
+@pytest.mark.parametrize("command", ["completion zsh", "man"])
+def test_closed_stdout_of_a_command_that_prints_data(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing else is its result, so it is an error."""
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(command.split()) == ExitCode.ERROR
+    assert capsys.readouterr().err.startswith("packagex-exports: stdout: it is closed\n")
+
+
 class ClosedTerminal(Terminal):
     """A terminal whose window was closed."""
 

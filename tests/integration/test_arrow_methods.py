@@ -111,6 +111,32 @@ async def test_malformed_row(
         assert error.__context__ is None
 
 
+@pytest.mark.parametrize(
+    ("artifact", "content"),
+    [
+        ("csv", b"id\n1\n2\n3,4\n5\n"),
+        ("csv", b'id\n1\n2\n"3"x\n5\n'),
+        ("csv", b'id\n1\n2\n"3'),
+        ("csv", b"id\n1\n2\n\xff\n5\n"),
+        ("json", b'[{"id":"1"},{"id":"2"},,{"id":"5"}]'),
+    ],
+)
+async def test_rows_before_an_error(
+    server: Emulator, px: AsyncPackageX, artifact: Any, content: bytes
+) -> None:
+    """They are yielded before the error is raised, as by `rows`."""
+    export = server.add_export(content={artifact: content})
+    found: list[object] = []
+    with pytest.raises(MalformedRowError):
+        async for batch in px.exports.batches(export.id, artifact):
+            found += batch.to_pylist()
+    rows: list[object] = []
+    with pytest.raises(MalformedRowError):
+        async for row in px.exports.rows(export.id, artifact):
+            rows.append(row)
+    assert found == rows == [{"id": "1"}, {"id": "2"}]
+
+
 @pytest.mark.parametrize("content", [b"", b"\r\n", b"\xef\xbb\xbf"])
 async def test_empty_csv(server: Emulator, px: AsyncPackageX, content: bytes) -> None:
     """An empty file has neither rows nor columns, and a type of a column is no error."""

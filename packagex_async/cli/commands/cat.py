@@ -21,6 +21,7 @@ from packagex_async.cli.output.output_file import is_stdout, open_binary_output
 from packagex_async.cli.output.record_printer import RecordPrinter
 from packagex_async.cli.output.sizes import format_size
 from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, OutputFile, Quiet
+from packagex_async.cli.stdio import naming, require_stdout
 from packagex_async.models import ArtifactName
 
 
@@ -58,9 +59,15 @@ async def cat(
     if artifact not in tuple(Artifact):
         raise ConfigurationError(f"ARTIFACT must be one of {', '.join(Artifact)}, not {artifact!r}")
     name = cast(ArtifactName, artifact)
+    if is_stdout(output):
+        require_stdout()
     written: BinaryOutput | None = None
     try:
-        with _open_target(output) as file, BinaryOutput(file) as written:
+        with (
+            naming("stdout" if is_stdout(output) else str(output)),
+            _open_target(output) as file,
+            BinaryOutput(file) as written,
+        ):
             async with connection.client(bandwidth_limit=bwlimit) as px:
                 await (_write_rows if rows else _write_bytes)(px, export_id, name, written)
     except PackageXError as error:

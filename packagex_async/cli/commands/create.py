@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from packagex_async import CsvFieldOptions, ExportResource
+from packagex_async import CsvFieldOptions, Export, ExportResource
 from packagex_async.cli.commands.outcomes import (
     DownloadOptions,
     OutcomePrinter,
@@ -72,12 +72,13 @@ async def create(
         export = await px.exports.create(
             ExportResource(resource), options=filters, csv_field_options=csv.as_json() or None
         )
-        if json or not (wait or download):
-            print_export(export, json=json)
         if not (wait or download):
+            _print_created(export, json=json)
             return ExitCode.OK
         # Print the id now, in case a later step fails.
         print_error(f"export {export.id} is created")
+        if json:
+            print_export(export, json=True)
         export = await wait_until_completed(px, export, timeout, json=json, quiet=quiet)
         if download is None:
             print_completed(export, json=json)
@@ -90,3 +91,12 @@ async def create(
     printer.add(outcome)
     printer.finish()
     return exit_code_of_outcomes([outcome])
+
+
+def _print_created(export: Export, *, json: bool) -> None:
+    """Print a new export. If that fails, print its id to stderr, so that nobody creates the export again."""
+    try:
+        print_export(export, json=json)
+    except OSError:
+        print_error(f"export {export.id} is created")
+        raise

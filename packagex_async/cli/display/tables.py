@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import PurePath
 from typing import TextIO
 
 from packagex_async._utils.redaction import escape, redact_json, sanitize
 from packagex_async.cli.output.layout import MIN_TABLE_WIDTH, Column, format_blocks, format_table
 from packagex_async.cli.output.terminal import ellipsis_for, style_for, terminal_width
-from packagex_async.cli.stdio import write_error
+from packagex_async.cli.stdio import naming, write_error
 
 SCHEMA_VERSION = 1
 """The version of the JSON records. It rises when a field is removed, or changes its type or meaning."""
@@ -114,8 +115,9 @@ def printable(value: object, *, max_length: int) -> str:
 
 
 def _write(text: str, stream: TextIO) -> None:
-    stream.write(text)
-    stream.flush()
+    with naming("stdout") if stream is sys.stdout else nullcontext():
+        stream.write(text)
+        stream.flush()
 
 
 def _plain(value: object) -> object:

@@ -57,6 +57,7 @@ _BUCKET = "check the name of the bucket, the variables with its credentials, and
 _OTHER_HINTS = {
     errno.ENOSPC: "free disk space, then run the command again",
     errno.EACCES: "check the permissions of the path",
+    errno.EBADF: "redirect stdout to a file or to another program",
 }
 
 

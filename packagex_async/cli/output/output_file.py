@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from packagex_async import ConfigurationError
+from packagex_async.cli.stdio import naming
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def open_text_output(path: Path | None) -> Generator[TextIO, None, None]:
     if path is None or is_stdout(path):
         yield sys.stdout
         return
-    with open_binary_output(path) as raw:
+    with naming(str(path)), open_binary_output(path) as raw:
         text = open(raw.fileno(), "w", encoding="utf-8", newline="\n", closefd=False)  # noqa: SIM115
         try:
             yield text

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from packagex_async.cli.display.tables import print_line
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.messages.usage import UsageError
+from packagex_async.cli.stdio import require_stdout
 
 Shell = Literal["bash", "zsh", "fish"]
 
@@ -38,6 +39,7 @@ def completion(shell: Shell, /) -> int:
     Args:
         shell: bash, zsh or fish.
     """
+    require_stdout()
     sys.stdout.write(_script(shell))
     return ExitCode.OK
 

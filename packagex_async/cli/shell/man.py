@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.stdio import require_stdout
 
 
 def man() -> int:
@@ -15,5 +16,6 @@ def man() -> int:
     from packagex_async.cli.app import app
     from packagex_async.cli.shell.man_page import man_page
 
+    require_stdout()
     sys.stdout.write(man_page(app))
     return ExitCode.OK

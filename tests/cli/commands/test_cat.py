@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from packagex_async.cli import main
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.testing import Cut, Emulator, Expired, Status, WrongHash
 from packagex_async.testing.faults import TargetedFault
@@ -147,16 +148,34 @@ def test_full_disk(server: Emulator, cli: Cli) -> None:
         done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, check=False, text=True)
     assert (done.returncode, done.stderr) == (
         ExitCode.ERROR,
-        "packagex-exports: No space left on device\nhint: free disk space, then run the command again\n",
+        "packagex-exports: stdout: No space left on device\n"
+        "hint: free disk space, then run the command again\n",
     )
 
 
-def test_closed_stdout(server: Emulator) -> None:
-    """If stdout is closed, the output is discarded, as in other commands."""
+@needs_pipes
+@pytest.mark.parametrize("options", [[], ["--rows"], ["-o", "-"]])
+def test_closed_stdout(server: Emulator, options: list[str]) -> None:
+    """The artifact would be lost, so it is an error, and no request is sent."""
+    arguments = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "cat", "exp_1", *options]
+    arguments += ["--base-url", server.base_url]
+    done = subprocess.run(arguments, stderr=subprocess.PIPE, check=False, text=True)
+    assert (done.returncode, done.stderr, server.requests) == (
+        ExitCode.ERROR,
+        "packagex-exports: stdout: it is closed\nhint: redirect stdout to a file or to another program\n",
+        [],
+    )
+
+
+def test_output_file_with_closed_stdout(
+    server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file has the artifact, so it is no error."""
     export = add_small_export(server)
-    arguments = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "cat", export.id, "--base-url", server.base_url]
-    done = subprocess.run(arguments, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
+    monkeypatch.setattr(sys, "stdout", None)
+    file = tmp_path / "contacts.csv"
+    assert main(["cat", export.id, "--base-url", server.base_url, "--output", str(file)]) == ExitCode.OK
+    assert file.read_bytes() == b"a,b\n1,2\n"
 
 
 def test_first_bytes_arrive_before_the_last_ones(server: Emulator) -> None:

@@ -61,14 +61,15 @@ async def failure(server: Emulator, export_id: str, method: str, artifact: Any) 
     """Return the error that ends the iteration over an artifact."""
     retry = RetryPolicy(attempts=1)
     async with server.client(retry=retry, stall_timeout=0.1) as px:
-        items = getattr(px.exports, method)(export_id, artifact)
+        result = getattr(px.exports, method)(export_id, artifact)
         with pytest.raises(PackageXError) as caught:
-            while True:
-                await anext(items)
+            while method != "table":
+                await anext(result)
+            await result
     return caught.value
 
 
-@pytest.mark.parametrize("method", ["rows", "row_batches"])
+@pytest.mark.parametrize("method", ["rows", "row_batches", "batches", "table"])
 @pytest.mark.parametrize("name", MALFORMED)
 async def test_malformed_row(name: str, method: str, log: io.StringIO) -> None:
     """No message, attribute, log line, pickle or local variable of a traceback contains a secret."""
@@ -81,13 +82,14 @@ async def test_malformed_row(name: str, method: str, log: io.StringIO) -> None:
         assert "CANARY" not in shown
 
 
+@pytest.mark.parametrize("method", ["rows", "batches", "table"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
-async def test_failed_transfer(fault: Any, log: io.StringIO) -> None:
+async def test_failed_transfer(fault: Any, method: str, log: io.StringIO) -> None:
     """An error after some rows contains no secret in any representation."""
     async with Emulator(populate=False, api_key=KEY) as server:
         export = server.add_export(content={"csv": ROWS.encode()})
         server.inject(fault, times=None)
-        error = await failure(server, export.id, "rows", "csv")
+        error = await failure(server, export.id, method, "csv")
     for shown in (*representations(error), log.getvalue()):
         assert "CANARY" not in shown
         assert "Signature=" not in shown.replace("Signature=[", "")

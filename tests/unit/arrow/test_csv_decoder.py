@@ -16,8 +16,8 @@ from packagex_async._arrow.csv_decoder import CsvArrowDecoder
 from tests.support import examples
 
 Rows = list[list[str]]
-Result = tuple[list[str], Rows] | int | None
-"""Header and rows, or the number of the malformed row."""
+Result = tuple[list[str] | int | None, Rows]
+"""The header, or the number of the malformed row, and the rows before it."""
 
 PIECES = st.sampled_from([
     ",", '"', '""', "\r", "\n", "\r\n", "a", '5" pipe', "\0", " ", "NA", "null", "\ufeff", "é", "\u2028",
@@ -33,7 +33,7 @@ BLOCKS = st.sampled_from([3, 5, 8, 16, 64])
 
 
 def read(content: bytes) -> Result:
-    """Return header and rows as the `csv` module reads them, or the number of the malformed row."""
+    """Return the result of the `csv` module."""
     lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
     header: list[str] = []
     rows: Rows = []
@@ -42,12 +42,12 @@ def read(content: bytes) -> Result:
             if not row:
                 continue
             if header and len(row) != len(header):
-                return len(rows) + 1
+                return len(rows) + 1, rows
             if header:
                 rows.append(row)
             header = header or row
     except csv.Error:
-        return len(rows) + 1 if header else None
+        return len(rows) + 1 if header else None, rows
     return header, rows
 
 
@@ -65,25 +65,25 @@ def decode(content: bytes, cuts: Iterable[int] = (), **types: pa.DataType) -> Cs
 
 
 def result(decoder: CsvArrowDecoder) -> Result:
-    if decoder.error is not None:
-        return decoder.error.row
     columns = pa.Table.from_batches(decoder.batches, decoder.schema).to_pydict()  # type: ignore[attr-defined]
-    return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    assert decoder.count == len(rows)
+    return list(columns) if decoder.error is None else decoder.error.row, rows
 
 
 def assert_same(found: Result, expected: Result) -> None:
     """Compare two results without the names, because the decoder changes duplicate names."""
-    if isinstance(found, tuple) and isinstance(expected, tuple):
+    assert found[1] == expected[1]
+    if isinstance(found[0], list) and isinstance(expected[0], list):
         assert len(found[0]) == len(expected[0])
-        assert found[1] == expected[1]
     else:
-        assert found == expected
+        assert found[0] == expected[0]
 
 
 @settings(max_examples=examples(200))
 @given(st.lists(PIECES, max_size=40).map("".join), st.sets(st.integers(0, 200), max_size=8), BLOCKS)
 def test_any_text(text: str, cuts: set[int], block: int) -> None:
-    """The decoder finds the same rows and malformed rows as the standard library."""
+    """The decoder finds the rows of the standard library, and the same first malformed row."""
     content = text.encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_decoder, "BLOCK_SIZE", block)
@@ -147,6 +147,18 @@ def test_malformed_record(content: bytes, row: int | None, reason: str) -> None:
     decoder = decode(content)
     assert decoder.error is not None
     assert (decoder.error.row, decoder.error.reason) == (row, reason)
+
+
+def test_first_of_several_malformed_rows() -> None:
+    """Each column has one, and a row has too few cells. The rows before the first of them are converted."""
+    content = b"a,b\n1,1\n\n2,2\n3,x\n4,4\ny,5\n6\n"
+    decoder = decode(content, a=pa.int8(), b=pa.int16())
+    assert decoder.error is not None
+    assert (decoder.error.row, decoder.error.column) == (3, "b")
+    assert [row for batch in decoder.batches for row in batch.to_pylist()] == [  # type: ignore[attr-defined]
+        {"a": 1, "b": 1},
+        {"a": 2, "b": 2},
+    ]
 
 
 def test_byte_order_mark_in_a_later_block(monkeypatch: pytest.MonkeyPatch) -> None:

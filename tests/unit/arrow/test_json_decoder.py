@@ -70,3 +70,16 @@ def test_malformed_file() -> None:
     assert decoder.error is not None
     assert decoder.error.row == 2
     assert decoder.feed(b'{"a":2}') == []
+
+
+def test_first_of_several_malformed_records() -> None:
+    """The records before it are converted. They have no columns of later records."""
+    decoder = JsonArrowDecoder({"a": pa.int8(), "b": pa.int8()})
+    content = b'[{"a":1},{"a":2,"b":3},{"b":"x"},{"a":"y"},{"c":[]}]'
+    (batch,) = decoder.feed(content, final=True)
+    assert decoder.error is not None
+    assert (decoder.error.row, decoder.error.column, decoder.count) == (3, "b", 2)
+    assert batch.to_pylist() == [{"a": 1, "b": None}, {"a": 2, "b": 3}]
+    decoder = JsonArrowDecoder({})
+    (batch,) = decoder.feed(b'[{"a":1},{"b":1},{"c":[]}]', final=True)
+    assert batch.schema.names == decoder.schema.names == ["a", "b"]
