@@ -84,9 +84,9 @@ async def test_unusable_destinations(environment: dict[str, str], url: str, expe
 async def test_nightly_job(moto: S3Server, s3_bucket: str, environment: dict[str, str]) -> None:
     """The command of the CronJob in the how-to needs no folder; a second run keeps all objects."""
     page = Path(__file__).parents[2] / "docs" / "how-to" / "buckets.md"
-    found = re.search(r"command: (\[.*\])", page.read_text(encoding="utf-8"))
+    found = re.search(r"command: (\[.*\])\s+args: (\[.*\])", page.read_text(encoding="utf-8"))
     assert found
-    _, *arguments = json.loads(found[1])
+    _, *arguments = json.loads(found[1]) + json.loads(found[2])
     arguments = [argument.replace("my-data", s3_bucket) for argument in arguments]
     async with Emulator(populate=False) as server:
         environment |= {"PX_BASE_URL": server.base_url, "PX_API_KEY": server.api_key, "HOME": "/nonexistent"}
