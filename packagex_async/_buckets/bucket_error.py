@@ -7,6 +7,8 @@ import errno
 import re
 from collections.abc import Generator
 
+import attrs
+
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import DestinationError
 from packagex_async.models import Artifact
@@ -14,15 +16,68 @@ from packagex_async.models import Artifact
 _MAX_URL = 3000
 # The patterns are compiled at their first use.
 _CODE = r"<Code>(\w{1,80})</Code>"
-_STATUS = r"(?i)\bstatus (?:code )?\(?([45]\d\d)\b"
-_UNREACHABLE = (
-    r"(?i)error sending request|dns error|tcp connect error|timed out|kind: (?:Connect|Timeout|Request)"
-)
-_DENIED = (
-    r"(?i)AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|AuthenticationFailed"
-    r"|AuthorizationFailure|credential|/metadata/|/latest/api/token"
-)
+_STATUS = r"(?i)\bstatus (?:code:? )?\(?([45]\d\d)\b"
 _NO_BUCKET = r"NoSuchBucket|ContainerNotFound|bucket does not exist"
+_URL = r"https?://(?!169\.254\.|metadata\b)\S+"
+"""URLs of requests, which contain keys. The addresses of credentials remain."""
+
+_NO_CONDITIONS = ("NotImplementedError", "NotSupportedError")
+"""The errors of obstore for a store without conditional writes."""
+
+_CHECK_ACCESS = "check the credentials, and that they allow listing, reading and writing objects"
+
+
+@attrs.frozen(eq=False, repr=False)
+class _Problem:
+    """A problem of a whole bucket.
+
+    Attributes:
+        pattern: Matches the text of obstore.
+        message: The message, with the URL of the bucket as `{bucket}` and the code of the response as `{code}`.
+        errno: The error number.
+    """
+
+    pattern: str
+    message: str
+    errno: int
+
+
+_NOT_FOUND = _Problem(
+    _NO_BUCKET, "the bucket {bucket} does not exist; check its name, or create it", errno.ENXIO
+)
+_DENIED = _Problem(
+    r"(?i)AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|AuthenticationFailed"
+    r"|AuthorizationFailure|InvalidToken|RequestTimeTooSkewed|credential|//169\.254\.|//metadata\b",
+    f"access to {{bucket}} is denied{{code}}; {_CHECK_ACCESS}",
+    errno.EACCES,
+)
+_UNREACHABLE = _Problem(
+    r"(?i)error sending request|dns error|tcp connect error|timed out|kind: (?:Connect|Timeout|Request)",
+    "the object storage of {bucket} cannot be reached; check the network, the region and the endpoint",
+    errno.EHOSTUNREACH,
+)
+_PROBLEMS = (
+    _NOT_FOUND,
+    _Problem(
+        r"(?i)ExpiredToken|TokenRefreshRequired|token (?:has |is )?expired",
+        "the credentials of {bucket} have expired{code}; renew them",
+        errno.EACCES,
+    ),
+    _Problem(
+        r"AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint|redirect without LOCATION",
+        "{bucket} is in another region{code}; set the region, such as AWS_REGION, and check the endpoint",
+        errno.ENXIO,
+    ),
+    _Problem(
+        r"(?i)QuotaExceeded|StorageFull|InsufficientStorage|Insufficient Storage"
+        r"|os error (?:28|122)\b",
+        "{bucket} is full{code}; remove objects, or increase its quota",
+        errno.ENOSPC,
+    ),
+    _DENIED,
+    _UNREACHABLE,
+)
+"""The problems of whole buckets. The first that matches is reported."""
 
 
 class BucketError(Exception):
@@ -94,49 +149,38 @@ def translate_errors(bucket: str, key: str = "") -> Generator[None, None, None]:
     raise failure from None
 
 
-def translate(error: Exception, bucket: str, key: str) -> BucketError:
+def translate(error: BaseException, bucket: str, key: str) -> BucketError:
     """Return the error of the package for an error of obstore; see `translate_errors`."""
     name, text = type(error).__name__, str(error)
     url = f"{bucket}/{key}" if key else bucket
-    found = re.search(_CODE, text)
-    code = f" ({found[1]})" if found else ""
-    if isinstance(error, FileNotFoundError) and key and not re.search(_NO_BUCKET, text):
-        return ObjectNotFoundError("the object does not exist", url, errno.ENOENT)
-    if isinstance(error, FileNotFoundError) or re.search(_NO_BUCKET, text):
-        return BucketError(
-            f"the bucket {sanitize(bucket)} does not exist; check its name, or create it",
-            url,
-            errno.ENXIO,
-            affects_all=True,
-        )
     if name in ("AlreadyExistsError", "PreconditionError"):
         return ObjectChangedError("another process has changed the object", url, errno.EEXIST)
-    if name in ("PermissionDeniedError", "UnauthenticatedError") or _is_denied(text):
-        return BucketError(
-            f"access to {sanitize(bucket)} is denied{code}; check the credentials, and that they allow "
-            "listing, reading and writing objects",
-            url,
-            errno.EACCES,
-            affects_all=True,
-        )
-    if re.search(_UNREACHABLE, text):
-        return BucketError(
-            f"the object storage of {sanitize(bucket)} cannot be reached; check the network, the region and "
-            "the endpoint",
-            url,
-            errno.EHOSTUNREACH,
-            affects_all=True,
-        )
-    return BucketError(f"the object storage refused the request{_reason(error, code)}", url, errno.EIO)
+    if isinstance(error, FileNotFoundError) and key and not re.search(_NO_BUCKET, text):
+        return ObjectNotFoundError("the object does not exist", url, errno.ENOENT)
+    found = re.search(_CODE, text)
+    code = f" ({found[1]})" if found else ""
+    if (problem := _find_problem(error)) is not None:
+        message = problem.message.format(bucket=sanitize(bucket), code=code)
+        return BucketError(message, url, problem.errno, affects_all=True)
+    status = re.search(_STATUS, text)
+    reason = code or (f" (status {status[1]})" if status else f" ({name})")
+    return BucketError(f"the object storage refused the request{reason}", url, errno.EIO)
 
 
-def _is_denied(text: str) -> bool:
+def lacks_conditions(error: Exception) -> bool:
+    """Return whether an error of obstore means that the store has no conditional writes."""
+    return type(error).__name__ in _NO_CONDITIONS or "status code: 501" in str(error)
+
+
+def _find_problem(error: BaseException) -> _Problem | None:
     # The lines after the first paragraph repeat the error with all its causes.
-    return re.search(_DENIED, text.partition("Debug source")[0]) is not None
-
-
-def _reason(error: Exception, code: str) -> str:
-    if code:
-        return code
-    status = re.search(_STATUS, str(error))
-    return f" (status {status[1]})" if status else f" ({type(error).__name__})"
+    text, _, details = re.sub(_URL, "", str(error)).partition("Debug source")
+    for problem in _PROBLEMS:
+        if re.search(problem.pattern, text):
+            return problem
+    if isinstance(error, FileNotFoundError):
+        return _NOT_FOUND
+    if type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError"):
+        return _DENIED
+    # Only the causes of a failed connection are specific enough.
+    return _UNREACHABLE if re.search(_UNREACHABLE.pattern, details) else None

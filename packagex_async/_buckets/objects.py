@@ -16,7 +16,12 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import attrs
 
-from packagex_async._buckets.bucket_error import ObjectChangedError, ObjectNotFoundError, translate_errors
+from packagex_async._buckets.bucket_error import (
+    ObjectChangedError,
+    ObjectNotFoundError,
+    lacks_conditions,
+    translate_errors,
+)
 from packagex_async._buckets.stores import import_obstore
 from packagex_async._files.operations import FileDigest
 from packagex_async._files.ordered_writer import OrderedWriter
@@ -35,9 +40,6 @@ _BUFFER_SIZE = 256 * 1024
 
 _ORDERED_STORES = ("S3Store", "GCSStore", "AzureStore")
 """The stores that list objects in the order of their keys."""
-
-_MODE_ERRORS = ("NotImplementedError", "NotSupportedError")
-"""The errors of obstore for a store without conditional writes."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -230,7 +232,7 @@ class BucketObjects:
             try:
                 return self._put(name, content, mode=mode, use_multipart=False)
             except Exception as error:
-                if mode == "overwrite" or type(error).__name__ not in _MODE_ERRORS:
+                if mode == "overwrite" or not lacks_conditions(error):
                     raise
             # The store does not support conditions.
             current = self.find(name)

@@ -52,8 +52,11 @@ _HINTS: dict[type[errors.PackageXError], str] = {
 """The next step for the user after each error."""
 
 _EXISTING_FILE = "use --overwrite to replace the file, or another directory"
-_EXISTING_OBJECT = "use --overwrite to replace the object, or another folder of the bucket"
 _BUCKET = "check the name of the bucket, the variables with its credentials, and the network"
+_BUCKET_HINTS = {
+    errno.EEXIST: "use --overwrite to replace the object, or another folder of the bucket",
+    errno.ENOSPC: "remove objects of the bucket or increase its quota, then run the command again",
+}
 _OTHER_HINTS = {
     errno.ENOSPC: "free disk space, then run the command again",
     errno.EACCES: "check the permissions of the path",
@@ -80,7 +83,7 @@ def error_hint(error: BaseException) -> str:
     if isinstance(error, UsageError) and error.hint:
         return error.hint
     if isinstance(error, errors.DestinationError) and "://" in str(error.filename):
-        return _EXISTING_OBJECT if error.errno == errno.EEXIST else _BUCKET
+        return _BUCKET_HINTS.get(error.errno, _BUCKET)
     if isinstance(error, errors.DestinationError) and error.errno == errno.EEXIST:
         return _EXISTING_FILE
     if isinstance(error, OSError) and error.errno in _OTHER_HINTS:

@@ -123,12 +123,15 @@ def test_message_of_other_errors() -> None:
     assert error_message(ValueError("no")) == "no"
 
 
-def test_object_that_exists() -> None:
-    """The hint names buckets, not directories."""
+def test_buckets() -> None:
+    """The hints name objects and buckets, not directories."""
     error = DestinationError(
         "exists", export_id="exp_1", artifact=Artifact.CSV, filename="s3://b/a.csv", errno=errno.EEXIST
     )
     other = DestinationError("denied", export_id="exp_1", artifact=Artifact.CSV, filename="s3://b")
-    assert "object" in error_hint(error)
-    assert "bucket" in error_hint(other)
-    assert error_hint(error) != error_hint(other)
+    full = DestinationError(
+        "full", export_id="exp_1", artifact=Artifact.CSV, filename="s3://b/a.csv", errno=errno.ENOSPC
+    )
+    assert "replace the object" in error_hint(error)
+    assert "name of the bucket" in error_hint(other)
+    assert "quota" in error_hint(full)

@@ -31,8 +31,15 @@ SECRET = "sig-c4f3"
         (PermissionDeniedError("x"), "a", BucketError, errno.EACCES, True),
         (GenericError("<Code>InvalidAccessKeyId</Code>"), "a", BucketError, errno.EACCES, True),
         (GenericError("error sending request"), "a", BucketError, errno.EHOSTUNREACH, True),
-        (GenericError("status 507 Insufficient Storage"), "a", BucketError, errno.EIO, False),
-        (GenericError("<Code>QuotaExceeded</Code>"), "a", BucketError, errno.EIO, False),
+        (GenericError("x\nDebug source: kind: Connect"), "a", BucketError, errno.EHOSTUNREACH, True),
+        (GenericError("PUT http://169.254.169.254/latest/api/token"), "a", BucketError, errno.EACCES, True),
+        (GenericError("<Code>ExpiredToken</Code>"), "a", BucketError, errno.EACCES, True),
+        (GenericError("Received redirect without LOCATION"), "a", BucketError, errno.ENXIO, True),
+        (GenericError("status 507 Insufficient Storage"), "a", BucketError, errno.ENOSPC, True),
+        (PermissionDeniedError("<Code>QuotaExceeded</Code>"), "a", BucketError, errno.ENOSPC, True),
+        (GenericError("No space left on device (os error 28)"), "a", BucketError, errno.ENOSPC, True),
+        (GenericError("status code: 503"), "a", BucketError, errno.EIO, False),
+        (GenericError("PUT http://h/b/Forbidden.csv failed"), "a", BucketError, errno.EIO, False),
         (ValueError("x"), "a", BucketError, errno.EIO, False),
     ],
 )
@@ -40,6 +47,12 @@ def test_kinds(error: Exception, key: str, kind: type, number: int, affects_all:
     """Each error gets an error number, and says whether all operations would fail."""
     found = translate(error, "s3://b", key)
     assert (type(found), found.errno, found.affects_all) == (kind, number, affects_all)
+
+
+def test_status_is_shown() -> None:
+    """A response without a code of S3 is described by its status."""
+    error = translate(GenericError("Server returned non-2xx status code: 502 Bad Gateway"), "s3://b", "a")
+    assert str(error) == "the object storage refused the request (status 502)"
 
 
 def test_texts_of_obstore_are_not_shown() -> None:
