@@ -8,7 +8,9 @@ requests to the API and of renewed URLs have the attributes `event`, `reason` an
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from packagex_async._utils.redaction import sanitize
@@ -27,6 +29,18 @@ _log.addHandler(logging.NullHandler())
 
 _MAX_SHOWN = 20
 """The maximum number of exports that a message names."""
+
+_is_repeated: ContextVar[bool] = ContextVar("is_repeated", default=False)
+
+
+@contextmanager
+def repeated(is_repeated: bool) -> Generator[None, None, None]:
+    """Log problems within the block at DEBUG, if `is_repeated`: an earlier attempt has logged them."""
+    token = _is_repeated.set(is_repeated)
+    try:
+        yield
+    finally:
+        _is_repeated.reset(token)
 
 
 def request_done(method: str, address: str, outcome: object, seconds: float) -> None:
@@ -81,9 +95,10 @@ def poll_failed(failure: PackageXError, interval: float) -> None:
     _emit(logging.WARNING, "%s; polling again every %g s", failure, interval, extra=extra)
 
 
-def polled(found: int, retried: int, pending: int) -> None:
+def polled(found: int, retried: int, pending: int, failing: int) -> None:
     """Log the end of a poll of `download_all(follow=True)`."""
-    _emit(logging.INFO, "polled: %d new, %d tried again, %d in progress", found, retried, pending)
+    counts = found, retried, pending, failing
+    _emit(logging.INFO, "polled: %d new, %d tried again, %d in progress, %d failing", *counts)
 
 
 def polls_recovered() -> None:
@@ -116,6 +131,8 @@ def unread_fields(export: Export) -> None:
 
 def _emit(level: int, template: str, *arguments: object, extra: Mapping[str, object] | None = None) -> None:
     """Log one line; sanitize all arguments that are not numbers. `extra` has attributes of the record."""
+    if level == logging.WARNING and _is_repeated.get():
+        level = logging.DEBUG
     if _log.isEnabledFor(level):
         clean = (value if isinstance(value, (int, float)) else _clean(value) for value in arguments)
         # The record refers to the function of this module that was called.

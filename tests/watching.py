@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from packagex_async import AsyncExports, DownloadReport, Export, RetryPolicy
+from packagex_async import AsyncExports, Bucket, DownloadReport, Export, RetryPolicy
 from packagex_async.testing import Dialect, Emulator
 from tests.support import FakeClock, open_exports
 
@@ -67,7 +67,7 @@ class Watched:
     yielded: list[Export] = attrs.field(factory=list)
     polls_at_yield: list[int] = attrs.field(factory=list)
     requests_per_poll: list[int] = attrs.field(factory=list)
-    reports: list[DownloadReport] = attrs.field(factory=list)
+    reports: list[DownloadReport[Any]] = attrs.field(factory=list)
 
     @property
     def ids(self) -> list[str]:
@@ -99,13 +99,13 @@ class Watched:
     async def follow(
         self,
         polls: int,
-        directory: Path,
+        destination: Path | Bucket,
         change: Callable[[int], Awaitable[object]] | None = None,
         **options: Any,
     ) -> None:
         """Download for a number of polls; call `change` with the number of each poll after it has ended."""
         self.clock.between_polls = change
-        await self._run(self._download(directory, options), polls)
+        await self._run(self._download(destination, options), polls)
 
     async def reported(self, count: int) -> None:
         """Wait until there is a number of reports."""
@@ -130,8 +130,13 @@ class Watched:
                 self.yielded.append(export)
                 self.polls_at_yield.append(self.clock.polls)
 
-    async def _download(self, directory: Path, options: dict[str, Any]) -> None:
-        reports = self.exports.download_all(directory, follow=True, interval=self.clock.interval, **options)
+    async def _download(self, destination: Path | Bucket, options: dict[str, Any]) -> None:
+        reports: AsyncGenerator[DownloadReport[Any], None] = self.exports.download_all(
+            destination,
+            follow=True,
+            interval=self.clock.interval,
+            **options,
+        )
         async with aclosing(reports):
             async for report in reports:
                 self.reports.append(report)

@@ -71,13 +71,22 @@ class BucketState:
         with self._public_errors("", "read"):
             self._listed = await self._objects.run(self._list_objects)
 
-    async def inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
+    async def inspect(
+        self, export: Export, artifacts: Collection[Artifact], *, refresh: bool = False
+    ) -> LocalArtifacts:
         """Return the state of the artifacts.
+
+        Args:
+            export: The export.
+            artifacts: The artifacts.
+            refresh: Request the state of each object, because the listing is outdated.
 
         Raises:
             DestinationError: The bucket cannot be read.
         """
         with self._public_errors(export.id, "read"):
+            if refresh:
+                return await self._objects.run(self._inspect, export, artifacts, None)
             listed = self._listed
             if listed is None:
                 listed = await self._objects.run(self._list_objects, file_stem(export.id))
@@ -126,29 +135,32 @@ class BucketState:
             remove_abandoned_uploads(self._objects, self._clock.time())
         return objects
 
-    def _inspect(self, export: Export, artifacts: Collection[Artifact], objects: Objects) -> LocalArtifacts:
+    def _inspect(
+        self, export: Export, artifacts: Collection[Artifact], listed: Objects | None
+    ) -> LocalArtifacts:
         local = LocalArtifacts()
-        entries = self._find(export, artifacts, objects)
+        entries = self._find(export, artifacts, listed)
         for artifact in artifacts:
             path = self._options.path_of(self._layout(export, artifact), artifact)
             if self._exclusions is not None and self._exclusions.match(path):
                 local.excluded.add(artifact)
                 continue
-            found = objects.get(path.as_posix())
+            name = path.as_posix()
+            found = self._objects.find(name) if listed is None else listed.get(name)
             local.paths[artifact] = path
             local.targets[artifact] = ObjectTarget(
-                self._objects, path.as_posix(), None if found is None else found.e_tag
+                self._objects, name, None if found is None else found.e_tag
             )
             local.existing[artifact] = ABSENT if found is None else ExistingFile(size=found.size)
             self._classify(local, artifact, entries.get(artifact), found, export)
         return local
 
     def _find(
-        self, export: Export, artifacts: Collection[Artifact], objects: Objects
+        self, export: Export, artifacts: Collection[Artifact], listed: Objects | None
     ) -> dict[str, ManifestEntry]:
         name = manifest_name(export.id)
-        # The listing of a single export does not contain its manifest object.
-        if self._listed is not None and name not in objects:
+        # Only the listing of all objects contains the manifest objects.
+        if listed is not None and listed is self._listed and name not in listed:
             return {}
         manifest = read_manifest(self._objects, name, export.id)
         return manifest.find(artifacts, self._rules.formats(artifacts))

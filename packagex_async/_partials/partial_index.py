@@ -1,4 +1,4 @@
-"""An index of the partial files in directories, so that each directory is listed once per run."""
+"""An index of the partial files in directories, so that each directory is not listed for each file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from packagex_async._partials.partial_names import parse_name, shorten
+
+_MAX_LISTINGS = 1000
+"""Maximum number of directories in the index, because a run may never end."""
 
 
 class _Listing:
@@ -24,7 +27,7 @@ class _Listing:
 
 
 class PartialIndex:
-    """The content of directories when a run first used them.
+    """The content of directories when a run used them first, or first after `clear`.
 
     A directory that cannot be listed counts as one without partial files; writing to it raises the error.
     """
@@ -45,9 +48,16 @@ class PartialIndex:
         listing = self._listing(directory)
         return listing is None or _suffix(name) in listing.suffixes
 
+    def clear(self) -> None:
+        """Forget the content of all directories."""
+        with self._lock:
+            self._listings.clear()
+
     def _listing(self, directory: str) -> _Listing | None:
         with self._lock:
             if directory not in self._listings:
+                if len(self._listings) >= _MAX_LISTINGS:
+                    self._listings.clear()
                 self._listings[directory] = _list_directory(Path(directory))
             return self._listings[directory]
 

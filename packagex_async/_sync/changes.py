@@ -22,8 +22,10 @@ class State(Protocol):
         """Prepare for several exports."""
         ...
 
-    async def inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
-        """Return the state of the artifacts of an export."""
+    async def inspect(
+        self, export: Export, artifacts: Collection[Artifact], *, refresh: bool = False
+    ) -> LocalArtifacts:
+        """Return the state of the artifacts of an export; `refresh` ignores what was read before."""
         ...
 
     async def record(self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]) -> None:

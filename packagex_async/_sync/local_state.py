@@ -136,13 +136,20 @@ class LocalState:
     async def open(self) -> None:
         """Do nothing: the first access opens the manifest."""
 
-    async def inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
+    async def inspect(
+        self, export: Export, artifacts: Collection[Artifact], *, refresh: bool = False
+    ) -> LocalArtifacts:
         """Return the local state of the artifacts.
+
+        Args:
+            export: The export.
+            artifacts: The artifacts.
+            refresh: List the directories of the files again.
 
         Raises:
             DestinationError: The manifest cannot be read.
         """
-        return await self._run(export, self._inspect, export, artifacts)
+        return await self._run(export, self._inspect, export, artifacts, refresh)
 
     async def record(self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]) -> None:
         """Add the downloaded files and the missing artifacts of `report` to the manifest.
@@ -183,8 +190,10 @@ class LocalState:
             failure, export_id=export.id, artifact=Artifact.JSON, purpose="kept"
         ) from failure.cause
 
-    def _inspect(self, export: Export, artifacts: Collection[Artifact]) -> LocalArtifacts:
+    def _inspect(self, export: Export, artifacts: Collection[Artifact], refresh: bool) -> LocalArtifacts:
         local = LocalArtifacts()
+        if refresh and self._partials is not None:
+            self._partials.clear()
         entries = self._manifest.find(export.id, artifacts, self._rules.formats(artifacts))
         for artifact in artifacts:
             path = self._options.path_of(self._layout(export, artifact), artifact)

@@ -225,10 +225,11 @@ class ExportSync(ExportListings):
                 report are those that would be downloaded, with their sizes. With `wait`, exports that are
                 queued or processing are passed to `on_wait`, and are not waited for. Bytes in partial files
                 are not subtracted from the sizes.
-            follow: Do not end, and download each export once it is final, as `watch` yields it. An export
-                with a failure has another report after each later poll, until it is downloaded or deleted.
-                Exports that are queued or processing have no report. So `wait` and `on_wait` have no effect,
-                and `order_by`, `direction`, `prune_after` and `dry_run` cannot be used.
+            follow: Do not end, and download each export once it is final, as `watch` yields it. A download
+                that failed is repeated by the next poll, and then after growing intervals of up to 15
+                minutes, until it is complete or the export is deleted. Each attempt has a report. Exports
+                that are queued or processing have no report. So `wait` and `on_wait` have no effect, and
+                `order_by`, `direction`, `prune_after` and `dry_run` cannot be used.
             interval: Seconds between the end of a poll and the start of the next one; above 0.
             on_poll: Called in the event loop with a `Poll` after each poll. It should return quickly.
 
@@ -255,6 +256,7 @@ class ExportSync(ExportListings):
             from packagex_async._parquet.requested import parse_format
             from packagex_async._sync.pruner import PruneOptions, parse_age
             from packagex_async._sync.runner import make_runner
+            from packagex_async._watch.failed_exports import FailedExports
             from packagex_async._watch.followed_exports import (
                 FollowedExports,
                 check_follow_options,
@@ -293,7 +295,8 @@ class ExportSync(ExportListings):
             check_follow_options(
                 order_by=order_by, direction=direction, prune_after=prune_after, dry_run=dry_run
             )
-            followed = FollowedExports(make_watcher(self._context, interval=interval, **filters), on_poll)
+            watcher = make_watcher(self._context, interval=interval, **filters)
+            followed = FollowedExports(watcher, FailedExports(self._context.clock, interval), on_poll)
             exports = followed.exports()
         else:
             exports = self.list(order_by=order_by, direction=direction, **filters)
@@ -312,6 +315,7 @@ class ExportSync(ExportListings):
             count_rows=self._row_counter(directory).add_rows if count_rows else None,
             exclude=exclude,
             prune=prune,
+            is_repeated=None if followed is None else followed.is_repeated,
         )
         reports = runner.reports() if followed is None else followed_reports(runner.reports(), followed)
         return self._operations.steps("download_all()", reports)

@@ -81,6 +81,7 @@ def make_runner(
     count_rows: CountRows | None,
     exclude: str | Iterable[str] | None,
     prune: PruneOptions | None,
+    is_repeated: Callable[[str], bool] | None,
 ) -> SyncRunner:
     """Return the runner of a download of `exports`, given the parameters of `download_all`.
 
@@ -129,6 +130,7 @@ def make_runner(
             durable=plan.options.durable,
             dry_run=plan.dry_run,
         ),
+        is_repeated=is_repeated,
     )
 
 
@@ -145,6 +147,8 @@ class SyncRunner:
         wait_options: The options for waiting for pending exports; `None` reports them as not ready.
         count_rows: Counts the rows of files; `None` does not count them.
         pruner: Removes files after all downloads; `None` removes nothing.
+        is_repeated: Returns whether an earlier download of an export has failed in this run; `None` if no
+            download is repeated.
     """
 
     def __init__(
@@ -158,6 +162,7 @@ class SyncRunner:
         wait_options: WaitOptions | None,
         count_rows: CountRows | None,
         pruner: Pruner | None,
+        is_repeated: Callable[[str], bool] | None,
     ) -> None:
         self._exports = exports
         self._source = source
@@ -167,6 +172,7 @@ class SyncRunner:
         self._wait_options = wait_options
         self._count_rows = count_rows
         self._pruner = pruner
+        self._is_repeated = is_repeated or (lambda _: False)
         self._queue = ExportQueue(_QUEUE_SIZE)
         self._polls = PollQueue(
             source.retrieve, context.clock, wait_options.timeout if wait_options else None
@@ -281,8 +287,11 @@ class SyncRunner:
             group.create_task(self._download_and_report(export, artifact_count))
 
     async def _download_and_report(self, export: Export, artifact_count: int) -> None:
+        is_repeated = self._is_repeated(export.id)
         try:
-            await self._report(await self._download(export))
+            with _logs.repeated(is_repeated):
+                report = await self._download(export, is_repeated=is_repeated)
+            await self._report(report)
         finally:
             self._active_artifacts -= artifact_count
             self._artifact_done.set()
@@ -291,10 +300,12 @@ class SyncRunner:
         await self._report_slots.acquire()
         self._reports.put_nowait(report)
 
-    async def _download(self, export: Export) -> DownloadReport[StoredFile]:
+    async def _download(self, export: Export, *, is_repeated: bool) -> DownloadReport[StoredFile]:
         local = LocalArtifacts()
         try:
-            local = await self._local_state.inspect(check_downloadable(export), self._plan.artifacts)
+            local = await self._local_state.inspect(
+                check_downloadable(export), self._plan.artifacts, refresh=is_repeated
+            )
             report = await self._download_changed(export, local)
         except _FATAL_ERRORS:
             raise

@@ -6,35 +6,28 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-import attrs
-
 from packagex_async import _logs
+from packagex_async._watch.failed_exports import FailedExports
 from packagex_async._watch.poll import OnPoll, Poll
 from packagex_async._watch.watcher import Watcher
-from packagex_async.errors import (
-    ConfigurationError,
-    ExportFailedError,
-    ExportGoneError,
-    ExportTimedOutError,
-)
+from packagex_async.errors import ConfigurationError
 from packagex_async.models import Export
 from packagex_async.report import DownloadReport
 
-_PERMANENT_ERRORS = (ExportFailedError, ExportTimedOutError, ExportGoneError)
-
 
 class FollowedExports:
-    """Exports to download: final ones, and at each later poll those whose download has failed.
+    """Exports to download: final ones, and later again those whose download has failed.
 
     Args:
         watcher: Finds final exports.
+        failed: The exports whose download has failed.
         on_poll: Called after each poll; `None` calls nothing.
     """
 
-    def __init__(self, watcher: Watcher, on_poll: OnPoll | None) -> None:
+    def __init__(self, watcher: Watcher, failed: FailedExports, on_poll: OnPoll | None) -> None:
         self._watcher = watcher
+        self._failed = failed
         self._on_poll = on_poll
-        self._failed: dict[str, Export] = {}
 
     async def exports(self) -> AsyncGenerator[Export, None]:
         """Yield exports without end.
@@ -43,8 +36,8 @@ class FollowedExports:
             PackageXError: See `Watcher.exports`.
         """
         while True:
-            failed, self._failed = self._failed, {}
-            for export in failed.values():
+            repeated = self._failed.start_due(self._watcher.is_listed)
+            for export in repeated:
                 yield export
             found = 0
             async with aclosing(self._watcher.poll()) as batches:
@@ -52,28 +45,26 @@ class FollowedExports:
                     for export in batch:
                         found += 1
                         yield export
-            self._report_poll(found, len(failed))
+            self._report_poll(found, len(repeated))
             await self._watcher.wait()
 
-    def on_report(self, report: DownloadReport) -> None:
-        """Add the export of a report to the next poll if its download failed, and the export may still exist.
+    def is_repeated(self, export_id: str) -> bool:
+        """Return whether an earlier download of the export has failed."""
+        return export_id in self._failed
 
-        The URLs of the export are removed, so that it is retrieved again. This shows whether it exists.
-        """
-        errors = [*report.failures, *([report.error] if report.error else [])]
-        if (
-            report.export is None
-            or not errors
-            or any(isinstance(error, _PERMANENT_ERRORS) for error in errors)
-        ):
-            return
-        self._failed[report.export_id] = attrs.evolve(
-            report.export, json_url=None, csv_url=None, csv_error_url=None, csv_sanitized_url=None
-        )
+    def on_report(self, report: DownloadReport) -> None:
+        """Schedule another download of the export of `report` if the last one has failed."""
+        self._failed.on_report(report)
 
     def _report_poll(self, found: int, retried: int) -> None:
-        poll = Poll(found=found, retried=retried, pending=self._watcher.pending, error=self._watcher.error)
-        _logs.polled(found, retried, poll.pending)
+        poll = Poll(
+            found=found,
+            retried=retried,
+            pending=self._watcher.pending,
+            failing=len(self._failed),
+            error=self._watcher.error,
+        )
+        _logs.polled(found, retried, poll.pending, poll.failing)
         if self._on_poll is not None:
             self._on_poll(poll)
 

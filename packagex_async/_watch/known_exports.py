@@ -40,6 +40,10 @@ class KnownExports:
         """The number of exports that are not final."""
         return len(self._pending)
 
+    def is_final(self, export_id: str) -> bool:
+        """Return whether an export is known, and was final when it was seen last."""
+        return export_id in self._final
+
     def observe(self, export: Export, now: float) -> Change:
         """Record that a response at `now` contains `export`; return what has changed."""
         if export.id in self._final:

@@ -16,14 +16,16 @@ class Poll:
 
     Attributes:
         found: The number of exports that are final for the first time.
-        retried: The number of exports whose download failed, and starts again.
+        retried: The number of exports whose download failed, and starts again at this poll.
         pending: The number of known exports that are not final.
+        failing: The number of exports whose last download failed. It is repeated later, or is running again.
         error: The error that ended the poll early, or `None`. The next poll tries again.
     """
 
     found: int
     retried: int
     pending: int
+    failing: int = 0
     error: PackageXError | None = None
 
     __repr__ = concise_repr

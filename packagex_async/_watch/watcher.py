@@ -130,6 +130,10 @@ class Watcher:
         """The number of known exports that are not final."""
         return self._known.pending
 
+    def is_listed(self, export_id: str) -> bool:
+        """Return whether a final export was listed within about 24 hours."""
+        return self._known.is_final(export_id)
+
     async def exports(self) -> AsyncGenerator[Export, None]:
         """Yield exports without end.
 

@@ -84,3 +84,13 @@ def test_a_disabled_level_is_not_logged(caplog: pytest.LogCaptureFixture) -> Non
     _logs.export_created(EXPORT)
     _logs.urls_refreshed("exp_1")
     assert len(caplog.records) == 1
+
+
+def test_problems_of_repeated_attempts(caplog: pytest.LogCaptureFixture) -> None:
+    """Their messages have the level DEBUG within the block, and results are not changed."""
+    for is_repeated in (False, True):
+        with _logs.repeated(is_repeated):
+            _logs.retrying(DecodeError("not JSON"), 1.5)
+            _logs.export_created(EXPORT)
+    _logs.urls_refreshed("exp_1")
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "DEBUG", "INFO", "WARNING"]

@@ -97,7 +97,8 @@ def wait_message(exports: int) -> str:
 def poll_message(poll: Poll) -> str:
     """Return the message for a poll of `--follow`."""
     found = f"{count(poll.found, 'new export')}, {poll.retried:,} tried again"
-    return f"{'polled' if poll.error is None else 'poll failed'}: {found}, {poll.pending:,} in progress"
+    outcome = "polled" if poll.error is None else "poll failed"
+    return f"{outcome}: {found}, {poll.pending:,} in progress, {poll.failing:,} failing"
 
 
 def _counts(totals: Totals, exports: int | None) -> str:

@@ -94,7 +94,9 @@ def test_rejected_key_ends_it(empty: Emulator, cli: Cli, tmp_path: Path) -> None
     empty.after_list = lambda _: empty.inject(Status(401, on="api")) if len(empty.requests) > 6 else None
     result = cli("sync", tmp_path, "--follow", "--interval", "0.001")
     assert result.code == 3
-    assert "packagex-exports: polled: 1 new export, 0 tried again, 0 in progress" in result.messages
+    assert (
+        "packagex-exports: polled: 1 new export, 0 tried again, 0 in progress, 0 failing" in result.messages
+    )
     assert len(list(tmp_path.glob("exp_*"))) == 2
 
 

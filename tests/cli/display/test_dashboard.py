@@ -72,9 +72,9 @@ def test_last_poll_is_a_row() -> None:
     """A failed poll is shown as such."""
     dashboard = Dashboard(Totals(), ManualClock())
     dashboard.on_poll(Poll(found=1, retried=0, pending=2))
-    assert labels(dashboard)[-1] == "polled: 1 new export, 0 tried again, 2 in progress"
+    assert labels(dashboard)[-1] == "polled: 1 new export, 0 tried again, 2 in progress, 0 failing"
     dashboard.on_poll(Poll(found=0, retried=3, pending=2, error=DecodeError("not JSON")))
-    assert labels(dashboard)[-1] == "poll failed: 0 new exports, 3 tried again, 2 in progress"
+    assert labels(dashboard)[-1] == "poll failed: 0 new exports, 3 tried again, 2 in progress, 0 failing"
 
 
 def test_notice_is_a_row() -> None:

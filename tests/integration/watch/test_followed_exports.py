@@ -18,7 +18,7 @@ from packagex_async import (
     RetryPolicy,
     ServerError,
 )
-from packagex_async.testing.faults import Status
+from packagex_async.testing.faults import Cut, Status
 from tests.support import names
 from tests.watching import Watched, open_watched
 
@@ -47,25 +47,30 @@ async def test_downloads_exports_when_they_become_final(watched: Watched, tmp_pa
     assert isinstance(failed.error, ExportFailedError)
     files = {path for path in names(tmp_path) if path.startswith("exp_")}
     assert files == {f"{export_id}.{kind}" for export_id in (done, pending) for kind in ("json", "csv")}
-    assert [(poll.found, poll.pending, poll.retried, poll.error) for poll in polls] == [
-        (1, 2, 0, None), (0, 2, 0, None), (2, 0, 0, None), *[(0, 0, 0, None)] * 3,
+    assert [(poll.found, poll.pending, poll.retried, poll.failing, poll.error) for poll in polls] == [
+        (1, 2, 0, 0, None), (0, 2, 0, 0, None), (2, 0, 0, 0, None), *[(0, 0, 0, 0, None)] * 3,
     ]  # fmt: skip
 
 
+ATTEMPTS = [1, 2, 3, 3, 4, 4, 4, 4, 5, *[5] * 7, 6]
+"""The number of attempts of a download after each poll, if all of them fail at once."""
+
+
 async def test_failed_artifact_is_retried_at_later_polls(tmp_path: Path) -> None:
-    """The other artifacts of the export are kept. After a success there is no further attempt."""
+    """The intervals grow. The other artifacts of the export are kept, and a success is the last attempt."""
     async with open_watched(policy=RetryPolicy(attempts=1)) as watched:
         export_id = watched.server.add_export(rows=5).id
-        watched.server.inject(Status(500, on="storage", artifact="csv"), times=3)
+        watched.server.inject(Status(500, on="storage", artifact="csv"), times=5)
         polls: list[Poll] = []
 
         async def change(number: int) -> None:
-            await watched.reported(min(number, 4))
+            await watched.reported(ATTEMPTS[number - 1] if number <= 17 else 6)
 
-        await watched.follow(7, tmp_path, change, on_poll=polls.append)
-        assert [len(report.failures) for report in watched.reports] == [1, 1, 1, 0]
-        assert [report.files["json"].kept for report in watched.reports] == [False, True, True, True]
-        assert [poll.retried for poll in polls] == [0, 1, 1, 1, 0, 0, 0]
+        await watched.follow(40, tmp_path, change, on_poll=polls.append)
+        assert [len(report.failures) for report in watched.reports] == [1, 1, 1, 1, 1, 0]
+        assert [report.files["json"].kept for report in watched.reports] == [False, *[True] * 5]
+        assert [number for number, poll in enumerate(polls, 1) if poll.retried] == [2, 3, 5, 9, 17]
+        assert [poll.failing for poll in polls] == [0, *[1] * 16, *[0] * 23]
         stored = (tmp_path / f"{export_id}.csv").read_bytes()
         assert stored == watched.server.content(export_id, "csv")
 
@@ -77,13 +82,44 @@ async def test_failed_artifact_is_retried_until_the_export_is_deleted(tmp_path: 
         watched.server.inject(Status(500, on="storage"), times=None)
 
         async def change(number: int) -> None:
-            await watched.reported(min(number, 4))
+            await watched.reported(ATTEMPTS[min(number, 5) - 1])
             if number == 3:
                 watched.server.delete_export(export_id)
 
         await watched.follow(7, tmp_path, change)
         assert [report.ok for report in watched.reports] == [False] * 4
         assert isinstance(watched.reports[-1].error, ExportGoneError)
+
+
+async def test_failed_download_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Warnings of repeated attempts have the level DEBUG, until an attempt succeeds."""
+    async with open_watched() as watched:
+        watched.server.add_export(rows=5)
+        watched.server.inject(Status(503, on="storage", artifact="csv"), times=20)
+
+        async def change(number: int) -> None:
+            await watched.reported(ATTEMPTS[min(number, 9) - 1])
+
+        await watched.follow(12, tmp_path, change)
+        assert [report.ok for report in watched.reports] == [False] * 4 + [True]
+        retried = [record for record in caplog.records if "trying again in" in record.getMessage()]
+        assert [record.levelname for record in retried] == ["WARNING"] * 4
+
+
+async def test_partial_file_of_a_failed_download_is_resumed(tmp_path: Path) -> None:
+    """The next attempt requests only the rest of the file."""
+    async with open_watched(policy=RetryPolicy(attempts=1)) as watched:
+        export_id = watched.server.add_export(content={"csv": bytes(300_000)}).id
+        watched.server.inject(Cut(200_000, on="storage"))
+
+        async def change(number: int) -> None:
+            await watched.reported(min(number, 2))
+
+        await watched.follow(3, tmp_path, change)
+        assert [report.ok for report in watched.reports] == [False, True]
+        assert watched.reports[1].files["csv"].resumed
+        assert watched.server.requests[-2].headers["Range"].startswith("bytes=")
+        assert (tmp_path / f"{export_id}.csv").read_bytes() == watched.server.content(export_id, "csv")
 
 
 async def test_failed_retrieval_is_retried(tmp_path: Path) -> None:
@@ -128,7 +164,7 @@ async def test_polls_are_logged(watched: Watched, tmp_path: Path, caplog: pytest
 
     await watched.follow(3, tmp_path, change, on_poll=polls.append)
     assert [message for message in caplog.messages if message.startswith("polled")] == [
-        "polled: 0 new, 0 tried again, 1 in progress"
+        "polled: 0 new, 0 tried again, 1 in progress, 0 failing"
     ] * 3
     assert [isinstance(poll.error, ServerError) for poll in polls] == [False, True, False]
 

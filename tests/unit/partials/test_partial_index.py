@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from packagex_async._partials import partial_index
 from packagex_async._partials.partial_index import PartialIndex
 from tests.unit.partials.helpers import make_partial
 
@@ -36,3 +37,25 @@ def test_a_directory_that_cannot_be_listed_may_contain_any_target(tmp_path: Path
     index = PartialIndex()
     assert index.find(tmp_path / "file" / "a.csv") == []
     assert index.may_exist(tmp_path / "file" / "a.csv")
+
+
+def test_directories_are_listed_again_after_clear(tmp_path: Path) -> None:
+    """The index then contains files that have appeared."""
+    index = PartialIndex()
+    assert index.find(tmp_path / "a.csv") == []
+    partial = make_partial(tmp_path)
+    index.clear()
+    assert index.find(tmp_path / "a.csv") == [partial]
+
+
+def test_the_number_of_directories_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full index is cleared, so a run without end needs a limited amount of memory."""
+    monkeypatch.setattr(partial_index, "_MAX_LISTINGS", 2)
+    index = PartialIndex()
+    for name in ("1", "2", "3"):
+        assert index.find(tmp_path / name / "a.csv") == []
+    (tmp_path / "1").mkdir()
+    (tmp_path / "3").mkdir()
+    partials = [make_partial(tmp_path / name) for name in ("1", "3")]
+    assert index.find(tmp_path / "1" / "a.csv") == [partials[0]]
+    assert index.find(tmp_path / "3" / "a.csv") == []

@@ -20,6 +20,8 @@ def test_changes_of_one_export() -> None:
     changes = [known.observe(export("exp_1", status), 0.0) for status in statuses]
     pending = [Change.PENDING, Change.NONE, Change.PENDING, Change.PENDING, Change.PENDING]
     assert changes == [*pending, Change.FINAL, Change.NONE, Change.NONE, Change.NONE]
+    assert known.is_final("exp_1")
+    assert not known.is_final("exp_2")
 
 
 def test_exports_in_progress_by_last_observation() -> None:
