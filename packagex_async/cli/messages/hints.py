@@ -53,7 +53,7 @@ _HINTS: dict[type[errors.PackageXError], str] = {
 
 _EXISTING_FILE = "use --overwrite to replace the file, or another directory"
 _BUCKET = "check the name of the bucket, the variables with its credentials, and the network"
-_BUCKET_HINTS = {
+_BUCKET_HINTS: dict[int | None, str] = {
     errno.EEXIST: "use --overwrite to replace the object, or another folder of the bucket",
     errno.ENOSPC: "remove objects of the bucket or increase its quota, then run the command again",
 }
