@@ -33,7 +33,7 @@ class _Problem:
 
     Attributes:
         pattern: Matches the text of obstore.
-        message: The message, with the URL of the bucket as `{bucket}` and the code of the response as `{code}`.
+        message: The message. `{bucket}` is the URL of the bucket, `{code}` the code of the response.
         errno: The error number.
     """
 
