@@ -135,6 +135,16 @@ def buckets(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+@nox.parametrize("orchestrator", ("airflow", "prefect", "dagster"))
+def orchestrators(session: nox.Session, orchestrator: str) -> None:
+    """Run the how-to of each orchestrator with the real package; their dependencies conflict."""
+    session.install("-e", ".[bucket,cli,speed]", *group(orchestrator), *group("tests"))
+    session.run(
+        "pytest", "-m", "orchestrators", f"tests/orchestrators/test_{orchestrator}.py", *session.posargs
+    )
+
+
+@nox.session(default=False)
 def kill_loop(session: nox.Session) -> None:
     """Kill and restart downloads at random moments; nothing may be corrupt or stuck."""
     session.install("-e", ".[speed]")

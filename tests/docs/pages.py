@@ -37,6 +37,9 @@ _INSTALLS = re.compile(r"\.venv/|\b(?:git|nox|pip|pre-commit)\b")
 
 _IMPORTS = re.compile(r"^(?:import|from) (?:duckdb|pandas|polars|psycopg|pyarrow)\b", re.MULTILINE)
 
+ORCHESTRATORS = ("airflow.md", "dagster.md", "prefect.md")
+"""The pages whose programs `nox -s orchestrators` runs."""
+
 
 def name_of(page: Path) -> str:
     """Return the name of a page in test ids."""

@@ -16,6 +16,7 @@ from packagex_async.testing import Emulator, Life, serve_in_thread
 from tests.docs.page_runner import bash, page_runner
 from tests.docs.pages import (
     LANGUAGES,
+    ORCHESTRATORS,
     PAGES,
     ROOT,
     RUN,
@@ -47,7 +48,10 @@ def run_page(page: Path, scratch: Path) -> None:
             example.evaluate()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if not needs_databases(page)], ids=name_of)
+RUNNABLE = [page for page in PAGES if page.name not in ORCHESTRATORS and not needs_databases(page)]
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
 def test_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
     """All blocks of the page run in order."""
     run_page(page, tmp_path)

@@ -1,0 +1,1 @@
+"""The how-tos for Airflow, Prefect and Dagster, with the real packages."""
