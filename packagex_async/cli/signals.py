@@ -20,6 +20,9 @@ T = TypeVar("T")
 _GRACE_PERIOD = 0.8
 """Seconds that a cancelled command has for its cleanup."""
 
+_REPORT_PERIOD = 0.3
+"""Seconds that a command has to print its results before the process exits without a cleanup."""
+
 
 class Terminated(BaseException):
     """SIGTERM has ended the command."""
@@ -35,6 +38,7 @@ class SigtermHandler:
     def __init__(self) -> None:
         self._received = False
         self._on_signal: Callable[[], object] = _do_nothing
+        self._before_exit: Callable[[], object] = _do_nothing
         # Released when the command has ended.
         self._running = _thread.allocate_lock()
 
@@ -108,6 +112,19 @@ class SigtermHandler:
                 signal.signal(signal.SIGINT, on_interrupt)
             self._on_signal = on_signal
 
+    @contextmanager
+    def before_exit(self, action: Callable[[], object]) -> Generator[None, None, None]:
+        """Call `action` within the block if the process exits before the cleanup of the command has ended.
+
+        Args:
+            action: Called in a thread. The process exits after a short time, even if it has not returned.
+        """
+        self._before_exit = action
+        try:
+            yield
+        finally:
+            self._before_exit = _do_nothing
+
     async def _cancel_on_signal(self, command: Coroutine[object, object, T]) -> T:
         loop = asyncio.get_running_loop()
         cancel = cast("asyncio.Task[T]", asyncio.current_task()).cancel
@@ -121,7 +138,7 @@ class SigtermHandler:
 
     def _receive(self, *_: object) -> None:
         if self._received:
-            _exit()
+            self._exit()
         self._received = True
         # Starting a `threading.Thread` takes locks that the interrupted code may hold.
         _thread.start_new_thread(self._exit_after_grace_period, ())
@@ -129,12 +146,23 @@ class SigtermHandler:
 
     def _exit_after_grace_period(self) -> None:
         if not self._running.acquire(timeout=_GRACE_PERIOD):
-            _exit()
+            self._exit()
 
+    def _exit(self) -> None:
+        erase_live_area()
+        # The main thread may have locked stdout, and wait for its reader.
+        is_done = _thread.allocate_lock()
+        is_done.acquire()
+        _thread.start_new_thread(self._act_before_exit, (is_done.release,))
+        is_done.acquire(timeout=_REPORT_PERIOD)
+        os._exit(ExitCode.TERMINATED)
 
-def _exit() -> None:
-    erase_live_area()
-    os._exit(ExitCode.TERMINATED)
+    def _act_before_exit(self, on_end: Callable[[], object]) -> None:
+        try:
+            with suppress(Exception):
+                self._before_exit()
+        finally:
+            on_end()
 
 
 def _raise_terminated() -> None:

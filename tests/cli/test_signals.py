@@ -276,6 +276,31 @@ def test_process_exits_with_the_code_of_the_signal(
     assert codes == [ExitCode.TERMINATED]
 
 
+@pytest.mark.parametrize("is_blocked", [False, True])
+def test_results_are_printed_before_the_exit(is_blocked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit waits only a short time for them, because stdout may have no reader."""
+    calls: list[object] = []
+    unblocked = threading.Event()
+    monkeypatch.setattr(os, "_exit", calls.append)
+    monkeypatch.setattr(signals, "_GRACE_PERIOD", 0)
+    monkeypatch.setattr(signals, "_REPORT_PERIOD", 0.001 if is_blocked else 3600)
+
+    def print_results() -> None:
+        if is_blocked:
+            unblocked.wait()
+        calls.append("results")
+        raise BrokenPipeError
+
+    handler = SigtermHandler()
+    with handler.installed(process_exits=True), handler.before_exit(print_results):
+        handler._exit_after_grace_period()
+        unblocked.set()
+    while len(calls) < 2:
+        pass
+    results, code = ("results", ExitCode.TERMINATED)
+    assert calls == ([code, results] if is_blocked else [results, code])
+
+
 def test_finished_command_is_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """The end of the grace period ends the process only while the command runs."""
     codes: list[int] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -27,7 +28,7 @@ from packagex_async.cli.display.plan import PlanPrinter, PrunePrinter
 from packagex_async.cli.display.reporters import Reporter, choose_reporter
 from packagex_async.cli.display.summary import SummaryPrinter
 from packagex_async.cli.display.totals import Totals
-from packagex_async.cli.exit_codes import exit_code_when_stopped
+from packagex_async.cli.exit_codes import ExitCode, exit_code_when_stopped
 from packagex_async.cli.filters import FilterOptions
 from packagex_async.cli.follow.completion_commands import CompletionCommands
 from packagex_async.cli.messages.failures import FailurePrinter
@@ -157,7 +158,7 @@ async def sync(
     plan = PlanPrinter(json=json, exact_sizes=bytes) if options.dry_run else None
     print_pruned = PrunePrinter(json=json, quiet=quiet)
     commands = CompletionCommands.parse(on_complete, follow=options.follow)
-    totals = Totals(ignore_failed_exports=ignore_failed_exports)
+    totals = Totals(ignore_failed_exports=ignore_failed_exports, repeats=options.follow)
     summary = SummaryPrinter(
         totals=totals,
         directory=directory,
@@ -171,32 +172,35 @@ async def sync(
         totals.on_prune(file)
         print_pruned(file)
 
-    try:
-        async with connection.client(bandwidth_limit=bwlimit) as px:
-            with (
-                choose_reporter(totals, json=json, quiet=quiet, dry_run=options.dry_run) as reporter,
-                notices.listen(reporter.on_notice),
-            ):
-                await _download_all(
-                    px,
-                    destination,
-                    filters.as_arguments(),
-                    options.as_arguments() | {"on_prune": on_prune},
-                    totals,
-                    reporter,
-                    plan,
-                    commands,
-                )
-    except ConfigurationError:
-        raise
-    except PackageXError as error:
-        code = exit_code_when_stopped(error)
-        summary.print("stopped", code, error_message(error))
-        FailurePrinter().print_hints([error])
-        return code
-    except asyncio.CancelledError:
-        summary.print("interrupted", sigterm_handler.exit_code)
-        raise
+    with sigterm_handler.before_exit(partial(summary.print, "interrupted", ExitCode.TERMINATED)):
+        try:
+            async with connection.client(bandwidth_limit=bwlimit) as px:
+                with (
+                    choose_reporter(
+                        totals, json=json, quiet=quiet, dry_run=options.dry_run, follow=options.follow
+                    ) as reporter,
+                    notices.listen(reporter.on_notice),
+                ):
+                    await _download_all(
+                        px,
+                        destination,
+                        filters.as_arguments(),
+                        options.as_arguments() | {"on_prune": on_prune},
+                        totals,
+                        reporter,
+                        plan,
+                        commands,
+                    )
+        except ConfigurationError:
+            raise
+        except PackageXError as error:
+            code = exit_code_when_stopped(error)
+            summary.print("stopped", code, error_message(error))
+            FailurePrinter().print_hints([error])
+            return code
+        except asyncio.CancelledError:
+            summary.print("interrupted", sigterm_handler.exit_code)
+            raise
     if plan is not None:
         plan.print_totals()
     if plan is None or json:
@@ -230,7 +234,8 @@ async def _download_all(
         **filters,
         **options,
     )
-    async with commands, aclosing(reports):
+    # A running command is ended first, because the cleanup of large files may take longer.
+    async with aclosing(reports), commands:
         if reporter.is_live and not options["follow"]:
             reporter.set_total(await _count_exports(px, filters))
         async for report in cast("AsyncGenerator[DownloadReport, None]", reports):

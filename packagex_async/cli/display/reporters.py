@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from packagex_async import Artifact, DownloadReport, Poll, ProgressEvent, ProgressKind
+from packagex_async import Artifact, DownloadReport, PackageXError, Poll, ProgressEvent, ProgressKind
 from packagex_async.cli.display import events
 from packagex_async.cli.display.dashboard import Dashboard, poll_message, wait_message
 from packagex_async.cli.display.estimate import Clock
 from packagex_async.cli.display.notices import Notice, NoticePrinter
 from packagex_async.cli.display.tables import print_error, print_json
 from packagex_async.cli.display.totals import Totals, count, errors_of
+from packagex_async.cli.follow.repeated_failures import RepeatedFailures
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
 from packagex_async.cli.output.sizes import format_size
@@ -65,11 +67,13 @@ class LineReporter(NullReporter):
 
     Args:
         clock: The source of time.
+        failures: The failures that are not printed again; `None` prints all failures.
     """
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
+    def __init__(self, clock: Clock = time.monotonic, failures: RepeatedFailures | None = None) -> None:
         self._is_waiting = False
         self._failures = FailurePrinter()
+        self._repeated = failures
         self._print_retry = NoticePrinter(clock)
 
     def on_wait(self, export_ids: tuple[str, ...]) -> None:
@@ -89,7 +93,9 @@ class LineReporter(NullReporter):
 
     def on_progress(self, event: ProgressEvent) -> None:
         """Print a line if the next attempt of an artifact is delayed."""
-        if event.error is not None and event.delay is not None and event.delay >= _NOTICEABLE_DELAY:
+        if event.error is None or event.delay is None or event.delay < _NOTICEABLE_DELAY:
+            return
+        if self._repeated is None or event.export_id not in self._repeated:
             print_error(f"{error_message(event.error)}; next attempt in {event.delay:.0f} s")
 
     def on_report(self, report: DownloadReport) -> None:
@@ -99,7 +105,7 @@ class LineReporter(NullReporter):
                 print_error(
                     location_of(file), f": {format_size(file.size)}{rows}, verified by {file.verified}"
                 )
-        self._failures.print(errors_of(report))
+        self._failures.print(_new_errors(report, self._repeated))
 
 
 class JsonReporter(NullReporter):
@@ -109,11 +115,13 @@ class JsonReporter(NullReporter):
 
     Args:
         clock: The source of time.
+        failures: The failures that are not printed again to stderr; `None` prints all failures.
     """
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
+    def __init__(self, clock: Clock = time.monotonic, failures: RepeatedFailures | None = None) -> None:
         self._is_waiting = False
         self._failures = FailurePrinter()
+        self._repeated = failures
         self._clock = clock
         # The time of the last `advanced` event of each artifact in progress.
         self._advanced_at: dict[tuple[str, Artifact], float] = {}
@@ -125,7 +133,8 @@ class JsonReporter(NullReporter):
             print_json({"event": "waiting", "export_ids": list(export_ids)})
 
     def on_poll(self, poll: Poll) -> None:
-        _print_event(events.poll_record(poll))
+        # A broken pipe ends the command here, because there may be no report for a long time.
+        print_json(events.poll_record(poll))
 
     def on_notice(self, notice: Notice) -> None:
         _print_event(events.notice_record(notice))
@@ -142,19 +151,26 @@ class JsonReporter(NullReporter):
 
     def on_report(self, report: DownloadReport) -> None:
         print_json(events.report_record(report))
-        self._failures.print(errors_of(report))
+        self._failures.print(_new_errors(report, self._repeated))
 
 
 Reporter = NullReporter | Dashboard
 
 
-def choose_reporter(totals: Totals, *, json: bool, quiet: bool, dry_run: bool = False) -> Reporter:
+def choose_reporter(
+    totals: Totals, *, json: bool, quiet: bool, dry_run: bool = False, follow: bool = False
+) -> Reporter:
     """Return the reporter for these options and the current terminal."""
+    failures = RepeatedFailures() if follow else None
     if json:
-        return JsonReporter()
+        return JsonReporter(failures=failures)
     if quiet:
         return NullReporter()
-    return Dashboard(totals, has_transfers=not dry_run) if can_redraw() else LineReporter()
+    return Dashboard(totals, has_transfers=not dry_run) if can_redraw() else LineReporter(failures=failures)
+
+
+def _new_errors(report: DownloadReport, repeated: RepeatedFailures | None) -> Sequence[PackageXError]:
+    return errors_of(report) if repeated is None else repeated.add(report)
 
 
 def _print_event(record: events.Record) -> None:

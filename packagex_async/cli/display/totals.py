@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import attrs
 
 from packagex_async import (
+    Artifact,
     ChecksumError,
     DestinationError,
+    DownloadedFile,
     DownloadReport,
     ExportFailedError,
     ExportGoneError,
@@ -87,6 +90,24 @@ class _FileCounts:
         return _FileCounts(self.downloaded + other.downloaded, self.kept + other.kept, self.size + other.size)
 
 
+@attrs.frozen
+class _FailingExport:
+    """The counts of an export that will have another report.
+
+    Attributes:
+        complete: The artifacts that are complete.
+        not_offered: The number of artifacts that it does not offer.
+        failed: The number of failures.
+    """
+
+    complete: frozenset[Artifact] = frozenset()
+    not_offered: int = 0
+    failed: int = 0
+
+
+_NOT_FAILING = _FailingExport()
+
+
 @attrs.define
 class Totals:
     """Totals of many downloads. The memory use is bounded.
@@ -106,6 +127,7 @@ class Totals:
         removed: Old files that were removed.
         removed_size: Bytes of the files that were removed.
         ignore_failed_exports: Whether exports that failed on the platform do not change the exit code.
+        repeats: Whether an export with a failure has another report later. It then counts once.
     """
 
     exports: int = 0
@@ -119,9 +141,11 @@ class Totals:
     removed: int = 0
     removed_size: int = 0
     ignore_failed_exports: bool = False
+    repeats: bool = False
     _files: _FileCounts = attrs.field(factory=_FileCounts, init=False)
     # Complete files of exports that are not finished.
     _unreported: dict[str, _FileCounts] = attrs.field(factory=dict, init=False)
+    _failing: dict[str, _FailingExport] = attrs.field(factory=dict, init=False)
     _exit_codes: set[ExitCode] = attrs.field(factory=set, init=False)
     _any_succeeded: bool = attrs.field(default=False, init=False)
     _started_at: float = attrs.field(factory=time.monotonic, init=False)
@@ -147,7 +171,9 @@ class Totals:
 
     def on_progress(self, event: ProgressEvent) -> None:
         """Count a file that is complete, before the export has a report."""
-        if event.kind in (ProgressKind.FINISHED, ProgressKind.KEPT):
+        failing = self._failing.get(event.export_id, _NOT_FAILING)
+        is_complete = event.kind in (ProgressKind.FINISHED, ProgressKind.KEPT)
+        if is_complete and event.artifact not in failing.complete:
             counts = _FileCounts.of(event.received, kept=event.kind is ProgressKind.KEPT)
             self._unreported[event.export_id] = counts + self._unreported.get(event.export_id, _FileCounts())
 
@@ -160,9 +186,28 @@ class Totals:
     def add(self, report: DownloadReport) -> None:
         """Add the report of an export."""
         self._unreported.pop(report.export_id, None)
-        self._files = sum((_FileCounts.of(file.size, kept=file.kept) for file in report.files), self._files)
-        self.exports += 1
-        self.not_offered += len(report.missing)
+        earlier = self._failing.pop(report.export_id, None)
+        if earlier is None:
+            earlier = _NOT_FAILING
+            self.exports += 1
+        else:
+            self.failed -= earlier.failed
+            self.failures = [each for each in self.failures if each.export_id != report.export_id]
+        files = [file for file in report.files if file.artifact not in earlier.complete]
+        self._files = sum((_FileCounts.of(file.size, kept=file.kept) for file in files), self._files)
+        self.not_offered += len(report.missing) - earlier.not_offered
+        self._add_errors(report)
+        self._add_rows(report, files)
+        if self.repeats:
+            self._record_failing(report, earlier)
+
+    def _record_failing(self, report: DownloadReport, earlier: _FailingExport) -> None:
+        errors = errors_of(report)
+        if errors and not any(map(is_permanent, errors)):
+            complete = earlier.complete.union(file.artifact for file in report.files)
+            self._failing[report.export_id] = _FailingExport(complete, len(report.missing), len(errors))
+
+    def _add_errors(self, report: DownloadReport) -> None:
         self._any_succeeded |= bool(report.files) or report.ok
         for error in errors_of(report):
             if is_failed_export(error):
@@ -172,14 +217,15 @@ class Totals:
             self._exit_codes.add(exit_code(error))
             if len(self.failures) < MAX_LISTED:
                 self.failures.append(_to_failure(report.export_id, error))
-        self._add_rows(report)
 
-    def _add_rows(self, report: DownloadReport) -> None:
-        counts = [file.rows for file in report.files if file.rows is not None]
+    def _add_rows(self, report: DownloadReport, files: Sequence[DownloadedFile]) -> None:
+        counts = [file.rows for file in files if file.rows is not None]
         if counts:
             self.rows = (self.rows or 0) + sum(counts)
         total = report.export.count_total if report.export else None
         for file in report.row_differences:
+            if file not in files:
+                continue
             self.differing += 1
             if len(self.differences) < MAX_LISTED:
                 self.differences.append(RowDifference(report.export_id, file.artifact, file.rows, total))
@@ -207,6 +253,11 @@ def count(number: int, noun: str) -> str:
 def is_failed_export(error: PackageXError) -> bool:
     """Return whether the export failed or timed out on the platform, so there is nothing to download."""
     return isinstance(error, (ExportFailedError, ExportTimedOutError))
+
+
+def is_permanent(error: PackageXError) -> bool:
+    """Return whether the export cannot be downloaded later."""
+    return isinstance(error, (ExportFailedError, ExportTimedOutError, ExportGoneError))
 
 
 def errors_of(report: DownloadReport) -> tuple[PackageXError, ...]:

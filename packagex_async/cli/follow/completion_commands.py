@@ -6,7 +6,9 @@ import asyncio
 import os
 import shlex
 import shutil
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +20,9 @@ _EXIT_SECONDS = 0.3
 
 _STDERR = 2
 """The output of the command, because stdout may contain JSON."""
+
+_signal_group: Callable[[int, int], None] = getattr(os, "killpg", os.kill)
+"""Sends a signal to a process and its children. Windows has no process groups."""
 
 
 class CompletionCommands:
@@ -94,6 +99,7 @@ class CompletionCommands:
                 *self._arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=_STDERR,
+                process_group=0,
                 env={**os.environ, **environment(report)},
             )
         except OSError as error:
@@ -127,11 +133,12 @@ def environment(report: DownloadReport) -> dict[str, str]:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End a command; kill it if it does not end."""
-    process.terminate()
+    """End a command and its child processes; kill them if the command does not end."""
+    with suppress(ProcessLookupError):
+        _signal_group(process.pid, signal.SIGTERM)
     try:
         async with asyncio.timeout(_EXIT_SECONDS):
             await process.wait()
     except TimeoutError:
-        process.kill()
+        _signal_group(process.pid, signal.SIGKILL)
         await process.wait()

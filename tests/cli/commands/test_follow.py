@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from packagex_async.cli.exit_codes import ExitCode
+from packagex_async.cli.signals import sigterm_handler
 from packagex_async.testing import Emulator, Status
 from tests.cli.support import Cli, add_small_export
 from tests.cli.test_json_schema import check
@@ -98,6 +101,46 @@ def test_rejected_key_ends_it(empty: Emulator, cli: Cli, tmp_path: Path) -> None
         "packagex-exports: polled: 1 new export, 0 tried again, 0 in progress, 0 failing" in result.messages
     )
     assert len(list(tmp_path.glob("exp_*"))) == 2
+
+
+def test_totals_after_a_repeated_download(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """The export counts once, and its failure is printed once."""
+    export = add_small_export(empty)
+    empty.inject(Status(500, on="storage", artifact="csv"), times=3)
+
+    def end_after_download(_: object) -> None:
+        if (tmp_path / f"{export.id}.csv").exists():
+            empty.inject(Status(401, on="api"))
+
+    empty.after_list = end_after_download
+    result = cli("sync", tmp_path, "--follow", "--interval", "0.001", "--json")
+    reports = [record for record in result.records if record["event"] == "report"]
+    summary = result.records[-1]
+    assert [len(report["failures"]) for report in reports] == [1, 1, 1, 0]
+    assert (summary["exports"], summary["files"], summary["kept"], summary["failed"]) == (1, 2, 0, 0)
+    assert sum(export.id in message for message in result.messages) == 1
+    assert max(record["failing"] for record in result.records if record["event"] == "polled") == 1
+
+
+def test_broken_pipe_ends_it(
+    empty: Emulator, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next poll notices it, because there may be no report for a long time."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", pipe)
+        result = cli("sync", tmp_path, "--follow", "--interval", "3600", "--json")
+    assert result == (ExitCode.BROKEN_PIPE, "", "")
+
+
+def test_summary_before_the_end_of_the_grace_period(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
+    """The process prints it before it exits without its cleanup."""
+    empty.after_list = lambda _: sigterm_handler._before_exit()
+    add_small_export(empty)
+    printed, *_, last = cli("sync", tmp_path, "--json").records
+    assert (printed["event"], printed["ended"], printed["exit_code"]) == ("summary", "interrupted", 143)
+    assert last["ended"] == "complete"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not send SIGTERM to a process")

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from packagex_async import Artifact, ProgressEvent, ProgressKind, StorageError
+from packagex_async import Artifact, DownloadReport, ProgressEvent, ProgressKind, StorageError
 from packagex_async.cli.display.dashboard import Dashboard
 from packagex_async.cli.display.reporters import JsonReporter, LineReporter, NullReporter, choose_reporter
 from packagex_async.cli.display.totals import Totals
+from packagex_async.report import ByArtifact
 from packagex_async.testing import Emulator
 from tests.cli.support import Cli, ManualClock, Terminal, add_small_export, summary_counts
 
@@ -85,6 +86,20 @@ def test_lines_report_long_delays_of_artifacts(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == (
         "packagex-exports: export exp_1, artifact csv: answered 503; next attempt in 30 s\n"
     )
+
+
+@pytest.mark.parametrize("json", [False, True])
+def test_failures_of_repeated_downloads(json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stderr has each of them once, and no delays of further attempts. JSON has all of them."""
+    reporter = choose_reporter(Totals(), json=json, quiet=False, follow=True)
+    error = StorageError("failed", export_id="exp_1", artifact=Artifact.CSV)
+    for _ in range(3):
+        reporter.on_progress(event(ProgressKind.RETRYING, delay=8.0, error=error))
+        reporter.on_report(DownloadReport(export_id="exp_1", failures=ByArtifact([error])))
+    out, err = capsys.readouterr()
+    assert err.count("export exp_1") == (1 if json else 2)
+    assert err.count("next attempt in 8 s") == (0 if json else 1)
+    assert out.count('"report"') == out.count('"retrying"') == (3 if json else 0)
 
 
 def test_waiting_is_reported_once(empty: Emulator, cli: Cli, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 
 from packagex_async import (
@@ -12,7 +13,9 @@ from packagex_async import (
     DestinationError,
     DownloadedFile,
     DownloadReport,
+    Export,
     ExportFailedError,
+    ExportGoneError,
     ExportNotReadyError,
     ExportTimedOutError,
     ProgressEvent,
@@ -89,6 +92,48 @@ def test_files_count_when_they_are_complete() -> None:
     ]
     totals.add(DownloadReport(export_id="exp_1", files=ByArtifact(files)))
     assert (totals.exports, totals.files, totals.kept, totals.size) == (2, 1, 1, 10)
+
+
+def test_repeated_reports_count_once() -> None:
+    """A later success removes the failure. Kept files of earlier attempts are not counted again."""
+    totals = Totals(repeats=True)
+    error = ChecksumError("no", export_id="exp_1", artifact=Artifact.CSV)
+    json, kept_json, csv = (
+        DownloadedFile(
+            artifact=artifact, path=Path("a"), size=10, verified="length", kept=kept, rows=3, attempts=1
+        )
+        for artifact, kept in ((Artifact.JSON, False), (Artifact.JSON, True), (Artifact.CSV, False))
+    )
+    export = Export(id="exp_1", count_total=4)
+    failed = DownloadReport(
+        export_id="exp_1",
+        export=export,
+        files=ByArtifact([json]),
+        missing=(Artifact.CSV_ERROR,),
+        failures=ByArtifact([error]),
+    )
+    for report in (failed, attrs.evolve(failed, files=ByArtifact([kept_json]))):
+        totals.on_progress(finished(Artifact.JSON, kept=report is not failed))
+        totals.add(report)
+        assert (totals.exports, totals.files, totals.kept, totals.size) == (1, 1, 0, 10)
+        assert (totals.failed, len(totals.failures), totals.not_offered) == (1, 1, 1)
+        assert (totals.rows, totals.differing) == (3, 1)
+    totals.add(attrs.evolve(failed, files=ByArtifact([kept_json, csv]), failures=ByArtifact([])))
+    assert (totals.exports, totals.files, totals.kept, totals.size) == (1, 2, 0, 20)
+    assert (totals.failed, totals.failures, totals.not_offered) == (0, [], 1)
+    assert (totals.rows, totals.differing) == (6, 2)
+
+
+def test_permanent_failure_is_the_last_report() -> None:
+    """The same id in a later report is another export."""
+    totals = Totals(repeats=True)
+    for error in (
+        ExportNotReadyError("no", export_id="exp_1"),
+        ExportGoneError("no", export_id="exp_1"),
+        ExportGoneError("no", export_id="exp_1"),
+    ):
+        totals.add(DownloadReport(export_id="exp_1", error=error))
+    assert (totals.exports, totals.failed) == (2, 2)
 
 
 @pytest.mark.parametrize(("ignored", "code"), [(False, ExitCode.FAILED), (True, ExitCode.OK)])

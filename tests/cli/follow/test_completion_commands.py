@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -69,6 +70,20 @@ async def test_running_command_is_ended(
         commands.add(REPORT)
         await exists(pid_file)
     assert not Path(f"/proc/{pid_file.read_text()}").exists()
+
+
+async def test_child_processes_are_ended(tmp_path: Path) -> None:
+    """A shell script does not pass SIGTERM to the programs that it runs."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # The pipe is closed when the last process that has it open has ended.
+    script = f"exec 3> '{pipe}'; echo started >&3; sleep 60; exit"
+    async with CompletionCommands(["sh", "-c", script]) as commands:
+        commands.add(REPORT)
+        file = await asyncio.to_thread(open, pipe)
+        assert await asyncio.to_thread(file.readline) == "started\n"
+    with file:
+        assert await asyncio.to_thread(file.read) == ""
 
 
 def test_environment() -> None:
