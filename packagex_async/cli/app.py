@@ -5,20 +5,8 @@ from __future__ import annotations
 from cyclopts import App, Group, Parameter
 
 from packagex_async import __version__
-from packagex_async.cli.commands.cat import cat
-from packagex_async.cli.commands.create import create
-from packagex_async.cli.commands.demo import demo
-from packagex_async.cli.commands.download import download
-from packagex_async.cli.commands.emulator import emulator
-from packagex_async.cli.commands.get import get
-from packagex_async.cli.commands.list import list_exports
-from packagex_async.cli.commands.sync import sync
-from packagex_async.cli.commands.verify import verify
-from packagex_async.cli.commands.wait import wait
 from packagex_async.cli.exit_codes import HELP
-from packagex_async.cli.shell.completion import completion, install_completion
 from packagex_async.cli.shell.help_formatter import HelpFormatter
-from packagex_async.cli.shell.man import man
 
 _DESCRIPTION = f"""List, create and download exports of a PackageX organization.
 
@@ -36,6 +24,23 @@ Options take precedence over variables, variables over the configuration file.
 
 {HELP}"""
 
+
+SUMMARIES: dict[str, str] = {
+    "list": "List exports.",
+    "get": "Show an export and the artifacts that it offers.",
+    "download": "Download the artifacts of exports, one export after another.",
+    "cat": "Write an artifact of an export to stdout or to a file.",
+    "sync": "Download all artifacts of all matching exports to a directory.",
+    "verify": "Compare all files that sync has downloaded to a directory or bucket with the manifest.",
+    "create": "Create an export. Optionally wait for it and download it.",
+    "wait": "Wait until an export is completed.",
+    "emulator": "Run a local server that emulates the API, with sample exports.",
+    "demo": "Show downloads from a local emulator that injects faults, and compare every byte.",
+    "completion": "Print the completion script of a shell.",
+    "man": "Print the manual page in the format of the program man.",
+    "--install-completion": "Install the completion script of a shell in the home directory.",
+}
+"""The first line of the help of each command, which the help of the program shows without importing it."""
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "list": (
@@ -75,7 +80,7 @@ app: App = App(
     "packagex-exports",
     help=_DESCRIPTION,
     help_format="plaintext",
-    help_formatter=HelpFormatter(),
+    help_formatter=HelpFormatter(SUMMARIES),
     version=__version__,
     group_arguments=Group("Arguments", sort_key=0),
     group_parameters=Group("Options", sort_key=1),
@@ -94,25 +99,24 @@ _USAGE = {
 }
 """Usage lines that differ from those of cyclopts."""
 
-for _name, _command in (
-    ("list", list_exports),
-    ("get", get),
-    ("download", download),
-    ("cat", cat),
-    ("sync", sync),
-    ("verify", verify),
-    ("create", create),
-    ("wait", wait),
-    ("emulator", emulator),
-    ("demo", demo),
-    ("completion", completion),
-    ("man", man),
-):
+_FUNCTIONS = {
+    "list": "commands.list:list_exports",
+    "completion": "shell.completion:completion",
+    "man": "shell.man:man",
+}
+"""Functions of commands that are not `commands.NAME:NAME`."""
+
+# cyclopts imports the module of a command when the command is used: most of them import the client.
+for _name in EXAMPLES:
     app.command(
-        _command,
+        f"packagex_async.cli.{_FUNCTIONS.get(_name, f'commands.{_name}:{_name}')}",
         name=_name,
         usage=_USAGE.get(_name),
         help_format="markdown",
         help_epilogue=_examples(_name),
     )
-app.command(install_completion, name="--install-completion", help_format="markdown")
+app.command(
+    "packagex_async.cli.shell.completion:install_completion",
+    name="--install-completion",
+    help_format="markdown",
+)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from ssl import SSLContext
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import attrs
 from cyclopts import Group, Parameter
 
-from packagex_async import AsyncPackageX, ConfigurationError, RetryPolicy
+from packagex_async import ConfigurationError
 from packagex_async.cli.messages.option_names import use_option_names
 from packagex_async.cli.messages.usage import UsageError
 from packagex_async.cli.settings.reading import (
@@ -22,6 +22,9 @@ from packagex_async.cli.settings.reading import (
 )
 from packagex_async.cli.settings.sources import Setting, Source, merge
 from packagex_async.cli.signals import sigterm_handler
+
+if TYPE_CHECKING:
+    from packagex_async import AsyncPackageX
 
 _Seconds = Annotated[float, Parameter(metavar="SECONDS")]
 _Number = Annotated[int, Parameter(metavar="NUMBER")]
@@ -119,6 +122,9 @@ _PARAMETERS = {
 
 
 def _create_client(key: str, context: SSLContext | None, settings: Mapping[str, Setting]) -> AsyncPackageX:
+    # The help does not need the client.
+    from packagex_async import AsyncPackageX, RetryPolicy
+
     values = {name: setting.value for name, setting in settings.items()}
     attempts = values.get("attempts")
     return AsyncPackageX(

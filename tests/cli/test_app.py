@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 
 from packagex_async import __version__
 from packagex_async.cli import main
+from packagex_async.cli.app import EXAMPLES, SUMMARIES, app
 from packagex_async.cli.exit_codes import HELP, ExitCode
 
 COMMANDS = ["list", "get", "download", "sync", "create", "wait", "verify", "demo", "emulator"]
@@ -62,6 +65,22 @@ def test_help_lists_commands_and_exit_codes(
     text = capsys.readouterr().out
     assert HELP in text
     assert [name for name in COMMANDS if not re.search(rf"^│ {name} +[A-Z]", text, re.MULTILINE)] == []
+
+
+def test_summaries_are_those_of_the_commands() -> None:
+    """The list of commands has the first line of the help of each command."""
+    names = [*EXAMPLES, "--install-completion"]
+    assert {name: str(app[name].help).partition("\n")[0] for name in names} == SUMMARIES
+
+
+def test_help_of_the_application_imports_no_command() -> None:
+    """It imports neither the client nor aiohttp, which would double its time."""
+    script = (
+        "import sys; from packagex_async.cli import main; main(['--help']);"
+        "loaded = [name for name in sys.modules if name == 'aiohttp' or '.cli.commands.' in name];"
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

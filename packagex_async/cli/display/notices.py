@@ -6,11 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import attrs
 
-from packagex_async.cli.display.estimate import Clock
 from packagex_async.cli.display.tables import print_error
+
+if TYPE_CHECKING:
+    from packagex_async.cli.display.estimate import Clock
 
 _LOGGER = "packagex_async"
 _KINDS = ("request_retried", "poll_failed", "urls_renewed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+from collections.abc import Mapping
 from typing import Any, get_origin
 
 import attrs
@@ -33,12 +34,20 @@ _DESCRIPTIONS = ColumnSpec(renderer=DescriptionRenderer(), overflow="fold")
 
 
 class HelpFormatter:
-    """Formats the help without the names of Python's types, and for narrow terminals."""
+    """Formats the help without the names of Python's types, and for narrow terminals.
+
+    Args:
+        summaries: The description of each command in the list of commands.
+    """
+
+    def __init__(self, summaries: Mapping[str, str]) -> None:
+        self._summaries = summaries
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Print one panel of the help."""
         formatter = DefaultFormatter(column_specs=_columns)
-        formatter(console, options, attrs.evolve(panel, entries=list(map(with_value_name, panel.entries))))
+        complete = self._with_summary if panel.format == "command" else with_value_name
+        formatter(console, options, attrs.evolve(panel, entries=list(map(complete, panel.entries))))
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
         """Print the usage line."""
@@ -49,6 +58,9 @@ class HelpFormatter:
         for line in plain_text(description).splitlines():
             console.print(_wrap(line, console.width), markup=False, highlight=False, soft_wrap=True)
         console.print()
+
+    def _with_summary(self, entry: HelpEntry) -> HelpEntry:
+        return attrs.evolve(entry, description=self._summaries.get(entry.all_options[0], entry.description))
 
 
 def with_value_name(entry: HelpEntry) -> HelpEntry:

@@ -26,6 +26,7 @@ _HEADER = (
 
 def man_page(app: App) -> str:
     """Return the manual page of `app` and its commands, in the macro language `man`."""
+    app.resolved_commands()  # The list of commands gets their descriptions.
     page = _ManPage()
     page.add_help(app, [])
     for name in sorted(name for name in app if not name.startswith("-") and app[name].show):
