@@ -18,6 +18,7 @@ from pathlib import Path
 
 import rows
 from buckets import buckets
+from command_line import command_line
 from conversion import parquet
 from downloads import effort, far, four, large, many
 from environment import QUICK, Environment, Outcome, Scale, Workload
@@ -39,6 +40,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "memory": memory,
     "paging": paging,
     "decoding": decoding,
+    "command-line": command_line,
     "cpu": effort,
     "csv": rows.csv,
     "json": rows.json,
