@@ -20,7 +20,7 @@ Environment variables:
   PX_CONFIG       the configuration file; default: ~/.config/packagex/config.toml
   PX_PROFILE      the profile in the configuration file; default: default
 
-Options take precedence over variables, variables over the configuration file.
+Options and the profile of --profile take precedence over variables, and variables over other profiles.
 
 {HELP}"""
 

@@ -15,6 +15,7 @@ from packagex_async.cli.messages.option_names import use_option_names
 from packagex_async.cli.messages.usage import UsageError
 from packagex_async.cli.settings.reading import (
     KEY_VARIABLE,
+    check_environment,
     read_ca_file,
     read_key,
     read_profile,
@@ -61,7 +62,8 @@ class ConnectionOptions:
     """Give up after this many consecutive attempts without progress. Default: 5."""
 
     profile: _Name | None = None
-    """Use this profile of the configuration file. Default: PX_PROFILE, or the profile named default."""
+    """Use this profile of the configuration file, also instead of variables. Default: PX_PROFILE, or the
+    profile named default."""
 
     def client(self, *, bandwidth_limit: int | None = None) -> AsyncPackageX:
         """Return a client with these options, the environment variables and the configuration file.
@@ -94,8 +96,13 @@ class ConnectionOptions:
             if value is not None
         }
         variables = read_variables()
-        profile = options.get("profile") or variables.get("profile")
-        return merge([options, variables, read_profile(profile)])
+        profile = read_profile(options.get("profile") or variables.get("profile"))
+        # A profile that an option selects is as explicit as an option.
+        settings = merge(
+            [options, profile, variables] if "profile" in options else [options, variables, profile]
+        )
+        check_environment(settings)
+        return settings
 
 
 _GROUP = Group("Connection to the API", sort_key=9)

@@ -93,12 +93,13 @@ def test_base_url_variable(server: Emulator, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("PX_BASE_URL", "https://api.example"), ("PX_ENVIRONMENT", "sandbox")]
+    ("variable", "value"),
+    [("PX_BASE_URL", "https://api.example"), ("PX_ENVIRONMENT", "sandbox"), ("PX_ENVIRONMENT", "moon")],
 )
 def test_option_takes_precedence(
     variable: str, value: str, server: Emulator, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`--base-url` overrides both variables."""
+    """`--base-url` overrides both variables, which may then be invalid."""
     monkeypatch.setenv(variable, value)
     assert cli("list").code == 0
     assert len(server.requests) == 1
@@ -126,8 +127,10 @@ def test_invalid_variable(
     assert message in capsys.readouterr().err
 
 
-def test_environment_and_base_url(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Options exclude each other, and variables do."""
+def test_environment_and_base_url(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Options exclude each other, and variables do, unless an option overrides them."""
     result = cli("list", "--environment", "sandbox")
     assert (result.code, result.messages) == (
         ExitCode.USAGE,
@@ -135,7 +138,9 @@ def test_environment_and_base_url(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> 
     )
     monkeypatch.setenv("PX_BASE_URL", "https://api.example")
     monkeypatch.setenv("PX_ENVIRONMENT", "sandbox")
-    assert "PX_BASE_URL and PX_ENVIRONMENT exclude each other" in cli("list").err
+    assert cli("list").code == ExitCode.OK
+    assert main(["list"]) == ExitCode.USAGE
+    assert "PX_BASE_URL and PX_ENVIRONMENT exclude each other" in capsys.readouterr().err
 
 
 def test_profile(server: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -158,6 +163,23 @@ def test_variables_take_precedence_over_the_file(
     configure(monkeypatch, tmp_path, "[profiles.default]\nenvironment='sandbox'\napi_key_command='false'\n")
     assert main(["list", "--json"]) == 0
     assert len(server.requests) == 1
+
+
+def test_named_profile_takes_precedence_over_variables(
+    server: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`--profile` is an option. Variables set only what the profile lacks. `PX_PROFILE` is a variable."""
+    monkeypatch.setenv("PX_API_KEY", "px_other")
+    monkeypatch.setenv("PX_ENVIRONMENT", "moon")
+    (tmp_path / "key").write_text(CANARY)
+    text = f"[profiles.key]\napi_key_file = 'key'\n[profiles.work]\nbase_url = {server.base_url!r}\n"
+    configure(monkeypatch, tmp_path, f"{text}api_key_file = 'key'\n")
+    assert main(["list", "--profile", "work"]) == ExitCode.OK
+    monkeypatch.delenv("PX_ENVIRONMENT")
+    monkeypatch.setenv("PX_BASE_URL", server.base_url)
+    assert main(["list", "--profile", "key"]) == ExitCode.OK
+    monkeypatch.setenv("PX_PROFILE", "work")
+    assert main(["list"]) == ExitCode.AUTHENTICATION
 
 
 @pytest.mark.parametrize(

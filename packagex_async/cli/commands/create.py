@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from packagex_async import CsvFieldOptions, Export, ExportResource
@@ -20,7 +19,16 @@ from packagex_async.cli.display.progress import ArtifactBars
 from packagex_async.cli.display.tables import print_error
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.key_values import parse_key_values
-from packagex_async.cli.parameters import BandwidthLimit, ExactSizes, Flag, Quiet, WaitSeconds, split_commas
+from packagex_async.cli.parameters import (
+    BandwidthLimit,
+    Destination,
+    ExactSizes,
+    Flag,
+    Quiet,
+    WaitSeconds,
+    split_commas,
+)
+from packagex_async.cli.settings.destination import parse_destination
 
 
 async def create(
@@ -34,7 +42,7 @@ async def create(
     columns: list[str] | None = None,
     wait: Flag = False,
     timeout: WaitSeconds | None = None,
-    download: Path | None = None,
+    download: Destination | None = None,
     count_rows: Flag = False,
     format: Literal["parquet"] | None = None,
     bytes: ExactSizes = False,
@@ -57,7 +65,8 @@ async def create(
         wait: Wait until the export is completed.
         timeout: Wait at most this many seconds. Default: until the export is deleted, 24 hours after its
             creation.
-        download: Wait until the export is completed, then download its artifacts to this directory.
+        download: Wait until the export is completed, then download its artifacts to this directory, or to a
+            bucket: s3://, gs:// or az:// with its name.
         count_rows: Count the rows of each downloaded file, and show them next to the count_total of the
             export.
         format: Write CSV artifacts as Parquet files. Needs the extra arrow.
@@ -67,12 +76,13 @@ async def create(
         bwlimit: Receive at most this many bytes per second, such as 500K or 10MB.
     """
     filters = parse_key_values(options, option or ())
+    directory = None if download is None else parse_destination(download)
     csv = CsvFieldOptions(timezone=timezone, datetime_format=datetime_format, columns=split_commas(columns))
     async with connection.client(bandwidth_limit=bwlimit) as px:
         export = await px.exports.create(
             ExportResource(resource), options=filters, csv_field_options=csv.as_json() or None
         )
-        if not (wait or download):
+        if not wait and directory is None:
             _print_created(export, json=json)
             return ExitCode.OK
         # Print the id now, in case a later step fails.
@@ -80,11 +90,11 @@ async def create(
         if json:
             print_export(export, json=True)
         export = await wait_until_completed(px, export, timeout, json=json, quiet=quiet)
-        if download is None:
+        if directory is None:
             print_completed(export, json=json)
             return ExitCode.OK
         with ArtifactBars(quiet=quiet) as bars:
-            download_options = DownloadOptions(directory=download, count_rows=count_rows, format=format)
+            download_options = DownloadOptions(directory=directory, count_rows=count_rows, format=format)
             outcome = await download_export(px, export.id, download_options, bars)
     has_rows = count_rows or format is not None
     printer = OutcomePrinter(outcome_columns(exact_sizes=bytes, has_rows=has_rows), json=json)

@@ -11,6 +11,7 @@ from packagex_async.cli.demo.steps import STEPS, Demo
 from packagex_async.cli.display.tables import print_json, print_line
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.parameters import Flag, Quiet
+from packagex_async.cli.settings.destination import check_directory
 from packagex_async.cli.stdio import can_redraw
 from packagex_async.testing import Emulator
 
@@ -26,6 +27,7 @@ async def demo(*, directory: Path = Path("packagex-demo"), json: Flag = False, q
         json: Print one JSON object per line, for each artifact and for the summary.
         quiet: Print only the result.
     """
+    check_directory(directory)
     is_quiet = json or quiet
     is_slow = not is_quiet and can_redraw() and sys.stdout.isatty()
     # `pending=None`: no export becomes completed after it has been listed.

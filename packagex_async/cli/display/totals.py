@@ -25,6 +25,8 @@ from packagex_async import (
     WaitTimeoutError,
 )
 from packagex_async.cli.exit_codes import ExitCode, exit_code, exit_code_of_downloads
+from packagex_async.cli.messages.hints import limit_hint
+from packagex_async.cli.messages.option_names import use_option_names
 
 MAX_LISTED = 50
 """Maximum number of failures, and of row differences, in the summary. Further ones are only counted."""
@@ -266,8 +268,10 @@ def errors_of(report: DownloadReport) -> tuple[PackageXError, ...]:
 
 
 def _to_failure(export_id: str, error: PackageXError) -> Failure:
-    advice = next((text for kinds, text in _ADVICE if isinstance(error, kinds)), _DEFAULT_ADVICE)
+    advice = limit_hint(error) or next(
+        (text for kinds, text in _ADVICE if isinstance(error, kinds)), _DEFAULT_ADVICE
+    )
     artifact = getattr(error, "artifact", None)
     # The table has a column for the export.
-    message = str(error.args[0] if artifact else error).removeprefix(f"export {export_id} ")
+    message = use_option_names(str(error.args[0] if artifact else error)).removeprefix(f"export {export_id} ")
     return Failure(export_id, artifact and str(artifact), message, advice)

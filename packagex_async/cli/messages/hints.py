@@ -57,10 +57,19 @@ _BUCKET_HINTS: dict[int | None, str] = {
     errno.EEXIST: "use --overwrite to replace the object, or another folder of the bucket",
     errno.ENOSPC: "remove objects of the bucket or increase its quota, then run the command again",
 }
+_LIMIT_HINTS = {
+    "above max_size=": "use a larger --max-size, or leave the option out",
+    "require_verification is set": "leave --require-verification out to accept such artifacts",
+}
+"""The hint for an artifact that exceeds a limit of the user, by a part of its message."""
+
+_PATH = "check the path, or choose another one"
 _OTHER_HINTS = {
     errno.ENOSPC: "free disk space, then run the command again",
     errno.EACCES: "check the permissions of the path",
     errno.EBADF: "redirect stdout to a file or to another program",
+    **dict.fromkeys((errno.EEXIST, errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.EROFS), _PATH),
+    **dict.fromkeys((errno.ELOOP, errno.ENAMETOOLONG), _PATH),
 }
 
 
@@ -86,11 +95,19 @@ def error_hint(error: BaseException) -> str:
         return _BUCKET_HINTS.get(error.errno, _BUCKET)
     if isinstance(error, errors.DestinationError) and error.errno == errno.EEXIST:
         return _EXISTING_FILE
+    if isinstance(error, errors.StorageError) and (hint := limit_hint(error)):
+        return hint
     if isinstance(error, OSError) and error.errno in _OTHER_HINTS:
         return _OTHER_HINTS[error.errno]
     if isinstance(error, CycloptsError):
         return _usage_hint(error)
     return _hint_for(error)
+
+
+def limit_hint(error: errors.PackageXError) -> str | None:
+    """Return the hint for an artifact that exceeds a limit of the user, or `None` for another error."""
+    message = str(error.args[0]) if error.args else ""
+    return next((hint for text, hint in _LIMIT_HINTS.items() if text in message), None)
 
 
 def _hint_for(error: BaseException) -> str:

@@ -11,8 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from packagex_async import ConfigurationError
+from packagex_async.cli.messages.usage import UsageError
 from packagex_async.cli.stdio import naming
+
+_HINT = "check the path and its permissions, or choose another one"
 
 
 @contextmanager
@@ -20,7 +22,7 @@ def open_text_output(path: Path | None) -> Generator[TextIO, None, None]:
     """Open the output of a command as UTF-8 text; `None` and `-` stand for stdout.
 
     Raises:
-        ConfigurationError: The file cannot be created.
+        UsageError: The file cannot be created.
     """
     if path is None or is_stdout(path):
         yield sys.stdout
@@ -44,11 +46,13 @@ def open_binary_output(path: Path) -> Generator[io.FileIO, None, None]:
     written directly.
 
     Raises:
-        ConfigurationError: The file cannot be created.
+        UsageError: The file cannot be created.
     """
     target = Path(os.path.realpath(path))
     if target.is_dir():
-        raise ConfigurationError(f"--output {path} is a directory: append a file name")
+        raise UsageError(f"--output {path} is a directory", hint="append the name of a file")
+    if target.is_symlink():
+        raise UsageError(f"--output {path} is a loop of symbolic links", hint=_HINT)
     # The target of `/dev/stdout` may be a pipe, which has no path.
     if os.path.exists(path) and not os.path.isfile(path):
         with _open(path, path, "wb") as file:
@@ -81,4 +85,4 @@ def _open(path: Path, file: Path, mode: str) -> io.FileIO:
     try:
         return io.FileIO(file, mode)
     except OSError as error:
-        raise ConfigurationError(f"--output {path} cannot be created: {error.strerror}") from error
+        raise UsageError(f"--output {path} cannot be created: {error.strerror}", hint=_HINT) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from packagex_async.cli.messages.usage import UsageError
-from packagex_async.cli.settings.sources import ENVIRONMENTS, Setting, Source
+from packagex_async.cli.settings.sources import ENVIRONMENTS, Setting, Source, check_alternatives
 
 DEFAULT_PROFILE = "default"
 
@@ -77,6 +77,7 @@ def _parse_profile(profile: str, table: object, file: Path) -> Source:
         if parsed is None:
             raise UsageError(f"{place}: {key} must be {expected}", hint=f"correct {key} in the file")
         source[key] = Setting(parsed, f"{key} in {place}")
+    check_alternatives(source)
     return source
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packagex_async.cli.messages.usage import UsageError
+from packagex_async.cli.settings.command_output import read_output
 from packagex_async.cli.settings.profiles import parse_profiles, select_profile
 from packagex_async.cli.settings.sources import ENVIRONMENTS, Setting, Source
 
@@ -30,23 +31,26 @@ _MAX_CA_LENGTH = 16 * 1024 * 1024
 
 
 def read_variables() -> Source:
-    """Return the settings in environment variables. An empty variable counts as unset.
-
-    Raises:
-        UsageError: A variable is invalid.
-    """
-    source = {
+    """Return the settings in environment variables. An empty variable counts as unset."""
+    return {
         name: Setting(os.environ[variable], variable)
         for name, variable in _VARIABLES.items()
         if os.environ.get(variable, "").strip()
     }
-    environment = source.get("environment")
+
+
+def check_environment(settings: Mapping[str, Setting]) -> None:
+    """Check the environment, which a variable may contain.
+
+    Raises:
+        UsageError: It is unknown.
+    """
+    environment = settings.get("environment")
     if environment and environment.value not in ENVIRONMENTS:
         raise UsageError(
             f"{environment.label} must be {' or '.join(ENVIRONMENTS)}, not {environment.value!r}",
             hint=f"correct or unset {environment.label}",
         )
-    return source
 
 
 def read_profile(selected: Setting | None) -> Source:
@@ -97,16 +101,16 @@ def read_key(setting: Setting, name: str) -> str:
 
 
 def run_key_command(command: Sequence[str], label: str, *, timeout: float = _COMMAND_SECONDS) -> str:
-    """Run a command without a shell, and return its output.
+    """Run a command without a shell, and return its output until it ends.
 
     Raises:
         UsageError: The command fails or takes more than `timeout` seconds.
     """
     try:
-        result = subprocess.run(  # noqa: S603  # The user has configured the command.
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout, check=True
-        )
-        return result.stdout.decode()
+        output = read_output(command, timeout, _MAX_TEXT_LENGTH)
+        if len(output) <= _MAX_TEXT_LENGTH:
+            return output.decode()
+        reason = f"its output is longer than {_MAX_TEXT_LENGTH} bytes"
     except OSError as error:
         reason = f"{error.strerror}"
     except subprocess.CalledProcessError as error:

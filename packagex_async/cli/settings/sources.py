@@ -39,12 +39,13 @@ def merge(sources: Iterable[Source]) -> dict[str, Setting]:
     """Combine settings. The first source that contains a setting, or an alternative to it, determines it.
 
     Raises:
-        UsageError: A source contains two alternatives.
+        UsageError: A source contains two alternatives, and no source before it contains one.
     """
     merged: dict[str, Setting] = {}
     for source in sources:
-        _check_alternatives(source)
-        merged |= {name: setting for name, setting in source.items() if not merged.keys() & _group(name)}
+        used = {name: setting for name, setting in source.items() if not merged.keys() & _group(name)}
+        check_alternatives(used)
+        merged |= used
     return merged
 
 
@@ -53,7 +54,12 @@ def _group(name: str) -> frozenset[str]:
     return next((group for group in _ALTERNATIVES if name in group), frozenset({name}))
 
 
-def _check_alternatives(source: Source) -> None:
+def check_alternatives(source: Source) -> None:
+    """Check that a source contains at most one of several alternatives.
+
+    Raises:
+        UsageError: It contains two.
+    """
     for group in _ALTERNATIVES:
         labels = sorted(source[name].label for name in source.keys() & group)
         if len(labels) > 1:

@@ -71,7 +71,11 @@ def test_every_option_is_used(empty: Emulator, cli: Cli, tmp_path: Path) -> None
         "search": "ship",
     }
     assert target.read_bytes() == empty.content(export.id, "csv")
-    assert cli("sync", tmp_path, "--no-resume", "--max-size", "7", "--artifacts", "csv").code == 6
+    result = cli("sync", tmp_path, "--no-resume", "--max-size", "7", "--artifacts", "csv")
+    assert result.code == 6
+    assert "it has 8 bytes or more, which is above --max-size 7" in result.out
+    assert result.out.endswith("\tuse a larger --max-size, or leave the option out\n")
+    assert "hint: use a larger --max-size" in result.err
 
 
 def test_wait_timeout_implies_wait() -> None:

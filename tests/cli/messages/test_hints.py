@@ -16,6 +16,7 @@ from packagex_async import (
     DestinationError,
     NotFoundError,
     PackageXError,
+    StorageError,
 )
 from packagex_async.cli.app import app
 from packagex_async.cli.messages.hints import error_hint, error_message
@@ -67,6 +68,27 @@ def test_hint_of_a_destination_error(number: int, hint: str) -> None:
     """It depends on the reason."""
     error = DestinationError("no", export_id="exp_1", artifact=Artifact.CSV, errno=number)
     assert error_hint(error).startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ("it has 9 bytes or more, which is above max_size=8", "use a larger --max-size"),
+        (
+            "it declares neither length nor hash, and require_verification is set",
+            "leave --require-verification",
+        ),
+    ],
+)
+def test_hint_of_a_limit(message: str, hint: str) -> None:
+    """It names the option that sets the limit."""
+    assert error_hint(StorageError(message, export_id="exp_1", artifact=Artifact.CSV)).startswith(hint)
+
+
+@pytest.mark.parametrize("number", [errno.ELOOP, errno.ENOTDIR, errno.ENOENT])
+def test_hint_of_an_error_of_the_operating_system(number: int) -> None:
+    """It is about the path, and not about requests."""
+    assert error_hint(OSError(number, "no", "a")) == "check the path, or choose another one"
 
 
 def test_hint_of_a_parsing_error() -> None:

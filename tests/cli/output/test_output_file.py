@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from packagex_async import ConfigurationError
+from packagex_async.cli.messages.usage import UsageError
 from packagex_async.cli.output.output_file import open_binary_output, open_text_output
 
 
@@ -55,6 +56,17 @@ def test_invalid_paths(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"--output .*no/file cannot be created: No such"):
         with open_binary_output(missing):
             pass
+
+
+def test_loop_of_links(tmp_path: Path) -> None:
+    """It is found before the output exists."""
+    link, other = tmp_path / "link", tmp_path / "other"
+    link.symlink_to(other)
+    other.symlink_to(link)
+    with pytest.raises(UsageError, match=r"--output .*link is a loop of symbolic links") as raised:
+        with open_binary_output(link):
+            pass
+    assert raised.value.hint == "check the path and its permissions, or choose another one"
 
 
 def test_devices_are_written_directly() -> None:

@@ -113,6 +113,13 @@ def test_invalid_file(text: str, expected: str) -> None:
     assert expected in str(failure(text))
 
 
+def test_alternatives_in_a_profile() -> None:
+    """They are an error, even if options override them."""
+    message = failure("[profiles.work]\napi_key_file = 'a'\napi_key_command = 'b'")
+    place = f"in profile 'work' of {FILE}"
+    assert str(message) == f"api_key_command {place} and api_key_file {place} exclude each other"
+
+
 def test_profile_is_selected() -> None:
     """Without a name, it is the profile `default` if there is one."""
     profiles = parse_profiles("[profiles.default]\nattempts = 1\n[profiles.work]\nattempts = 2", FILE)

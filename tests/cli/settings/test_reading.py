@@ -12,6 +12,7 @@ import trustme
 
 from packagex_async.cli.messages.usage import UsageError
 from packagex_async.cli.settings.reading import (
+    check_environment,
     default_config_file,
     read_ca_file,
     read_key,
@@ -44,7 +45,8 @@ def test_invalid_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the variable and the accepted values."""
     monkeypatch.setenv("PX_ENVIRONMENT", "moon")
     with pytest.raises(UsageError, match="PX_ENVIRONMENT must be production or sandbox, not 'moon'"):
-        read_variables()
+        check_environment(read_variables())
+    check_environment({})
 
 
 @pytest.mark.parametrize(
@@ -135,6 +137,12 @@ def test_key_command_without_end() -> None:
         run_key_command(
             [sys.executable, "-c", "import os; os.read(os.pipe()[0], 1)"], "api_key_command", timeout=0.01
         )
+
+
+def test_key_command_with_endless_output() -> None:
+    """Its output is not kept in memory."""
+    with pytest.raises(UsageError, match="its output is longer than 1048576 bytes"):
+        run_key_command([sys.executable, "-c", "print('x' * 5_000_000)"], "api_key_command")
 
 
 def test_missing_key_command() -> None:
