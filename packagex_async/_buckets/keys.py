@@ -60,7 +60,7 @@ def parse_bucket_url(text: str) -> BucketUrl:
             "environment, and options are keyword arguments"
         )
     if scheme != "memory" and not re.fullmatch(_BUCKET, bucket):
-        raise ConfigurationError(f"{_HELP}: {sanitize(text)!r} names no bucket")
+        raise ConfigurationError(f"{_HELP}: {sanitize(text)!r} has no valid name of a bucket")
     if scheme == "memory" and bucket:
         bucket, path = "", f"{bucket}{path}"
     return BucketUrl(scheme, bucket, check_key(path.strip("/"), "the path of the URL"))

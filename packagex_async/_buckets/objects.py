@@ -112,9 +112,9 @@ class BucketObjects:
         folder, _, rest = path.rpartition("/")
         found = {}
         with translate_errors(self.url):
-            offset = {"offset": _before(path)} if rest and self.kind in _ORDERED_STORES else {}
+            offset = _before(path) if rest and self.kind in _ORDERED_STORES else None
             for batch in self._obstore.list(
-                self.store, prefix=folder or None, chunk_size=_LIST_SIZE, **offset
+                self.store, prefix=folder or None, offset=offset, chunk_size=_LIST_SIZE
             ):
                 for item in batch:
                     if item["path"].startswith(path):
@@ -303,9 +303,12 @@ def _normalized(e_tag: str | None) -> str | None:
     return e_tag.removeprefix("W/").strip('"') if e_tag else None
 
 
-def _before(path: str) -> str:
-    """Return a key that comes directly before `path`, or shortly before it."""
-    return path[:-1] + chr(max(ord(path[-1]) - 1, 1)) if path[-1].isascii() else path[:-1]
+def _before(path: str) -> str | None:
+    """Return a valid key shortly before `path`, or `None` if there is none in its folder."""
+    last = path[-1]
+    # A slash comes directly before 0, and a control character before a space.
+    key = path[:-1] + chr(ord(last) - 1) if "!" <= last <= "~" and last != "0" else path[:-1]
+    return None if key.rpartition("/")[2] in ("", ".", "..") else key
 
 
 def _media_type(name: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from packagex_async._buckets.keys import BucketUrl
+from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ConfigurationError
 
 _MIN_RATE = 256 * 1024
@@ -65,23 +67,20 @@ def create_store(url: BucketUrl, options: Mapping[str, Any], *, buffered: int) -
         return store.MemoryStore()
     # A part of an upload is one request, and the default timeout is too short for a part on a slow line.
     seconds = max(_MIN_TIMEOUT, buffered // _MIN_RATE)
-    client_options = {
-        "timeout": f"{seconds}s",
-        **_client_variables(url.scheme),
-        **(options.get("client_options") or {}),
-    }
+    client_options = options.get("client_options") or {}
+    if not isinstance(client_options, Mapping):
+        raise ConfigurationError(f"client_options must be a dict, not {type(client_options).__name__}")
     arguments = {
         "retry_config": {"max_retries": _MAX_RETRIES},
         **_found_options(url.scheme, options),
         **options,
-        "client_options": client_options,
+        "client_options": {"timeout": f"{seconds}s", **_client_variables(url.scheme), **client_options},
     }
     kinds = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}
     try:
         return kinds[url.scheme](url.bucket, **arguments)
     except Exception as error:
-        # Only the first line: the others may contain the values of options.
-        kind, reason = type(error).__name__, _first_line(error)
+        kind, reason = type(error).__name__, _reason(error)
     raise ConfigurationError(f"{url.scheme}://{url.bucket} cannot be used: {reason} ({kind})")
 
 
@@ -114,7 +113,8 @@ def _found_options(scheme: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _aws_profile(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the credentials of an AWS profile, unless the environment or the options contain credentials."""
-    names = {name.lower().removeprefix("aws_") for name in options}
+    arguments = [*options, *(options.get("config") or {})]
+    names = {name.lower().removeprefix("aws_") for name in arguments}
     if "AWS_ACCESS_KEY_ID" in os.environ or names & {
         "access_key_id",
         "credential_provider",
@@ -138,7 +138,7 @@ def _aws_profile(options: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigurationError(
                 f"the AWS profile {profile!r} contains no access key: install boto3 for other profiles"
             ) from None
-        return {}
+        return found
     return {"credential_provider": Boto3CredentialProvider(Session(profile_name=profile))}
 
 
@@ -182,7 +182,6 @@ def _azure_variables() -> dict[str, str]:
     return found | {_AZURE_FIELDS[name]: value for name, _, value in fields if name in _AZURE_FIELDS}
 
 
-def _first_line(error: Exception) -> str:
-    from packagex_async._utils.redaction import sanitize
-
-    return sanitize(str(error).partition("\n")[0])
+def _reason(error: Exception) -> str:
+    """Return the first line of the text of obstore without the values of options, which are in quotes."""
+    return sanitize(re.sub(r'"[^"]*"', '"..."', str(error).partition("\n")[0]))

@@ -118,7 +118,7 @@ class ArtifactDownload:
         Raises:
             DownloadError: All attempts failed; the target is unchanged.
             DiskError: The disk refused; the target is unchanged.
-        BucketError: The bucket refused; the target is unchanged.
+            BucketError: The bucket refused; the target is unchanged.
             ExportGoneError: The export was deleted meanwhile.
         """
         self._started_at = self.context.clock.monotonic()

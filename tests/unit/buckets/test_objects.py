@@ -46,7 +46,17 @@ def test_ordered_stores_stop_early(objects: BucketObjects) -> None:
     for key in ("x/a", "x/y-a.csv", "x/y-b.csv", "x/z"):
         obstore.put(ordered.store, key, b"1")
     assert sorted(ordered.list()) == ["a.csv", "b.csv"]
-    assert new_objects(MemoryStore(), "x/é").list() == {}
+
+
+@pytest.mark.parametrize("prefix", ["x/é", "x/y ", "x/0", "x/y0", "0", " ", "x/.0", "x/..", "x/!", "x/y~", "é"])
+def test_prefixes_of_ordered_stores(prefix: str) -> None:
+    """The listing starts at a valid key, whatever the prefix ends with."""
+    ordered = new_objects(MemoryStore(), prefix)
+    ordered.kind = "S3Store"
+    ordered.put("a.csv", b"1")
+    assert list(ordered.list()) == ["a.csv"]
+    assert list(ordered.list("a")) == ["a.csv"]
+    assert ordered.list("b") == {}
 
 
 def test_reading(objects: BucketObjects) -> None:

@@ -59,6 +59,8 @@ def test_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_REGION", "us-east-2")
     assert "region" not in create("s3://b").config
     assert "access_key_id" not in create("s3://b", skip_signature=True).config
+    config = create("s3://b", config={"access_key_id": "C", "secret_access_key": "S"}).config
+    assert config["access_key_id"] == "C"
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     assert create("s3://b").config == {"bucket": "b"}
@@ -68,7 +70,7 @@ def test_profile_without_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     """It needs boto3 if it was requested; the default profile is optional."""
     monkeypatch.setitem(sys.modules, "boto3.session", None)
     (tmp_path / "config").write_text("[default]\nsso_start_url = https://x\nregion = eu-west-1\n")
-    assert create("s3://b").config == {"bucket": "b"}
+    assert create("s3://b").config == {"bucket": "b", "region": "eu-west-1"}
     monkeypatch.setenv("AWS_PROFILE", "default")
     with pytest.raises(ConfigurationError, match="boto3"):
         create("s3://b")
@@ -104,6 +106,11 @@ def test_invalid_options() -> None:
     with pytest.raises(ConfigurationError, match="nonsense") as caught:
         create("s3://b", nonsense="s3cr3t")
     assert "s3cr3t" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="Duration") as caught:
+        create("s3://b", client_options={"timeout": "s3cr3t"})
+    assert "s3cr3t" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="client_options must be a dict"):
+        create("s3://b", client_options="timeout")
     with pytest.raises(ConfigurationError, match="memory"):
         create("memory://", region="x")
 
