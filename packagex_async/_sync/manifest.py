@@ -91,11 +91,19 @@ class Manifest:
     def close(self) -> None:
         """Close the file. Idempotent."""
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _open(self) -> FileIO:
+        if self._file is not None and not _is_same_file(self._file, self.path):
+            # The manifest or its directory was removed or replaced while this process uses it.
+            self._close()
+            self._positions.clear()
+            self._indexed_size = self._file_size = 0
         if self._file is None:
             make_directories(self.path.parent, self.path.parent)
             _remove_legacy_lock(self.path)
@@ -186,6 +194,13 @@ def entry_key(export_id: str, artifact: str, file_format: str | None) -> int:
     """Return the key of a file in an index of entries; different files can have the same key."""
     # The hash of an enum member differs from that of its value.
     return hash((export_id, str(artifact), file_format))
+
+
+def _is_same_file(file: FileIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except OSError:
+        return False
 
 
 def _read_at(file: FileIO, position: int, size: int) -> bytes:

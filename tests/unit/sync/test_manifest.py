@@ -257,3 +257,22 @@ def test_read_only_manifest(tmp_path: Path) -> None:
     for _ in range(2):
         assert manifest.find("exp_1", ("json",)) == {"json": MISSING}
     manifest.close()
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_manifest_that_is_removed_while_it_is_used(tmp_path: Path, is_replaced: bool) -> None:
+    """The next entries are in a new file, or in the file that has replaced it."""
+    folder = tmp_path / "folder"
+    newer = attrs.evolve(ENTRY, size=9)
+    with open_manifest(folder) as manifest:
+        manifest.append([MISSING, ENTRY])
+        (folder / MANIFEST_NAME).unlink()
+        if is_replaced:
+            (folder / MANIFEST_NAME).write_bytes(MISSING.dump())
+        else:
+            folder.rmdir()
+        expected = {"json": MISSING} if is_replaced else {}
+        assert manifest.find("exp_1", ("json", "csv")) == expected
+        manifest.append([newer])
+        assert manifest.find("exp_1", ("json", "csv")) == {**expected, "csv": newer}
+    assert find(folder) == {**expected, "csv": newer}
