@@ -48,7 +48,9 @@ def test_ordered_stores_stop_early(objects: BucketObjects) -> None:
     assert sorted(ordered.list()) == ["a.csv", "b.csv"]
 
 
-@pytest.mark.parametrize("prefix", ["x/é", "x/y ", "x/0", "x/y0", "0", " ", "x/.0", "x/..", "x/!", "x/y~", "é"])
+@pytest.mark.parametrize(
+    "prefix", ["x/é", "x/y ", "x/0", "x/y0", "0", " ", "x/.0", "x/..", "x/!", "x/y~", "é"]
+)
 def test_prefixes_of_ordered_stores(prefix: str) -> None:
     """The listing starts at a valid key, whatever the prefix ends with."""
     ordered = new_objects(MemoryStore(), prefix)
