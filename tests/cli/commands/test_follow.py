@@ -136,7 +136,11 @@ def test_broken_pipe_ends_it(
 
 def test_summary_before_the_end_of_the_grace_period(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
     """The process prints it before it exits without its cleanup."""
-    empty.after_list = lambda _: sigterm_handler._before_exit()
+
+    def end(_: int) -> None:
+        sigterm_handler._before_exit()
+
+    empty.after_list = end
     add_small_export(empty)
     printed, *_, last = cli("sync", tmp_path, "--json").records
     assert (printed["event"], printed["ended"], printed["exit_code"]) == ("summary", "interrupted", 143)
