@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import obstore
 import pytest
 
+from packagex_async import Artifact
 from packagex_async._files.layouts import SUFFIXES
 from packagex_async.testing import Emulator, RecordedRequest, Status, StoredExport, serve_in_thread
 from tests.buckets.conftest import SECRET, S3Server
@@ -27,7 +28,7 @@ def objects(moto: S3Server, bucket: str) -> dict[str, bytes]:
 def expected(server: Emulator, exports: list[StoredExport]) -> dict[str, bytes]:
     """Return the artifacts that the bucket must contain."""
     return {
-        f"exports/{export.id}{SUFFIXES[artifact]}": server.content(export.id, artifact)
+        f"exports/{export.id}{SUFFIXES[Artifact(artifact)]}": server.content(export.id, artifact)
         for export in exports
         for artifact in export.artifacts
     }
@@ -77,8 +78,6 @@ class Guarantees:
         assert run.succeeded, run.output
         assert run.attempts["download"] == [1, 1, 1]
         assert objects(moto, bucket) == expected(server, exports)
-        # The search for secrets would find them.
-        assert find([exports[0].id], orchestrator.folder)
 
         server.requests.clear()
         assert orchestrator.run(hour, server.base_url).succeeded
@@ -159,6 +158,8 @@ class Guarantees:
         assert objects(moto, bucket) == expected(server, exports[2:])
         assert f"'{exports[0].id}': 'ExportFailedError'" in run.output
         assert f"'{exports[1].id}': 'ExportTimedOutError'" in run.output
+        # The search for secrets reads what the orchestrator has stored.
+        assert find([exports[0].id], orchestrator.folder)
 
     def test_rejected_key_is_not_retried(
         self, orchestrator: Orchestrator, hour: datetime, bucket: str
@@ -179,7 +180,7 @@ class Guarantees:
         moto: S3Server,
         bucket: str,
     ) -> None:
-        """The batch fails at once, also if another of its exports could be retried. Other batches are downloaded."""
+        """Its batch fails at once, even if another export could be retried. Others are downloaded."""
         first, second = (exports[index] for index in (0, 1))
         server.inject(Status(403, on="storage", export_id=first.id, artifact="csv"))
         server.inject(Status(401, on="api", export_id=second.id))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 import attrs
 
@@ -62,8 +65,8 @@ class Orchestrator(ABC):
         environment: Environment variables for all processes.
     """
 
-    page: str
-    replaced: Mapping[str, str]
+    page: ClassVar[str]
+    replaced: ClassVar[Mapping[str, str]]
     """Texts of the program that are replaced, so that tests are fast."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -114,8 +117,8 @@ class Orchestrator(ABC):
         assert finished.returncode == 0, finished.stdout
 
     @contextlib.contextmanager
-    def serving(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a server; its output is a file of the folder."""
+    def serving(self, port: int, *command: str) -> Iterator[None]:
+        """Run a server that accepts connections on a port; its output is a file of the folder."""
         with (
             (self.folder / "server.log").open("wb") as log,
             subprocess.Popen(
@@ -128,7 +131,10 @@ class Orchestrator(ABC):
             ) as process,
         ):
             try:
-                yield process
+                while not _accepts_connections(port):
+                    assert process.poll() is None, "the server has ended"
+                    time.sleep(0.1)
+                yield
             finally:
                 process.terminate()
 
@@ -138,3 +144,8 @@ class Orchestrator(ABC):
             assert program.count(old) == 1, old
             program = program.replace(old, new)
         return program
+
+
+def _accepts_connections(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from packagex_async.testing import Emulator, StoredExport
-from tests.buckets.conftest import S3Server, free_port, wait_for
+from tests.buckets.conftest import S3Server, free_port
 from tests.orchestrators.guarantees import HOUR, Guarantees, expected, objects
 from tests.orchestrators.orchestrator import KEY, Orchestrator, Run
 
@@ -26,7 +27,7 @@ class Airflow(Orchestrator):
     """Airflow with SQLite."""
 
     page = "airflow"
-    replaced = {
+    replaced: ClassVar = {
         "BATCH = 50": "BATCH = 2",
         '"retry_delay": timedelta(minutes=5)': '"retry_delay": timedelta(0)',
     }
@@ -49,11 +50,8 @@ class Airflow(Orchestrator):
         self.prepare("airflow", "db", "migrate")
         store_key, _ = self.blocks("sh")
         self.prepare("bash", "-euc", store_key, PX_API_KEY=KEY)
-        address = ("-H", "127.0.0.1", "-p", str(self._port))
-        with self.serving(
-            "airflow", "api-server", *address, "--workers", "1", "--apps", "execution"
-        ) as process:
-            wait_for(process, self._port)
+        options = ("--workers", "1", "--apps", "execution", "-H", "127.0.0.1", "-p", str(self._port))
+        with self.serving(self._port, "airflow", "api-server", *options):
             yield
 
     def run(self, hour: datetime, api: str, *options: str) -> Run:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -41,7 +42,7 @@ class Dagster(Orchestrator):
     """Dagster with SQLite."""
 
     page = "dagster"
-    replaced = {"BATCH = 50": "BATCH = 2", "delay=300": "delay=0"}
+    replaced: ClassVar = {"BATCH = 50": "BATCH = 2", "delay=300": "delay=0"}
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         super().__init__(folder, environment)

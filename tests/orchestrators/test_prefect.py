@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from packagex_async.testing import Emulator
-from tests.buckets.conftest import S3Server, free_port, wait_for
+from tests.buckets.conftest import S3Server, free_port
 from tests.orchestrators.guarantees import HOUR, Guarantees, objects
 from tests.orchestrators.orchestrator import KEY, Orchestrator, Run
 
@@ -31,7 +32,7 @@ class Prefect(Orchestrator):
     """Prefect with SQLite."""
 
     page = "prefect"
-    replaced = {"BATCH = 50": "BATCH = 2", '"retry_delay_seconds": 300': '"retry_delay_seconds": 0'}
+    replaced: ClassVar = {"BATCH = 50": "BATCH = 2", '"retry_delay_seconds": 300': '"retry_delay_seconds": 0'}
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         super().__init__(folder, environment)
@@ -47,8 +48,7 @@ class Prefect(Orchestrator):
     @contextmanager
     def started(self) -> Iterator[None]:
         address = ("--host", "127.0.0.1", "--port", str(self._port))
-        with self.serving("prefect", "server", "start", *address) as process:
-            wait_for(process, self._port)
+        with self.serving(self._port, "prefect", "server", "start", *address):
             store_key, _ = self.blocks("python")
             self.prepare("python", "-c", store_key, PX_API_KEY=KEY)
             yield
