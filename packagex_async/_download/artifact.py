@@ -6,10 +6,10 @@ import errno
 import sys
 from contextlib import closing
 
-from packagex_async import _logs
 from packagex_async._context import ClientContext
 from packagex_async._download.attempts import AttemptTracker
 from packagex_async._download.options import DownloadOptions
+from packagex_async._download.reporter import ArtifactReporter
 from packagex_async._download.segment_workers import SegmentWorkers
 from packagex_async._download.segments import Segment
 from packagex_async._files.operations import FileDigest
@@ -36,7 +36,7 @@ from packagex_async.errors import (
     ExportGoneError,
     StorageError,
 )
-from packagex_async.report import OnProgress, ProgressEvent, ProgressKind, StoredFile, Verified
+from packagex_async.report import OnProgress, ProgressKind, StoredFile, Verified
 
 _EARLIER_RUN_HINT = (
     "; an earlier run has left a partial file of the artifact: pass resume=False to start again without it"
@@ -95,7 +95,6 @@ class ArtifactDownload:
         self.target = target
         self.context = context
         self.options = options
-        self.on_progress = on_progress
         self.exists = exists
         self.has_partial = has_partial
         self._writer = target.new_writer(context, durable=options.durable)
@@ -108,7 +107,7 @@ class ArtifactDownload:
             window=self._writer.window,
         )
         self._attempts = AttemptTracker(context)
-        self._started_at = 0.0
+        self._reporter = ArtifactReporter(url, target, self._attempts, context, options, on_progress)
         self._known = NOTHING_KNOWN
         self._resumed = self._is_from_earlier_run = False
 
@@ -121,7 +120,6 @@ class ArtifactDownload:
             BucketError: The bucket refused; the target is unchanged.
             ExportGoneError: The export was deleted meanwhile.
         """
-        self._started_at = self.context.clock.monotonic()
         async with self._writer, self._workers:
             if self.has_partial and self.options.partial_index is not None:
                 await self._resume_partial(self.options.partial_index)
@@ -136,13 +134,13 @@ class ArtifactDownload:
                 except DownloadError as error:
                     failure = error
                 await self._prepare_next_attempt(failure)
-        self._emit(ProgressKind.KEPT if file.kept else ProgressKind.FINISHED, received=file.size)
+        self._reporter.emit(ProgressKind.KEPT if file.kept else ProgressKind.FINISHED, received=file.size)
         return file
 
     async def _resume_partial(self, index: PartialIndex) -> None:
         stored = await self._writer.resume(index, {"sha256"} if self.options.sha256 else ())
         if stored is not None:
-            self._known = ObjectMetadata.from_json(stored)
+            self._use_metadata(ObjectMetadata.from_json(stored))
             self._is_from_earlier_run = True
             received = self._writer.received
             # Even a partial file without gaps needs a request: it may belong to another object.
@@ -158,18 +156,16 @@ class ArtifactDownload:
         if isinstance(failure, ChecksumError):
             # Neither the bytes nor the metadata that came with them can be trusted.
             self._workers.disable_segments()
-            self._known = ObjectMetadata(disputed_size=self._known.disputed_size)
+            self._use_metadata(ObjectMetadata(disputed_size=self._known.disputed_size))
             await self._writer.start()
         if self._attempts.wants_new_url(failure):
             await self._refresh_url()
-            delay: float | None = 0.0
+            await self._attempts.wait(failure, 0.0, self._report_retry)
         else:
-            delay = self._attempts.delay_after(failure)
-        if delay is None:
-            raise failure
-        _logs.retrying(failure, delay)
-        self._emit(ProgressKind.RETRYING, received=self._writer.received, delay=delay, error=failure)
-        await self.context.clock.sleep(delay)
+            await self._attempts.wait_after(failure, self._report_retry)
+
+    def _report_retry(self, failure: DownloadError, delay: float) -> None:
+        self._reporter.emit(ProgressKind.RETRYING, received=self._writer.received, delay=delay, error=failure)
 
     async def _refresh_url(self) -> None:
         try:
@@ -258,9 +254,9 @@ class ArtifactDownload:
     async def _receive_object(self, response: StorageResponse, metadata: ObjectMetadata) -> StoredFile | None:
         """Receive the object from its first byte; return the existing file instead if it is the same."""
         await self._workers.stop()
-        self._known = metadata
+        self._use_metadata(metadata)
         self._resumed = self._is_from_earlier_run = False
-        self._emit(ProgressKind.STARTED)
+        self._reporter.emit(ProgressKind.STARTED)
         self._check_limits(metadata.size)
         algorithms = metadata.algorithms | ({"sha256"} if self.options.sha256 else set())
         # Only with an existing file: a wait here may lose the bytes that came with the head of the response.
@@ -281,6 +277,10 @@ class ArtifactDownload:
         finally:
             self._workers.release(segment)
         return None
+
+    def _use_metadata(self, metadata: ObjectMetadata) -> None:
+        self._known = metadata
+        self._reporter.total = metadata.wire_length
 
     def _check_limits(self, size: int | None) -> None:
         self.options.check_limits(self.url, self._known, size)
@@ -309,7 +309,7 @@ class ArtifactDownload:
     def _report_progress(self, received: int) -> None:
         self._check_limits(None if self._known.encoding else received)
         self._attempts.reached(received)
-        self._emit(ProgressKind.ADVANCED, received=received)
+        self._reporter.emit(ProgressKind.ADVANCED, received=received)
         self._workers.advance(received, self._writer.waited)
 
     def _unusable(self, reason: str) -> StorageError:
@@ -323,7 +323,7 @@ class ArtifactDownload:
             digest, verified = await self._writer.publish(self._verify, overwrite=self.options.overwrite)
         except DecompressionError as error:
             raise self._unusable(str(error)) from None
-        return self._file(digest, verified)
+        return self._reporter.file(digest, verified, resumed=self._resumed)
 
     def _verify(self, digest: FileDigest) -> Verified:
         return verify_body(
@@ -337,38 +337,4 @@ class ArtifactDownload:
 
     def _kept(self, existing: FileDigest) -> StoredFile:
         check_existing(self.url, self._known, self.target.name, existing)
-        return self._file(existing, "checksum" if self._known.hashes else "length", kept=True)
-
-    def _file(self, digest: FileDigest, verified: Verified, *, kept: bool = False) -> StoredFile:
-        return self.target.new_file(
-            artifact=self.url.artifact,
-            size=digest.size,
-            verified=verified,
-            sha256=digest.digests["sha256"].hex() if self.options.sha256 else None,
-            attempts=self._attempts.count,
-            resumed=self._resumed,
-            elapsed=self.context.clock.monotonic() - self._started_at,
-            kept=kept,
-        )
-
-    def _emit(
-        self,
-        kind: ProgressKind,
-        *,
-        received: int = 0,
-        delay: float | None = None,
-        error: DownloadError | None = None,
-    ) -> None:
-        if self.on_progress is None:
-            return
-        event = ProgressEvent(
-            kind=kind,
-            export_id=self.url.export_id,
-            artifact=self.url.artifact,
-            received=received,
-            total=self._known.wire_length,
-            attempt=self._attempts.count,
-            delay=delay,
-            error=error,
-        )
-        self.on_progress(event)
+        return self._reporter.file(existing, "checksum" if self._known.hashes else "length", kept=True)

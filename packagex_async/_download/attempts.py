@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from packagex_async import _logs
 from packagex_async._context import ClientContext
 from packagex_async._transport.stall_detector import MIN_RATE
 from packagex_async.errors import (
@@ -11,6 +14,9 @@ from packagex_async.errors import (
     StalledError,
     StorageError,
 )
+
+OnRetry = Callable[[DownloadError, float], object]
+"""Called with the failure of an attempt, and the seconds until the next one."""
 
 
 class AttemptTracker:
@@ -26,6 +32,7 @@ class AttemptTracker:
     def __init__(self, context: ClientContext) -> None:
         self.count = 0
         self._retries = context.retries()
+        self._clock = context.clock
         self._stall_timeout = context.stall_timeout
         self._max_received = self._gained = 0
         self._had_wrong_hash = self._has_new_url = False
@@ -52,7 +59,26 @@ class AttemptTracker:
         self._has_new_url |= wants
         return wants
 
-    def delay_after(self, failure: DownloadError) -> float | None:
+    async def wait_after(self, failure: DownloadError, on_retry: OnRetry | None = None) -> None:
+        """Wait before another attempt, as long as the retry policy says; raise `failure` if it is final.
+
+        Args:
+            failure: The failure of the last attempt.
+            on_retry: Called before the wait.
+        """
+        delay = self._delay_after(failure)
+        if delay is None:
+            raise failure
+        await self.wait(failure, delay, on_retry)
+
+    async def wait(self, failure: DownloadError, delay: float, on_retry: OnRetry | None) -> None:
+        """Log a failure, call `on_retry`, and wait for `delay` seconds."""
+        _logs.retrying(failure, delay)
+        if on_retry is not None:
+            on_retry(failure, delay)
+        await self._clock.sleep(delay)
+
+    def _delay_after(self, failure: DownloadError) -> float | None:
         """Return the seconds to wait before another attempt, or `None` if `failure` is final."""
         # A stalled transfer counts as progress only above the minimum rate.
         required = MIN_RATE * self._stall_timeout if isinstance(failure, StalledError) else 1

@@ -6,7 +6,6 @@ from contextlib import closing
 
 import attrs
 
-from packagex_async import _logs
 from packagex_async._context import ClientContext
 from packagex_async._download.artifact import check_existing
 from packagex_async._download.attempts import AttemptTracker
@@ -84,11 +83,7 @@ class DownloadPreview:
         if self._attempts.wants_new_url(failure):
             self.url = await self.urls.refresh(self.url)
             return
-        delay = self._attempts.delay_after(failure)
-        if delay is None:
-            raise failure
-        _logs.retrying(failure, delay)
-        await self.context.clock.sleep(delay)
+        await self._attempts.wait_after(failure)
 
     async def _request(self) -> ObjectMetadata:
         # A response with a part of the object may declare the hash of that part.

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Self
 
 from packagex_async._concurrency.limiter import AdaptiveLimiter
+from packagex_async._concurrency.throughput import ConnectionScaler
 from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._download.segments import Segment, new_queue
-from packagex_async._download.throughput import ConnectionScaler
 from packagex_async._utils.aio import run_shielded
 from packagex_async._utils.byte_ranges import ByteRange
 from packagex_async.errors import DownloadError

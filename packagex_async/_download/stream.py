@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 
 import attrs
 
-from packagex_async import _logs
 from packagex_async._context import ClientContext
 from packagex_async._download.artifact_stream import ArtifactStream
-from packagex_async._download.attempts import AttemptTracker
+from packagex_async._download.attempts import AttemptTracker, OnRetry
 from packagex_async._files.operations import START_SIZE
 from packagex_async._storage.body_check import verify_body
 from packagex_async._storage.download_url import DownloadUrl
@@ -32,8 +31,6 @@ from packagex_async._utils.decompression import DecompressionError, Decompressor
 from packagex_async.errors import ArtifactNotOfferedError, ConnectionFailedError, DownloadError
 from packagex_async.models import Artifact, Export
 from packagex_async.report import Verified
-
-OnRetry = Callable[[DownloadError, float], object]
 
 
 @asynccontextmanager
@@ -172,7 +169,6 @@ class ResumableBody:
         self._url = url
         self._urls = urls
         self._storage = context.storage
-        self._clock = context.clock
         self._attempts = attempts
         self._responses = responses
         self._on_retry = on_retry
@@ -312,15 +308,7 @@ class ResumableBody:
     async def _wait_after(self, failure: DownloadError) -> None:
         if self._attempts.wants_new_url(failure):
             self._url = await self._urls.refresh(self._url)
-            self._report_retry(failure, 0.0)
+            if self._on_retry is not None:
+                self._on_retry(failure, 0.0)
             return
-        delay = self._attempts.delay_after(failure)
-        if delay is None:
-            raise failure
-        _logs.retrying(failure, delay)
-        self._report_retry(failure, delay)
-        await self._clock.sleep(delay)
-
-    def _report_retry(self, failure: DownloadError, delay: float) -> None:
-        if self._on_retry is not None:
-            self._on_retry(failure, delay)
+        await self._attempts.wait_after(failure, self._on_retry)

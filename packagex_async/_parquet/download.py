@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack, aclosing
 import attrs
 import pyarrow as pa
 
-from packagex_async import _logs
 from packagex_async._arrow.csv_decoder import CsvArrowDecoder
 from packagex_async._context import ClientContext
 from packagex_async._download.attempts import AttemptTracker
 from packagex_async._download.options import DownloadOptions
+from packagex_async._download.reporter import ArtifactReporter
 from packagex_async._download.stream import ResumableBody
 from packagex_async._files.operations import FileDigest
 from packagex_async._parquet.parquet_file import ParquetFile
@@ -26,7 +26,7 @@ from packagex_async._storage.download_urls import DownloadUrls
 from packagex_async._storage.object_metadata import ObjectMetadata
 from packagex_async.errors import DestinationError, DownloadError, MalformedRowError
 from packagex_async.models import Export
-from packagex_async.report import OnProgress, ProgressEvent, ProgressKind, StoredFile, Verified
+from packagex_async.report import OnProgress, ProgressKind, StoredFile
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -65,12 +65,13 @@ class ParquetDownload:
     on_schema: Callable[[pa.Schema], object]
     on_duplicates: Callable[[list[str]], object]
     _attempts: AttemptTracker = attrs.field(init=False)
-    _started_at: float = attrs.field(init=False, default=0.0)
-    _total: int | None = attrs.field(init=False, default=None)
-    _received: int = attrs.field(init=False, default=0)
+    _reporter: ArtifactReporter = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._attempts = AttemptTracker(self.context)
+        self._reporter = ArtifactReporter(
+            self.url, self.target, self._attempts, self.context, self.options, self.on_progress
+        )
 
     async def run(self) -> StoredFile:
         """Download the artifact, with further attempts under the retry policy.
@@ -81,7 +82,6 @@ class ParquetDownload:
             DiskError: The file cannot be written; the target is unchanged.
             ExportGoneError: The export was deleted meanwhile.
         """
-        self._started_at = self.context.clock.monotonic()
         if self.has_partial and self.options.partial_index is not None:
             await self.target.run(self.target.remove_partials, self.options.partial_index)
         while True:
@@ -92,28 +92,19 @@ class ParquetDownload:
             except DownloadError as error:
                 # Tools that report errors often show the local variables of a traceback, here the contents.
                 failure = error.with_traceback(None)
-            await self._prepare_next_attempt(failure)
+            await self._attempts.wait_after(failure, self._on_retry)
         if file.kept:
-            self._emit(ProgressKind.KEPT, received=file.size)
+            self._reporter.emit(ProgressKind.KEPT, received=file.size)
         else:
-            self._emit(ProgressKind.FINISHED, received=self._received)
+            self._reporter.emit(ProgressKind.FINISHED, received=self._reporter.received)
         return file
-
-    async def _prepare_next_attempt(self, failure: DownloadError) -> None:
-        """Wait as long as the retry policy says; raise `failure` if it is final."""
-        delay = self._attempts.delay_after(failure)
-        if delay is None:
-            raise failure
-        _logs.retrying(failure, delay)
-        self._on_retry(failure, delay)
-        await self.context.clock.sleep(delay)
 
     async def _attempt(self) -> StoredFile:
         async with AsyncExitStack() as responses:
             body = ResumableBody(self.url, self.urls, self.context, responses, self._attempts, self._on_retry)
             await body.open()
-            self._total = body.metadata.wire_length
-            self._emit(ProgressKind.STARTED)
+            self._reporter.total = body.metadata.wire_length
+            self._reporter.emit(ProgressKind.STARTED)
             self.options.check_limits(self.url, body.metadata, body.metadata.size)
             if self.exists:
                 return await self._kept(body.metadata)
@@ -130,7 +121,7 @@ class ParquetDownload:
         self.on_schema(file.schema)
         if decoder.duplicates:
             self.on_duplicates(decoder.duplicates)
-        return self._file(
+        return self._reporter.file(
             digest, body.verified, rows=file.rows, source_sha256=file.source_sha256, resumed=body.is_resumed
         )
 
@@ -143,7 +134,7 @@ class ParquetDownload:
                     size += len(chunk)
                     self.options.check_limits(self.url, body.metadata, size)
                     await writer.write(chunk, None if total is None else total - size)
-                    self._emit(ProgressKind.ADVANCED, received=body.received)
+                    self._reporter.emit(ProgressKind.ADVANCED, received=body.received)
             # The end of the body was reached, so it is verified.
             return await writer.publish(
                 lambda: self._source(body, file).to_metadata(self.export),
@@ -162,7 +153,7 @@ class ParquetDownload:
             verified = source.verify(self.export.id, self.url.artifact, current)
             if verified is not None and await self._is_intact(existing):
                 self.on_schema(existing.schema)
-                return self._file(
+                return self._reporter.file(
                     digest, verified, rows=existing.rows, source_sha256=source.sha256, kept=True
                 )
         raise DestinationError(
@@ -182,51 +173,6 @@ class ParquetDownload:
             and await self.target.run(content.is_in, self.target.open)
         )
 
-    def _file(
-        self,
-        digest: FileDigest,
-        verified: Verified,
-        *,
-        rows: int,
-        source_sha256: str,
-        resumed: bool = False,
-        kept: bool = False,
-    ) -> StoredFile:
-        return self.target.new_file(
-            artifact=self.url.artifact,
-            size=digest.size,
-            verified=verified,
-            sha256=digest.digests["sha256"].hex() if self.options.sha256 else None,
-            attempts=self._attempts.count,
-            resumed=resumed,
-            elapsed=self.context.clock.monotonic() - self._started_at,
-            kept=kept,
-            rows=rows,
-            source_sha256=source_sha256,
-        )
-
     def _on_retry(self, failure: DownloadError, delay: float) -> None:
-        self._emit(ProgressKind.RETRYING, received=self._received, delay=delay, error=failure)
-
-    def _emit(
-        self,
-        kind: ProgressKind,
-        *,
-        received: int = 0,
-        delay: float | None = None,
-        error: DownloadError | None = None,
-    ) -> None:
-        self._received = received
-        if self.on_progress is None:
-            return
-        event = ProgressEvent(
-            kind=kind,
-            export_id=self.url.export_id,
-            artifact=self.url.artifact,
-            received=received,
-            total=self._total,
-            attempt=self._attempts.count,
-            delay=delay,
-            error=error,
-        )
-        self.on_progress(event)
+        received = self._reporter.received
+        self._reporter.emit(ProgressKind.RETRYING, received=received, delay=delay, error=failure)

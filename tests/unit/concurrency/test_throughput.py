@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from packagex_async._concurrency.throughput import ConnectionScaler
 from packagex_async._concurrency.tuning import TransferTuning
-from packagex_async._download.throughput import ConnectionScaler
 
 MIB = 1024 * 1024
 TUNING = TransferTuning()
