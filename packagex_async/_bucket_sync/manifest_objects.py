@@ -72,22 +72,39 @@ def read_manifest(objects: BucketObjects, name: str, export_id: str | None = Non
     return ExportManifest(_parse(content, export_id), exists=True, e_tag=e_tag)
 
 
-def update_manifest(objects: BucketObjects, export_id: str, entries: Iterable[ManifestEntry]) -> None:
+def update_manifest(
+    objects: BucketObjects,
+    export_id: str,
+    added: Iterable[ManifestEntry],
+    current: ExportManifest | None = None,
+) -> ExportManifest:
     """Add entries to the manifest object of an export, and keep the entries of other processes.
+
+    Args:
+        objects: The bucket.
+        export_id: The export.
+        added: The entries to add.
+        current: The manifest object as it was read before; `None` reads it.
+
+    Returns:
+        The new manifest object.
 
     Raises:
         BucketError: The object cannot be written.
     """
     name = manifest_name(export_id)
-    added = {(entry.artifact, entry.format): entry for entry in entries}
+    new_entries = {(entry.artifact, entry.format): entry for entry in added}
     for _ in range(_MAX_ATTEMPTS):
-        current = read_manifest(objects, name, export_id)
-        content = _dump(export_id, current.entries | added)
+        current = current or read_manifest(objects, name, export_id)
+        entries = current.entries | new_entries
         try:
-            objects.put(name, content, expected=current.e_tag, create=not current.exists)
+            e_tag = objects.put(
+                name, _dump(export_id, entries), expected=current.e_tag, create=not current.exists
+            )
         except ObjectChangedError:
+            current = None
             continue
-        return
+        return ExportManifest(entries, exists=True, e_tag=e_tag)
     raise BucketError("other processes change the manifest object all the time", objects.url_of(name))
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator
 
 import attrs
 
 from packagex_async._bucket_sync.abandoned_uploads import remove_abandoned_uploads
-from packagex_async._bucket_sync.manifest_objects import manifest_name, read_manifest, update_manifest
+from packagex_async._bucket_sync.manifest_objects import (
+    ExportManifest,
+    manifest_name,
+    read_manifest,
+    update_manifest,
+)
 from packagex_async._buckets.bucket_error import BucketError, bucket_destination_error
 from packagex_async._buckets.objects import BucketObjects, ObjectInfo
 from packagex_async._buckets.target import ObjectTarget
@@ -25,6 +30,17 @@ from packagex_async.retry import Clock
 
 Objects = dict[str, ObjectInfo]
 """The objects below the prefix, by name."""
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class BucketArtifacts(LocalArtifacts):
+    """The state of the artifacts of one export in a bucket.
+
+    Attributes:
+        manifest: The manifest object of the export.
+    """
+
+    manifest: ExportManifest
 
 
 class BucketState:
@@ -104,7 +120,7 @@ class BucketState:
         ]
         if entries:
             local.entries |= {Artifact(entry.artifact): entry for entry in entries}
-            await self._update(export, entries)
+            await self._update(export, local, entries)
 
     async def record_rows(
         self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]
@@ -120,14 +136,19 @@ class BucketState:
             if file.rows is not None and file.rows != local.entries[file.artifact].rows
         ]
         if entries:
-            await self._update(export, entries)
+            await self._update(export, local, entries)
 
     def close(self) -> None:
         """Do nothing: nothing is open."""
 
-    async def _update(self, export: Export, entries: Iterable[ManifestEntry]) -> None:
+    async def _update(
+        self, export: Export, local: LocalArtifacts, entries: Collection[ManifestEntry]
+    ) -> None:
+        assert isinstance(local, BucketArtifacts)  # noqa: S101  # `inspect` returns nothing else
         with self._public_errors(export.id, "written"):
-            await self._objects.run(update_manifest, self._objects, export.id, entries)
+            local.manifest = await self._objects.run(
+                update_manifest, self._objects, export.id, entries, local.manifest
+            )
 
     def _list_objects(self, start: str = "") -> Objects:
         objects = self._objects.list(start)
@@ -138,8 +159,8 @@ class BucketState:
     def _inspect(
         self, export: Export, artifacts: Collection[Artifact], listed: Objects | None
     ) -> LocalArtifacts:
-        local = LocalArtifacts()
-        entries = self._find(export, artifacts, listed)
+        local = BucketArtifacts(manifest=self._read_manifest(export, listed))
+        entries = local.manifest.find(artifacts, self._rules.formats(artifacts))
         for artifact in artifacts:
             path = self._options.path_of(self._layout(export, artifact), artifact)
             if self._exclusions is not None and self._exclusions.match(path):
@@ -155,15 +176,12 @@ class BucketState:
             self._classify(local, artifact, entries.get(artifact), found, export)
         return local
 
-    def _find(
-        self, export: Export, artifacts: Collection[Artifact], listed: Objects | None
-    ) -> dict[str, ManifestEntry]:
+    def _read_manifest(self, export: Export, listed: Objects | None) -> ExportManifest:
         name = manifest_name(export.id)
         # Only the listing of all objects contains the manifest objects.
         if listed is not None and listed is self._listed and name not in listed:
-            return {}
-        manifest = read_manifest(self._objects, name, export.id)
-        return manifest.find(artifacts, self._rules.formats(artifacts))
+            return ExportManifest({})
+        return read_manifest(self._objects, name, export.id)
 
     def _classify(
         self,

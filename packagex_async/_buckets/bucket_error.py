@@ -102,6 +102,10 @@ class ObjectNotFoundError(BucketError):
     """The object does not exist."""
 
 
+class UploadLostError(BucketError):
+    """Another process has removed the parts of an upload, for example because it seemed abandoned."""
+
+
 class ObjectChangedError(BucketError):
     """Another process has created or changed the object meanwhile."""
 

@@ -37,6 +37,8 @@ _MAX_THREADS = 64
 _LIST_SIZE = 1000
 _READ_SIZE = 1024 * 1024
 _BUFFER_SIZE = 256 * 1024
+_MAX_PARTS = 10_000
+"""The maximum number of parts of an upload to S3 and Google Cloud Storage."""
 
 _ORDERED_STORES = ("S3Store", "GCSStore", "AzureStore")
 """The stores that list objects in the order of their keys."""
@@ -243,16 +245,22 @@ class BucketObjects:
                 )
             return self._put(name, content, mode="overwrite", use_multipart=False)
 
-    def put_blocks(self, name: str, blocks: Iterator[Chunk]) -> str | None:
+    def put_blocks(self, name: str, blocks: Iterator[Chunk], length: int = 0) -> str | None:
         """Write an object in parts, with the blocks of an iterator; return its entity tag.
 
         An exception of the iterator ends the upload without an object, and is raised.
 
+        Args:
+            name: The name of the object.
+            blocks: The content.
+            length: The number of bytes if it is known. The parts of a very long object are larger.
+
         Raises:
-            BucketError: The object cannot be written.
+            Exception: An error of obstore: the object cannot be written.
         """
+        chunk_size = max(self.chunk_size, -(-length // _MAX_PARTS))
         return self._put(
-            name, blocks, use_multipart=True, chunk_size=self.chunk_size, max_concurrency=self.max_concurrency
+            name, blocks, use_multipart=True, chunk_size=chunk_size, max_concurrency=self.max_concurrency
         )
 
     def _put(self, name: str, content: bytes | Iterator[Chunk], **options: Any) -> str | None:

@@ -12,7 +12,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from packagex_async._buckets.bucket_error import ObjectChangedError, translate
+from packagex_async._buckets.bucket_error import (
+    ObjectChangedError,
+    ObjectNotFoundError,
+    UploadLostError,
+    translate,
+)
 from packagex_async._buckets.objects import BucketObjects
 from packagex_async._files.operations import START_SIZE, FileDigest
 from packagex_async._utils.byte_ranges import Chunk
@@ -45,7 +50,7 @@ class ObjectUpload:
         self._objects = objects
         self._name = name
         self._algorithms = {"sha256", *algorithms}
-        self._is_large = decompressor is None and (length or 0) > objects.chunk_size
+        self._length = 0 if decompressor is not None or length is None else length
         self._decompressor = decompressor
         self._hashers = {algorithm: new_hasher(algorithm) for algorithm in self._algorithms}
         self._encoded_hashers = {
@@ -121,8 +126,8 @@ class ObjectUpload:
             self._multipart.send(block)
             return
         self._blocks.append(bytes(block))
-        if self._is_large or self._size > self._objects.chunk_size:
-            self._multipart = _MultipartUpload(self._objects, self._name)
+        if max(self._length, self._size) > self._objects.chunk_size:
+            self._multipart = _MultipartUpload(self._objects, self._name, self._length)
             for earlier in self._blocks:
                 self._multipart.send(earlier)
             self._blocks = []
@@ -160,15 +165,22 @@ class _DiscardedError(Exception):
 
 
 class _MultipartUpload:
-    """A multipart upload in a thread, which takes one block at a time."""
+    """A multipart upload in a thread, which takes one block at a time.
 
-    def __init__(self, objects: BucketObjects, name: str) -> None:
+    Args:
+        objects: The bucket.
+        name: The name of the object.
+        length: The expected number of bytes, or 0 if it is not known.
+    """
+
+    def __init__(self, objects: BucketObjects, name: str, length: int) -> None:
         self._objects = objects
         self._name = name
+        self._length = length
         self._changed = threading.Condition()
         self._block: Chunk | None = None
         self._is_complete = self._is_aborted = self._has_ended = False
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._e_tag: str | None = None
         # A process that exits without closing its client does not wait for the thread.
         self._thread = threading.Thread(target=self._run, name="packagex-upload", daemon=True)
@@ -214,14 +226,18 @@ class _MultipartUpload:
 
     def _raise_error(self) -> None:
         assert self._error is not None  # noqa: S101  # the thread has ended early
-        raise translate(self._error, self._objects.url, self._objects.key_of(self._name)) from None
+        error = translate(self._error, self._objects.url, self._objects.key_of(self._name))
+        if isinstance(error, ObjectNotFoundError):
+            error = UploadLostError("another process has removed its parts", error.url, error.errno)
+        raise error from None
 
     def _run(self) -> None:
         try:
-            self._e_tag = self._objects.put_blocks(self._name, self._take_blocks())
+            self._e_tag = self._objects.put_blocks(self._name, self._take_blocks(), self._length)
         except _DiscardedError:
             pass
-        except Exception as error:
+        # A panic of obstore is not an `Exception`. The thread that waits raises the error.
+        except BaseException as error:
             self._error = error
         finally:
             with self._changed:

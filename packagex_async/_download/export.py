@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from packagex_async._buckets.bucket_error import BucketError
+from packagex_async._buckets.bucket_error import BucketError, UploadLostError
 from packagex_async._buckets.target_errors import TargetError, is_fatal, target_error
 from packagex_async._context import ClientContext
 from packagex_async._download.artifact import ArtifactDownload
@@ -172,7 +172,7 @@ class ExportDownload:
             try:
                 if self._plan.dry_run:
                     return await self._preview(url, existing).run()
-                return await self._artifact_download(url, existing).run()
+                return await self._download_artifact(url, existing)
             except TargetError as error:
                 failure = self._refused(url, error)
             except (DownloadError, ExportGoneError) as error:
@@ -180,6 +180,13 @@ class ExportDownload:
         if isinstance(failure, DestinationError) and is_fatal(failure):
             self._stop_others(failure)
         return self._failed(url, failure)
+
+    async def _download_artifact(self, url: DownloadUrl, existing: ExistingFile) -> StoredFile:
+        try:
+            return await self._artifact_download(url, existing).run()
+        except UploadLostError:
+            # The bytes are lost, too. The other process removes abandoned uploads only once.
+            return await self._artifact_download(url, existing).run()
 
     def _artifact_download(self, url: DownloadUrl, existing: ExistingFile) -> Download:
         overwrite = self._plan.overwrites(url.artifact)

@@ -10,6 +10,7 @@ import pytest
 
 from packagex_async import (
     AuthenticationError,
+    Bucket,
     ConfigurationError,
     DestinationError,
     ExportFailedError,
@@ -134,6 +135,23 @@ async def test_failed_retrieval_is_retried(tmp_path: Path) -> None:
         await watched.follow(3, tmp_path, change)
         assert isinstance(watched.reports[0].error, ServerError)
         assert watched.reports[1].ok
+
+
+async def test_failed_artifact_in_a_bucket() -> None:
+    """Only the artifact that failed is downloaded at a later poll; the objects of the others are kept."""
+    async with open_watched(policy=RetryPolicy(attempts=1)) as watched:
+        export_id = watched.server.add_export(rows=5).id
+        watched.server.inject(Status(500, on="storage", artifact="json"))
+
+        async def change(number: int) -> None:
+            await watched.reported(min(number, 2))
+
+        bucket = Bucket("memory://")
+        await watched.follow(3, bucket, change, artifacts=["csv", "json"])
+        first, second = watched.reports
+        assert [file.artifact for file in first.files] == ["csv"]
+        assert {file.artifact: file.kept for file in second.files} == {"csv": True, "json": False}
+        assert second.export_id == export_id
 
 
 async def test_second_run_keeps_the_files(watched: Watched, tmp_path: Path) -> None:

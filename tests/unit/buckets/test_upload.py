@@ -7,12 +7,13 @@ import hashlib
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import obstore
 import pytest
 from obstore.store import LocalStore, MemoryStore
 
-from packagex_async._buckets.bucket_error import BucketError, ObjectChangedError
+from packagex_async._buckets.bucket_error import BucketError, ObjectChangedError, UploadLostError
 from packagex_async._buckets.objects import BucketObjects
 from packagex_async._buckets.upload import ObjectUpload
 from packagex_async._utils.decompression import Decompressor
@@ -92,7 +93,7 @@ def test_compressed_body(objects: BucketObjects) -> None:
 def test_refused_upload(objects: BucketObjects, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error of the store is raised by the next call, and no call waits for ever."""
 
-    def refuse(_name: str, _blocks: object) -> None:
+    def refuse(_name: str, _blocks: object, _length: int) -> None:
         raise OSError("refused")
 
     monkeypatch.setattr(objects, "put_blocks", refuse)
@@ -103,18 +104,42 @@ def test_refused_upload(objects: BucketObjects, monkeypatch: pytest.MonkeyPatch)
     upload.discard()
 
 
-def test_upload_that_fails_at_its_end(objects: BucketObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError("refused"), BucketError),
+        (BaseException("panic"), BucketError),
+        (FileNotFoundError("<Code>NoSuchUpload</Code>"), UploadLostError),
+    ],
+)
+def test_upload_that_fails_at_its_end(
+    objects: BucketObjects, monkeypatch: pytest.MonkeyPatch, error: BaseException, kind: type
+) -> None:
     """The error of the store is raised, although it has taken all blocks."""
 
-    def refuse(_name: str, taken: Iterable[object]) -> None:
+    def refuse(_name: str, taken: Iterable[object], _length: int) -> None:
         list(taken)
-        raise OSError("refused")
+        raise error
 
     monkeypatch.setattr(objects, "put_blocks", refuse)
     upload = ObjectUpload(objects, "a", length=100_000)
     upload.write([LARGE])
-    with pytest.raises(BucketError):
+    with pytest.raises(BucketError) as caught:
         upload.publish(lambda _: None, overwrite=True)
+    assert type(caught.value) is kind
+    upload.discard()
+
+
+def test_parts_of_long_objects(objects: BucketObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are larger, because an upload has at most 10,000 parts."""
+    sizes: list[int] = []
+    monkeypatch.setattr(
+        objects, "_obstore", SimpleNamespace(put=lambda *_, **options: sizes.append(options["chunk_size"]))
+    )
+    for length in (0, 10_000_000, 10_000_001, 25_000_000):
+        with pytest.raises(TypeError):
+            objects.put_blocks("a", iter([]), length)
+    assert sizes == [1000, 1000, 1001, 2500]
 
 
 def test_object_that_appears_and_disappears(objects: BucketObjects, monkeypatch: pytest.MonkeyPatch) -> None:
