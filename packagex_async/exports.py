@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from packagex_async._files.exclusions import Exclusions
     from packagex_async._files.layouts import Layout
     from packagex_async._rows.row_counter import RowCounter
+    from packagex_async._sync.changes import NewState
     from packagex_async._sync.entry_rules import ReusePolicy
-    from packagex_async._sync.runner import NewState
     from packagex_async.creation import CsvFieldOptions
     from packagex_async.report import BucketFile, DownloadReport, F_co, OnProgress
 
@@ -426,6 +426,11 @@ class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTa
         return RowCounter(
             self._context.disk, objects_of(destination) if isinstance(destination, Bucket) else None
         )
+
+
+def context_of(exports: AsyncExports) -> ClientContext:
+    """Return the state of the client of `exports`."""
+    return exports._context  # pyright: ignore[reportPrivateUsage]
 
 
 def _successful(report: DownloadReport[F_co], plan: DownloadPlan) -> DownloadReport[F_co]:

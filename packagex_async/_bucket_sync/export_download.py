@@ -8,9 +8,8 @@ from packagex_async._context import ClientContext
 from packagex_async._download.export import DownloadPlan
 from packagex_async._files.layouts import flat
 from packagex_async._polling.export_source import ExportSource
-from packagex_async._sync.changes import download_changed
+from packagex_async._sync.changes import CountRows, download_changed
 from packagex_async._sync.entry_rules import ReusePolicy
-from packagex_async._sync.runner import CountRows
 from packagex_async.errors import DestinationError
 from packagex_async.models import Export
 from packagex_async.report import ByArtifact, DownloadReport, ProgressEvent, ProgressKind, StoredFile

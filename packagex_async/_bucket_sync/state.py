@@ -71,6 +71,7 @@ class BucketState:
     ) -> None:
         self._objects = objects
         self._layout = layout
+        self._policy = policy
         self._options = options
         self._clock = clock
         self._exclusions = exclusions
@@ -86,6 +87,23 @@ class BucketState:
         """
         with self._public_errors("", "read"):
             self._listed = await self._objects.run(self._list_objects)
+
+    def with_options(self, options: DownloadOptions) -> BucketState:
+        """Return the same state for downloads with other options."""
+        return BucketState(
+            self._objects,
+            self._layout,
+            self._policy,
+            options,
+            self._clock,
+            exclusions=self._exclusions,
+            read_only=self._read_only,
+        )
+
+    def target(self, export: Export, artifact: Artifact) -> ObjectTarget:
+        """Return the object of an artifact."""
+        path = self._options.path_of(self._layout(export, artifact), artifact)
+        return ObjectTarget(self._objects, path.as_posix())
 
     async def inspect(
         self, export: Export, artifacts: Collection[Artifact], *, refresh: bool = False

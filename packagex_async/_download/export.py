@@ -120,6 +120,11 @@ class ExportDownload:
         self._existing = plan.existing or {}
         self._fatal: DestinationError | None = None
 
+    @property
+    def size(self) -> int:
+        """The number of artifacts that are downloaded."""
+        return len(self._offered)
+
     async def run(self) -> DownloadReport[StoredFile]:
         """Download the artifacts.
 

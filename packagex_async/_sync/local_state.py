@@ -126,6 +126,8 @@ class LocalState:
     ) -> None:
         self._directory = directory
         self._layout = layout
+        self._policy = policy
+        self._clock = clock
         self._rules = EntryRules(policy, options, clock)
         self._disk = disk
         self._options = options
@@ -135,6 +137,25 @@ class LocalState:
 
     async def open(self) -> None:
         """Do nothing: the first access opens the manifest."""
+
+    def with_options(self, options: DownloadOptions) -> LocalState:
+        """Return the same state for downloads with other options. Both use the same manifest."""
+        return LocalState(
+            self._directory,
+            self._layout,
+            self._policy,
+            self._disk,
+            self._clock,
+            options.partial_index,
+            options=options,
+            manifest=self._manifest,
+            exclusions=self._exclusions,
+        )
+
+    def target(self, export: Export, artifact: Artifact) -> FileTarget:
+        """Return the file of an artifact."""
+        path = self._options.path_of(self._layout(export, artifact), artifact)
+        return FileTarget(self._directory / path, self._directory, self._disk)
 
     async def inspect(
         self, export: Export, artifacts: Collection[Artifact], *, refresh: bool = False

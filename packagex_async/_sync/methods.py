@@ -6,6 +6,7 @@ import os
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from packagex_async._arrow.methods import Types
@@ -31,9 +32,11 @@ from packagex_async.models import (
 
 if TYPE_CHECKING:
     from packagex_async._download.export import DownloadPlan
+    from packagex_async._files.exclusions import Exclusions
     from packagex_async._rows.row_counter import RowCounter
+    from packagex_async._sync.changes import ChangedDownloads, Downloads, NewState
+    from packagex_async._sync.manifest import Manifest
     from packagex_async._sync.pruner import OnPrune
-    from packagex_async._sync.runner import NewState
     from packagex_async._watch.poll import OnPoll
     from packagex_async.report import BucketFile, DownloadReport, OnProgress
 
@@ -253,9 +256,11 @@ class ExportSync(ExportListings):
         """
         with importing("download_all()"):
             from packagex_async._download.plans import make_plan
+            from packagex_async._files.exclusions import Exclusions
             from packagex_async._parquet.requested import parse_format
-            from packagex_async._sync.pruner import PruneOptions, parse_age
-            from packagex_async._sync.runner import make_runner
+            from packagex_async._sync.manifest import Manifest
+            from packagex_async._sync.pruner import PruneOptions, Pruner, parse_age
+            from packagex_async._sync.runner import SyncRunner, wait_options
             from packagex_async._watch.failed_exports import FailedExports
             from packagex_async._watch.followed_exports import (
                 FollowedExports,
@@ -300,22 +305,74 @@ class ExportSync(ExportListings):
             exports = followed.exports()
         else:
             exports = self.list(order_by=order_by, direction=direction, **filters)
-        prune = None if prune_after is None else PruneOptions(parse_age(prune_after), self.list, on_prune)
-        runner = make_runner(
-            exports,
-            self._source,
+        exclusions = Exclusions.from_argument(exclude)
+        manifest = Manifest(plan.directory or Path(), durable=plan.options.durable, read_only=dry_run)
+        pruner: Pruner | None = None
+        if prune_after is not None:
+            pruner = Pruner(
+                manifest.path.parent,
+                manifest,
+                PruneOptions(parse_age(prune_after), self.list, on_prune),
+                self._context,
+                exclusions=exclusions,
+                durable=plan.options.durable,
+                dry_run=dry_run,
+            )
+        downloads = self._changed_downloads(
+            directory,
             plan,
-            self._context,
-            new_state=self._bucket_state(directory, plan) if isinstance(directory, Bucket) else None,
+            manifest,
             layout=layout,
             resume=resume,
             verify=verify,
-            wait=wait,
-            on_wait=on_wait,
-            count_rows=self._row_counter(directory).add_rows if count_rows else None,
-            exclude=exclude,
-            prune=prune,
+            count_rows=count_rows,
+            exclusions=exclusions,
+        )
+        runner = SyncRunner(
+            exports,
+            self._source,
+            self._distribute(downloads),
+            plan,
+            self._context,
+            wait_options=wait_options(wait, on_wait),
+            pruner=pruner,
             is_repeated=None if followed is None else followed.is_repeated,
         )
         reports = runner.reports() if followed is None else followed_reports(runner.reports(), followed)
         return self._operations.steps("download_all()", reports)
+
+    def _changed_downloads(
+        self,
+        directory: str | os.PathLike[str] | Bucket,
+        plan: DownloadPlan,
+        manifest: Manifest,
+        *,
+        layout: str,
+        resume: bool,
+        verify: bool,
+        count_rows: bool,
+        exclusions: Exclusions | None,
+    ) -> ChangedDownloads:
+        """Return the downloads of exports that are new or have changed, given parameters of `download_all`.
+
+        Raises:
+            ConfigurationError: `layout` is invalid.
+        """
+        from packagex_async._sync.runner import make_downloads
+
+        return make_downloads(
+            self._source,
+            plan,
+            self._context,
+            new_state=self._bucket_state(directory, plan) if isinstance(directory, Bucket) else None,
+            manifest=manifest,
+            layout=layout,
+            resume=resume,
+            verify=verify,
+            count_rows=self._row_counter(directory).add_rows if count_rows else None,
+            exclusions=exclusions,
+        )
+
+    def _distribute(self, downloads: ChangedDownloads) -> Downloads:
+        """Return the downloads that `download_all` uses. A subclass may run them on other machines."""
+        return downloads

@@ -3,53 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import aclosing, closing
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
 import attrs
 
 from packagex_async import _logs
-from packagex_async._api.statuses import check_downloadable, is_in_progress
-from packagex_async._buckets.target_errors import is_fatal
+from packagex_async._api.statuses import is_in_progress
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.queue import ExportQueue
 from packagex_async._context import ClientContext
 from packagex_async._download.export import DownloadPlan
 from packagex_async._files.exclusions import Exclusions
-from packagex_async._files.layouts import Layout, parse_layout
+from packagex_async._files.layouts import parse_layout
 from packagex_async._polling.export_source import ExportSource
 from packagex_async._polling.poll_queue import PollQueue
 from packagex_async._polling.schedule import timeout_from
 from packagex_async._polling.waiter import OnWait
-from packagex_async._sync.changes import State, download_changed
-from packagex_async._sync.entry_rules import ReusePolicy
-from packagex_async._sync.local_state import LocalArtifacts, LocalState
-from packagex_async._sync.manifest import Manifest
-from packagex_async._sync.pruner import PruneOptions, Pruner
-from packagex_async.errors import (
-    AuthenticationError,
-    DestinationError,
-    PackageXError,
-    PermissionDeniedError,
+from packagex_async._sync.changes import (
+    KEY_ERRORS,
+    ChangedDownloads,
+    CountRows,
+    Downloads,
+    NewState,
+    State,
 )
+from packagex_async._sync.entry_rules import ReusePolicy
+from packagex_async._sync.local_state import LocalState
+from packagex_async._sync.manifest import Manifest
+from packagex_async._sync.pruner import Pruner
+from packagex_async.errors import PackageXError
 from packagex_async.models import Export
 from packagex_async.report import DownloadReport, StoredFile
 
 _QUEUE_SIZE = 1000
 _MAX_POLLERS = 8
-_STARTED_PER_SLOT = 2
-"""Artifacts in progress per concurrent transfer: while some are inspected or moved, others transfer."""
-
-CountRows = Callable[[DownloadReport[StoredFile]], Awaitable[DownloadReport[StoredFile]]]
-"""Returns a copy of a report with the numbers of rows of its files."""
-
-NewState = Callable[[Layout, ReusePolicy, Exclusions | None], State]
-"""Returns the state of a bucket."""
-
-_KEY_ERRORS = (AuthenticationError, PermissionDeniedError)
-# A failure of one artifact is part of its report. A `DestinationError` that is raised concerns the directory.
-_FATAL_ERRORS = (*_KEY_ERRORS, DestinationError)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -66,34 +54,26 @@ class WaitOptions:
     on_wait: OnWait | None
 
 
-def make_runner(
-    exports: AsyncGenerator[Export, None],
+def make_downloads(
     source: ExportSource,
     plan: DownloadPlan,
     context: ClientContext,
     *,
     new_state: NewState | None,
+    manifest: Manifest,
     layout: str,
     resume: bool,
     verify: bool,
-    wait: bool | float,
-    on_wait: OnWait | None,
     count_rows: CountRows | None,
-    exclude: str | Iterable[str] | None,
-    prune: PruneOptions | None,
-    is_repeated: Callable[[str], bool] | None,
-) -> SyncRunner:
-    """Return the runner of a download of `exports`, given the parameters of `download_all`.
+    exclusions: Exclusions | None,
+) -> ChangedDownloads:
+    """Return the downloads of changed exports, given parameters of `download_all`.
 
-    The destination is the bucket of `new_state`, or the directory of `plan` if that is `None`.
+    The destination is the bucket of `new_state`, or the directory of `manifest` if that is `None`.
 
     Raises:
-        ConfigurationError: `layout`, `wait` or `exclude` is invalid.
+        ConfigurationError: `layout` is invalid.
     """
-    timeout = timeout_from(wait)
-    exclusions = Exclusions.from_argument(exclude)
-    directory = plan.directory or Path()
-    manifest = Manifest(directory, durable=plan.options.durable, read_only=plan.dry_run)
     limiter = AdaptiveLimiter(plan.concurrency, context.clock, retry_after_max=context.policy.retry_after_max)
     policy = ReusePolicy(resume=resume, verify=verify, count_rows=count_rows is not None)
     state: State
@@ -101,7 +81,7 @@ def make_runner(
         state = new_state(parse_layout(layout), policy, exclusions)
     else:
         state = LocalState(
-            directory,
+            manifest.path.parent,
             parse_layout(layout),
             policy,
             context.disk,
@@ -111,27 +91,23 @@ def make_runner(
             manifest=manifest,
             exclusions=exclusions,
         )
-    return SyncRunner(
-        exports,
-        source,
+    return ChangedDownloads(
         state,
+        source,
         plan,
         attrs.evolve(context, limiter=limiter),
-        wait_options=WaitOptions(timeout=timeout, on_wait=on_wait) if wait else None,
         count_rows=None if plan.dry_run else count_rows,
-        pruner=None
-        if prune is None
-        else Pruner(
-            directory,
-            manifest,
-            prune,
-            context,
-            exclusions=exclusions,
-            durable=plan.options.durable,
-            dry_run=plan.dry_run,
-        ),
-        is_repeated=is_repeated,
     )
+
+
+def wait_options(wait: bool | float, on_wait: OnWait | None) -> WaitOptions | None:
+    """Return the options for the parameters `wait` and `on_wait` of `download_all`.
+
+    Raises:
+        ConfigurationError: `wait` is invalid.
+    """
+    timeout = timeout_from(wait)
+    return WaitOptions(timeout=timeout, on_wait=on_wait) if wait else None
 
 
 class SyncRunner:
@@ -140,12 +116,11 @@ class SyncRunner:
     Args:
         exports: The exports.
         source: Retrieves an export again, with its URLs.
-        local_state: The directory and its manifest.
-        plan: The artifacts to download of each export. Its `concurrency` is the limit for all exports
-            together.
+        downloads: Downloads each export.
+        plan: The artifacts to download of each export. Its `concurrency` limits the reports that wait for
+            the caller.
         context: Shared state of the client.
         wait_options: The options for waiting for pending exports; `None` reports them as not ready.
-        count_rows: Counts the rows of files; `None` does not count them.
         pruner: Removes files after all downloads; `None` removes nothing.
         is_repeated: Returns whether an earlier download of an export has failed in this run; `None` if no
             download is repeated.
@@ -155,22 +130,20 @@ class SyncRunner:
         self,
         exports: AsyncGenerator[Export, None],
         source: ExportSource,
-        local_state: State,
+        downloads: Downloads,
         plan: DownloadPlan,
         context: ClientContext,
         *,
         wait_options: WaitOptions | None,
-        count_rows: CountRows | None,
         pruner: Pruner | None,
         is_repeated: Callable[[str], bool] | None,
     ) -> None:
         self._exports = exports
         self._source = source
-        self._local_state = local_state
+        self._downloads = downloads
         self._plan = plan
         self._context = context
         self._wait_options = wait_options
-        self._count_rows = count_rows
         self._pruner = pruner
         self._is_repeated = is_repeated or (lambda _: False)
         self._queue = ExportQueue(_QUEUE_SIZE)
@@ -210,9 +183,10 @@ class SyncRunner:
 
     async def _run(self) -> None:
         # Downloads continue while the generator is suspended, so they are an operation by themselves.
-        with self._context.operations.running("download_all()"), closing(self._local_state):
-            await self._local_state.open()
-            await self._run_tasks()
+        with self._context.operations.running("download_all()"):
+            async with aclosing(self._downloads) as downloads:
+                await downloads.open()
+                await self._run_tasks()
 
     async def _run_tasks(self) -> None:
         error: BaseException | None
@@ -237,7 +211,7 @@ class SyncRunner:
                         self._start_polling(export, group)
                     else:
                         await self._queue.put(export)
-            except _KEY_ERRORS:
+            except KEY_ERRORS:
                 raise
             except PackageXError as error:
                 # Exports that were already listed are downloaded before the error is raised.
@@ -265,7 +239,7 @@ class SyncRunner:
                 if (export := await self._polls.poll(scheduled)) is not None:
                     self._call_on_wait()
                     await self._queue.put(export)
-            except _KEY_ERRORS:
+            except KEY_ERRORS:
                 raise
             except PackageXError as error:
                 self._call_on_wait()
@@ -278,7 +252,7 @@ class SyncRunner:
     async def _start_downloads(self, group: asyncio.TaskGroup) -> None:
         """Start one download after another; wait while too many artifacts are in progress."""
         while (export := await self._queue.get()) is not None:
-            while self._active_artifacts >= _STARTED_PER_SLOT * self._plan.concurrency:
+            while self._active_artifacts >= self._downloads.max_active:
                 self._artifact_done.clear()
                 await self._artifact_done.wait()
             # A listed export may have no URLs. It may offer any artifact then.
@@ -290,7 +264,7 @@ class SyncRunner:
         is_repeated = self._is_repeated(export.id)
         try:
             with _logs.repeated(is_repeated):
-                report = await self._download(export, is_repeated=is_repeated)
+                report = await self._downloads.download(export, refresh=is_repeated)
             await self._report(report)
         finally:
             self._active_artifacts -= artifact_count
@@ -299,45 +273,3 @@ class SyncRunner:
     async def _report(self, report: DownloadReport[StoredFile]) -> None:
         await self._report_slots.acquire()
         self._reports.put_nowait(report)
-
-    async def _download(self, export: Export, *, is_repeated: bool) -> DownloadReport[StoredFile]:
-        local = LocalArtifacts()
-        try:
-            local = await self._local_state.inspect(
-                check_downloadable(export), self._plan.artifacts, refresh=is_repeated
-            )
-            report = await self._download_changed(export, local)
-        except _FATAL_ERRORS:
-            raise
-        except PackageXError as error:
-            report = DownloadReport(export_id=export.id, export=export, error=error)
-        if self._plan.on_progress is not None:
-            for event in local.kept_events(export.id):
-                self._plan.on_progress(event)
-        return await self._with_rows(export, local, local.merge_into(report))
-
-    async def _with_rows(
-        self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]
-    ) -> DownloadReport[StoredFile]:
-        """Return a copy of `report` with the numbers of rows if they are requested, and record them."""
-        if self._count_rows is None:
-            return report
-        report = await self._count_rows(report)
-        await self._local_state.record_rows(export, local, report)
-        return report
-
-    async def _download_changed(self, export: Export, local: LocalArtifacts) -> DownloadReport[StoredFile]:
-        report = await download_changed(export, local, self._source, self._plan, self._context)
-        _raise_if_fatal(report)
-        if not self._plan.dry_run:
-            await self._local_state.record(export, local, report)
-        return report
-
-
-def _raise_if_fatal(report: DownloadReport[StoredFile]) -> None:
-    """Raise a failure that affects all exports: the disk is full or read-only, or the API refuses the key."""
-    for failure in report.failures:
-        if is_fatal(failure):
-            raise failure
-        if isinstance(failure.__cause__, _KEY_ERRORS):
-            raise failure.__cause__
