@@ -9,6 +9,7 @@ from packagex_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from packagex_async._buckets.keys import BucketUrl
     from packagex_async._buckets.objects import BucketObjects
+    from packagex_async._buckets.portable import StoreSettings
 
 _MIN_PART_SIZE = 5 * 1024 * 1024
 """The smallest part of a multipart upload that S3 and Google Cloud Storage accept."""
@@ -31,6 +32,8 @@ class Bucket:
 
     A key is the path of the URL as a folder, then `prefix` literally, then the file name: `s3://data/exports`
     with the prefix `eu-` gives `exports/eu-exp_7xKyu1HY.csv`.
+
+    A pickle of a bucket contains no credentials: another process finds them in its own environment.
 
     Credentials are found as the tools of each cloud find them: variables of the environment, the AWS profile,
     application default credentials, managed or workload identity. They are never part of a message.
@@ -98,6 +101,18 @@ class Bucket:
 
     def __repr__(self) -> str:
         return f"Bucket({self._url!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from packagex_async._buckets.portable import store_settings
+
+        objects = self._objects
+        settings = store_settings(objects)
+        return _restore, (settings, objects.prefix, objects.chunk_size, objects.max_concurrency)
+
+
+def _restore(settings: StoreSettings, prefix: str, chunk_size: int, max_concurrency: int) -> Bucket:
+    """Return a bucket in another process."""
+    return Bucket(settings.new_store(), prefix=prefix, chunk_size=chunk_size, max_concurrency=max_concurrency)
 
 
 def objects_of(bucket: Bucket) -> BucketObjects:

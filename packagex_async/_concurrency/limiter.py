@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 
 from packagex_async.errors import ApiError, StorageError
@@ -15,6 +16,9 @@ _MAX_SPACING = 0.1
 """Maximum seconds between two requests that start after a `Retry-After`."""
 
 _THROTTLING_STATUSES = frozenset({429, 503})
+
+OnThrottled = Callable[[float | None, bool], object]
+"""Called with the seconds of a `Retry-After`, and whether the limit was halved."""
 
 
 class AdaptiveLimiter:
@@ -30,12 +34,14 @@ class AdaptiveLimiter:
         in_use: The number of acquired slots. After a decrease it may exceed `limit` for a while.
         decreases: The number of times that the limit was halved. A request that started before the latest
             decrease does not cause another one.
+        notify: Called when a request of this limiter was refused; `None` calls nothing.
     """
 
     def __init__(self, max_limit: int, clock: Clock, *, retry_after_max: float = 120.0) -> None:
         self.limit: int = max_limit
         self.in_use: int = 0
         self.decreases: int = 0
+        self.notify: OnThrottled | None = None
         self._max_limit = max_limit
         self._clock = clock
         self._retry_after_max = retry_after_max
@@ -73,20 +79,32 @@ class AdaptiveLimiter:
         self.in_use -= 1
         self._changed.set()
 
-    def on_throttled(self, retry_after: float | None, decreases: int) -> None:
+    def resize(self, max_limit: int) -> None:
+        """Change the maximum number of concurrent requests. A limit that was lowered is not raised."""
+        is_lowered = self.limit < self._max_limit
+        self._max_limit = max_limit
+        self.limit = min(self.limit, max_limit) if is_lowered else max_limit
+        self._changed.set()
+
+    def on_throttled(self, retry_after: float | None, decreases: int) -> bool:
         """Lower the limit, because the server has refused a request with a 429 or a 503.
 
         Args:
             retry_after: Seconds from the `Retry-After` of the response. No request starts earlier.
             decreases: The value of `decreases` when the request started.
+
+        Returns:
+            Whether the limit was halved.
         """
         self._successes = 0
-        if decreases == self.decreases:
+        is_first = decreases == self.decreases
+        if is_first:
             self.decreases += 1
             self.limit = max(self.limit // 2, 1)
         if retry_after is not None and retry_after <= self._retry_after_max:
             self._paused_until = max(self._paused_until, self._clock.monotonic() + retry_after)
             self._to_space = self.limit
+        return is_first
 
     def on_success(self) -> None:
         """Count a successful request; after `limit` of them, raise the limit by one."""
@@ -140,5 +158,7 @@ class Slot:
         if error is None:
             self._limiter.on_success()
         elif isinstance(error, (ApiError, StorageError)) and error.status in _THROTTLING_STATUSES:
-            self._limiter.on_throttled(error.retry_after, self._decreases)
+            is_halved = self._limiter.on_throttled(error.retry_after, self._decreases)
+            if self._limiter.notify is not None:
+                self._limiter.notify(error.retry_after, is_halved)
         self._limiter.release()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import attrs
 
@@ -25,6 +25,22 @@ class Download(Protocol):
     async def run(self) -> StoredFile:
         """Download the artifact."""
         ...
+
+
+class ColumnFindings(NamedTuple):
+    """The columns that the artifacts of a call have shown.
+
+    Attributes:
+        found: The columns with a type that exist.
+        has_columns: Whether any columns are known.
+        has_unread: Whether the columns of an artifact are not known.
+        duplicates: The names that several columns of an artifact have, its export and the artifact.
+    """
+
+    found: list[str]
+    has_columns: bool
+    has_unread: bool
+    duplicates: list[tuple[list[str], str, Artifact]]
 
 
 class FileFormat(Protocol):
@@ -67,6 +83,18 @@ class FileFormat(Protocol):
 
     def warn(self) -> None:
         """Issue the warnings about artifacts that were converted since the last call."""
+        ...
+
+    def new_call(self) -> FileFormat:
+        """Return the same format for another call, which shares memory and threads with this one."""
+        ...
+
+    def findings(self) -> ColumnFindings:
+        """Return what the artifacts of this call have shown so far."""
+        ...
+
+    def add_findings(self, findings: ColumnFindings) -> None:
+        """Add the findings of another call."""
         ...
 
     def check_columns(self) -> None:

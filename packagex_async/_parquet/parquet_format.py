@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from packagex_async._context import ClientContext
 from packagex_async._decoders.header import warn_of_duplicates
-from packagex_async._download.options import Download, DownloadOptions
+from packagex_async._download.options import ColumnFindings, Download, DownloadOptions
 from packagex_async._parquet.download import ParquetDownload
 from packagex_async._parquet.resources import Resources
 from packagex_async._parquet.source import has_types, read_existing
@@ -28,13 +28,14 @@ class ParquetFormat:
 
     Args:
         types: The types of columns. Artifacts without such a column ignore its type.
+        resources: The memory and threads; by default, those of this call only.
     """
 
     name = "parquet"
 
-    def __init__(self, types: Mapping[str, pa.DataType]) -> None:
+    def __init__(self, types: Mapping[str, pa.DataType], resources: Resources | None = None) -> None:
         self._types = types
-        self._resources = Resources()
+        self._resources = resources or Resources()
         self._found: set[str] = set()
         self._unread: set[str] = set()
         self._has_columns = False
@@ -106,6 +107,24 @@ class ParquetFormat:
         while self._duplicates:
             names, export_id, artifact = self._duplicates.pop(0)
             warn_of_duplicates(names, export_id, artifact, self._call_site)
+
+    def new_call(self) -> ParquetFormat:
+        """Return the same format for another call, which shares memory and threads with this one."""
+        return ParquetFormat(self._types, self._resources)
+
+    def findings(self) -> ColumnFindings:
+        """Return what the artifacts of this call have shown so far, for `add_findings`."""
+        return ColumnFindings(
+            sorted(self._found), self._has_columns, bool(self._unread), list(self._duplicates)
+        )
+
+    def add_findings(self, findings: ColumnFindings) -> None:
+        """Add the findings of another call, so that `warn` and `check_columns` count its artifacts, too."""
+        self._found.update(findings.found)
+        self._has_columns |= findings.has_columns
+        if findings.has_unread:
+            self._unread.add("")
+        self._duplicates += findings.duplicates
 
     def check_columns(self) -> None:
         """Check that each column with a type occurs in an artifact, if the columns of all are known.

@@ -47,6 +47,9 @@ class ApiClient:
         settings: The settings of the client.
         clock: The source of time.
         operations: The running operations of the client.
+
+    Attributes:
+        limiter: Limits concurrent requests. The API and storage are rate-limited independently.
     """
 
     def __init__(
@@ -56,8 +59,9 @@ class ApiClient:
         self._settings = settings
         self._clock = clock
         self._operations = operations
-        # The API and storage are rate-limited independently.
-        self._limiter = AdaptiveLimiter(DEFAULT_LIMIT, clock, retry_after_max=settings.policy.retry_after_max)
+        self.limiter: AdaptiveLimiter = AdaptiveLimiter(
+            DEFAULT_LIMIT, clock, retry_after_max=settings.policy.retry_after_max
+        )
 
     async def get(
         self,
@@ -103,7 +107,7 @@ class ApiClient:
         while True:
             deadline = RequestDeadline(self._settings.timeout, None, self._sessions.is_blocked)
             try:
-                async with self._limiter.slot():
+                async with self.limiter.slot():
                     response = await self._send(request, deadline)
                     responses.raise_for_status(response, key=self._settings.key, now=self._clock.time())
                     return response
