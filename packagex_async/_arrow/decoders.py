@@ -36,9 +36,13 @@ class ArrowDecoder(Protocol):
         ...
 
 
-def new_decoder(artifact: Artifact, types: Mapping[str, pa.DataType]) -> ArrowDecoder:
-    """Return a decoder for the rows of an artifact."""
-    return JsonArrowDecoder(types) if artifact is Artifact.JSON else CsvArrowDecoder(types)
+def new_decoder(
+    artifact: Artifact, types: Mapping[str, pa.DataType], *, nested_as_text: bool = False
+) -> ArrowDecoder:
+    """Return a decoder for the rows of an artifact; see `JsonArrowDecoder` for `nested_as_text`."""
+    if artifact is Artifact.JSON:
+        return JsonArrowDecoder(types, nested_as_text=nested_as_text)
+    return CsvArrowDecoder(types)
 
 
 def check_columns(schema: pa.Schema, types: Mapping[str, pa.DataType]) -> None:

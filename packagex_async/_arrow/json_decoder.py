@@ -11,7 +11,9 @@ import pyarrow as pa
 from packagex_async._arrow.malformed import MalformedRecordError
 from packagex_async._arrow.types import convert_column
 from packagex_async._decoders.json_decoder import JsonDecoder
+from packagex_async._decoders.json_text import TOO_DEEP
 from packagex_async._decoders.row_error import RowError
+from packagex_async._utils.json import NumberText
 
 BATCH_SIZE = 1024 * 1024
 """The size in bytes of the part of a file whose records are converted together."""
@@ -22,6 +24,7 @@ class JsonArrowDecoder:
 
     Args:
         types: The types of columns. Names of other columns are ignored.
+        nested_as_text: Convert arrays and objects in a record to JSON text. Otherwise they are an error.
 
     Attributes:
         count: The number of records that were converted.
@@ -31,12 +34,13 @@ class JsonArrowDecoder:
         duplicates: Empty, since JSON has no header.
     """
 
-    def __init__(self, types: Mapping[str, pa.DataType]) -> None:
+    def __init__(self, types: Mapping[str, pa.DataType], *, nested_as_text: bool = False) -> None:
         self.count: int = 0
         self.schema: pa.Schema = pa.schema([])
         self.error: RowError | None = None
         self.duplicates: tuple[str, ...] = ()
         self._types = types
+        self._nested_as_text = nested_as_text
         self._decoder = JsonDecoder(number_texts=True)
         self._names: dict[str, None] = {}
         self._records: list[Any] = []
@@ -68,7 +72,7 @@ class JsonArrowDecoder:
 
     def _convert(self, records: list[Any]) -> list[pa.RecordBatch]:
         try:
-            names = self._names | _names(records, self.count + 1)
+            names = self._names | _names(records, self.count + 1, nested_as_text=self._nested_as_text)
             schema = pa.schema([(name, self._types.get(name, pa.string())) for name in names])
             columns = [self._column(field, records) for field in schema]
         except MalformedRecordError as malformed:
@@ -87,7 +91,10 @@ class JsonArrowDecoder:
         first_row = self.count + 1
         cells: list[str | None] = []
         for row, record in enumerate(records, first_row):
-            text = _to_text(record.get(field.name))
+            try:
+                text = _to_text(record.get(field.name))
+            except RecursionError:
+                raise MalformedRecordError(TOO_DEEP, row=row, column=field.name) from None
             if text is not None and not _is_encodable(text):
                 raise MalformedRecordError("it has a lone surrogate", row=row, column=field.name)
             cells.append(text)
@@ -97,7 +104,7 @@ class JsonArrowDecoder:
         return column
 
 
-def _names(records: list[Any], first_row: int) -> dict[str, None]:
+def _names(records: list[Any], first_row: int, *, nested_as_text: bool) -> dict[str, None]:
     """Return the names of all fields.
 
     Raises:
@@ -105,22 +112,34 @@ def _names(records: list[Any], first_row: int) -> dict[str, None]:
     """
     names: dict[str, None] = {}
     for row, record in enumerate(records, first_row):
-        _check(record, row)
+        _check(record, row, nested_as_text=nested_as_text)
         names |= dict.fromkeys(record)
     return names
 
 
-def _check(record: object, row: int) -> None:
+def _check(record: object, row: int, *, nested_as_text: bool) -> None:
     if not isinstance(record, dict):
         raise MalformedRecordError("it is not a JSON object", row=row)
     for name, value in record.items():
-        if isinstance(value, (dict, list)):
+        if isinstance(value, (dict, list)) and not nested_as_text:
             kind = "an object" if isinstance(value, dict) else "an array"
             raise MalformedRecordError(f"it is {kind}, and not a single value", row=row, column=name)
 
 
 def _to_text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    return value if value is None or isinstance(value, str) else _to_json(value)
+
+
+def _to_json(value: Any) -> str:
+    """Return the JSON text of a value, with all digits of its numbers."""
+    if isinstance(value, dict):
+        fields = (
+            f"{json.dumps(name, ensure_ascii=False)}: {_to_json(field)}" for name, field in value.items()
+        )
+        return f"{{{', '.join(fields)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_to_json, value))}]"
+    return str(value) if isinstance(value, NumberText) else json.dumps(value, ensure_ascii=False)
 
 
 def _is_encodable(text: str) -> bool:

@@ -18,12 +18,16 @@ _SIGNAL_INTERVAL = 0.5
 
 
 class EventLoopThread:
-    """A context manager that runs an event loop in a separate thread.
+    """A context manager that runs a coroutine in the event loop of a separate thread.
 
-    The calling thread may run an event loop itself. On exit, all tasks are cancelled and awaited.
+    The calling thread may run an event loop itself. On exit, the coroutine is cancelled and awaited.
+
+    Args:
+        main: The coroutine.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, main: Coroutine[Any, Any, None]) -> None:
+        self._main = main
         self._loops: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = threading.Thread(target=self._run_loop, name="packagex-dlt", daemon=True)
 
@@ -38,12 +42,9 @@ class EventLoopThread:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        asyncio.run_coroutine_threadsafe(self._cancel(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-
-    def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        """Run a coroutine until it ends, or until the end of the block."""
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine, and return its result.
@@ -57,8 +58,14 @@ class EventLoopThread:
         return future.result()
 
     def _run_loop(self) -> None:
-        # On exit, the runner cancels all tasks, and ends the threads of the loop.
+        # On exit, the runner ends the threads of the loop.
         with asyncio.Runner() as runner:
             loop = runner.get_loop()
+            self._task = loop.create_task(self._main)
             self._loops.set_result(loop)
             loop.run_forever()
+
+    async def _cancel(self) -> None:
+        # The runner would also cancel the tasks that clean up.
+        self._task.cancel()
+        await asyncio.wait([self._task])

@@ -8,6 +8,8 @@ from typing import Any
 
 import dlt
 from dlt.common import logger
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
 
 from packagex_async._decoders.header import warn_of_duplicates
 from packagex_async.errors import (
@@ -47,10 +49,9 @@ def load_exports(parameters: SourceParameters, resource: str) -> Generator[Any, 
     """
     state = LoadState(dlt.current.resource_state(resource), datetime.now(UTC))
     run = _Run(parameters, state)
-    reader = ExportReader(parameters, state.is_loaded, dlt.current.pipeline().working_dir)
+    reader = ExportReader(parameters, state.is_loaded, _working_directory())
     try:
-        with EventLoopThread() as loop:
-            loop.start(reader.run())
+        with EventLoopThread(reader.run()) as loop:
             while (result := loop.run(reader.next_result())) is not None:
                 if isinstance(result, FailedExport):
                     run.add_failure(result)
@@ -59,6 +60,12 @@ def load_exports(parameters: SourceParameters, resource: str) -> Generator[Any, 
     finally:
         state.set_failures(run.failures)
     run.finish()
+
+
+def _working_directory() -> str | None:
+    """Return the directory of the active pipeline, which is on a disk, unlike many temporary directories."""
+    context = Container()[PipelineContext]
+    return context.pipeline().working_dir if context.is_active() else None
 
 
 class _Run:

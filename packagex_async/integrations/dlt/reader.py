@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from packagex_async._arrow.decoders import ArrowDecoder, new_decoder
 from packagex_async._rows.block_decoder import decode_blocks
+from packagex_async._utils.aio import run_shielded
 from packagex_async.client import AsyncPackageX
 from packagex_async.errors import PackageXError
 from packagex_async.integrations.dlt.parameters import SourceParameters
@@ -77,11 +78,14 @@ class ExportReader:
 
     async def run(self) -> None:
         """Read all exports."""
+        client = self._parameters.new_client()
         try:
-            async with self._parameters.new_client() as client, asyncio.TaskGroup() as group:
+            async with asyncio.TaskGroup() as group:
                 await self._start_all(client, group)
         except Exception as error:
             await self._results.put(FailedExport(None, error))
+        finally:
+            await run_shielded(client.aclose())
         await self._results.put(None)
 
     async def next_result(self) -> Result | None:
@@ -107,7 +111,8 @@ class ExportReader:
 
     async def _read(self, client: AsyncPackageX, export: Export) -> None:
         rows = RowBuffer(self._directory)
-        decoder = new_decoder(self._parameters.artifact, self._parameters.types)
+        parameters = self._parameters
+        decoder = new_decoder(parameters.artifact, parameters.types, nested_as_text=True)
         result: Result
         try:
             await self._fill(rows, client, export, decoder)

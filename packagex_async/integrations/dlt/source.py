@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import dlt
@@ -26,15 +27,20 @@ def new_source(parameters: SourceParameters) -> Any:
     key = (EXPORT_ID, EXPORT_ROW)
 
     # The parameters are not arguments, because dlt shows and records arguments.
+    def exports() -> Generator[Any, None, None]:
+        yield from load_exports(parameters, name)
+
     @dlt.source(name=SOURCE, section=SOURCE)
     def packagex() -> Any:
         resource = dlt.resource(
-            lambda: load_exports(parameters, name),
-            name=name,
-            write_disposition="append",
-            primary_key=key,
-            merge_key=key,
+            exports, name=name, write_disposition="append", primary_key=key, merge_key=key
         )
         return resource.add_step(Recorder(name))
 
     return packagex()
+
+
+def failures(pipeline_state: Mapping[str, Any], artifact: Artifact) -> dict[str, str]:
+    """Return the failures of the last run, given the state of a pipeline."""
+    resources = pipeline_state.get("sources", {}).get(SOURCE, {}).get("resources", {})
+    return dict(resources.get(resource_name(artifact), {}).get("failed", {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 
 import pyarrow as pa
@@ -83,3 +84,20 @@ def test_first_of_several_malformed_records() -> None:
     decoder = JsonArrowDecoder({})
     (batch,) = decoder.feed(b'[{"a":1},{"b":1},{"c":[]}]', final=True)
     assert batch.schema.names == decoder.schema.names == ["a", "b"]
+
+
+def test_nested_values_as_text() -> None:
+    """Arrays and objects become JSON text, with all digits of their numbers."""
+    decoder = JsonArrowDecoder({}, nested_as_text=True)
+    content = '[{"a": {"b": [1.10, true, null, "é\\"", []], "c": {}}, "d": 1e400}]'
+    (batch,) = decoder.feed(content.encode(), final=True)
+    assert batch.to_pylist() == [{"a": '{"b": [1.10, true, null, "é\\"", []], "c": {}}', "d": "1e400"}]
+
+
+def test_deeply_nested_values() -> None:
+    """A value that is nested too deeply is an error of its row."""
+    depth = sys.getrecursionlimit() - 50
+    decoder = JsonArrowDecoder({}, nested_as_text=True)
+    assert decoder.feed(b'[{"a": ' + b"[" * depth + b"]" * depth + b"}]", final=True) == []
+    assert decoder.error is not None
+    assert "nested too deeply" in decoder.error.reason
