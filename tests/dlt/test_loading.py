@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -211,7 +212,7 @@ def test_columns_with_the_same_name(server: Emulator, source: Source, pipeline: 
     with pytest.warns(UserWarning, match="the same name|name of another column") as warned:
         pipeline.run(source())
     assert len(warned) == 2
-    print([warning.filename for warning in warned])
+    assert {warning.filename for warning in warned} == {str(Path(__file__).with_name("conftest.py"))}
     query = (
         "SELECT id, id_2, id_3, zip_code, zip_code_2, column_6, _export_id_2, column_dlt_id, _export_row "
         "FROM contact"

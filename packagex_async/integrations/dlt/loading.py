@@ -57,9 +57,9 @@ def load_exports(parameters: SourceParameters, resource: str) -> Generator[Any, 
                     run.add_failure(result)
                 else:
                     yield from run.items(result)
+        run.finish()
     finally:
         state.set_failures(run.failures)
-    run.finish()
 
 
 def _working_directory() -> str | None:
@@ -102,10 +102,11 @@ class _Run:
     def _column_names(self, read: ReadExport) -> list[str]:
         self._columns.update(read.schema.names)
         names, renamed = column_names(read.schema.names, self._naming.normalize_path)
+        where = read.export.id, self._parameters.artifact, self._parameters.call_site
         if read.duplicates:
-            warn_of_duplicates(read.duplicates, read.export.id, self._parameters.artifact)
+            warn_of_duplicates(read.duplicates, *where)
         if renamed:
-            warn_of_renamed(renamed, read.export.id, self._parameters.artifact)
+            warn_of_renamed(renamed, *where)
         return names
 
     def add_failure(self, failed: FailedExport) -> None:

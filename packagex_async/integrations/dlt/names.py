@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from packagex_async._utils.call_site import find_call_site
+from packagex_async._utils.call_site import CallSite
 from packagex_async._utils.redaction import sanitize
 from packagex_async.models import Artifact
 
@@ -86,17 +86,20 @@ def _normalized(name: str, normalize: Normalize) -> str:
         return ""
 
 
-def warn_of_renamed(renamed: Mapping[str, str], export_id: str, artifact: Artifact) -> None:
-    """Warn that columns have different names in the database, at the line of the caller's code.
+def warn_of_renamed(
+    renamed: Mapping[str, str], export_id: str, artifact: Artifact, call_site: CallSite
+) -> None:
+    """Warn that columns have different names in the database.
 
     Args:
         renamed: The names in the artifact, and their replacements.
         export_id: The id of the export.
         artifact: The artifact.
+        call_site: The line to name.
     """
     listed = ", ".join(f"{sanitize(old)!r} as {sanitize(new)!r}" for old, new in renamed.items())
     message = (
         f"export {sanitize(export_id)}, artifact {artifact}: columns would have the name of another column "
         f"in the database, and are loaded with different names: {listed}"
     )
-    warnings.warn_explicit(message, UserWarning, *find_call_site())
+    warnings.warn_explicit(message, UserWarning, *call_site)

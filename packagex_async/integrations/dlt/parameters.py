@@ -9,12 +9,17 @@ from typing import Any
 import attrs
 import dlt
 import pyarrow as pa
+from dlt.common.typing import TSecretStrValue
 
 from packagex_async._api.requests import select_artifacts
 from packagex_async._arrow.types import parse_types
+from packagex_async._utils.call_site import CallSite, find_call_site
 from packagex_async.client import KEY_VARIABLE, AsyncPackageX
 from packagex_async.errors import ConfigurationError
 from packagex_async.models import Artifact, Export
+
+_SECTIONS = ("sources", "packagex")
+"""The sections of the key in the configuration of dlt."""
 
 FILTERS = (
     "created_after", "created_before", "direction", "limit", "order_by", "resource", "search", "statuses",
@@ -30,12 +35,14 @@ class SourceParameters:
         list_exports: Lists the exports with a client.
         artifact: The artifact to load.
         types: The types of columns.
+        call_site: The line of the user's code that created the source, for warnings.
     """
 
     new_client: Callable[[], AsyncPackageX]
     list_exports: Callable[[AsyncPackageX], AsyncGenerator[Export, None]]
     artifact: Artifact
     types: Mapping[str, pa.DataType]
+    call_site: CallSite
 
 
 def parse_parameters(
@@ -65,10 +72,16 @@ def parse_parameters(
         return client.exports.list(**filters)
 
     list_exports(new_client())
-    return SourceParameters(new_client, list_exports, selected, parse_types(types))
+    return SourceParameters(new_client, list_exports, selected, parse_types(types), find_call_site())
 
 
 def _configured_key() -> str | None:
-    """Return the key from the configuration of dlt, such as its `secrets.toml`."""
-    key: str | None = dlt.secrets.get("sources.packagex.api_key", str)
-    return key
+    """Return the key from the configuration of dlt, such as its `secrets.toml`.
+
+    `dlt.secrets.get` would record the key in the trace of the pipeline.
+    """
+    for provider in dlt.secrets.config_providers:
+        value, _ = provider.get_value("api_key", TSecretStrValue, None, *_SECTIONS)
+        if isinstance(value, str):
+            return value
+    return None

@@ -1,0 +1,59 @@
+"""Loads locations, and then all exports, and is killed meanwhile.
+
+Arguments: the folder of the pipeline, the base URL, and the point at which the process is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from dlt.common.runtime.collector import Collector
+from dlt.pipeline.pipeline import Pipeline
+
+from packagex_async.integrations.dlt import exports_source
+from tests.dlt.conftest import new_pipeline
+
+
+def kill(*_: Any, **__: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KillingCollector(Collector):
+    """Kills the process at the end of a step, or after its first job."""
+
+    point = ""
+
+    def update(self, name: str, inc: int = 1, *_: Any, **__: Any) -> None:
+        if name == "Jobs" and inc == 1 and self.point == "first job":
+            kill()
+
+    def _start(self, step: str) -> None:
+        pass
+
+    def _stop(self) -> None:
+        if self.point == self.step.split()[0]:
+            kill()
+
+
+def main(folder: str, base_url: str, point: str) -> None:
+    """Run the pipeline."""
+    collector = KillingCollector()
+    pipeline = new_pipeline(Path(folder), progress=collector)
+    if point != "first run":
+        pipeline.run(exports_source(base_url=base_url, resource="location"))
+    source = exports_source(base_url=base_url)
+    tables: list[Any] = []
+    if point == "second table":
+        source.exports.add_map(lambda table: kill() if tables else tables.append(table) or table)
+    if point == "state":
+        Pipeline._save_state = kill
+    collector.point = "Normalize" if point == "first run" else point
+    pipeline.run(source)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
