@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from packagex_async._api.requests import select_artifacts
 from packagex_async._arrow.extra import require_pyarrow
-from packagex_async.errors import ConfigurationError
 from packagex_async._listing.methods import Statuses
+from packagex_async.errors import ConfigurationError
 from packagex_async.models import (
     Artifact,
     ArtifactName,
@@ -81,19 +81,19 @@ def exports_source(
     directory of the pipeline until it is verified.
 
     Args:
-        api_key: The API key; default: the environment variable `PX_API_KEY`, or else `sources.packagex.api_key`
-            in the secrets of dlt.
+        api_key: The API key; default: the environment variable `PX_API_KEY`, or else
+            `sources.packagex.api_key` in the secrets of dlt.
         base_url: Base URL to use instead of that of the production environment; see `AsyncPackageX`.
-        artifact: `"csv"`, `"csv_error"`, `"csv_sanitized"` or `"json"` (see `Artifact`). Arrays and objects in
-            records of the JSON artifact become JSON text.
+        artifact: `"csv"`, `"csv_error"`, `"csv_sanitized"` or `"json"` (see `Artifact`). Arrays and objects
+            in records of the JSON artifact become JSON text.
         types: Types of columns; see `AsyncExports.batches`. Exports without such a column ignore its type.
         filters: The filters and the order of `AsyncExports.list`: `resource`, `statuses`, `search`,
             `created_after`, `created_before`, `order_by`, `direction` and `limit`.
 
     Returns:
-        A `DltSource`. No request is sent before a pipeline runs it. A run raises errors of dlt, whose cause is
-        a `PackageXError`: an `AuthenticationError` or a `PermissionDeniedError`; and any error of the listing,
-        if there is no new row that would be lost.
+        A `DltSource`. No request is sent before a pipeline runs it. A run raises an error of dlt with a
+        `PackageXError` as its cause: an `AuthenticationError` or a `PermissionDeniedError`; and any error of
+        the listing if the run has no new rows, which would be lost.
 
     Raises:
         ConfigurationError: A parameter is invalid, there is no key, or dlt is not installed.

@@ -124,8 +124,7 @@ class _Run:
             logger.warning(str(error))
             self._state.record_export(failed.export.id)
         elif not isinstance(error, ExportNotReadyError):
-            logger.error(f"{error}; the export is not loaded, and is tried again in the next run")
-            self.failures[failed.export.id] = str(error)
+            self._log_failure(failed.export.id, error, "the export is not loaded")
 
     def finish(self) -> None:
         """Check the result after all exports were read.
@@ -138,8 +137,14 @@ class _Run:
         elif not self._has_rows:
             raise self._listing_error
         else:
-            logger.error(f"{self._listing_error}; the listing is not complete, and is tried again in the next run")
+            logger.error(
+                f"{self._listing_error}; the listing is not complete, and is tried again in the next run"
+            )
             self.failures[LISTING] = str(self._listing_error)
         missing = [name for name in self._parameters.types if name not in self._columns]
         if missing and self._columns:
             logger.warning(f"types: no export has the column {', '.join(map(repr, missing))}")
+
+    def _log_failure(self, key: str, error: PackageXError, result: str) -> None:
+        logger.error(f"{error}; {result}, and is tried again in the next run")
+        self.failures[key] = str(error)

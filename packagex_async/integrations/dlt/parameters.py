@@ -80,8 +80,9 @@ def _configured_key() -> str | None:
 
     `dlt.secrets.get` would record the key in the trace of the pipeline.
     """
+    hint: Any = TSecretStrValue
     for provider in dlt.secrets.config_providers:
-        value, _ = provider.get_value("api_key", TSecretStrValue, None, *_SECTIONS)
+        value, _ = provider.get_value("api_key", hint, None, *_SECTIONS)
         if isinstance(value, str):
             return value
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -31,7 +31,9 @@ class RowBuffer:
         self._batches: list[pa.RecordBatch] = []
         self._size = 0
         self._file: BinaryIO | None = None
-        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
+        # A file has a stream for each schema.
+        self._schema: pa.Schema | None = None
+        self._writer: Any = None
 
     async def append(self, batch: pa.RecordBatch) -> None:
         """Add a record batch.
@@ -48,8 +50,7 @@ class RowBuffer:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all record batches in order, once. Call it after the last `append`."""
-        if self._writer is not None:
-            self._writer.close()
+        self._end_stream()
         if self._file is not None:
             yield from _read(self._file)
         while self._batches:
@@ -63,17 +64,17 @@ class RowBuffer:
 
     def _write(self, batches: list[pa.RecordBatch]) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._directory)
+            self._file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115  # closed in `close`
         for batch in batches:
-            if self._writer is None or self._schema != batch.schema:
-                self._start_stream(self._file, batch.schema)
+            if batch.schema != self._schema:
+                self._end_stream()
+                self._schema = batch.schema
+                self._writer = pa.ipc.new_stream(self._file, batch.schema)
             self._writer.write_batch(batch)
 
-    def _start_stream(self, file: BinaryIO, schema: pa.Schema) -> None:
-        if self._writer is not None:
+    def _end_stream(self) -> None:
+        if self._schema is not None:
             self._writer.close()
-        self._schema = schema
-        self._writer = pa.ipc.new_stream(file, schema)
 
 
 def _read(file: BinaryIO) -> Iterator[pa.RecordBatch]:

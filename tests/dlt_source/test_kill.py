@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from packagex_async.testing import Emulator
-from tests.dlt.conftest import new_pipeline, select
+from tests.dlt_source.conftest import new_pipeline, select
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,11 +32,13 @@ POINTS = {
 
 @pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning:dlt")
 @pytest.mark.parametrize(("point", "pending"), POINTS.items())
-def test_killed_process(server: Emulator, source: Callable[..., Any], tmp_path: Path, point: str, pending: int) -> None:
+def test_killed_process(
+    server: Emulator, source: Callable[..., Any], tmp_path: Path, point: str, pending: int
+) -> None:
     """After a kill, a run loads only the pending package, if there is one. The next run loads the rest."""
     for resource in ("location", "contact", "contact", "shipment"):
         server.add_export(resource=resource, rows=50)
-    command = [sys.executable, "-m", "tests.dlt.run_pipeline", str(tmp_path), server.base_url, point]
+    command = [sys.executable, "-m", "tests.dlt_source.run_pipeline", str(tmp_path), server.base_url, point]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PX_API_KEY": server.api_key}
     killed = subprocess.run(["timeout", "120", *command], cwd=ROOT, env=env, capture_output=True, text=True)
     assert killed.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), killed.stderr

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from packagex_async.testing import Emulator, Status, WrongHash
-from tests.dlt.conftest import KEY, select
+from tests.dlt_source.conftest import KEY, select
 
 CELL = "CANARY-in-a-cell"
 

@@ -5,6 +5,7 @@ Arguments: the folder of the pipeline, the base URL, and the point at which the 
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from dlt.common.runtime.collector import Collector
 from dlt.pipeline.pipeline import Pipeline
 
 from packagex_async.integrations.dlt import exports_source
-from tests.dlt.conftest import new_pipeline
+from tests.dlt_source.conftest import new_pipeline
 
 
 def kill(*_: Any, **__: Any) -> None:
@@ -46,9 +47,9 @@ def main(folder: str, base_url: str, point: str) -> None:
     if point != "first run":
         pipeline.run(exports_source(base_url=base_url, resource="location"))
     source = exports_source(base_url=base_url)
-    tables: list[Any] = []
+    numbers = itertools.count()
     if point == "second table":
-        source.exports.add_map(lambda table: kill() if tables else tables.append(table) or table)
+        source.exports.add_map(lambda table: kill() if next(numbers) else table)
     if point == "state":
         Pipeline._save_state = kill
     collector.point = "Normalize" if point == "first run" else point

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from packagex_async.testing import Cut, Emulator, FileFormat, Status, WrongHash
-from tests.dlt.conftest import ids, select
+from tests.dlt_source.conftest import ids, select
 
 Source = Callable[..., Any]
 
@@ -35,7 +35,7 @@ def test_wrong_hash(server: Emulator, source: Source, pipeline: Any) -> None:
 
 def test_failure_is_repaired(server: Emulator, source: Source, pipeline: Any) -> None:
     """An export that failed is loaded by a later run."""
-    export = server.add_export(content={"csv": b"id\n1\n\"2"})
+    export = server.add_export(content={"csv": b'id\n1\n"2'})
     pipeline.run(source())
     assert list(failed(pipeline)) == [export.id]
     server.add_export(export_id=export.id, content={"csv": b"id\n1\n2\n"})
@@ -70,7 +70,9 @@ def test_rejected_key(server: Emulator, source: Source, pipeline: Any) -> None:
     server.inject(Status(401, on="api"), times=None)
     with pytest.raises(Exception, match="401") as caught:
         pipeline.run(source())
-    assert isinstance(caught.value.__cause__.__cause__, AuthenticationError)
+    extraction = caught.value.__cause__
+    assert extraction is not None
+    assert isinstance(extraction.__cause__, AuthenticationError)
 
 
 def test_failed_listing(server: Emulator, source: Source, pipeline: Any) -> None:
