@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Generator
+from functools import partial
 
 import attrs
 
@@ -148,12 +149,7 @@ class BucketState:
         Raises:
             DestinationError: The manifest object cannot be written.
         """
-        entries = [
-            attrs.evolve(local.entries[file.artifact], rows=file.rows)
-            for file in report.files
-            if file.rows is not None and file.rows != local.entries[file.artifact].rows
-        ]
-        if entries:
+        if entries := local.counted_entries(report):
             await self._update(export, local, entries)
 
     def close(self) -> None:
@@ -191,7 +187,8 @@ class BucketState:
                 self._objects, name, None if found is None else found.e_tag
             )
             local.existing[artifact] = ABSENT if found is None else ExistingFile(size=found.size)
-            self._classify(local, artifact, entries.get(artifact), found, export)
+            if entry := entries.get(artifact):
+                local.apply(entry, artifact, export, self._rules, partial(self._is_intact, artifact, local))
         return local
 
     def _read_manifest(self, export: Export, listed: Objects | None) -> ExportManifest:
@@ -201,31 +198,9 @@ class BucketState:
             return ExportManifest({})
         return read_manifest(self._objects, name, export.id)
 
-    def _classify(
-        self,
-        local: LocalArtifacts,
-        artifact: Artifact,
-        entry: ManifestEntry | None,
-        found: ObjectInfo | None,
-        export: Export,
-    ) -> None:
-        if entry is None or entry.path not in (None, local.paths[artifact].as_posix()):
-            return
-        if entry.path is None:
-            if self._rules.is_current(entry, export):
-                local.missing.add(artifact)
-        elif found is None:
-            local.lost.add(artifact)
-        elif self._rules.is_current(entry, export) and self._is_intact(artifact, local, entry, found):
-            local.kept[artifact] = self._rules.kept_file(artifact, local.targets[artifact], entry)
-            local.entries[artifact] = entry
-        else:
-            local.replaced.add(artifact)
-
-    def _is_intact(
-        self, artifact: Artifact, local: LocalArtifacts, entry: ManifestEntry, found: ObjectInfo
-    ) -> bool:
-        if found.size != entry.size or (entry.e_tag and found.e_tag and entry.e_tag != found.e_tag):
+    def _is_intact(self, artifact: Artifact, local: LocalArtifacts, entry: ManifestEntry) -> bool:
+        e_tag = _e_tag(local, entry)
+        if local.existing[artifact].size != entry.size or (entry.e_tag and e_tag and entry.e_tag != e_tag):
             return False
         if not self._rules.has_current_types(local.targets[artifact], entry):
             return False

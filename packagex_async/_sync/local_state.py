@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
 
@@ -83,6 +84,47 @@ class LocalArtifacts:
                 total=file.size,
             )
             for artifact, file in self.kept.items()
+        ]
+
+    def apply(
+        self,
+        entry: ManifestEntry,
+        artifact: Artifact,
+        export: Export,
+        rules: EntryRules,
+        is_intact: Callable[[ManifestEntry], bool],
+    ) -> None:
+        """Decide by its manifest entry what happens to an artifact, whose path and content are known.
+
+        Args:
+            entry: The manifest entry.
+            artifact: The artifact.
+            export: The export.
+            rules: The rules for entries.
+            is_intact: Returns whether the existing file or object is the one of an entry.
+        """
+        # A path from the manifest is only compared, never opened.
+        if entry.path not in (None, self.paths[artifact].as_posix()):
+            return
+        existing = self.existing[artifact]
+        if entry.path is None:
+            if rules.is_current(entry, export):
+                self.missing.add(artifact)
+        elif existing.size is None:
+            self.lost.add(artifact)
+        elif existing.is_readable:
+            if rules.is_current(entry, export) and is_intact(entry):
+                self.kept[artifact] = rules.kept_file(artifact, self.targets[artifact], entry)
+                self.entries[artifact] = entry
+            else:
+                self.replaced.add(artifact)
+
+    def counted_entries(self, report: DownloadReport[StoredFile]) -> list[ManifestEntry]:
+        """Return the manifest entries of the files in `report` with new numbers of rows."""
+        return [
+            attrs.evolve(self.entries[file.artifact], rows=file.rows)
+            for file in report.files
+            if file.rows is not None and file.rows != self.entries[file.artifact].rows
         ]
 
     def merge_into(self, report: DownloadReport[StoredFile]) -> DownloadReport[StoredFile]:
@@ -190,12 +232,7 @@ class LocalState:
         Raises:
             DestinationError: The manifest cannot be written.
         """
-        entries = [
-            attrs.evolve(local.entries[file.artifact], rows=file.rows)
-            for file in report.files
-            if file.rows is not None and file.rows != local.entries[file.artifact].rows
-        ]
-        if entries:
+        if entries := local.counted_entries(report):
             await self._run(export, self._manifest.append, entries)
 
     def close(self) -> None:
@@ -223,33 +260,12 @@ class LocalState:
                 continue
             local.paths[artifact] = path
             local.targets[artifact] = FileTarget(self._directory / path, self._directory, self._disk)
-            self._classify(local, artifact, entries.get(artifact), export)
+            local.existing[artifact] = examine(
+                self._directory / path, self._directory, self._partials, expected=artifact in entries
+            )
+            if entry := entries.get(artifact):
+                local.apply(entry, artifact, export, self._rules, partial(self._is_intact, artifact, local))
         return local
-
-    def _classify(
-        self, local: LocalArtifacts, artifact: Artifact, entry: ManifestEntry | None, export: Export
-    ) -> None:
-        existing = examine(
-            self._directory / local.paths[artifact],
-            self._directory,
-            self._partials,
-            expected=entry is not None,
-        )
-        local.existing[artifact] = existing
-        # A path from the manifest is only compared, never opened.
-        if entry is None or entry.path not in (None, local.paths[artifact].as_posix()):
-            return
-        if entry.path is None:
-            if self._rules.is_current(entry, export):
-                local.missing.add(artifact)
-        elif existing.size is None:
-            local.lost.add(artifact)
-        elif existing.is_readable:
-            if self._rules.is_current(entry, export) and self._is_intact(artifact, local, entry):
-                local.kept[artifact] = self._rules.kept_file(artifact, local.targets[artifact], entry)
-                local.entries[artifact] = entry
-            else:
-                local.replaced.add(artifact)
 
     def _is_intact(self, artifact: Artifact, local: LocalArtifacts, entry: ManifestEntry) -> bool:
         target = local.targets[artifact]
