@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -59,3 +61,17 @@ async def px(server: Emulator) -> AsyncIterator[AsyncPackageX]:
     """Provide a client of the emulator that does not wait between attempts."""
     async with server.client(retry=NO_BACKOFF) as px:
         yield px
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Capture the messages of all loggers at DEBUG."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield written
+    root.removeHandler(handler)
+    root.setLevel(before)

@@ -48,6 +48,17 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def open_files(folder: Path) -> list[str]:
+    """Return the paths below `folder` that this process has open."""
+    paths = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            paths.append(os.readlink(f"/proc/self/fd/{number}"))
+        except FileNotFoundError:
+            continue  # the descriptor of `listdir` itself
+    return [path for path in paths if path.startswith(f"{folder}/")]
+
+
 def pid_namespace_command() -> tuple[str, ...]:
     """Return a command prefix that creates a pid namespace; skip the test without permission."""
     for rights in ((), ("--user", "--map-root-user")):

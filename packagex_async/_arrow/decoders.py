@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
 from packagex_async._arrow.csv_decoder import CsvArrowDecoder
 from packagex_async._arrow.json_decoder import JsonArrowDecoder
-from packagex_async._decoders.row_error import RowError
+from packagex_async._rows.block_decoder import RowDecoder
 from packagex_async.errors import ConfigurationError
 from packagex_async.models import Artifact
 
 
-class ArrowDecoder(Protocol):
+class ArrowDecoder(RowDecoder, Protocol):
     """Converts a file to record batches, block by block; see `CsvArrowDecoder` and `JsonArrowDecoder`."""
 
-    count: int
-    error: RowError | None
     schema: pa.Schema
-
-    @property
-    def pending(self) -> int:
-        """The size of the data that was received, but not converted."""
-        ...
-
-    @property
-    def duplicates(self) -> Sequence[str]:
-        """The names of columns that occur more than once."""
-        ...
-
-    def feed(self, block: bytes, *, final: bool = False) -> list[Any]:
-        """Return the record batches that `block` completes."""
-        ...
 
 
 def new_decoder(

@@ -26,7 +26,7 @@ _MAX_INLINE_SIZE = 4 * BLOCK_SIZE
 
 
 class RowDecoder(Protocol):
-    """Decodes a file, block by block; see `CsvDecoder` and `JsonDecoder`."""
+    """Decodes a file, block by block; see `CsvDecoder`, `JsonDecoder` and `ArrowDecoder`."""
 
     @property
     def error(self) -> RowError | None:

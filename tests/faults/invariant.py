@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from packagex_async import DownloadedFile, DownloadReport
+from tests.support import open_files
 
 SUFFIXES = {"json": ".json", "csv": ".csv", "csv_error": ".error.csv", "csv_sanitized": ".sanitized.csv"}
 SECRET = "c4f3-n0t-t0-b3-t0ld"
@@ -56,7 +57,7 @@ def check(
             f"{name} is neither unchanged nor complete"
         )
     assert set(before) - set(after) == set(), "an existing file is missing"
-    assert _open_files(folder) == []
+    assert open_files(folder) == []
     assert _tasks() == []
     if report is not None:
         _check_report(report, versions, before, after, resume=resume)
@@ -91,17 +92,6 @@ def _check_file(
     assert (file.size, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert file.attempts >= 1 + (file.resumed and not resume)
     assert not file.kept or before[file.path.name] == content
-
-
-def _open_files(folder: Path) -> list[str]:
-    """Return the paths below `folder` that this process has open."""
-    opened = []
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            opened.append(os.readlink(f"/proc/self/fd/{number}"))
-        except FileNotFoundError:
-            continue  # the descriptor of `listdir` itself
-    return [path for path in opened if path.startswith(f"{folder}/")]
 
 
 def _tasks() -> list[asyncio.Task[object]]:

@@ -83,20 +83,6 @@ async def emulator() -> AsyncIterator[Emulator]:
         yield server
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Capture the messages of all loggers at DEBUG."""
-    written = io.StringIO()
-    handler = logging.StreamHandler(written)
-    root = logging.getLogger()
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield written
-    root.removeHandler(handler)
-    root.setLevel(before)
-
-
 def representations(error: BaseException) -> Iterator[str]:
     """Yield every representation of an error."""
     yield str(error)

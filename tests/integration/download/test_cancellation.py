@@ -12,18 +12,7 @@ import pytest
 
 from packagex_async import AsyncPackageX, Export, ProgressEvent
 from packagex_async.testing import Emulator, Stall, Status
-from tests.support import NO_BACKOFF
-
-
-def open_files(folder: Path) -> list[str]:
-    """Return the paths below `folder` that this process has open."""
-    paths = []
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            paths.append(os.readlink(f"/proc/self/fd/{number}"))
-        except FileNotFoundError:
-            continue
-    return [path for path in paths if path.startswith(str(folder))]
+from tests.support import NO_BACKOFF, open_files
 
 
 async def run_ready_tasks() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import pickle
 import traceback
 from collections.abc import Iterator
@@ -30,20 +29,6 @@ MALFORMED = {
     "data after the end": ("json", f'[{{"id": "{CELL}"}}] "{CELL}"'),
 }
 FAULTS = [Cut(50_000), WrongHash(), Stall(50_000), Expired(), Status(503, on="storage")]
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Capture the messages of all loggers at DEBUG."""
-    written = io.StringIO()
-    handler = logging.StreamHandler(written)
-    root = logging.getLogger()
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield written
-    root.removeHandler(handler)
-    root.setLevel(before)
 
 
 def representations(error: BaseException) -> Iterator[str]:
