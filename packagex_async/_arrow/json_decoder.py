@@ -72,7 +72,7 @@ class JsonArrowDecoder:
 
     def _convert(self, records: list[Any]) -> list[pa.RecordBatch]:
         try:
-            names = self._names | _names(records, self.count + 1, nested_as_text=self._nested_as_text)
+            names = self._names | self._names_of(records)
             schema = pa.schema([(name, self._types.get(name, pa.string())) for name in names])
             columns = [self._column(field, records) for field in schema]
         except MalformedRecordError as malformed:
@@ -86,6 +86,18 @@ class JsonArrowDecoder:
             # A record batch of arrays has no rows if there are no arrays.
             return [pa.RecordBatch.from_struct_array(pa.array(records, pa.struct([])))]
         return [pa.RecordBatch.from_arrays(columns, schema=schema)]
+
+    def _names_of(self, records: list[Any]) -> dict[str, None]:
+        """Return the names of all fields.
+
+        Raises:
+            MalformedRecordError: A record is not an object, or has nested values.
+        """
+        names: dict[str, None] = {}
+        for row, record in enumerate(records, self.count + 1):
+            _check(record, row, nested_as_text=self._nested_as_text)
+            names |= dict.fromkeys(record)
+        return names
 
     def _column(self, field: pa.Field, records: list[dict[str, Any]]) -> pa.Array:
         first_row = self.count + 1
@@ -104,19 +116,6 @@ class JsonArrowDecoder:
         return column
 
 
-def _names(records: list[Any], first_row: int, *, nested_as_text: bool) -> dict[str, None]:
-    """Return the names of all fields.
-
-    Raises:
-        MalformedRecordError: A record is not a flat object.
-    """
-    names: dict[str, None] = {}
-    for row, record in enumerate(records, first_row):
-        _check(record, row, nested_as_text=nested_as_text)
-        names |= dict.fromkeys(record)
-    return names
-
-
 def _check(record: object, row: int, *, nested_as_text: bool) -> None:
     if not isinstance(record, dict):
         raise MalformedRecordError("it is not a JSON object", row=row)
@@ -133,9 +132,7 @@ def _to_text(value: Any) -> str | None:
 def _to_json(value: Any) -> str:
     """Return the JSON text of a value, with all digits of its numbers."""
     if isinstance(value, dict):
-        fields = (
-            f"{json.dumps(name, ensure_ascii=False)}: {_to_json(field)}" for name, field in value.items()
-        )
+        fields = (f"{_to_json(name)}: {_to_json(field)}" for name, field in value.items())
         return f"{{{', '.join(fields)}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_to_json, value))}]"
