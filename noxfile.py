@@ -145,6 +145,22 @@ def orchestrators(session: nox.Session, orchestrator: str) -> None:
 
 
 @nox.session(default=False)
+def dlt(session: nox.Session) -> None:
+    """Run the tests of the dlt source, with a check for 100 % branch coverage of it."""
+    session.install("-e", ".[arrow,bucket,cli,dlt,speed]", *group("dlt"), *group("tests"))
+    # The settings leave out integrations, because other sessions do not run them.
+    folder = "packagex_async/integrations/dlt"
+    data = Path(session.create_tmp(), "coverage").resolve()
+    env = {"COVERAGE_FILE": str(data)}
+    session.run("coverage", "erase", env=env)
+    measure = ("coverage", "run", f"--source={folder}", "--omit=none")
+    session.run(*measure, "-m", "pytest", "tests/dlt_source", *(session.posargs or ALL), env=env)
+    session.run("coverage", "combine", env=env)
+    if not session.posargs:
+        session.run("coverage", "report", f"--include={folder}/*", env=env)
+
+
+@nox.session(default=False)
 def kill_loop(session: nox.Session) -> None:
     """Kill and restart downloads at random moments; nothing may be corrupt or stuck."""
     session.install("-e", ".[speed]")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from packagex_async import ConfigurationError
 from packagex_async.testing import Cut, Emulator, FileFormat, Status, WrongHash
 from tests.dlt_source.conftest import ids, select
 
@@ -249,3 +251,35 @@ def test_unusual_resources(
     export = server.add_export(resource=resource, rows=3)
     pipeline.run(source())
     assert ids(pipeline, f'"{table}"') == [export.id] * 3
+
+
+def test_export_that_is_not_completed(server: Emulator, source: Source, pipeline: Any) -> None:
+    """An export that is not completed any more when it is requested is not a failure."""
+    export = server.add_export(rows=3)
+    page = {"data": [{"id": export.id, "status": "completed"}], "pagination": {"has_more": False, "page": 1}}
+    server.update_export(export.id, status="processing")
+    server.inject(Status(200, on="api", body=json.dumps(page).encode()))
+    pipeline.run(source())
+    assert failed(pipeline) == {}
+    server.update_export(export.id, status="completed")
+    pipeline.run(source())
+    assert len(ids(pipeline)) == 3
+
+
+def test_deleted_export(server: Emulator, source: Source, pipeline: Any) -> None:
+    """An export that was deleted after the listing is a failure of this run only."""
+    page = {"data": [{"id": "exp_1", "status": "completed"}], "pagination": {"has_more": False, "page": 1}}
+    server.inject(Status(200, on="api", body=json.dumps(page).encode()))
+    pipeline.run(source())
+    assert list(failed(pipeline)) == ["exp_1"]
+    pipeline.run(source())
+    assert failed(pipeline) == {}
+
+
+def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without dlt, the error names the extra."""
+    from packagex_async.integrations.dlt import exports_source
+
+    monkeypatch.setitem(sys.modules, "dlt", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'packagex-async\[dlt\]'"):
+        exports_source(api_key="key")

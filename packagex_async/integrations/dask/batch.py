@@ -106,5 +106,5 @@ class Batch:
 
     async def _download_exports(self, numbered: Iterator[tuple[int, ExportRecord]]) -> None:
         for index, record in numbered:
-            report = await self._downloads.download(record.to_export(), refresh=record.refresh)
+            report = await self._downloads.download(record.to_export())
             self._reports[index] = encode_report(report, record, self._downloads.state.target, self._root)

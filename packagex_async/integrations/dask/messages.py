@@ -45,20 +45,16 @@ class JobSettings:
 
 
 class ExportRecord(NamedTuple):
-    """The fields of an export that determine its files, and whether they are up to date.
-
-    With `refresh`, the worker ignores what it has read of the destination before.
-    """
+    """The fields of an export that determine its files, and whether they are up to date."""
 
     id: str
     status: str | None
     resource: str | None
     created_at: datetime | None
     updated_at: datetime | None
-    refresh: bool = False
 
     @classmethod
-    def of(cls, export: Export, *, refresh: bool = False) -> ExportRecord:
+    def of(cls, export: Export) -> ExportRecord:
         """Return the record of an export."""
         status, resource = export.status, export.resource
         return cls(
@@ -67,7 +63,6 @@ class ExportRecord(NamedTuple):
             None if resource is None else resource.value,
             export.created_at,
             export.updated_at,
-            refresh,
         )
 
     def to_export(self) -> Export:
