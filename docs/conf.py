@@ -39,7 +39,7 @@ nitpick_ignore_regex = [
     (
         r"py:class",
         r"BaseConnector|Fingerprint|Host|TraceConfig|ssl_module\.SSLContext|packagex_async\.report\.(?:T_co|F_co|D)"
-        r"|pa\.(?:RecordBatch|Table)",
+        r"|pa\.(?:RecordBatch|Table)|DltSource|Pipeline",
     ),
 ]
 
@@ -70,7 +70,11 @@ def shorten(app, what, name, obj, options, signature, returns):
 def setup(app):
     """Show type aliases by name: autodoc evaluates annotations, and would spell the aliases out."""
     app.connect("autodoc-process-signature", shorten)
-    for name in ("exports", "testing"):  # the package imports them only when they are used
+    for name in (
+        "exports",
+        "integrations.dlt",
+        "testing",
+    ):  # the package imports them only when they are used
         importlib.import_module(f"packagex_async.{name}")
     # These types are imported for type checkers only. autodoc evaluates the annotations that name them.
     for user, module, names in TYPE_ONLY_IMPORTS:

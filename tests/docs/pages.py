@@ -40,6 +40,9 @@ _IMPORTS = re.compile(r"^(?:import|from) (?:duckdb|pandas|polars|psycopg|pyarrow
 ORCHESTRATORS = ("airflow.md", "dagster.md", "prefect.md")
 """The pages whose programs `nox -s orchestrators` runs."""
 
+INTEGRATIONS = ("dlt.md",)
+"""The pages that the session of each integration runs."""
+
 
 def name_of(page: Path) -> str:
     """Return the name of a page in test ids."""

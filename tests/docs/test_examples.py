@@ -15,6 +15,7 @@ from sybil.example import SybilFailure
 from packagex_async.testing import Emulator, Life, serve_in_thread
 from tests.docs.page_runner import bash, page_runner
 from tests.docs.pages import (
+    INTEGRATIONS,
     LANGUAGES,
     ORCHESTRATORS,
     PAGES,
@@ -48,7 +49,9 @@ def run_page(page: Path, scratch: Path) -> None:
             example.evaluate()
 
 
-RUNNABLE = [page for page in PAGES if page.name not in ORCHESTRATORS and not needs_databases(page)]
+RUNNABLE = [
+    page for page in PAGES if page.name not in (*ORCHESTRATORS, *INTEGRATIONS) and not needs_databases(page)
+]
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
