@@ -296,11 +296,16 @@ MEASUREMENTS: dict[str, Callable[[], Figures]] = {
 }
 
 
+def rounded(figures: Figures) -> Figures:
+    """Return the figures with three digits."""
+    return {name: float(f"{value:.3g}") for name, value in figures.items()}
+
+
 def table(measured: dict[str, Figures]) -> str:
     """Return the figures as a Markdown table."""
     lines = ["| measured | figure | |", "|---|---|---:|"]
     for name, figures in measured.items():
-        lines += [f"| {name} | {figure} | {value:,.3g} |" for figure, value in figures.items()]
+        lines += [f"| {name} | {figure} | {value:,g} |" for figure, value in figures.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -314,15 +319,15 @@ def main() -> None:
     )
     parser.add_argument("--results", type=Path, help="update `scale.json` and `scale.md` in this folder")
     options = parser.parse_args()
-    measured = {
-        name: measure()
-        for name, measure in MEASUREMENTS.items()
-        if any(part in name for part in options.only)
-    }
+    selected = [name for name in MEASUREMENTS if any(part in name for part in options.only)]
+    measured = {name: rounded(MEASUREMENTS[name]()) for name in selected}
     sys.stdout.write(table(measured))
     if options.results is not None:
-        (options.results / "scale.md").write_text(table(measured), encoding="utf-8")
-        (options.results / "scale.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+        path = options.results / "scale.json"
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        figures = {name: (known | measured)[name] for name in MEASUREMENTS if name in known | measured}
+        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        path.with_suffix(".md").write_text(table(figures), encoding="utf-8")
 
 
 if __name__ == "__main__":

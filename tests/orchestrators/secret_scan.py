@@ -14,10 +14,12 @@ _SHORTEST = 16
 
 
 def secrets_of(server: Emulator) -> set[str]:
-    """Return the API key, and the signatures of all requests to the storage host."""
+    """Return the API key, the address of the storage host, and the signatures of all requests to it."""
     stored = [request.target for request in server.requests if request.host == "storage"]
     values = [value for target in stored for _, value in parse_qsl(urlsplit(target).query)]
-    return {server.api_key, *(value for value in values if len(value) >= _SHORTEST)}
+    # The address finds URLs that were not requested.
+    address = urlsplit(server.url_for("exp_any", "csv")).netloc
+    return {server.api_key, address, *(value for value in values if len(value) >= _SHORTEST)}
 
 
 def find(secrets: Iterable[str], folder: Path, outputs: Iterable[str] = ()) -> list[str]:
