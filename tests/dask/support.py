@@ -59,7 +59,8 @@ async def collect(client: Any, destination: Any, server: Emulator, **options: An
 
 def add_exports(server: Emulator, count: int, **options: Any) -> list[str]:
     """Add exports with two artifacts each; return their ids."""
-    return [server.add_export(**{"rows": 5, **options}).id for _ in range(count)]
+    values: dict[str, Any] = {"rows": 5, **options}
+    return [server.add_export(**values).id for _ in range(count)]
 
 
 def storage_requests(server: Emulator) -> int:

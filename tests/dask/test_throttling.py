@@ -52,9 +52,7 @@ class _Counted(Fault):
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 6])
-async def test_connection_limit(
-    concurrency: int, client: Any, server: Emulator, tmp_path: Path
-) -> None:
+async def test_connection_limit(concurrency: int, client: Any, server: Emulator, tmp_path: Path) -> None:
     """It applies to all workers together, also with fewer connections than workers."""
     gauge = Gauge()
     gauge.attach(server)

@@ -114,9 +114,10 @@ def _translated_errors(operation: str) -> Generator[None, None, None]:
     except CancelledError as error:
         failure = ConnectionFailedError(f"the Dask cluster has cancelled a task: {_first_line(error)}")
     except KilledWorker as error:
+        count = error.allowed_failures + 1
+        died = "1 worker died while it" if count == 1 else f"{count} workers died while they"
         failure = LostBatchError(
-            f"{error.allowed_failures + 1} workers died while they downloaded the batch of this export: "
-            "check their memory limit and their logs"
+            f"{died} downloaded the batch of this export: check the memory limit and the logs of the workers"
         )
     except OSError as error:
         failure = ConnectionFailedError(
