@@ -18,6 +18,7 @@ from pathlib import Path
 
 import rows
 from buckets import buckets
+from clusters import cluster
 from command_line import command_line
 from conversion import parquet
 from downloads import effort, far, four, large, many
@@ -46,6 +47,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "json": rows.json,
     "parquet": parquet,
     "bucket": buckets,
+    "dask": cluster,
 }
 
 TITLES = {

@@ -31,6 +31,7 @@ PARQUET = "256 MiB CSV to Parquet"
 COMMAND_LINE = "packagex-exports"
 BUCKET = "256 MiB into a bucket"
 BUCKET_MANY = "2,000 files of 20 KiB into a bucket"
+CLUSTER = "2,000 exports on Dask workers"
 """The names of the workloads in the table."""
 
 WALL: Cost = attrgetter("wall")
@@ -48,6 +49,7 @@ class Scale:
         large: Bytes of the single large artifact.
         quarter: Bytes of each of the four large artifacts.
         exports: Exports with four small artifacts each.
+        ids: Exports with one small artifact each.
         far: Bytes of the artifact over the slow line.
         huge: Bytes of the artifact that exceeds the memory.
         rows: Bytes of the artifact whose rows are read.
@@ -58,6 +60,7 @@ class Scale:
     large: int = GIB
     quarter: int = 256 * MIB
     exports: int = 500
+    ids: int = 2000
     far: int = 128 * MIB
     huge: int = 10 * GIB
     rows: int = 256 * MIB
@@ -69,6 +72,7 @@ QUICK = Scale(
     large=64 * MIB,
     quarter=16 * MIB,
     exports=50,
+    ids=200,
     far=32 * MIB,
     huge=256 * MIB,
     rows=16 * MIB,

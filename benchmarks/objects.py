@@ -43,6 +43,7 @@ class Objects:
         """The folder of the artifacts."""
         self.folder.mkdir()
         (root / "pages").mkdir()
+        (root / "exports").mkdir()
 
     def put(self, name: str, size: int, *, sparse: bool = False) -> str:
         """Create the file `name` with `size` random bytes, or a hole if `sparse`, unless it exists."""
@@ -84,12 +85,15 @@ class Objects:
         return file._replace(url=f"{file.url}?hash={algorithm}={declared}")
 
     def listing(self, files: list[File]) -> None:
-        """Write the pages of a listing of the exports of these files. API: List exports."""
+        """Write the exports of these files, and the pages of their listing. API: List Exports."""
         by_id: dict[str, dict[str, Any]] = {}
         for file in files:
             export = by_id.setdefault(file.export_id, _export(file.export_id))
             export[f"_{file.artifact}_url"] = file.url
         exports = list(by_id.values())
+        for export in exports:
+            answer = {"status": 200, "data": export}
+            (self._root / "exports" / f"{export['id']}.json").write_text(json.dumps(answer), encoding="utf-8")
         for number, start in enumerate(range(0, len(exports), PAGE), 1):
             has_more = start + PAGE < len(exports)
             pagination = {"page": number, "limit": PAGE, "has_more": has_more, "total_count": len(exports)}

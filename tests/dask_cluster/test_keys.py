@@ -13,7 +13,7 @@ import pytest
 from packagex_async import AuthenticationError, ConfigurationError, PermissionDeniedError
 from packagex_async.integrations.dask import download_all, job
 from packagex_async.testing import Emulator, Status
-from tests.dask.support import KEY, add_exports, collect, local_cluster, open_client, scheduler_state
+from tests.dask_cluster.support import KEY, add_exports, collect, local_cluster, open_client, scheduler_state
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.dask

@@ -10,7 +10,7 @@ import pytest
 from packagex_async import Bucket, ConfigurationError
 from packagex_async.integrations.dask import download_all
 from packagex_async.testing import Emulator
-from tests.dask.support import add_exports, check_folder, collect
+from tests.dask_cluster.support import add_exports, check_folder, collect
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.dask

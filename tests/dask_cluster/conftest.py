@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from packagex_async.testing import Emulator, serve_in_thread
-from tests.dask.support import KEY, local_cluster, open_client
+from tests.dask_cluster.support import KEY, local_cluster, open_client
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from packagex_async.testing import Emulator, Fault, RecordedRequest, Status, Trickle
-from tests.dask.support import add_exports, check_folder, collect, local_cluster, open_client, start
+from tests.dask_cluster.support import add_exports, check_folder, collect, local_cluster, open_client, start
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.dask

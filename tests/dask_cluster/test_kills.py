@@ -15,7 +15,7 @@ import pytest
 
 from packagex_async import ConnectionFailedError, PackageXError
 from packagex_async.testing import Emulator, Trickle
-from tests.dask.support import (
+from tests.dask_cluster.support import (
     KEY,
     add_exports,
     check_folder,
