@@ -145,6 +145,21 @@ def orchestrators(session: nox.Session, orchestrator: str) -> None:
 
 
 @nox.session(default=False)
+def dask(session: nox.Session) -> None:
+    """Run jobs on Dask clusters, and kill their processes; fail below 100 % of the branches."""
+    session.install("-e", ".[arrow,bucket,dask,speed]", *group("tests"))
+    measured = "packagex_async/integrations/dask/*"
+    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp(), "coverage").resolve())
+    session.run("coverage", "erase")
+    options = ("-m", "dask or not dask", "tests/dask_cluster")
+    # The configuration omits the integrations, and options of the command line replace it.
+    session.run("coverage", "run", "--omit=tests/*", "-m", "pytest", *options, *session.posargs)
+    if not session.posargs:
+        session.run("coverage", "combine")
+        session.run("coverage", "report", "--omit=tests/*", f"--include={measured}")
+
+
+@nox.session(default=False)
 def dlt(session: nox.Session) -> None:
     """Run the tests of the dlt source, with a check for 100 % branch coverage of it."""
     session.install("-e", ".[arrow,bucket,cli,dlt,speed]", *group("dlt"), *group("tests"))
@@ -185,7 +200,7 @@ def fuzz(session: nox.Session, target: str) -> None:
 def bench(session: nox.Session) -> None:
     """Compare the speed with curl and other programs; apt installs missing ones."""
     provide(session, {"nginx": "nginx-light", "curl": "curl", "aria2c": "aria2", "time": "time"})
-    session.install(".[arrow,bucket,cli,speed]", *group("bench"))
+    session.install(".[arrow,bucket,cli,dask,speed]", *group("bench"))
     # Give an interrupted benchmark time to remove its files and stop its servers.
     session.run("python", "benchmarks/bench.py", *session.posargs, interrupt_timeout=20)
 
@@ -208,7 +223,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check types with mypy and pyright, and that all public names of the installed package are typed."""
-    session.install(".[arrow,bucket,cli,speed]", *group("typing"))
+    session.install(".[arrow,bucket,cli,dask,speed]", *group("typing"))
     session.run("mypy")
     session.run("pyright")
     # Outside the checkout, so that pyright checks the installed package.

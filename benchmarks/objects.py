@@ -43,7 +43,7 @@ class Objects:
         """The folder of the artifacts."""
         self.folder.mkdir()
         (root / "pages").mkdir()
-        (root / "exports").mkdir()
+        (root / "v1/exports").mkdir(parents=True)
 
     def put(self, name: str, size: int, *, sparse: bool = False) -> str:
         """Create the file `name` with `size` random bytes, or a hole if `sparse`, unless it exists."""
@@ -93,7 +93,8 @@ class Objects:
         exports = list(by_id.values())
         for export in exports:
             answer = {"status": 200, "data": export}
-            (self._root / "exports" / f"{export['id']}.json").write_text(json.dumps(answer), encoding="utf-8")
+            path = self._root / "v1/exports" / f"{export['id']}.json"
+            path.write_text(json.dumps(answer), encoding="utf-8")
         for number, start in enumerate(range(0, len(exports), PAGE), 1):
             has_more = start + PAGE < len(exports)
             pagination = {"page": number, "limit": PAGE, "has_more": has_more, "total_count": len(exports)}

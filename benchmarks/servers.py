@@ -51,7 +51,7 @@ http {{
         root .;
         location /objects/ {{ add_header x-goog-hash $arg_hash; }}
         location = /v1/exports {{ default_type application/json; try_files /pages/$arg_page.json =404; }}
-        location ~ ^/v1/exports/(?<id>\\w+)$ {{ default_type application/json; try_files /exports/$id.json =404; }}
+        location /v1/exports/ {{ default_type application/json; try_files $uri.json =404; }}
     }}
 }}
 """
@@ -74,7 +74,7 @@ class Server:
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[Server]:
-    """Serve `objects/`, `pages/` as the listing, and `exports/` as its exports, from `folder`."""
+    """Serve `objects/`, `pages/` as the listing, and `v1/exports/` as its exports, from `folder`."""
     # Debian installs nginx in a folder that is not on the PATH of ordinary users.
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:

@@ -16,7 +16,14 @@ from packagex_async import (
     verify_directory,
 )
 from packagex_async.testing import Emulator, Status
-from tests.dask_cluster.support import add_exports, check_folder, collect, scheduler_state, start, storage_requests
+from tests.dask_cluster.support import (
+    add_exports,
+    check_folder,
+    collect,
+    scheduler_state,
+    start,
+    storage_requests,
+)
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.dask

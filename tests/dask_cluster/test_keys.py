@@ -99,7 +99,7 @@ async def test_other_version(
     """The job does not start."""
     monkeypatch.setattr(job, "__version__", "0.0.0")
     with pytest.raises(
-        ConfigurationError, match="the scheduler has packagex-async .*, and the client .* 0.0.0"
+        ConfigurationError, match=r"the scheduler has packagex-async .*, and the client .* 0\.0\.0"
     ):
         await collect(client, tmp_path, server)
     assert (await scheduler_state(client))[1] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import subprocess
@@ -31,6 +32,12 @@ pytest.importorskip("distributed")
 pytestmark = pytest.mark.dask
 
 THREADS = 2
+
+
+def run_python(code: str, *arguments: Any) -> subprocess.Popen[bytes]:
+    """Run code in another Python process, which has the key."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PX_API_KEY": KEY})
 
 
 async def worker_processes(client: Any) -> list[int]:
@@ -75,8 +82,7 @@ async def test_worker_killed_in_the_middle_of_files(server: Emulator, tmp_path: 
 
 async def test_batch_that_kills_every_worker(server: Emulator, tmp_path: Path) -> None:
     """Its exports have an error, and a second run downloads them."""
-    from dask import config
-
+    config: Any = importlib.import_module("dask").config
     ids = add_exports(server, 3)
     slow = Trickle(block=10, delay=0.01)
     server.inject(slow, times=2)
@@ -117,11 +123,7 @@ asyncio.run(main())
 async def test_killed_client_process(cluster: Any, client: Any, server: Emulator, tmp_path: Path) -> None:
     """The job ends on the cluster, and a second run completes the folder."""
     add_exports(server, 200)
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(CLIENT), cluster.scheduler_address, tmp_path, server.base_url],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PX_API_KEY": KEY},
-    )
+    process = run_python(CLIENT, cluster.scheduler_address, tmp_path, server.base_url)
     assert process.stdout is not None
     await asyncio.to_thread(process.stdout.readline)
     process.kill()
@@ -147,15 +149,9 @@ async def test_killed_scheduler(server: Emulator, tmp_path: Path) -> None:
 
     add_exports(server, 200)
     file = tmp_path / "scheduler.json"
-    environment = {**os.environ, "PX_API_KEY": KEY}
-    address = ["--scheduler-file", str(file)]
-    scheduler = subprocess.Popen(
-        [sys.executable, "-c", SCHEDULER, *address, "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-    )
-    worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER, *address, "--no-nanny", "--no-dashboard", "--death-timeout", "30"],
-        env=environment,
-    )
+    address = ("--scheduler-file", file)
+    scheduler = run_python(SCHEDULER, *address, "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    worker = run_python(WORKER, *address, "--no-nanny", "--no-dashboard", "--death-timeout", "30")
     try:
         new_client: Any = Client
         async with new_client(scheduler_file=str(file), asynchronous=True, timeout=30) as client:
@@ -166,8 +162,9 @@ async def test_killed_scheduler(server: Emulator, tmp_path: Path) -> None:
                 with pytest.raises(ConnectionFailedError, match="Dask"):
                     async for _ in reports:
                         pass
+            # Closing the client does not wait for the scheduler.
             client._timeout = 0
     finally:
         for process in (worker, scheduler):
             process.kill()
-            process.wait()
+            process.communicate()

@@ -54,7 +54,7 @@ class Batch:
         downloads: The downloads of the job on this worker.
         records: The exports.
         root: The path or URL of the destination.
-        is_repeated: Whether another worker has begun the batch. Its partial files are looked up.
+        is_repeated: Whether another worker has begun the batch.
     """
 
     def __init__(
@@ -63,7 +63,9 @@ class Batch:
         options = downloads.plan.options
         if options.file_format is not None:
             options = attrs.evolve(options, file_format=options.file_format.new_call())
-        if is_repeated and options.partial_index is not None:
+        # The directory has changed since this worker has listed it.
+        is_outdated = is_repeated or any(record.refresh for record in records)
+        if is_outdated and options.partial_index is not None:
             options = attrs.evolve(options, partial_index=PartialIndex())
         self._downloads = downloads.with_options(options, ArtifactSlots().acquire)
         self._records = records

@@ -26,7 +26,7 @@ _LINGER = 0.05
 _REFRESH_SECONDS = 1.0
 """Seconds after which the workers are counted again."""
 
-_Pending = tuple[Export, "asyncio.Future[DownloadReport[StoredFile]]"]
+_Pending = tuple[Export, ExportRecord, "asyncio.Future[DownloadReport[StoredFile]]"]
 
 
 class Batches(Protocol):
@@ -101,8 +101,12 @@ class ClusterDownloads:
         self._dispatcher = asyncio.create_task(self._dispatch())
         self._dispatcher.add_done_callback(self._on_dispatcher_done)
 
-    async def download(self, export: Export) -> DownloadReport[StoredFile]:
+    async def download(self, export: Export, *, refresh: bool = False) -> DownloadReport[StoredFile]:
         """Download an export on a worker.
+
+        Args:
+            export: The export.
+            refresh: Whether an earlier download in this job has failed.
 
         Raises:
             PackageXError: All other downloads would fail as well.
@@ -114,7 +118,7 @@ class ClusterDownloads:
         if self._error is not None:
             raise self._error
         report: asyncio.Future[DownloadReport[StoredFile]] = asyncio.get_running_loop().create_future()
-        self._pending.append((export, report))
+        self._pending.append((export, ExportRecord.of(export, refresh=refresh), report))
         self._changed.set()
         return await report
 
@@ -169,10 +173,10 @@ class ClusterDownloads:
 
     async def _download(self, number: int, batch: list[_Pending]) -> None:
         try:
-            result = await self._cluster.download(number, [ExportRecord.of(export) for export, _ in batch])
+            result = await self._cluster.download(number, [record for _, record, _ in batch])
         except LostBatchError as error:
             # Other batches may succeed.
-            for export, report in batch:
+            for export, _, report in batch:
                 failed = DownloadReport[StoredFile](
                     export_id=export.id, export=export, error=PackageXError(str(error))
                 )
@@ -187,7 +191,7 @@ class ClusterDownloads:
         file_format = self._local.plan.options.file_format
         if file_format is not None and result.findings is not None:
             file_format.add_findings(result.findings)
-        for (export, report), encoded in zip(batch, result.reports, strict=True):
+        for (export, _, report), encoded in zip(batch, result.reports, strict=True):
             decoded = decode_report(encoded, export, self._local.state.target, self._root)
             _set(report, decoded)
 
@@ -209,6 +213,6 @@ def _set(report: asyncio.Future[DownloadReport[StoredFile]], result: DownloadRep
 
 
 def _fail(batch: Iterable[_Pending], error: BaseException) -> None:
-    for _, report in batch:
+    for *_, report in batch:
         if not report.done():
             report.set_exception(error)

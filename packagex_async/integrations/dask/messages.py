@@ -45,16 +45,26 @@ class JobSettings:
 
 
 class ExportRecord(NamedTuple):
-    """The fields of an export that determine its files, and whether they are up to date."""
+    """The fields of an export that determine its files, and whether they are up to date.
+
+    Attributes:
+        id: See `Export`.
+        status: See `Export`.
+        resource: See `Export`.
+        created_at: See `Export`.
+        updated_at: See `Export`.
+        refresh: Whether an earlier download in this job has failed.
+    """
 
     id: str
     status: str | None
     resource: str | None
     created_at: datetime | None
     updated_at: datetime | None
+    refresh: bool = False
 
     @classmethod
-    def of(cls, export: Export) -> ExportRecord:
+    def of(cls, export: Export, *, refresh: bool = False) -> ExportRecord:
         """Return the record of an export."""
         status, resource = export.status, export.resource
         return cls(
@@ -63,6 +73,7 @@ class ExportRecord(NamedTuple):
             None if resource is None else resource.value,
             export.created_at,
             export.updated_at,
+            refresh,
         )
 
     def to_export(self) -> Export:

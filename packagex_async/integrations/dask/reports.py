@@ -101,7 +101,9 @@ def decode_error(error: PackageXError, root: str) -> PackageXError:
 
 def _changed(export: Export | None, record: ExportRecord) -> Export | None:
     """Return `export` if it is not in the state of `record`. Its pickle contains no URLs."""
-    return export if export is not None and ExportRecord.of(export) != record else None
+    if export is None or ExportRecord.of(export, refresh=record.refresh) == record:
+        return None
+    return export
 
 
 def _names(export: Export, targets: Targets, root: str) -> dict[str, str]:
