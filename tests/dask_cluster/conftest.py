@@ -13,16 +13,31 @@ from tests.dask_cluster.support import KEY, local_cluster, open_client
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
-    """Provide a cluster with two workers of two threads."""
+    """Provide a cluster with two workers of two threads in this process, whose coverage is measured."""
+    pytest.importorskip("distributed")
+    with local_cluster(processes=False) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def client(cluster: Any) -> AsyncIterator[Any]:
+    """Provide a client of the cluster in this process."""
+    async with open_client(cluster) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def process_cluster() -> Iterator[Any]:
+    """Provide a cluster with two workers in processes of their own."""
     pytest.importorskip("distributed")
     with local_cluster() as cluster:
         yield cluster
 
 
 @pytest.fixture
-async def client(cluster: Any) -> AsyncIterator[Any]:
-    """Provide a client of the cluster."""
-    async with open_client(cluster) as client:
+async def process_client(process_cluster: Any) -> AsyncIterator[Any]:
+    """Provide a client of the cluster with processes."""
+    async with open_client(process_cluster) as client:
         yield client
 
 

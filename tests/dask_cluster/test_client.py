@@ -89,8 +89,8 @@ async def test_option_that_cannot_be_sent(client: Any, server: Emulator, tmp_pat
         download_all(client, tmp_path, layout=lambda: None)
 
 
-async def test_cluster_in_this_process(server: Emulator, tmp_path: Path) -> None:
-    """Workers may share the event loop of the client."""
+async def test_cluster_in_the_event_loop_of_the_client(server: Emulator, tmp_path: Path) -> None:
+    """Scheduler, workers and client may share an event loop."""
     from distributed import Client, LocalCluster
 
     add_exports(server, 20)

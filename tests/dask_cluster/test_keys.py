@@ -32,10 +32,10 @@ async def set_key(client: Any, key: str | None) -> None:
 
 
 @pytest.fixture
-async def restored(client: Any) -> AsyncIterator[Any]:
+async def restored(process_client: Any) -> AsyncIterator[Any]:
     """Provide a client whose workers get their key back at the end."""
-    yield client
-    await set_key(client, KEY)
+    yield process_client
+    await set_key(process_client, KEY)
 
 
 async def check_survival(client: Any, server: Emulator, folder: Path) -> None:
@@ -56,15 +56,15 @@ async def test_wrong_key_on_workers(restored: Any, server: Emulator, tmp_path: P
 
 
 async def test_wrong_key_everywhere(
-    client: Any, server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    process_client: Any, server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The listing fails, and nothing is left."""
     add_exports(server, 4)
     monkeypatch.setenv("PX_API_KEY", "px_another_key_0123456789")
     with pytest.raises(AuthenticationError):
-        await collect(client, tmp_path, server)
+        await collect(process_client, tmp_path, server)
     monkeypatch.setenv("PX_API_KEY", KEY)
-    await check_survival(client, server, tmp_path)
+    await check_survival(process_client, server, tmp_path)
 
 
 async def test_missing_key_on_workers(restored: Any, server: Emulator, tmp_path: Path) -> None:

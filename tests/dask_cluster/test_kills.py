@@ -120,20 +120,22 @@ asyncio.run(main())
 """
 
 
-async def test_killed_client_process(cluster: Any, client: Any, server: Emulator, tmp_path: Path) -> None:
+async def test_killed_client_process(
+    process_cluster: Any, process_client: Any, server: Emulator, tmp_path: Path
+) -> None:
     """The job ends on the cluster, and a second run completes the folder."""
     add_exports(server, 200)
-    process = run_python(CLIENT, cluster.scheduler_address, tmp_path, server.base_url)
+    process = run_python(CLIENT, process_cluster.scheduler_address, tmp_path, server.base_url)
     assert process.stdout is not None
     await asyncio.to_thread(process.stdout.readline)
     process.kill()
     process.stdout.close()
     process.wait()
-    while (await scheduler_state(client)) != (0, []):
+    while (await scheduler_state(process_client)) != (0, []):
         await asyncio.sleep(0.01)
     started = storage_requests(server)
     assert started < 400
-    reports = await collect(client, tmp_path, server)
+    reports = await collect(process_client, tmp_path, server)
     assert len(reports) == 200
     check_folder(tmp_path, server)
     assert storage_requests(server) <= 400 + 4 * 2 * THREADS
