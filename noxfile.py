@@ -182,6 +182,13 @@ def kill_loop(session: nox.Session) -> None:
     session.run("python", "benchmarks/kill_loop.py", "--check", *(session.posargs or ["--rounds", "20"]))
 
 
+@nox.session(default=False)
+def follow_soak(session: nox.Session) -> None:
+    """Run `sync --follow` with faults, SIGTERMs and 10,000 polls; takes about ten minutes."""
+    session.install("-e", ".[cli,speed]")
+    session.run("python", "benchmarks/follow_soak.py", "--check", *session.posargs)
+
+
 FUZZ_TARGETS = (
     "response_heads", "object_metadata", "dates", "urls", "api_responses", "manifests", "redaction",
     "decompression",

@@ -24,7 +24,7 @@ from conversion import parquet
 from downloads import effort, far, four, large, many
 from environment import QUICK, Environment, Outcome, Scale, Workload
 from facts import machine, versions
-from in_memory import decoding, paging
+from in_memory import decoding, paging, polling
 from memory import memory
 from objects import Objects
 from plot import svg
@@ -48,6 +48,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "parquet": parquet,
     "bucket": buckets,
     "dask": cluster,
+    "polling": polling,
 }
 
 TITLES = {

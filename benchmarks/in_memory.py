@@ -1,4 +1,4 @@
-"""The workloads without files, each in a separate process."""
+"""The workloads without files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from environment import DECODING, PAGING, Environment, Outcome
+from idle_polls import idle_polls
 from table import Row
 
 HERE = Path(__file__).parent
@@ -28,6 +29,12 @@ def decoding(environment: Environment) -> Outcome:
     times = _measured("decoding", f"times({environment.scale.rounds}, unknown=1)")
     bounds = {"json.loads": (4, 2.5), "pydantic": (2.4, 1.5)}
     return _outcome(times, [_row(DECODING, times, ("ours", peer), peer, *bounds[peer]) for peer in bounds])
+
+
+def polling(environment: Environment) -> Outcome:
+    """Count the requests of polls while nothing changes."""
+    rows = idle_polls()
+    return Outcome(rows, {row.workload: list(row.values) for row in rows})
 
 
 def _measured(script: str, call: str) -> Times:

@@ -9,6 +9,7 @@ import shutil
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +29,8 @@ _signal_group: Callable[[int, int], None] = getattr(os, "killpg", os.kill)
 class CompletionCommands:
     """Runs a command for one export after another, while the downloads continue.
 
-    A command that fails runs again after the next poll. Leaving the `async with` block ends the command.
+    Exports with new files come first, so that after a restart they do not wait for all others. A command that
+    fails runs again after the next poll. Leaving the `async with` block ends the command.
 
     Args:
         arguments: The command and its arguments. Empty: runs nothing.
@@ -36,7 +38,8 @@ class CompletionCommands:
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self._arguments = arguments
-        self._queue: asyncio.Queue[DownloadReport] = asyncio.Queue()
+        self._queue: asyncio.PriorityQueue[tuple[bool, int, DownloadReport]] = asyncio.PriorityQueue()
+        self._numbers = count()
         self._failed: list[DownloadReport] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -74,17 +77,21 @@ class CompletionCommands:
     def add(self, report: DownloadReport) -> None:
         """Run the command for the export of `report`, if nothing failed."""
         if self._worker is not None and report.ok:
-            self._queue.put_nowait(report)
+            self._put(report)
 
     def on_poll(self) -> None:
         """Run the commands again that have failed."""
         failed, self._failed = self._failed, []
         for report in failed:
-            self._queue.put_nowait(report)
+            self._put(report)
+
+    def _put(self, report: DownloadReport) -> None:
+        is_kept = all(file.kept for file in report.files)
+        self._queue.put_nowait((is_kept, next(self._numbers), report))
 
     async def _run_all(self) -> None:
         while True:
-            report = await self._queue.get()
+            _, _, report = await self._queue.get()
             if problem := await self._run(report):
                 self._failed.append(report)
                 print_error(

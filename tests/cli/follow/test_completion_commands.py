@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from packagex_async import Artifact, DownloadedFile, DownloadReport, ExportGoneError
+from packagex_async import Artifact, BucketFile, DownloadedFile, DownloadReport, ExportGoneError
 from packagex_async.cli.follow import completion_commands
 from packagex_async.cli.follow.completion_commands import CompletionCommands, environment
 from packagex_async.report import ByArtifact
@@ -86,19 +86,45 @@ async def test_child_processes_are_ended(tmp_path: Path) -> None:
         assert await asyncio.to_thread(file.read) == ""
 
 
+def file(artifact: Artifact, *, kept: bool = False) -> DownloadedFile:
+    return DownloadedFile(
+        artifact=artifact, path=Path("exports", f"exp_1.{artifact}"), size=3, verified="length", kept=kept
+    )
+
+
+async def test_exports_with_new_files_come_first(tmp_path: Path) -> None:
+    """After a restart there are commands for many exports without new files."""
+    log = tmp_path / "log"
+    async with CompletionCommands(["sh", "-c", f"echo $PACKAGEX_EXPORT_ID >> '{log}'"]) as commands:
+        for export_id, kept in (("exp_1", True), ("exp_2", True), ("exp_3", False), ("exp_4", False)):
+            files = ByArtifact([file(Artifact.CSV, kept=kept)])
+            commands.add(DownloadReport(export_id=export_id, files=files))
+        await exists(log)
+        while len(log.read_text().split()) < 4:
+            await asyncio.sleep(0)
+    assert log.read_text().split() == ["exp_3", "exp_4", "exp_1", "exp_2"]
+
+
+def test_environment_of_a_bucket() -> None:
+    """The paths are URLs without a signature."""
+    stored = BucketFile(
+        artifact=Artifact.CSV,
+        key="in/exp_1.csv",
+        url="s3://data/in/exp_1.csv",
+        size=3,
+        verified="length",
+        sha256="00",
+        attempts=1,
+    )
+    report = DownloadReport(export_id="exp_1", files=ByArtifact([stored]))
+    variables = environment(report)  # type: ignore[arg-type]
+    assert variables["PACKAGEX_PATHS"] == variables["PACKAGEX_CSV_PATH"] == "s3://data/in/exp_1.csv"
+
+
 def test_environment() -> None:
     """Each file has a variable, and all paths are in one."""
     files = [
-        DownloadedFile(
-            artifact=artifact,
-            path=Path("exports", f"exp_1.{artifact}"),
-            size=3,
-            verified="length",
-            sha256=None,
-            attempts=1,
-            kept=artifact is Artifact.JSON,
-        )
-        for artifact in (Artifact.JSON, Artifact.CSV_ERROR)
+        file(artifact, kept=artifact is Artifact.JSON) for artifact in (Artifact.JSON, Artifact.CSV_ERROR)
     ]
     json_path, csv_path = (str(file.path) for file in files)
     assert environment(DownloadReport(export_id="exp_1", files=ByArtifact(files))) == {
