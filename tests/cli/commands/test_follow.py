@@ -6,7 +6,9 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -167,10 +169,40 @@ def test_commands_of_the_how_to(pattern: str, empty: Emulator, tmp_path: Path) -
         assert terminate(process) == CLEAN_EXIT
 
 
+def test_unit_of_the_how_to(tmp_path: Path) -> None:
+    """systemd accepts it."""
+    program = shutil.which("systemd-analyze") or pytest.skip("systemd is not installed")
+    match = re.search(r"^```ini\n(.*?)^```$", HOW_TO.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert match is not None
+    unit = tmp_path / "packagex-exports.service"
+    unit.write_text(match[1].replace("/opt/packagex/bin/packagex-exports", sys.executable))
+    done = subprocess.run([program, "verify", unit], capture_output=True, text=True)
+    assert str(unit) not in done.stderr + done.stdout
+    assert unit.name not in done.stderr + done.stdout
+    assert done.returncode == 0
+
+
+def test_deployment_of_the_how_to() -> None:
+    """It is one YAML document, whose labels and volumes fit together."""
+    yaml = pytest.importorskip("yaml")
+    match = re.search(r"^```yaml\n(.*?)^```$", HOW_TO.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert match is not None
+    spec = yaml.safe_load(match[1])["spec"]
+    pod = spec["template"]["spec"]
+    (container,) = pod["containers"]
+    assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
+    assert [mount["name"] for mount in container["volumeMounts"]] == [each["name"] for each in pod["volumes"]]
+    assert all(isinstance(argument, str) for argument in container["args"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--interval", "0"], "Must be > 0"),
+        (["--interval", "-1"], "Must be > 0"),
+        (["--interval", "nan"], "--interval"),
+        (["--interval", "inf"], "--interval"),
+        (["--interval", "soon"], "--interval"),
         (["--order-by", "created_at"], "--order-by cannot be used with --follow"),
         (["--prune-after", "3d"], "--prune-after cannot be used with --follow"),
         (["--dry-run"], "--dry-run cannot be used with --follow"),
