@@ -20,7 +20,7 @@ from packagex_async._buckets.objects import BucketObjects, ObjectInfo
 from packagex_async._buckets.target import ObjectTarget
 from packagex_async._download.options import DownloadOptions
 from packagex_async._files.exclusions import Exclusions
-from packagex_async._files.layouts import Layout, file_stem
+from packagex_async._files.layouts import Layout
 from packagex_async._partials.existing_files import ABSENT, ExistingFile
 from packagex_async._sync.entry_rules import EntryRules, ReusePolicy
 from packagex_async._sync.local_state import LocalArtifacts
@@ -31,6 +31,9 @@ from packagex_async.retry import Clock
 
 Objects = dict[str, ObjectInfo]
 """The objects below the prefix, by name."""
+
+_MAX_LISTED = 100_000
+"""The maximum number of objects that are listed at once, which needs about 30 MiB of memory."""
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -47,7 +50,8 @@ class BucketArtifacts(LocalArtifacts):
 class BucketState:
     """The objects below a prefix of a bucket, and their manifest objects.
 
-    `open` lists all objects. Without it, each `inspect` lists only the objects of its export.
+    `open` lists all objects, unless there are very many. Otherwise, each `inspect` looks for the objects of
+    its export.
 
     Args:
         objects: The bucket.
@@ -79,6 +83,7 @@ class BucketState:
         self._read_only = read_only
         self._rules = EntryRules(policy, options, clock)
         self._listed: Objects | None = None
+        self._is_swept = False
 
     async def open(self) -> None:
         """List the objects, and remove abandoned uploads.
@@ -120,11 +125,7 @@ class BucketState:
             DestinationError: The bucket cannot be read.
         """
         with self._public_errors(export.id, "read"):
-            if refresh:
-                return await self._objects.run(self._inspect, export, artifacts, None)
-            listed = self._listed
-            if listed is None:
-                listed = await self._objects.run(self._list_objects, file_stem(export.id))
+            listed = None if refresh else self._listed
             return await self._objects.run(self._inspect, export, artifacts, listed)
 
     async def record(self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]) -> None:
@@ -164,24 +165,35 @@ class BucketState:
                 update_manifest, self._objects, export.id, entries, local.manifest
             )
 
-    def _list_objects(self, start: str = "") -> Objects:
-        objects = self._objects.list(start)
-        if not self._read_only:
-            remove_abandoned_uploads(self._objects, self._clock.time())
+    def _list_objects(self) -> Objects | None:
+        objects = self._objects.list_up_to(_MAX_LISTED)
+        self._remove_abandoned_uploads()
         return objects
+
+    def _remove_abandoned_uploads(self) -> None:
+        if not self._read_only and not self._is_swept:
+            self._is_swept = True
+            remove_abandoned_uploads(self._objects, self._clock.time())
 
     def _inspect(
         self, export: Export, artifacts: Collection[Artifact], listed: Objects | None
     ) -> LocalArtifacts:
+        paths = {
+            artifact: self._options.path_of(self._layout(export, artifact), artifact)
+            for artifact in artifacts
+        }
+        objects = listed
+        if objects is None:
+            objects = self._objects.find_all([path.as_posix() for path in paths.values()])
+            self._remove_abandoned_uploads()
         local = BucketArtifacts(manifest=self._read_manifest(export, listed))
         entries = local.manifest.find(artifacts, self._rules.formats(artifacts))
-        for artifact in artifacts:
-            path = self._options.path_of(self._layout(export, artifact), artifact)
+        for artifact, path in paths.items():
             if self._exclusions is not None and self._exclusions.match(path):
                 local.excluded.add(artifact)
                 continue
             name = path.as_posix()
-            found = self._objects.find(name) if listed is None else listed.get(name)
+            found = objects.get(name)
             local.paths[artifact] = path
             local.targets[artifact] = ObjectTarget(
                 self._objects, name, None if found is None else found.e_tag
@@ -193,8 +205,7 @@ class BucketState:
 
     def _read_manifest(self, export: Export, listed: Objects | None) -> ExportManifest:
         name = manifest_name(export.id)
-        # Only the listing of all objects contains the manifest objects.
-        if listed is not None and listed is self._listed and name not in listed:
+        if listed is not None and name not in listed:
             return ExportManifest({})
         return read_manifest(self._objects, name, export.id)
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
-from collections.abc import Callable, Iterable, Iterator
+import os
+import sys
+import threading
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
@@ -42,6 +46,12 @@ _MAX_PARTS = 10_000
 
 _ORDERED_STORES = ("S3Store", "GCSStore", "AzureStore")
 """The stores that list objects in the order of their keys."""
+
+_STORES_WITH_OFFSETS = ("S3Store", "GCSStore")
+"""The stores that do not list the objects before an offset."""
+
+_SHARED_UPLOADS = 4
+"""The number of uploads at the same time that get all their parts; more uploads share these parts."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -85,6 +95,8 @@ class BucketObjects:
         self.kind = type(store).__name__
         self.has_removed_uploads = False
         self._obstore = import_obstore()
+        self._uploads = 0
+        self._uploads_lock = threading.Lock()
         self._pool = ThreadPool(_MAX_THREADS, thread_name_prefix="packagex-bucket")
 
     def key_of(self, name: str) -> str:
@@ -110,9 +122,21 @@ class BucketObjects:
         Raises:
             BucketError: The bucket cannot be listed.
         """
+        return self.list_up_to(sys.maxsize, start) or {}
+
+    def list_up_to(self, max_count: int, start: str = "") -> dict[str, ObjectInfo] | None:
+        """Return the objects whose names have this start, by name, or `None` if there are too many.
+
+        Args:
+            max_count: The maximum number of objects.
+            start: The start of the names.
+
+        Raises:
+            BucketError: The bucket cannot be listed.
+        """
         path = self.prefix + start
         folder, _, rest = path.rpartition("/")
-        found = {}
+        found: dict[str, ObjectInfo] = {}
         with translate_errors(self.url):
             offset = _before(path) if rest and self.kind in _ORDERED_STORES else None
             for batch in self._obstore.list(
@@ -121,10 +145,25 @@ class BucketObjects:
                 for item in batch:
                     if item["path"].startswith(path):
                         found[item["path"].removeprefix(self.prefix)] = _info(item)
+                if len(found) > max_count:
+                    return None
                 is_past_end = batch and batch[-1]["path"] > path and not batch[-1]["path"].startswith(path)
                 if is_past_end and self.kind in _ORDERED_STORES:
                     break
         return found
+
+    def find_all(self, names: Collection[str]) -> dict[str, ObjectInfo]:
+        """Return those of a few objects that exist, by name.
+
+        Raises:
+            BucketError: They cannot be examined.
+        """
+        if self.kind in _STORES_WITH_OFFSETS and names:
+            start = os.path.commonprefix([*names])  # noqa: RUF071  # of characters
+            if (listed := self.list_up_to(_LIST_SIZE, start)) is not None:
+                return {name: listed[name] for name in names if name in listed}
+        found = ((name, self.find(name)) for name in names)
+        return {name: info for name, info in found if info is not None}
 
     def find(self, name: str) -> ObjectInfo | None:
         """Return the size and the entity tag of an object, or `None` if it does not exist.
@@ -259,9 +298,20 @@ class BucketObjects:
             Exception: An error of obstore: the object cannot be written.
         """
         chunk_size = max(self.chunk_size, -(-length // _MAX_PARTS))
-        return self._put(
-            name, blocks, use_multipart=True, chunk_size=chunk_size, max_concurrency=self.max_concurrency
-        )
+        with self._share_of_parts() as count:
+            return self._put(name, blocks, use_multipart=True, chunk_size=chunk_size, max_concurrency=count)
+
+    @contextmanager
+    def _share_of_parts(self) -> Generator[int, None, None]:
+        """Count an upload; yield how many of its parts may be in transfer at the same time."""
+        with self._uploads_lock:
+            self._uploads += 1
+            share = _SHARED_UPLOADS * self.max_concurrency // self._uploads
+        try:
+            yield min(max(share, 1), self.max_concurrency)
+        finally:
+            with self._uploads_lock:
+                self._uploads -= 1
 
     def _put(self, name: str, content: bytes | Iterator[Chunk], **options: Any) -> str | None:
         if self.kind in (*_ORDERED_STORES, "MemoryStore"):

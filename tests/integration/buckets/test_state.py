@@ -56,6 +56,28 @@ async def test_only_changes_are_downloaded(
     assert storage_requests(server) == 11
 
 
+@pytest.mark.parametrize("layout", ["flat", "folders", "{artifact}/{id}"])
+async def test_buckets_with_very_many_objects(
+    server: Emulator,
+    px: AsyncPackageX,
+    bucket: Bucket,
+    store: MemoryStore,
+    layout: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The objects of each export are looked for, instead of a listing of all objects."""
+    monkeypatch.setattr("packagex_async._bucket_sync.state._MAX_LISTED", 3)
+    exports = [server.add_export(content={"csv": b"a\n%d\n" % number}) for number in range(4)]
+    await sync(px, bucket, layout=layout)
+    changed = sorted(contents(store))[0]
+    obstore.delete(store, changed)
+    reports = await sync(px, bucket, layout=layout)
+    assert {report.files["csv"].key: report.files["csv"].kept for report in reports} == {
+        key: key != changed for key in contents(store)
+    }
+    assert storage_requests(server) == len(exports) + 1
+
+
 async def test_content_is_compared_on_request(
     server: Emulator, px: AsyncPackageX, bucket: Bucket, store: MemoryStore
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import obstore
@@ -59,6 +60,47 @@ def test_prefixes_of_ordered_stores(prefix: str) -> None:
     assert list(ordered.list()) == ["a.csv"]
     assert list(ordered.list("a")) == ["a.csv"]
     assert ordered.list("b") == {}
+
+
+def test_long_listings(objects: BucketObjects) -> None:
+    """They are given up."""
+    for name in ("a.csv", "b.csv"):
+        objects.put(name, b"1")
+    assert len(objects.list_up_to(2) or ()) == 2
+    assert objects.list_up_to(1) is None
+
+
+@pytest.mark.parametrize("max_listed", [0, 1000])
+@pytest.mark.parametrize("kind", ["S3Store", "AzureStore"])
+def test_some_objects(monkeypatch: pytest.MonkeyPatch, kind: str, max_listed: int) -> None:
+    """They are listed if that needs few requests, and examined one by one otherwise."""
+    monkeypatch.setattr("packagex_async._buckets.objects._LIST_SIZE", max_listed or 1)
+    objects = new_objects(MemoryStore())
+    objects.kind = kind
+    for name in ("a.csv", "a.json", "b.csv"):
+        obstore.put(objects.store, objects.key_of(name), b"12")
+    found = objects.find_all(["a.csv", "a.json", "a.parquet"])
+    assert {name: info.size for name, info in found.items()} == {"a.csv": 2, "a.json": 2}
+    assert objects.find_all([]) == {}
+
+
+def test_uploads_share_their_parts(objects: BucketObjects) -> None:
+    """Up to four uploads have all their parts; more uploads have less, and at least one."""
+    counts: list[int] = []
+
+    def put(*_: object, max_concurrency: int, **__: object) -> Any:
+        counts.append(max_concurrency)
+        if len(counts) < 10:
+            objects.put_blocks("a", iter([]))
+        return {"e_tag": None}
+
+    objects.max_concurrency = 2
+    objects._obstore = SimpleNamespace(put=put)
+    objects.put_blocks("a", iter([]))
+    assert counts == [2, 2, 2, 2, 1, 1, 1, 1, 1, 1]
+    counts[:] = [0] * 9
+    objects.put_blocks("a", iter([]))
+    assert counts[9:] == [2]
 
 
 def test_reading(objects: BucketObjects) -> None:
