@@ -18,7 +18,7 @@ _MAX_URL = 3000
 _CODE = r"<Code>(\w{1,80})</Code>"
 _STATUS = r"(?i)\bstatus (?:code:? )?\(?([45]\d\d)\b"
 _NO_BUCKET = r"NoSuchBucket|ContainerNotFound|bucket does not exist"
-_URL = r"https?://(?!169\.254\.|metadata\b)\S+"
+_URL = r"https?://(?!169\.254\.|metadata\b|\S*/latest/(?:api/token|meta-data)\b)\S+"
 """URLs of requests, which contain keys. The addresses of credentials remain."""
 
 _NO_CONDITIONS = ("NotImplementedError", "NotSupportedError")
@@ -47,7 +47,8 @@ _NOT_FOUND = _Problem(
 )
 _DENIED = _Problem(
     r"(?i)AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|AuthenticationFailed"
-    r"|AuthorizationFailure|InvalidToken|RequestTimeTooSkewed|credential|//169\.254\.|//metadata\b",
+    r"|AuthorizationFailure|InvalidToken|RequestTimeTooSkewed|credential|//169\.254\.|//metadata\b"
+    r"|/latest/(?:api/token|meta-data)\b",
     f"access to {{bucket}} is denied{{code}}; {_CHECK_ACCESS}",
     errno.EACCES,
 )
@@ -66,6 +67,11 @@ _PROBLEMS = (
     _Problem(
         r"AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint|redirect without LOCATION",
         "{bucket} is in another region{code}; set the region, such as AWS_REGION, and check the endpoint",
+        errno.ENXIO,
+    ),
+    _Problem(
+        r"HTTP error: builder error",
+        "the endpoint of {bucket} has no TLS; use https, or permit http, such as with AWS_ALLOW_HTTP=true",
         errno.ENXIO,
     ),
     _Problem(

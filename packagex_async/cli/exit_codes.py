@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import enum
+import errno
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from packagex_async.errors import (
     ArtifactNotOfferedError,
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
+    DestinationError,
+    DirectoryError,
     ExportFailedError,
     ExportGoneError,
     ExportTimedOutError,
@@ -49,8 +53,8 @@ HELP = """Exit codes:
     3  the API rejected the key (401, 403)
     4  the export does not exist, was deleted, or does not offer the artifact
     5  some files are complete, others failed
-    6  all downloads failed (2, 3 or 4 if all failed for that reason)
-    7  sync stopped early, for example because the disk is full
+    6  all downloads failed (2, 3, 4 or 7 if all failed for that reason)
+    7  sync stopped early, such as on a full disk, or the bucket cannot be used
     8  exports failed or timed out on the platform; no download failed
     9  the export timed out on the platform (create, wait and cat)
    10  exports were not completed within the waiting time; nothing else failed
@@ -69,15 +73,26 @@ _EXIT_CODES: tuple[tuple[ExitCode, tuple[type[PackageXError], ...]], ...] = (
     (ExitCode.NOT_READY, (WaitTimeoutError,)),
     (ExitCode.UNCONFIRMED, (UnconfirmedError,)),
 )
-_COMMON_CAUSES = {ExitCode.USAGE, ExitCode.AUTHENTICATION, ExitCode.NOT_FOUND}
+_COMMON_CAUSES = {ExitCode.USAGE, ExitCode.AUTHENTICATION, ExitCode.NOT_FOUND, ExitCode.STOPPED}
 """Codes that many downloads return if all of them failed for that reason."""
 
 _FAILED_EXPORTS = {ExitCode.FAILED, ExitCode.TIMED_OUT}
 """Codes of exports that failed on the platform, for which there is nothing to download."""
 
 
+_BUCKET_ERRNOS = {errno.EACCES, errno.EHOSTUNREACH, errno.ENOSPC, errno.ENXIO}
+"""The error numbers of a bucket that cannot be used. Others belong to one object."""
+
+
+def is_bucket_error(error: BaseException) -> TypeGuard[DestinationError | DirectoryError]:
+    """Return whether an error is about a bucket or an object, and not about a directory or a file."""
+    return isinstance(error, DestinationError | DirectoryError) and "://" in str(error.filename)
+
+
 def exit_code(error: PackageXError) -> ExitCode:
     """Return the exit code of a command that failed with `error`."""
+    if is_bucket_error(error) and error.errno in _BUCKET_ERRNOS:
+        return ExitCode.STOPPED
     return next((code for code, kinds in _EXIT_CODES if isinstance(error, kinds)), ExitCode.ERROR)
 
 

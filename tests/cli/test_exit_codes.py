@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
 import pytest
 
 from packagex_async import (
+    Artifact,
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
     ConnectionFailedError,
+    DestinationError,
+    DirectoryError,
     ExportFailedError,
     ExportGoneError,
     ExportTimedOutError,
@@ -33,6 +37,10 @@ from packagex_async.testing import Emulator, Status
 from tests.cli.support import Cli
 
 
+def destination_error(filename: str, number: int) -> DestinationError:
+    return DestinationError("no", export_id="exp_1", artifact=Artifact.CSV, filename=filename, errno=number)
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -48,6 +56,11 @@ from tests.cli.support import Cli
         (UnconfirmedError("no"), 11),
         (ServerError("no", status=500), 1),
         (ConnectionFailedError("no"), 1),
+        (DirectoryError("no", filename="exports", errno=errno.EACCES), 1),
+        (DirectoryError("no", filename="s3://b", errno=errno.EACCES), 7),
+        (destination_error("s3://b/a.csv", errno.ENOSPC), 7),
+        (destination_error("s3://b/a.csv", errno.EEXIST), 1),
+        (destination_error("a.csv", errno.EACCES), 1),
     ],
 )
 def test_exit_code_of_an_error(error: PackageXError, code: int) -> None:
@@ -71,6 +84,8 @@ def test_exit_code_of_a_stopped_sync(error: PackageXError, code: int) -> None:
         ([ExitCode.ERROR], False, 6),
         ([ExitCode.NOT_FOUND, ExitCode.NOT_FOUND], False, 4),
         ([ExitCode.NOT_FOUND, ExitCode.AUTHENTICATION], False, 6),
+        ([ExitCode.STOPPED, ExitCode.STOPPED], False, 7),
+        ([ExitCode.STOPPED], True, 5),
         ([ExitCode.NOT_READY], True, 10),
         ([ExitCode.NOT_READY, ExitCode.ERROR], True, 5),
         ([ExitCode.FAILED], True, 8),

@@ -75,7 +75,7 @@ async def verify(
             print_json({"event": "summary"} | {state.value: counts[state] for state in FileState}, stream)
     if not json:
         _print_summary(counts, listed, is_complete=is_complete)
-    return _exit_code(counts)
+    return _exit_code(counts, is_bucket=isinstance(destination, Bucket))
 
 
 def _columns(*, exact_sizes: bool) -> list[Column]:
@@ -122,7 +122,7 @@ def _record(file: CheckedFile | CheckedObject) -> dict[str, object]:
     return record | attrs.asdict(file)
 
 
-def _exit_code(counts: Counter[FileState]) -> ExitCode:
+def _exit_code(counts: Counter[FileState], *, is_bucket: bool) -> ExitCode:
     if counts.total() == counts[FileState.EXACT] + counts[FileState.UNLISTED]:
         return ExitCode.OK
-    return ExitCode.PARTIAL if counts[FileState.EXACT] else ExitCode.NOTHING
+    return ExitCode.PARTIAL if counts[FileState.EXACT] or is_bucket else ExitCode.NOTHING

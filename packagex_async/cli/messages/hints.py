@@ -7,6 +7,7 @@ import errno
 from cyclopts import CycloptsError, UnknownCommandError, UnusedCliTokensError
 
 from packagex_async import errors
+from packagex_async.cli.exit_codes import is_bucket_error
 from packagex_async.cli.messages.option_names import use_option_names
 from packagex_async.cli.messages.usage import UsageError
 from packagex_async.report import DownloadGroupError
@@ -55,6 +56,7 @@ _EXISTING_FILE = "use --overwrite to replace the file, or another directory"
 _BUCKET = "check the name of the bucket, the variables with its credentials, and the network"
 _BUCKET_HINTS: dict[int | None, str] = {
     errno.EEXIST: "use --overwrite to replace the object, or another folder of the bucket",
+    errno.EACCES: "check the variables or the profile with the credentials, and the policy of the bucket",
     errno.ENOSPC: "remove objects of the bucket or increase its quota, then run the command again",
 }
 _LIMIT_HINTS = {
@@ -91,7 +93,7 @@ def error_hint(error: BaseException) -> str:
     """Return the next step for the user after an error."""
     if isinstance(error, UsageError) and error.hint:
         return error.hint
-    if isinstance(error, errors.DestinationError) and "://" in str(error.filename):
+    if is_bucket_error(error):
         return _BUCKET_HINTS.get(error.errno, _BUCKET)
     if isinstance(error, errors.DestinationError) and error.errno == errno.EEXIST:
         return _EXISTING_FILE

@@ -33,6 +33,8 @@ SECRET = "sig-c4f3"
         (GenericError("error sending request"), "a", BucketError, errno.EHOSTUNREACH, True),
         (GenericError("x\nDebug source: kind: Connect"), "a", BucketError, errno.EHOSTUNREACH, True),
         (GenericError("PUT http://169.254.169.254/latest/api/token"), "a", BucketError, errno.EACCES, True),
+        (GenericError("PUT http://h/latest/api/token"), "a", BucketError, errno.EACCES, True),
+        (GenericError("GET http://h/b?x - HTTP error: builder error"), "a", BucketError, errno.ENXIO, True),
         (GenericError("<Code>ExpiredToken</Code>"), "a", BucketError, errno.EACCES, True),
         (GenericError("Received redirect without LOCATION"), "a", BucketError, errno.ENXIO, True),
         (GenericError("status 507 Insufficient Storage"), "a", BucketError, errno.ENOSPC, True),
