@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
+_read_buffered: Callable[[aiohttp.StreamReader, int], bytes] = getattr(
+    aiohttp.StreamReader, "_read_nowait", aiohttp.StreamReader.read_nowait
+)
+"""Returns buffered bytes after the connection has failed. The public method raises the error at once, and the
+bytes would be requested again."""
+
 
 class StorageResponse:
     """The head of a response from a storage host, and a reader of its body.
@@ -171,6 +177,8 @@ async def read_block(response: aiohttp.ClientResponse, timeout: float | None, si
         aiohttp.ClientError: The body is malformed.
     """
     content = response.content
+    if content.exception() is not None and (block := _read_buffered(content, size)):
+        return block
     block = content.read_nowait(size)
     if block or content.at_eof():
         return block

@@ -10,6 +10,8 @@ from packagex_async.cli.shell.help_formatter import HelpFormatter
 
 _DESCRIPTION = f"""List, create and download exports of a PackageX organization.
 
+The command packagex-exports demo shows downloads, and needs no key.
+
 Results are written to stdout, errors and progress to stderr.
 
 Environment variables:

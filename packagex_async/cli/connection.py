@@ -62,8 +62,8 @@ class ConnectionOptions:
     """Give up after this many consecutive attempts without progress. Default: 5."""
 
     profile: _Name | None = None
-    """Use this profile of the configuration file, also instead of variables. Default: PX_PROFILE, or the
-    profile named default."""
+    """Use this profile of the configuration file. It precedes variables. Default: PX_PROFILE, or the profile
+    named default."""
 
     def client(self, *, bandwidth_limit: int | None = None) -> AsyncPackageX:
         """Return a client with these options, the environment variables and the configuration file.

@@ -33,6 +33,9 @@ OutputFile = Annotated[
 ]
 """A file that is written instead of stdout; `-` stands for stdout."""
 
+Fields = Annotated[list[str] | None, Parameter(metavar="FIELD...")]
+"""The names of the fields that are shown."""
+
 Destination = Annotated[str | Path, Parameter(metavar="PATH")]
 """A path, or the URL of a bucket. It stays a text, and shells complete it as a path."""
 

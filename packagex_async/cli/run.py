@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import CycloptsError, Group, Parameter
-from rich.console import Console
 
 from packagex_async import PackageXError
 from packagex_async.cli.app import app
@@ -17,7 +16,7 @@ from packagex_async.cli.display import notices
 from packagex_async.cli.exit_codes import ExitCode, exit_code
 from packagex_async.cli.messages.failures import print_failure
 from packagex_async.cli.messages.log import log_to_stderr
-from packagex_async.cli.shell.help_formatter import THEME
+from packagex_async.cli.shell.help_formatter import help_console
 from packagex_async.cli.signals import sigterm_handler
 from packagex_async.cli.stdio import discard_output, naming
 
@@ -26,6 +25,8 @@ app.meta.suppress_keyboard_interrupt = False
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command that `arguments` name, and return the exit code."""
+    # cyclopts would keep the properties of the terminal at the first call.
+    app.console = app.meta.console = help_console()
     try:
         result: int | None = app.meta(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
@@ -65,8 +66,6 @@ def run_command(
     Args:
         verbose: Print the log to stderr: -v for results and problems, -vv also for each request.
     """
-    # cyclopts would keep the width of the terminal at the first call.
-    app.console = Console(theme=THEME)
     command, bound, _ = app.parse_args(
         move_connection_options(tokens), exit_on_error=False, print_error=False
     )

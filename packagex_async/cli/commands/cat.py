@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, aclosing, nullcontext
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from packagex_async import Artifact, AsyncPackageX, ConfigurationError, PackageXError
+from packagex_async import AsyncPackageX, ConfigurationError, PackageXError
 from packagex_async.cli.binary_output import BinaryOutput
 from packagex_async.cli.connection import DEFAULT_CONNECTION, Connection
 from packagex_async.cli.display.tables import print_error
@@ -27,7 +27,7 @@ from packagex_async.models import ArtifactName
 
 async def cat(
     export_id: str,
-    artifact: str = "csv",
+    artifact: ArtifactName = "csv",
     /,
     *,
     rows: Flag = False,
@@ -46,7 +46,7 @@ async def cat(
 
     Args:
         export_id: The id of the export.
-        artifact: The artifact: csv, json, csv_error or csv_sanitized.
+        artifact: The artifact.
         rows: Write each row as a JSON object on one line.
         output: Write to this file instead of stdout. An existing file is replaced.
         bytes: Show the size of the file in bytes, such as 1536 instead of 1.5 KiB. Needs --output.
@@ -56,9 +56,6 @@ async def cat(
     """
     if is_stdout(output) and (json or bytes):
         raise ConfigurationError("--json and --bytes need --output FILE: stdout contains the artifact")
-    if artifact not in tuple(Artifact):
-        raise ConfigurationError(f"ARTIFACT must be one of {', '.join(Artifact)}, not {artifact!r}")
-    name = cast(ArtifactName, artifact)
     if is_stdout(output):
         require_stdout()
     written: BinaryOutput | None = None
@@ -69,7 +66,7 @@ async def cat(
             BinaryOutput(file) as written,
         ):
             async with connection.client(bandwidth_limit=bwlimit) as px:
-                await (_write_rows if rows else _write_bytes)(px, export_id, name, written)
+                await (_write_rows if rows else _write_bytes)(px, export_id, artifact, written)
     except PackageXError as error:
         print_failure(error)
         if is_stdout(output) and written and written.size:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from packagex_async import CsvFieldOptions, Export, ExportResource
 from packagex_async.cli.commands.outcomes import (
@@ -35,8 +37,8 @@ async def create(
     resource: str,
     /,
     *,
-    options: str | None = None,
-    option: list[str] | None = None,
+    options: Annotated[str | None, Parameter(metavar="JSON")] = None,
+    option: Annotated[list[str] | None, Parameter(metavar="NAME=VALUE...")] = None,
     timezone: str | None = None,
     datetime_format: str | None = None,
     columns: list[str] | None = None,

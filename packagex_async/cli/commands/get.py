@@ -7,14 +7,14 @@ from packagex_async.cli.display.exports import DETAILS, print_export
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.output.output_file import open_text_output
 from packagex_async.cli.output.selection import select_columns
-from packagex_async.cli.parameters import Flag, OutputFile, Quiet
+from packagex_async.cli.parameters import Fields, Flag, OutputFile, Quiet
 
 
 async def get(
     export_id: str,
     /,
     *,
-    fields: list[str] | None = None,
+    fields: Fields = None,
     output: OutputFile = None,
     json: Flag = False,
     quiet: Quiet = False,

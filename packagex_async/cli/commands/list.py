@@ -18,7 +18,7 @@ from packagex_async.cli.filters import DEFAULT_LIMIT, FilterOptions
 from packagex_async.cli.output.output_file import open_text_output
 from packagex_async.cli.output.record_printer import RecordPrinter
 from packagex_async.cli.output.selection import SortOrder, select_columns
-from packagex_async.cli.parameters import Flag, OutputFile, Quiet
+from packagex_async.cli.parameters import Fields, Flag, OutputFile, Quiet
 
 _API_ORDERS = {
     "created_at": ("created_at", False),
@@ -36,8 +36,8 @@ async def list_exports(
     page: int = 1,
     filters: Annotated[FilterOptions, Parameter(name="*")] = FilterOptions(),  # noqa: B008  # frozen
     max: Annotated[int | None, Parameter(name=["--max", "-n"], validator=Number(gte=1))] = None,
-    sort: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    fields: list[str] | None = None,
+    sort: Annotated[str | None, Parameter(allow_leading_hyphen=True, metavar="FIELD")] = None,
+    fields: Fields = None,
     output: OutputFile = None,
     json: Flag = False,
     quiet: Quiet = False,

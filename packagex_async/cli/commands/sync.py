@@ -60,7 +60,7 @@ class SyncOptions:
 
     layout: str = "flat"
     """Layout of the files in the directory: flat, folders (one per export), or a template such as
-    {resource}/{created:%Y-%m-%d}/{id}. Fields: id, resource, status, created, artifact."""
+    {resource}/{created:%Y}/{id}. Fields: id, resource, status, created, artifact."""
 
     wait: Flag = False
     """Wait for exports that are still in progress, until they are deleted (24 hours after their creation)."""
@@ -83,7 +83,7 @@ class SyncOptions:
     require_verification: Flag = False
     """Fail artifacts for which the server declares neither a length nor a hash."""
 
-    exclude: list[str] | None = None
+    exclude: Annotated[list[str] | None, Parameter(metavar="PATTERN...")] = None
     """Leave out files whose path relative to the directory matches this glob pattern, such as *.json. Repeat
     the option for several patterns."""
 
@@ -94,8 +94,8 @@ class SyncOptions:
     follow: Flag = False
     """Do not end: download each export once it is completed, and repeat failed downloads."""
 
-    interval: WaitSeconds = 60.0
-    """With --follow: wait this many seconds between two polls."""
+    interval: Annotated[WaitSeconds, Parameter(show_default=False)] = 60.0
+    """With --follow: wait this many seconds between two polls. Default: 60."""
 
     dry_run: Flag = False
     """Show the files that would be downloaded or removed, and write nothing."""
@@ -130,7 +130,7 @@ async def sync(
     options: Annotated[SyncOptions, Parameter(name="*")] = SyncOptions(),  # frozen
     ignore_failed_exports: Flag = False,
     bytes: ExactSizes = False,
-    on_complete: str | None = None,
+    on_complete: Annotated[str | None, Parameter(metavar="COMMAND")] = None,
     json: Flag = False,
     quiet: Quiet = False,
     bwlimit: BandwidthLimit = None,
@@ -177,7 +177,12 @@ async def sync(
             async with connection.client(bandwidth_limit=bwlimit) as px:
                 with (
                     choose_reporter(
-                        totals, json=json, quiet=quiet, dry_run=options.dry_run, follow=options.follow
+                        totals,
+                        json=json,
+                        quiet=quiet,
+                        dry_run=options.dry_run,
+                        follow=options.follow,
+                        exact_sizes=bytes,
                     ) as reporter,
                     notices.listen(reporter.on_notice),
                 ):

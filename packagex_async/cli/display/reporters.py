@@ -18,7 +18,7 @@ from packagex_async.cli.display.totals import Totals, count, errors_of
 from packagex_async.cli.follow.repeated_failures import RepeatedFailures
 from packagex_async.cli.messages.failures import FailurePrinter
 from packagex_async.cli.messages.hints import error_message
-from packagex_async.cli.output.sizes import format_size
+from packagex_async.cli.output.sizes import format_bytes, format_size
 from packagex_async.cli.settings.destination import location_of
 from packagex_async.cli.stdio import can_redraw
 
@@ -68,12 +68,20 @@ class LineReporter(NullReporter):
     Args:
         clock: The source of time.
         failures: The failures that are not printed again; `None` prints all failures.
+        exact_sizes: Show sizes in bytes.
     """
 
-    def __init__(self, clock: Clock = time.monotonic, failures: RepeatedFailures | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock = time.monotonic,
+        failures: RepeatedFailures | None = None,
+        *,
+        exact_sizes: bool = False,
+    ) -> None:
         self._is_waiting = False
         self._failures = FailurePrinter()
         self._repeated = failures
+        self._format_size = format_bytes if exact_sizes else format_size
         self._print_retry = NoticePrinter(clock)
 
     def on_wait(self, export_ids: tuple[str, ...]) -> None:
@@ -103,7 +111,7 @@ class LineReporter(NullReporter):
             if not file.kept:
                 rows = "" if file.rows is None else f", {count(file.rows, 'row')}"
                 print_error(
-                    location_of(file), f": {format_size(file.size)}{rows}, verified by {file.verified}"
+                    location_of(file), f": {self._format_size(file.size)}{rows}, verified by {file.verified}"
                 )
         self._failures.print(_new_errors(report, self._repeated))
 
@@ -158,7 +166,13 @@ Reporter = NullReporter | Dashboard
 
 
 def choose_reporter(
-    totals: Totals, *, json: bool, quiet: bool, dry_run: bool = False, follow: bool = False
+    totals: Totals,
+    *,
+    json: bool,
+    quiet: bool,
+    dry_run: bool = False,
+    follow: bool = False,
+    exact_sizes: bool = False,
 ) -> Reporter:
     """Return the reporter for these options and the current terminal."""
     failures = RepeatedFailures() if follow else None
@@ -166,7 +180,9 @@ def choose_reporter(
         return JsonReporter(failures=failures)
     if quiet:
         return NullReporter()
-    return Dashboard(totals, has_transfers=not dry_run) if can_redraw() else LineReporter(failures=failures)
+    if can_redraw():
+        return Dashboard(totals, has_transfers=not dry_run)
+    return LineReporter(failures=failures, exact_sizes=exact_sizes)
 
 
 def _new_errors(report: DownloadReport, repeated: RepeatedFailures | None) -> Sequence[PackageXError]:

@@ -136,7 +136,7 @@ class SummaryPrinter:
         totals = self.totals
         if totals.differences:
             print_line("")
-            print_line("Files whose number of rows is not the count_total of their export:")
+            print_line("Files with another number of rows than count_total:")
             print_table(_DIFFERENCE_COLUMNS, map(attrs.astuple, totals.differences))
         if more := totals.differing - len(totals.differences):
             print_line(f"and {more} more")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,6 +25,11 @@ else
 fi
 """
 """The script of cyclopts only works as a file with its name in $fpath. This makes it work in any file."""
+
+_ZSH_START = """\
+# Completion of packagex-exports
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+"""
 
 _BASH_FILES = 'COMPREPLY=( $(compgen -f -- "${cur}") )'
 _BASH_FILES_WITH_SPACES = (
@@ -58,11 +65,32 @@ def install_completion(
     from packagex_async.cli.app import app
 
     shell = shell or _running_shell()
-    path = app.install_completion(shell=shell, output=output, add_to_startup=output is None)
+    is_bash = shell == "bash"
+    path = app.install_completion(shell=shell, output=output, add_to_startup=output is None and is_bash)
     path.write_text(_script(shell), encoding="utf-8")
     print_line(f"The completion script is installed: {path}")
+    if shell == "zsh" and output is None:
+        _load_in_zsh(path)
     print_line("Start a new shell to use it.")
     return ExitCode.OK
+
+
+def _load_in_zsh(path: Path) -> None:
+    """Let the start-up file of zsh load a completion script, unless Oh My Zsh finds it.
+
+    Many start-up files do not initialize the completion system, and some distributions initialize it before
+    the start-up file can name another directory.
+    """
+    if path.parent != Path.home() / ".zsh/completions":
+        return
+    file = Path(os.environ.get("ZDOTDIR") or Path.home(), ".zshrc")
+    lines = f"{_ZSH_START}[[ -r {shlex.quote(str(path))} ]] && source {shlex.quote(str(path))}\n".encode()
+    content = file.read_bytes() if file.exists() else b""
+    if lines not in content:
+        end = b"\n" if content and not content.endswith(b"\n") else b""
+        with file.open("ab") as stream:
+            stream.write(end + lines)
+    print_line(f"{file} loads it.")
 
 
 def _script(shell: Shell) -> str:

@@ -20,6 +20,8 @@ from cyclopts.help import (
 from rich.console import Console, ConsoleOptions
 from rich.theme import Theme
 
+from packagex_async.cli.output.terminal import terminal_width
+
 _VALUE_NAMES = {"STR": "TEXT", "STR...": "TEXT...", "INT": "NUMBER", "FLOAT": "NUMBER", "CHOICE": "NAME"}
 _MIN_NAME_WIDTH = 24
 """The minimum width of the column of names, in which every name fits on one line."""
@@ -29,6 +31,16 @@ THEME = Theme(
     | dict.fromkeys(("cyclopts.choices", "cyclopts.default", "cyclopts.env_var"), "none")
 )
 """Styles that are legible on white and on black."""
+
+
+def help_console() -> Console:
+    """Return a console for stdout as it is now."""
+    console = Console(theme=THEME)
+    if console.is_dumb_terminal:
+        # rich assumes 80 columns.
+        return Console(theme=THEME, width=terminal_width(), height=console.height)
+    return console
+
 
 _DESCRIPTIONS = ColumnSpec(renderer=DescriptionRenderer(), overflow="fold")
 

@@ -249,5 +249,6 @@ def test_unknown_artifact(server: Emulator, cli: Cli) -> None:
     result = cli("cat", "exp_1", "xml")
     assert (result.code, server.requests) == (ExitCode.USAGE, [])
     assert result.messages == [
-        "packagex-exports: ARTIFACT must be one of json, csv, csv_error, csv_sanitized, not 'xml'"
+        'packagex-exports: invalid value "xml" for ARTIFACT. '
+        'Choose from: "json", "csv", "csv_error", "csv_sanitized".'
     ]

@@ -36,12 +36,17 @@ def test_all_files_are_equal_despite_the_faults(tmp_path: Path, capsys: pytest.C
     assert len(list(tmp_path.glob("exp_*"))) == len(OFFERED)
 
 
-@pytest.mark.parametrize("columns", [60, 80, 100, 120])
-def test_demo_on_a_terminal(columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It shows the listing, live rows, the steps, and three commands. No explanation is wrapped."""
+def make_demo_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the waits of the demo on a terminal."""
     monkeypatch.setattr("packagex_async.cli.demo.steps._SECONDS_OF_PARALLEL_DOWNLOADS", 0.01)
     monkeypatch.setattr("packagex_async.cli.demo.steps._SECONDS_OF_FILE", 0.01)
     monkeypatch.setattr("packagex_async.cli.demo.steps._RETRY_AFTER", "0")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_demo_on_a_terminal(columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shows the listing, live rows, the steps, and three commands. No explanation is wrapped."""
+    make_demo_fast(monkeypatch)
     monkeypatch.setenv("COLUMNS", str(columns))
     out, err = Terminal(), Terminal()
     monkeypatch.setattr("sys.stdout", out)

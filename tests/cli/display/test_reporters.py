@@ -102,6 +102,17 @@ def test_failures_of_repeated_downloads(json: bool, capsys: pytest.CaptureFixtur
     assert out.count('"report"') == out.count('"retrying"') == (3 if json else 0)
 
 
+@pytest.mark.parametrize(("options", "size"), [((), "1.5 KiB"), (("--bytes",), "1536 B")])
+def test_lines_report_files(
+    options: tuple[str, ...], size: str, empty: Emulator, cli: Cli, tmp_path: Path
+) -> None:
+    """With `--bytes`, sizes are exact."""
+    export = empty.add_export(content={"csv": b"a\n" + b"1\n" * 767})
+    assert cli("sync", tmp_path, *options).err == (
+        f"packagex-exports: {tmp_path / export.id}.csv: {size}, verified by checksum\n"
+    )
+
+
 def test_waiting_is_reported_once(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
     """With `--json` it is an event with the ids; with `--quiet` it is not reported."""
     late = [add_small_export(empty, status="processing").id for _ in range(2)]

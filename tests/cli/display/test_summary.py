@@ -72,7 +72,7 @@ def test_rows_that_differ_are_listed(empty: Emulator, cli: Cli, tmp_path: Path) 
         result = cli("sync", tmp_path, "--count-rows", "--quiet")
         heading, totals, blank, title, *table = result.out.splitlines()
         assert (heading.split()[-1], totals.split()[-1]) == ("rows", "3")
-        assert (blank, title) == ("", "Files whose number of rows is not the count_total of their export:")
+        assert (blank, title) == ("", "Files with another number of rows than count_total:")
         assert [line.split() for line in table] == [
             ["export_id", "artifact", "rows", "count_total"],
             [export.id, "csv", "2", "1"],
@@ -204,7 +204,7 @@ def test_each_row_is_one_line(columns: int, monkeypatch: pytest.MonkeyPatch) -> 
     totals.add(DownloadReport(export_id=export.id, error=error))
     lines = show(monkeypatch, totals, columns)
     title = lines.pop(7)
-    assert title.startswith("Files whose number of rows")
+    assert title.startswith("Files with another number of rows")
     assert max(map(len, lines)) <= columns
     headings, values, _, failure_headings, failure, hint, _, difference_headings, difference = lines
     assert ("failed exports" in headings, "rate" in headings) == (True, columns >= 100)

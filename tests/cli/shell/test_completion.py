@@ -27,6 +27,7 @@ CASES = {
     "packagex-exports list --ca-file auth": "authority.pem",
     "packagex-exports verify exp": "exports",
     "packagex-exports completion fi": "fish",
+    "packagex-exports cat exp_1 csv_e": "csv_error",
 }
 """The last word of each command, completed."""
 
@@ -38,11 +39,10 @@ _packagex_exports
 echo "${COMPREPLY[@]}"
 """
 
+LOAD_IN_ZSH = "autoload -Uz compinit; compinit -u -D; source ./script"
+
 ZSHRC = """\
 PROMPT=
-autoload -Uz compinit
-compinit -u -D
-source ./script
 finish() { print -r -- "${BUFFER% }" > result; exit }
 zle -N finish
 bindkey '^X' finish
@@ -59,9 +59,9 @@ def complete_in_bash(command: str) -> str:
     return subprocess.run(arguments, capture_output=True, check=True, text=True).stdout.strip()
 
 
-def complete_in_zsh(command: str) -> str:
-    """Press Tab on a terminal."""
-    Path(".zshrc").write_text(ZSHRC)
+def complete_in_zsh(command: str, start: str = LOAD_IN_ZSH) -> str:
+    """Press Tab on a terminal; `start` is the start-up file of the shell."""
+    Path(".zshrc").write_text(f"{start}\n{ZSHRC}")
     terminal, end = pty.openpty()
     environment = {**os.environ, "ZDOTDIR": ".", "TERM": "dumb"}
     arguments = ["zsh", "-d", "-i"]
@@ -131,6 +131,38 @@ def test_names_with_spaces(shell: str, word: str) -> None:
     """
     arguments = ["bash", "--norc", "-c", script, "bash", word]
     assert subprocess.run(arguments, capture_output=True, check=True, text=True).stdout == "my exports|"
+
+
+START_FILES = {
+    "without": "true",
+    "with": "autoload -Uz compinit; compinit -D\n",
+}
+
+
+@pytest.mark.parametrize("shell", ["zsh"], indirect=True)
+@pytest.mark.parametrize("content", START_FILES.values(), ids=START_FILES)
+def test_installed_script_works_in_zsh(shell: str, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With or without a completion system in the start-up file. A second installation adds nothing."""
+    for name in ("ZDOTDIR", "ZSH", "ZSH_CUSTOM"):
+        monkeypatch.delenv(name, raising=False)
+    start_file = Path(".zshrc")
+    start_file.write_text(content)
+    assert main(["--install-completion", "zsh"]) == 0
+    installed = start_file.read_text()
+    assert installed.startswith(content)
+    assert main(["--install-completion", "zsh"]) == 0
+    assert start_file.read_text() == installed
+    assert complete_in_zsh("packagex-exports li", installed) == "list"
+
+
+@pytest.mark.parametrize("variable", ["ZSH", "ZSH_CUSTOM"])
+def test_installation_with_oh_my_zsh(variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds the script, so the start-up file is not changed."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(variable, str(tmp_path / "oh-my-zsh"))
+    (tmp_path / "oh-my-zsh").mkdir()
+    assert main(["--install-completion", "zsh"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["oh-my-zsh"]
 
 
 @pytest.mark.parametrize(

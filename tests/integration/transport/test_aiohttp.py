@@ -122,3 +122,13 @@ def test_errors_have_the_expected_attributes() -> None:
     for name, errors in kinds.items():
         for error in errors:
             assert isinstance(getattr(error, name, None), property), f"{CHANGED}{error.__name__}.{name}"
+
+
+async def test_reader_keeps_bytes_after_a_failure() -> None:
+    """`StreamReader._read_nowait` returns them."""
+    async with exchange() as (_, client_response):
+        content = client_response.content
+        assert await content.read(1) == b"h"
+        content.set_exception(ConnectionResetError())
+        assert content._read_nowait(2) == b"el", f"{CHANGED}StreamReader._read_nowait"
+        assert content._read_nowait(-1) == b"lo", f"{CHANGED}StreamReader._read_nowait"

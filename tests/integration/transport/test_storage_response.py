@@ -73,6 +73,22 @@ async def responding(
             await client_sessions.aclose()
 
 
+async def test_bytes_before_a_failure_are_read() -> None:
+    """They have arrived before the connection failed, and must not be requested again."""
+    head, _, body = response(BODY).partition(b"\r\n\r\n")
+    reset = asyncio.Event()
+    async with responding(head + b"\r\n\r\n", body[:30_000], reset=reset) as storage:
+        content = storage._response.content
+        while content.total_bytes < 30_000:
+            await yield_to_event_loop()
+        reset.set()
+        while content.exception() is None:
+            await yield_to_event_loop()
+        assert await storage.read() == BODY[:30_000]
+        with pytest.raises(ConnectionFailedError):
+            await storage.read()
+
+
 async def test_body_is_read_in_blocks() -> None:
     """At its end, each read returns an empty block."""
     head, _, body = response(BODY).partition(b"\r\n\r\n")
