@@ -53,8 +53,10 @@ async def emulator(
     try:
         await server.start()
     except OSError as error:
+        # Before the reason, asyncio repeats the address, and some versions the number of the error.
+        reason = str(error.strerror).rpartition(": ")[2].rpartition("] ")[2]
         raise UsageError(
-            f"--port {port} cannot be used: {error.strerror}", hint="choose another port, or omit --port"
+            f"--port {port} cannot be used: {reason}", hint="choose another port, or omit --port"
         ) from error
     try:
         if json:

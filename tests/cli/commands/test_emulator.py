@@ -55,7 +55,8 @@ def test_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         port = occupied.getsockname()[1]
         assert main(["emulator", "--port", str(port), "--duration", "0"]) == ExitCode.USAGE
     err = capsys.readouterr().err
-    assert f"--port {port} cannot be used" in err
+    assert f"--port {port} cannot be used: " in err
+    assert "127.0.0.1" not in err
     assert "hint: choose another port, or omit --port" in err
 
 
