@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Set
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -177,7 +178,10 @@ class ExportDownload:
             try:
                 if self._plan.dry_run:
                     return await self._preview(url, existing).run()
-                return await self._download_artifact(url, existing)
+                with suppress(UploadLostError):
+                    return await self._artifact_download(url, existing).run()
+                # The bytes are lost, too. The other process removes abandoned uploads only once.
+                return await self._artifact_download(url, existing).run()
             except TargetError as error:
                 failure = self._refused(url, error)
             except (DownloadError, ExportGoneError) as error:
@@ -185,13 +189,6 @@ class ExportDownload:
         if isinstance(failure, DestinationError) and is_fatal(failure):
             self._stop_others(failure)
         return self._failed(url, failure)
-
-    async def _download_artifact(self, url: DownloadUrl, existing: ExistingFile) -> StoredFile:
-        try:
-            return await self._artifact_download(url, existing).run()
-        except UploadLostError:
-            # The bytes are lost, too. The other process removes abandoned uploads only once.
-            return await self._artifact_download(url, existing).run()
 
     def _artifact_download(self, url: DownloadUrl, existing: ExistingFile) -> Download:
         overwrite = self._plan.overwrites(url.artifact)

@@ -56,4 +56,4 @@ async def test_download_reaches_the_network_in_few_calls(packagex_emulator: Emul
         await caller
     assert calls[0] == "AsyncExports.download"
     assert "StorageClient.get" in calls
-    assert len(calls) <= MAX_CALLS, calls
+    assert len(calls) <= MAX_CALLS, " ".join(calls)
