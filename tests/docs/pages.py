@@ -40,7 +40,7 @@ _IMPORTS = re.compile(r"^(?:import|from) (?:duckdb|pandas|polars|psycopg|pyarrow
 ORCHESTRATORS = ("airflow.md", "dagster.md", "prefect.md")
 """The pages whose programs `nox -s orchestrators` runs."""
 
-INTEGRATIONS = ("dlt.md",)
+INTEGRATIONS = ("dlt.md", "many-machines.md")
 """The pages that the session of each integration runs."""
 
 

@@ -67,6 +67,15 @@ def test_examples_with_databases_run(page: Path, tmp_path: Path) -> None:
     run_page(page, tmp_path)
 
 
+@pytest.mark.dask
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name in CLUSTERS], ids=name_of)
+def test_examples_on_a_cluster_run(page: Path, tmp_path: Path) -> None:
+    """All blocks of the page run in order. `nox -s dask` installs what they need."""
+    pytest.importorskip("distributed")
+    run_page(page, tmp_path)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_has_a_known_language(page: Path) -> None:
     """Every block has a known language, and every Python and shell block runs."""

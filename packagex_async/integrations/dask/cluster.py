@@ -48,7 +48,7 @@ class Cluster:
         """
         settings, client = self._settings, self._client
         coordinator = Coordinator(settings.name, settings.version, client.id, settings.options["concurrency"])
-        with _translated_errors("the Dask cluster cannot run the download"):
+        with translated_errors("the Dask cluster cannot run the download"):
             await client.register_plugin(coordinator, name=settings.name)
             await client.register_plugin(DownloadWorker(settings), name=settings.name)
 
@@ -58,7 +58,7 @@ class Cluster:
         Raises:
             ConnectionFailedError: The scheduler does not respond.
         """
-        with _translated_errors("the workers cannot be counted"):
+        with translated_errors("the workers cannot be counted"):
             counts: dict[str, int] = await self._client.nthreads()
         return list(counts.values())
 
@@ -75,7 +75,7 @@ class Cluster:
             ConnectionFailedError: The connection to the scheduler was lost.
         """
         name = self._settings.name
-        with _translated_errors("a Dask worker cannot run the download"):
+        with translated_errors("a Dask worker cannot run the download"):
             future: Future[Any] = self._client.submit(
                 download_batch, name, number, records, key=f"{name}-{number}"
             )
@@ -99,7 +99,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def _translated_errors(operation: str) -> Generator[None, None, None]:
+def translated_errors(operation: str) -> Generator[None, None, None]:
     """Convert errors of Dask to public errors.
 
     Args:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from packagex_async import (
+    Artifact,
     AsyncPackageX,
     ConfigurationError,
     DownloadGroupError,
@@ -21,6 +22,8 @@ from packagex_async import (
     RetryPolicy,
     verify_directory,
 )
+from packagex_async._download.options import ColumnFindings
+from packagex_async._parquet.requested import parse_format
 from packagex_async.testing import Emulator, Status
 
 CSV = b'id,city,weight\r\n1,"Boston,\r\nMA",5\r\n2,LA,\r\n'
@@ -179,3 +182,20 @@ async def test_columns_of_an_artifact_that_is_not_received(server: Emulator, tmp
     async with server.client(retry=RetryPolicy(attempts=1)) as px:
         reports = await download_all(px, tmp_path, format="parquet", types={"weight": "int64"})
     assert sorted(report.ok for report in reports) == [False, True]
+
+
+async def test_columns_of_several_calls(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:
+    """The columns that one call has found count for another, also its duplicates and unknown columns."""
+    file_format = parse_format("parquet", {"weight": "int64"})
+    assert file_format is not None
+    call = file_format.new_call()
+    assert call.findings() == ([], False, False, [])
+    duplicates = [(["city"], "exp_1", Artifact.CSV)]
+    file_format.add_findings(ColumnFindings(["id"], True, False, duplicates))
+    with pytest.warns(UserWarning, match="city"):
+        file_format.warn()
+    with pytest.raises(ConfigurationError, match="no artifact has the column 'weight'"):
+        file_format.check_columns()
+    file_format.add_findings(ColumnFindings([], True, True, []))
+    file_format.check_columns()
+    assert file_format.findings() == (["id"], True, True, [])

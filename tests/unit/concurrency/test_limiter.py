@@ -141,6 +141,31 @@ async def test_raised_limit_wakes_a_waiting_request() -> None:
     await cancel_all(*holders[2:])
 
 
+async def test_new_maximum() -> None:
+    """It applies at once, except that it does not raise a limit that was lowered."""
+    limiter = AdaptiveLimiter(2, FakeClock())
+    holders = await start(limiter, 5)
+    limiter.resize(4)
+    await settle()
+    assert [holder.acquired for holder in holders] == [True] * 4 + [False]
+    await cancel_all(*holders)
+    limiter.on_throttled(None, 0)
+    limiter.resize(8)
+    assert limiter.limit == 2
+    limiter.resize(1)
+    assert limiter.limit == 1
+
+
+async def test_refused_requests_are_reported() -> None:
+    """The report says how long to wait, and whether the limit was halved."""
+    limiter = AdaptiveLimiter(4, FakeClock())
+    reports: list[tuple[float | None, bool]] = []
+    limiter.notify = lambda retry_after, is_halved: reports.append((retry_after, is_halved))
+    for holder in await start(limiter, 2):
+        await holder.end(throttled(retry_after=3))
+    assert reports == [(3, True), (3, False)]
+
+
 async def test_retry_after_delays_all_requests() -> None:
     """Afterwards, they start one after another."""
     clock = ManualClock()
