@@ -40,8 +40,11 @@ _IMPORTS = re.compile(r"^(?:import|from) (?:duckdb|pandas|polars|psycopg|pyarrow
 ORCHESTRATORS = ("airflow.md", "dagster.md", "prefect.md")
 """The pages whose programs `nox -s orchestrators` runs."""
 
-INTEGRATIONS = ("dlt.md", "many-machines.md")
+INTEGRATIONS = ("dlt.md",)
 """The pages that the session of each integration runs."""
+
+CLUSTERS = ("many-machines.md",)
+"""The pages whose programs `nox -s dask` runs."""
 
 
 def name_of(page: Path) -> str:

@@ -15,6 +15,7 @@ from sybil.example import SybilFailure
 from packagex_async.testing import Emulator, Life, serve_in_thread
 from tests.docs.page_runner import bash, page_runner
 from tests.docs.pages import (
+    CLUSTERS,
     INTEGRATIONS,
     LANGUAGES,
     ORCHESTRATORS,
@@ -50,7 +51,9 @@ def run_page(page: Path, scratch: Path) -> None:
 
 
 RUNNABLE = [
-    page for page in PAGES if page.name not in (*ORCHESTRATORS, *INTEGRATIONS) and not needs_databases(page)
+    page
+    for page in PAGES
+    if page.name not in (*ORCHESTRATORS, *INTEGRATIONS, *CLUSTERS) and not needs_databases(page)
 ]
 
 
