@@ -59,6 +59,7 @@ async def test_division() -> None:
     await settle()
     assert scheduler.messages == [({"op": f"{NAME}-resize", "limits": [2, 50, 3]}, ["a"])]
     assert await coordinator.ready("b") == [3, 50, 2]
+    await settle()
     scheduler.messages.clear()
     coordinator.remove_worker(scheduler, "a", stimulus_id="x")
     coordinator.remove_worker(scheduler, "unknown")

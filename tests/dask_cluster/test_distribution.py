@@ -26,10 +26,12 @@ class FakeCluster:
     Attributes:
         workers: The number of threads of each worker.
         error: The error of each batch.
-        hold: Whether batches never end.
+        hold: Whether batches wait for `released`.
         sizes: The sizes of the batches.
         running: The number of running batches.
         highest: Its maximum.
+        closed: Whether the job has ended.
+        released: Ends the batches that are held.
     """
 
     workers: list[int] = attrs.field(factory=lambda: [2, 2])
@@ -39,6 +41,7 @@ class FakeCluster:
     running: int = 0
     highest: int = 0
     closed: bool = False
+    released: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     async def open(self) -> None:
         pass
@@ -53,7 +56,9 @@ class FakeCluster:
         self.running += 1
         self.highest = max(self.highest, self.running)
         try:
-            await asyncio.sleep(60 if self.hold else 0)
+            if self.hold:
+                await self.released.wait()
+            await asyncio.sleep(0)
         finally:
             self.running -= 1
         if self.error is not None:
@@ -158,6 +163,26 @@ async def test_cancelled_export(server: Emulator, tmp_path: Path) -> None:
     results = await asyncio.gather(one, other, return_exceptions=True)
     assert [type(result) for result in results] == [asyncio.CancelledError] * 2
     assert cluster.running == 0
+
+
+@pytest.mark.parametrize("error", [None, ZeroDivisionError(), ConnectionFailedError("lost")])
+async def test_cancelled_export_of_a_batch_that_ends(
+    error: Exception | None, server: Emulator, tmp_path: Path
+) -> None:
+    """The other exports of the batch get their result."""
+    cluster = FakeCluster(hold=True)
+    downloads = new_downloads(server, cluster, tmp_path, batch_size=2)
+    await downloads.open()
+    one, other = (asyncio.create_task(downloads.download(export)) for export in exports(2))
+    while not cluster.running:
+        await asyncio.sleep(0)
+    one.cancel()
+    await asyncio.sleep(0)
+    cluster.error = error
+    cluster.released.set()
+    (result,) = await asyncio.gather(other, return_exceptions=True)
+    assert result.ok if error is None else result is error  # type: ignore[union-attr]
+    await downloads.aclose()
 
 
 async def test_end_before_the_start(server: Emulator, tmp_path: Path) -> None:

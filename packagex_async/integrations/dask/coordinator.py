@@ -74,8 +74,8 @@ class Coordinator(SchedulerPlugin):  # type: ignore[misc]  # untyped without the
 
     async def throttled(
         self, kind: Kind, generation: int, retry_after: float | None, is_halved: bool
-    ) -> None:
-        """Let all workers slow down after a request of one of them was refused."""
+    ) -> bool:
+        """Let all workers slow down after a request of one of them was refused; return `True`."""
         is_new = is_halved and self._generations.advance(kind, generation)
         if is_new or retry_after is not None:
             self._send(
@@ -85,6 +85,8 @@ class Coordinator(SchedulerPlugin):  # type: ignore[misc]  # untyped without the
                 generation=self._generations.number(kind),
                 retry_after=retry_after,
             )
+        # A scheduler replies `None` to an unknown operation.
+        return True
 
     async def end(self) -> None:
         """Remove the job from all workers and from the scheduler. Idempotent."""

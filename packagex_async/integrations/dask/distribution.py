@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections import deque
@@ -153,19 +154,17 @@ class ClusterDownloads:
             self._changed.clear()
             running = len(self._running)
             if self._pending and running < self._capacity:
-                if len(self._pending) >= self._batch_size:
-                    return
-                if running < max(sum(self._workers), 1) and not await self._changes_within(_LINGER):
+                is_complete = len(self._pending) >= self._batch_size
+                has_idle_thread = running < max(sum(self._workers), 1)
+                if is_complete or (has_idle_thread and not await self._changes_within(_LINGER)):
                     return
             await self._changed.wait()
 
     async def _changes_within(self, seconds: float) -> bool:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
-        except TimeoutError:
-            return False
-        return True
+        return self._changed.is_set()
 
     async def _count_workers(self) -> None:
         self._workers = await self._cluster.threads()
@@ -208,6 +207,7 @@ class ClusterDownloads:
 
 
 def _set(report: asyncio.Future[DownloadReport[StoredFile]], result: DownloadReport[StoredFile]) -> None:
+    # The task that waits may have been cancelled.
     if not report.done():
         report.set_result(result)
 

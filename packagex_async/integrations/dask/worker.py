@@ -184,7 +184,10 @@ class DownloadWorker(WorkerPlugin):  # type: ignore[misc]  # untyped without the
         Raises:
             OSError: The scheduler, or the job, does not exist any more.
         """
-        return await getattr(self._worker.scheduler, self._settings.operation(action))(**arguments)
+        reply = await getattr(self._worker.scheduler, self._settings.operation(action))(**arguments)
+        if reply is None:
+            raise ConnectionResetError("the scheduler does not know the operation")
+        return reply
 
     async def _request_quietly(self, action: str, **arguments: Any) -> None:
         try:
