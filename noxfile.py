@@ -207,7 +207,7 @@ def fuzz(session: nox.Session, target: str) -> None:
 def bench(session: nox.Session) -> None:
     """Compare the speed with curl and other programs; apt installs missing ones."""
     provide(session, {"nginx": "nginx-light", "curl": "curl", "aria2c": "aria2", "time": "time"})
-    session.install(".[arrow,bucket,cli,dask,speed]", *group("bench"))
+    session.install(".[arrow,bucket,cli,dask,dlt,speed]", *group("bench"))
     # Give an interrupted benchmark time to remove its files and stop its servers.
     session.run("python", "benchmarks/bench.py", *session.posargs, interrupt_timeout=20)
 

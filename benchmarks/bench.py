@@ -25,6 +25,7 @@ from downloads import effort, far, four, large, many
 from environment import QUICK, Environment, Outcome, Scale, Workload
 from facts import machine, versions
 from in_memory import decoding, paging, polling
+from loading import loading
 from memory import memory
 from objects import Objects
 from plot import svg
@@ -49,6 +50,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "bucket": buckets,
     "dask": cluster,
     "polling": polling,
+    "loading": loading,
 }
 
 TITLES = {

@@ -30,6 +30,7 @@ CPU_TIME = "one file of 1 GiB"
 PARQUET = "256 MiB CSV to Parquet"
 COMMAND_LINE = "packagex-exports"
 BUCKET = "256 MiB into a bucket"
+LOADING = "400,000 rows into DuckDB with dlt"
 BUCKET_MANY = "2,000 files of 20 KiB into a bucket"
 CLUSTER = "2,000 exports on Dask workers"
 """The names of the workloads in the table."""
@@ -53,6 +54,7 @@ class Scale:
         far: Bytes of the artifact over the slow line.
         huge: Bytes of the artifact that exceeds the memory.
         rows: Bytes of the artifact whose rows are read.
+        loaded: Rows that are loaded into a database.
     """
 
     rounds: int = 5
@@ -64,6 +66,7 @@ class Scale:
     far: int = 128 * MIB
     huge: int = 10 * GIB
     rows: int = 256 * MIB
+    loaded: int = 400_000
 
 
 QUICK = Scale(
@@ -76,6 +79,7 @@ QUICK = Scale(
     far=32 * MIB,
     huge=256 * MIB,
     rows=16 * MIB,
+    loaded=20_000,
 )
 """A small scale to test the benchmark itself; its figures mean nothing."""
 

@@ -1,6 +1,7 @@
 """Loads locations, and then all exports, and is killed meanwhile.
 
-Arguments: the folder of the pipeline, the base URL, and the point at which the process is killed.
+Arguments: the folder of the pipeline, the base URL, the point at which the process is killed, and the write
+disposition.
 """
 
 from __future__ import annotations
@@ -40,13 +41,14 @@ class KillingCollector(Collector):
             kill()
 
 
-def main(folder: str, base_url: str, point: str) -> None:
+def main(folder: str, base_url: str, point: str, disposition: str) -> None:
     """Run the pipeline."""
     collector = KillingCollector()
     pipeline = new_pipeline(Path(folder), progress=collector)
     if point != "first run":
         pipeline.run(exports_source(base_url=base_url, resource="location"))
     source = exports_source(base_url=base_url)
+    source.exports.apply_hints(write_disposition=disposition)
     numbers = itertools.count()
     if point == "second table":
         source.exports.add_map(lambda table: kill() if next(numbers) else table)

@@ -12,6 +12,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 
 from packagex_async._decoders.header import warn_of_duplicates
+from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import (
     ArtifactNotOfferedError,
     AuthenticationError,
@@ -32,6 +33,9 @@ from packagex_async.integrations.dlt.tables import empty_table, row_tables
 
 _FATAL = (AuthenticationError, PermissionDeniedError, ConfigurationError)
 """Errors that end the run at once. An error that is not a `PackageXError` does so, too."""
+
+_MESSAGE_LIMIT = 300
+"""The length in characters to which messages are cut in the state, which may contain thousands of them."""
 
 _WITHOUT_ROWS = (ArtifactNotOfferedError, ExportFailedError, ExportTimedOutError)
 """Errors of exports that never have rows."""
@@ -147,4 +151,4 @@ class _Run:
 
     def _log_failure(self, key: str, error: PackageXError, result: str) -> None:
         logger.error(f"{error}; {result}, and is tried again in the next run")
-        self.failures[key] = str(error)
+        self.failures[key] = sanitize(error, limit=_MESSAGE_LIMIT)

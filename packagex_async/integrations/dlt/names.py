@@ -22,7 +22,7 @@ UNKNOWN_TABLE = "unknown"
 _DLT_PREFIX = "_dlt"
 
 Normalize = Callable[[str], str]
-"""Returns the name that dlt gives to a table or column. A `ValueError` means that there is none."""
+"""Returns the name that dlt gives to a table or column. It is empty for a name of spaces."""
 
 
 class ColumnNames(NamedTuple):
@@ -42,8 +42,8 @@ def table_name(resource: str | None, normalize: Normalize) -> str:
 
     Tables whose name begins with `_dlt` belong to dlt.
     """
-    name = _normalized(resource or "", normalize)
-    return UNKNOWN_TABLE if not resource or not name or name.startswith(_DLT_PREFIX) else resource
+    name = normalize(resource or "")
+    return resource if resource and name and not name.startswith(_DLT_PREFIX) else UNKNOWN_TABLE
 
 
 def column_names(columns: Sequence[str], normalize: Normalize) -> ColumnNames:
@@ -76,14 +76,7 @@ def _free_name(base: str, taken: Iterable[str], normalize: Normalize) -> tuple[s
 
 def _key(name: str, normalize: Normalize) -> str:
     """Return the name in the database, in lower case, because many databases ignore the case."""
-    return _normalized(name, normalize).lower()
-
-
-def _normalized(name: str, normalize: Normalize) -> str:
-    try:
-        return normalize(name)
-    except ValueError:
-        return ""
+    return normalize(name).lower()
 
 
 def warn_of_renamed(
