@@ -9,5 +9,6 @@ from packagex_async.integrations.dlt import exports_source
 
 if __name__ == "__main__":
     job, folder, (expected,) = given()
+    source = exports_source(api_key="key", base_url=job.base_url)
     with new_pipeline(folder, int(expected)) as pipeline, timed():
-        pipeline.run(exports_source(api_key="key", base_url=job.base_url))
+        pipeline.run(source)

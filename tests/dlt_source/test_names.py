@@ -12,7 +12,8 @@ pytest.importorskip("dlt")
 def normalize(name: str) -> str:
     from dlt.common.normalizers.naming.snake_case import NamingConvention
 
-    return NamingConvention().normalize_path(name)
+    normalized: str = NamingConvention().normalize_path(name)
+    return normalized
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from packagex_async.integrations.dlt import exports_source
 
 dlt = pytest.importorskip("dlt")
 
+source: Any = exports_source
+
 
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -31,7 +33,7 @@ dlt = pytest.importorskip("dlt")
 def test_invalid_parameters(options: dict[str, Any], message: str) -> None:
     """Each invalid parameter is a configuration error that names it."""
     with pytest.raises(ConfigurationError, match=message):
-        exports_source(**{"api_key": "key", **options})
+        source(**{"api_key": "key", **options})
 
 
 def test_missing_key() -> None:

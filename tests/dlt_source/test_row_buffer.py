@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-pa = pytest.importorskip("pyarrow")
-from packagex_async.integrations.dlt import row_buffer  # noqa: E402
-from packagex_async.integrations.dlt.row_buffer import RowBuffer  # noqa: E402
+pytest.importorskip("pyarrow")
+import pyarrow as pa
+
+from packagex_async.integrations.dlt import row_buffer
+from packagex_async.integrations.dlt.row_buffer import RowBuffer
 
 
 def batch(*names: str, start: int = 0) -> pa.RecordBatch:

@@ -8,9 +8,11 @@ import pytest
 
 from packagex_async import Export
 
-pa = pytest.importorskip("pyarrow")
-from packagex_async.integrations.dlt import tables  # noqa: E402
-from packagex_async.integrations.dlt.tables import empty_table, row_tables  # noqa: E402
+pytest.importorskip("pyarrow")
+import pyarrow as pa
+
+from packagex_async.integrations.dlt import tables
+from packagex_async.integrations.dlt.tables import empty_table, row_tables
 
 CREATED = datetime(2026, 3, 1, tzinfo=UTC)
 EXPORT = Export(id="exp_1", created_at=CREATED)
