@@ -41,7 +41,7 @@ class KillingCollector(Collector):
             kill()
 
 
-def main(folder: str, base_url: str, point: str, disposition: str) -> None:
+def main(folder: str, base_url: str, point: str, disposition: Any) -> None:
     """Run the pipeline."""
     collector = KillingCollector()
     pipeline = new_pipeline(Path(folder), progress=collector)

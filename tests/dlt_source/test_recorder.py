@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("dlt")
 import dlt
 
-from packagex_async.integrations.dlt.recorder import Recorder, RowsMeta
+from packagex_async.integrations.dlt._recorder import Recorder, RowsMeta
 
 
 def test_tables_are_recorded(pipeline: Any) -> None:

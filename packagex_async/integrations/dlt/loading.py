@@ -23,11 +23,11 @@ from packagex_async.errors import (
     PackageXError,
     PermissionDeniedError,
 )
+from packagex_async.integrations.dlt._recorder import RowsMeta
 from packagex_async.integrations.dlt.event_loop import EventLoopThread
 from packagex_async.integrations.dlt.names import column_names, table_name, warn_of_renamed
 from packagex_async.integrations.dlt.parameters import SourceParameters
 from packagex_async.integrations.dlt.reader import ExportReader, FailedExport, ReadExport
-from packagex_async.integrations.dlt.recorder import RowsMeta
 from packagex_async.integrations.dlt.state import LISTING, LoadState
 from packagex_async.integrations.dlt.tables import empty_table, row_tables
 

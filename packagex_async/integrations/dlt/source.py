@@ -7,10 +7,10 @@ from typing import Any
 
 import dlt
 
+from packagex_async.integrations.dlt._recorder import Recorder
 from packagex_async.integrations.dlt.loading import load_exports
 from packagex_async.integrations.dlt.names import EXPORT_ID, EXPORT_ROW
 from packagex_async.integrations.dlt.parameters import SourceParameters
-from packagex_async.integrations.dlt.recorder import Recorder
 from packagex_async.models import Artifact
 
 SOURCE = "packagex"
