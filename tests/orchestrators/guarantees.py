@@ -93,6 +93,14 @@ class Guarantees:
         assert orchestrator.run(missed, server.base_url).succeeded
         assert objects(moto, bucket) == expected(server, [export])
 
+    def test_hour_without_exports_succeeds(
+        self, orchestrator: Orchestrator, server: Emulator, hour: datetime, bucket: str
+    ) -> None:
+        """No batch is downloaded, and the run is successful."""
+        run = orchestrator.run(hour, server.base_url)
+        assert run.succeeded, run.output
+        assert "download" not in run.attempts
+
     def test_deleted_hours_fail(
         self, orchestrator: Orchestrator, server: Emulator, hour: datetime, bucket: str
     ) -> None:
