@@ -135,6 +135,7 @@ def following(folder: Path, base_url: str, api_key: str, *options: str) -> Itera
 def faults(exports: int, seed: int) -> list[Row]:
     """Return the results of the test with faults and SIGTERMs."""
     started_at = time.monotonic()
+    workload = f"{exports:,} exports, 5 % faults, {len(_SIGTERMS)} SIGTERMs"
     server = FaultyServer(exports, seed)
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -152,11 +153,10 @@ def faults(exports: int, seed: int) -> list[Row]:
                         _wait_for_all(server, follower, log, started_at)
                     ending.append(follower.terminate(reader))
             truth = server.truth()
-            rows = [*_compare(folder, truth), *_compare_log(log, truth)]
+            rows = [*_compare(workload, folder, truth), *_compare_log(workload, log, truth)]
     finally:
         server.close()
     seconds = time.monotonic() - started_at
-    workload = _workload(exports)
     artifacts = sum(map(len, truth.alive.values()))
     return [
         *rows,
@@ -165,10 +165,6 @@ def faults(exports: int, seed: int) -> list[Row]:
         Row(workload, "requests with a fault", [truth.injected.total()]),
         Row(workload, "duration", [seconds], unit=" s"),
     ]
-
-
-def _workload(exports: int) -> str:
-    return f"{exports:,} exports, 5 % faults, {len(_SIGTERMS)} SIGTERMs"
 
 
 def _wait_for_files(folder: Path, count: int) -> None:
@@ -185,7 +181,7 @@ def _wait_for_all(server: FaultyServer, follower: Follower, log: Path, started_a
         time.sleep(1)
 
 
-def _compare(folder: Path, truth: Truth) -> list[Row]:
+def _compare(workload: str, folder: Path, truth: Truth) -> list[Row]:
     """Compare the folder and its manifest with the artifacts of the server."""
     alive, dead = _by_name(truth.alive), _by_name(truth.dead)
     found = {path.name: path for path in folder.iterdir() if path.name != MANIFEST_NAME}
@@ -202,17 +198,15 @@ def _compare(folder: Path, truth: Truth) -> list[Row]:
         "duplicate and other files": len(found.keys() - alive.keys() - dead.keys()),
         "artifacts without a manifest entry": unrecorded,
     }
-    workload = _workload(len(truth.alive) + len(truth.dead))
     return [
         Row(workload, "artifacts", [len(alive)]),
         *(Row(workload, measure, [count], 0) for measure, count in counts.items()),
     ]
 
 
-def _compare_log(log: Path, truth: Truth) -> list[Row]:
+def _compare_log(workload: str, log: Path, truth: Truth) -> list[Row]:
     """Compare the exports whose command has run with the exports of the server."""
     runs = Counter(log.read_text().split())
-    workload = _workload(len(truth.alive) + len(truth.dead))
     return [
         Row(workload, "exports without a command", [len(truth.alive.keys() - runs.keys())], 0),
         Row(workload, "commands per export", [runs[export_id] for export_id in truth.alive]),
