@@ -289,7 +289,6 @@ def test_results_are_printed_before_the_exit(is_blocked: bool, monkeypatch: pyte
         if is_blocked:
             unblocked.wait()
         calls.append("results")
-        raise BrokenPipeError
 
     handler = SigtermHandler()
     with handler.installed(process_exits=True), handler.before_exit(print_results):
@@ -299,6 +298,21 @@ def test_results_are_printed_before_the_exit(is_blocked: bool, monkeypatch: pyte
         pass
     results, code = ("results", ExitCode.TERMINATED)
     assert calls == ([code, results] if is_blocked else [results, code])
+
+
+def test_failure_to_print_the_results() -> None:
+    """It is ignored, because the process exits."""
+    calls: list[str] = []
+
+    def print_results() -> None:
+        calls.append("results")
+        raise BrokenPipeError
+
+    handler = SigtermHandler()
+    with handler.before_exit(print_results):
+        handler._act_before_exit(lambda: calls.append("end"))
+    handler._act_before_exit(lambda: calls.append("end"))
+    assert calls == ["results", "end", "end"]
 
 
 def test_finished_command_is_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
