@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import shutil
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +171,45 @@ async def test_second_run_keeps_the_files(watched: Watched, tmp_path: Path) -> N
     await watched.follow(2, tmp_path, change)
     assert all(file.kept for file in watched.reports[0].files)
     assert {request.host for request in watched.server.requests[sent:]} == {"api"}
+
+
+async def test_directory_is_removed_while_following(watched: Watched, tmp_path: Path) -> None:
+    """The next export creates it again, with a manifest for the next run."""
+    directory = tmp_path / "exports"
+    watched.server.add_export(rows=5)
+
+    async def change(number: int) -> None:
+        await watched.reported(min(number, 2))
+        if number == 1:
+            shutil.rmtree(directory)
+            watched.server.add_export(rows=5)
+
+    await watched.follow(2, directory, change)
+    assert [report.ok for report in watched.reports] == [True, True]
+    second = watched.reports[1].export_id
+    assert names(directory) == [f"{second}.csv", f"{second}.json", "packagex-manifest.jsonl"]
+    async with aclosing(watched.exports.download_all(directory)) as reports:
+        kept = {report.export_id: [file.kept for file in report.files] async for report in reports}
+    assert kept == {watched.reports[0].export_id: [False, False], second: [True, True]}
+
+
+@pytest.mark.parametrize("steps", range(0, 240, 8))
+async def test_closing_ends_all_tasks(watched: Watched, tmp_path: Path, steps: int) -> None:
+    """Whatever runs at that moment: requests, downloads, the wait for the next poll."""
+    for _ in range(3):
+        watched.server.add_export(content={"csv": bytes(100_000)})
+    tasks = asyncio.all_tasks()
+    watched.clock.last_poll = 1000
+    reports = watched.exports.download_all(tmp_path, follow=True)
+    following = asyncio.create_task(anext(reports))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    following.cancel()
+    await asyncio.wait([following])
+    await reports.aclose()
+    left = [task.get_coro() for task in asyncio.all_tasks() - tasks]
+    # The handlers of aiohttp belong to the emulator.
+    assert [coroutine for coroutine in left if "RequestHandler" not in repr(coroutine)] == []
 
 
 async def test_polls_are_logged(watched: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
