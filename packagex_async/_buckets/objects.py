@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 import attrs
 
 from packagex_async._buckets.bucket_error import (
+    BucketError,
     ObjectChangedError,
     ObjectNotFoundError,
     lacks_conditions,
@@ -110,7 +111,12 @@ class BucketObjects:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function in a thread, and wait for its end even if cancelled."""
         call = partial(function, *args, **kwargs)
-        return await run_shielded(asyncio.get_running_loop().run_in_executor(self._pool, call))
+        try:
+            return await run_shielded(asyncio.get_running_loop().run_in_executor(self._pool, call))
+        except BucketError as error:
+            # The context and the local variables of the traceback contain the text of obstore.
+            error.__context__ = None
+            raise error.with_traceback(None) from error.__cause__
 
     def ordered_writer(self) -> OrderedWriter:
         """Return a writer whose calls run one after another."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import threading
 from pathlib import Path
+from traceback import TracebackException
 from types import SimpleNamespace
 from typing import Any
 
 import obstore
 import pytest
-from obstore.store import LocalStore, MemoryStore
+from obstore.store import LocalStore, MemoryStore, S3Store
 
-from packagex_async._buckets.bucket_error import ObjectChangedError, ObjectNotFoundError
+from packagex_async._buckets.bucket_error import BucketError, ObjectChangedError, ObjectNotFoundError
 from packagex_async._buckets.objects import BucketObjects
 
 
@@ -141,6 +142,20 @@ async def test_calls_run_in_threads(objects: BucketObjects) -> None:
     """The event loop is not blocked."""
     thread = await objects.run(threading.current_thread)
     assert thread.name.startswith("packagex-bucket")
+
+
+async def test_texts_of_obstore_are_not_kept() -> None:
+    """They may contain credentials, also in the context and in the local variables of a traceback."""
+    store = S3Store(
+        "b", endpoint="http://127.0.0.1:9/s3cr3t", access_key_id="k", secret_access_key="s",
+        client_options={"allow_http": True}, retry_config={"max_retries": 0},
+    )  # fmt: skip
+    objects = new_objects(store)
+    with pytest.raises(BucketError) as caught:
+        await objects.run(objects.find, "a.csv")
+    assert (caught.value.__context__, caught.value.__cause__) == (None, None)
+    shown = TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "s3cr3t" not in "".join(shown.format())
 
 
 @pytest.mark.parametrize(
