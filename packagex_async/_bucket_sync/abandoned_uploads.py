@@ -1,34 +1,30 @@
 """Removal of multipart uploads that a killed process has left behind in S3.
 
-Obstore cannot list multipart uploads, so this module sends the requests itself. It needs an access key in the
-options, the environment, the AWS profile, or a credential provider. Without one, only a lifecycle rule of the
-bucket removes abandoned uploads. Azure removes uncommitted blocks by itself, and Google Cloud Storage needs a
-lifecycle rule.
+Obstore cannot list multipart uploads, so this module sends the requests itself. Azure removes uncommitted
+blocks by itself, and Google Cloud Storage needs a lifecycle rule.
 """
 
 from __future__ import annotations
 
 import html
-import http.client
-import os
+import http
 import re
 import urllib.error
-import urllib.request
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import attrs
 
 from packagex_async import _logs
+from packagex_async._bucket_sync.aws_credentials import find_key, find_settings
+from packagex_async._bucket_sync.aws_http import describe, send
 from packagex_async._bucket_sync.aws_signature import AwsKey, sign
 from packagex_async._buckets.objects import BucketObjects
 
 MAX_AGE = 24 * 3600
 """Seconds. An older upload is not in progress any more."""
 
-_TIMEOUT = 15
-_MAX_RESPONSE = 8 * 1024 * 1024
 _MAX_PAGES = 100
 _SUFFIXES = (".csv", ".json", ".parquet")
 """The ends of the keys that this package writes. Other uploads are never removed."""
@@ -62,16 +58,17 @@ def remove_abandoned_uploads(objects: BucketObjects, now: float) -> None:
         return
     objects.has_removed_uploads = True
     try:
-        key = _find_key(objects.store)
+        settings = find_settings(objects.store)
+        key = find_key(objects.store, settings)
         if key is None:
             return
-        api = _UploadApi(_bucket_address(objects.store, key.region), key)
+        api = _UploadApi(bucket_address(settings, key.region), key)
         for upload in api.list(f"{objects.base}{objects.prefix}"):
             if upload.key.endswith(_SUFFIXES) and upload.initiated < now - MAX_AGE:
                 api.abort(upload)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        status = error.code if isinstance(error, urllib.error.HTTPError) else type(error).__name__
-        _logs.uploads_not_removed(objects.url, str(status))
+    except Exception as error:
+        # A credential provider may raise any error.
+        _logs.uploads_not_removed(objects.url, describe(error))
 
 
 def parse_uploads(text: str) -> tuple[list[Upload], dict[str, str]]:
@@ -140,46 +137,14 @@ class _UploadApi:
             f"{quote(name, safe='~')}={quote(parameters[name], safe='~')}" for name in sorted(parameters)
         )
         url = f"{self._address}{path}?{query}"
-        headers = sign(method, url, self._key, datetime.now(UTC))
-        request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310  # checked below
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise ValueError("not an http URL")
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310
-            return str(response.read(_MAX_RESPONSE).decode("utf-8", "replace"))
+        return send(method, url, sign(method, url, self._key, datetime.now(UTC)))
 
 
-def _find_key(store: Any) -> AwsKey | None:
-    """Return the access key of a store, or `None` if it has no static key and no credential provider."""
-    options = {str(name).lower().removeprefix("aws_"): value for name, value in store.config.items()}
-    region = options.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if store.credential_provider is not None:
-        found = store.credential_provider()
-        values = found if isinstance(found, dict) else {}
-    else:
-        values = (
-            options
-            if "access_key_id" in options
-            else {
-                name.lower().removeprefix("aws_"): value
-                for name, value in os.environ.items()
-                if name in _VARIABLES
-            }
-        )
-    if not values.get("access_key_id") or not values.get("secret_access_key"):
-        return None
-    token = values.get("token") or values.get("session_token")
-    return AwsKey(values["access_key_id"], values["secret_access_key"], token, region or "us-east-1")
-
-
-_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-
-
-def _bucket_address(store: Any, region: str) -> str:
-    options = {str(name).lower().removeprefix("aws_"): value for name, value in store.config.items()}
-    variables = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-    endpoint = options.get("endpoint") or options.get("endpoint_url")
-    endpoint = endpoint or next((os.environ[name] for name in variables if os.environ.get(name)), None)
+def bucket_address(settings: Mapping[str, str], region: str) -> str:
+    """Return the URL of the bucket in the settings."""
+    endpoint = settings.get("endpoint")
+    if settings.get("virtual_hosted_style_request", "").lower() == "true":
+        # Such an endpoint contains the name of the bucket.
+        return (endpoint or f"https://{settings['bucket']}.s3.{region}.amazonaws.com").rstrip("/")
     endpoint = endpoint or f"https://s3.{region}.amazonaws.com"
-    is_virtual = str(options.get("virtual_hosted_style_request", "")).lower() == "true"
-    # A virtual-hosted endpoint contains the name of the bucket.
-    return endpoint.rstrip("/") if is_virtual else f"{endpoint.rstrip('/')}/{options['bucket']}"
+    return f"{endpoint.rstrip('/')}/{settings['bucket']}"

@@ -82,6 +82,7 @@ class Bucket:
                 raise ConfigurationError(
                     f"{next(iter(store_options))!r} is an option of the store: pass it to the store"
                 )
+        _check_provider(getattr(store, "credential_provider", None))
         if url.scheme in ("s3", "gs") and chunk_size < _MIN_PART_SIZE:
             raise ConfigurationError(f"chunk_size must be {_MIN_PART_SIZE} or more, not {chunk_size}")
         self._url = f"{url.scheme}://{url.bucket}/{base}{start}"
@@ -147,6 +148,13 @@ def _describe(store: Any) -> tuple[BucketUrl, str]:
         return BucketUrl(scheme, f"/{prefix}" if prefix else "", ""), ""
     bucket = store.config.get("bucket") or store.config.get("container_name") or ""
     return BucketUrl(scheme, bucket, ""), f"{check_key(prefix, 'the prefix of the store')}/" if prefix else ""
+
+
+def _check_provider(provider: Any) -> None:
+    from inspect import iscoroutinefunction
+
+    if iscoroutinefunction(provider) or iscoroutinefunction(getattr(provider, "__call__", None)):  # noqa: B004
+        raise ConfigurationError("credential_provider must not be asynchronous: it is called in a thread")
 
 
 def _check_positive(name: str, value: int) -> None:

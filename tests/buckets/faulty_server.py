@@ -117,7 +117,7 @@ def faulty_server(server: S3Server, answers: Mapping[str, Answer]) -> Iterator[F
             with a condition.
     """
     with FaultyS3Server(server, answers) as faulty:
-        thread = threading.Thread(target=faulty.serve_forever)
+        thread = threading.Thread(target=faulty.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield faulty

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +12,12 @@ import attrs
 import pytest
 from obstore.store import MemoryStore, S3Store
 
-from packagex_async._bucket_sync.abandoned_uploads import MAX_AGE, parse_uploads, remove_abandoned_uploads
+from packagex_async._bucket_sync.abandoned_uploads import (
+    MAX_AGE,
+    bucket_address,
+    parse_uploads,
+    remove_abandoned_uploads,
+)
 from packagex_async._buckets.objects import BucketObjects
 from tests.unit.buckets.test_objects import new_objects
 
@@ -53,7 +59,7 @@ def server() -> Iterator[Server]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         state.port = http.server_address[1]
-        thread = threading.Thread(target=http.serve_forever)
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
         yield state
         http.shutdown()
@@ -62,8 +68,9 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [*os.environ]:
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
 
 
 def s3_objects(**options: Any) -> BucketObjects:
@@ -141,10 +148,30 @@ def test_credential_provider(server: Server) -> None:
 
 
 def test_nothing_without_a_key(server: Server) -> None:
-    """Without an access key, and in other stores, no request is sent."""
-    remove_abandoned_uploads(s3_objects(endpoint=f"http://127.0.0.1:{server.port}"), NOW)
+    """In a public bucket, and in other stores, no request is sent."""
+    options: dict[str, Any] = {"skip_signature": True}
+    remove_abandoned_uploads(s3_objects(endpoint=f"http://127.0.0.1:{server.port}", **options), NOW)
     remove_abandoned_uploads(new_objects(MemoryStore()), NOW)
     assert server.requests == []
+
+
+def test_addresses() -> None:
+    """The bucket is a part of the path, or of the host."""
+    settings = {"bucket": "b"}
+    assert bucket_address(settings, "eu-west-1") == "https://s3.eu-west-1.amazonaws.com/b"
+    settings["virtual_hosted_style_request"] = "true"
+    assert bucket_address(settings, "eu-west-1") == "https://b.s3.eu-west-1.amazonaws.com"
+
+
+def test_failing_provider(caplog: pytest.LogCaptureFixture) -> None:
+    """An error of the provider is logged without its text."""
+
+    def fail() -> Any:
+        raise RuntimeError("s3cr3t")
+
+    remove_abandoned_uploads(s3_objects(credential_provider=fail), NOW)
+    assert "were not removed: RuntimeError" in caplog.text
+    assert "s3cr3t" not in caplog.text
 
 
 def test_other_schemes(caplog: pytest.LogCaptureFixture) -> None:

@@ -37,6 +37,15 @@ def test_local_store(tmp_path: Path) -> None:
     assert Bucket(LocalStore()).url == "file:///"
 
 
+async def asynchronous_provider() -> Any:
+    """Return no credentials."""
+
+
+class AsynchronousProvider:
+    async def __call__(self) -> Any:
+        """Return no credentials."""
+
+
 @pytest.mark.parametrize(
     ("destination", "options"),
     [
@@ -52,6 +61,9 @@ def test_local_store(tmp_path: Path) -> None:
         ("memory://", {"region": "x"}),
         ("s3://b", {"chunk_size": 1000}),
         (MemoryStore(), {"region": "x"}),
+        ("s3://b", {"client_options": 1}),
+        ("s3://b", {"credential_provider": asynchronous_provider}),
+        (S3Store("b", credential_provider=AsynchronousProvider()), {}),
     ],
 )
 def test_invalid_arguments(destination: Any, options: dict[str, Any]) -> None:
