@@ -70,6 +70,18 @@ async def test_sync_and_verify(moto: S3Server, s3_bucket: str, environment: dict
         assert f"nightly/{second.id}.csv" in out
 
 
+async def test_only_object_has_changed(moto: S3Server, s3_bucket: str, environment: dict[str, str]) -> None:
+    """The exit code of verify is 5, also if no object is exact."""
+    async with Emulator(populate=False) as server:
+        environment |= {"PX_BASE_URL": server.base_url, "PX_API_KEY": server.api_key}
+        export = server.add_export(content={"csv": b"a\n1\n"})
+        code, _, err = await run("sync", f"s3://{s3_bucket}", environment=environment)
+        assert code == 0, err
+    obstore.put(moto.store(s3_bucket), f"{export.id}.csv", b"a\n0\n")
+    code, _, err = await run("verify", f"s3://{s3_bucket}", environment=environment)
+    assert (code, "1 changed" in err) == (5, True)
+
+
 @pytest.mark.parametrize(
     "command",
     [["sync"], ["verify"], ["download", "exp_1", "--directory"]],
