@@ -26,7 +26,7 @@ def test_export_record() -> None:
         csv_url="https://storage/?sig=canary",
     )
     record = ExportRecord.of(export)
-    assert record == ("exp_1", "completed", "tray", MOMENT, MOMENT, False)
+    assert [*record] == ["exp_1", "completed", "tray", MOMENT, MOMENT, False]
     assert b"canary" not in pickle.dumps(record)
     restored = record.to_export()
     assert (restored.id, restored.status, restored.resource) == ("exp_1", "completed", "tray")
@@ -36,7 +36,7 @@ def test_export_record() -> None:
 def test_export_without_fields() -> None:
     """Missing fields stay missing."""
     record = ExportRecord.of(Export(id="exp_1"), refresh=True)
-    assert record == ("exp_1", None, None, None, None, True)
+    assert [*record] == ["exp_1", None, None, None, None, True]
     assert record.to_export() == Export(id="exp_1")
 
 

@@ -22,7 +22,7 @@ PROJECT_FILES = r"""
     \.ci/run | \.gitignore | \.pre-commit-config\.yaml | LICENSE | PKG-INFO | pyproject\.toml
     | (CHANGELOG|CONTRIBUTING|README|SECURITY)\.md
     | noxfile\.py
-    | benchmarks/(peers/)?\w+\.py | benchmarks/results/speed\.(json|md|svg)
+    | benchmarks/(peers/)?\w+\.py | benchmarks/results/(scale|speed)\.(json|md|svg)
     | docs/man/packagex-exports\.1 | docs/\w+\.py | docs/([\w-]+/)?[\w-]+\.md | docs/_static/[\w-]+\.(css|svg)
     | packagex_async/(\w+/)*\w+\.py | packagex_async/py\.typed
     | tests/([\w-]+/)*\w+\.py | tests/cli/screens/(\w+/)?\w+\.txt
@@ -186,13 +186,14 @@ def test_core_requirements(metadata: Message) -> None:
         ("arrow", {"pyarrow"}),
         ("bucket", {"obstore"}),
         ("cli", {"cyclopts", "rich"}),
+        ("dask", {"distributed"}),
         ("dlt", {"dlt", "pyarrow"}),
         ("speed", {"google-crc32c", "orjson", "uvloop"}),
     ],
 )
 def test_requirements_of_extras(metadata: Message, extra: str, names: set[str]) -> None:
     """The extras add to the core, and there are no others."""
-    assert set(metadata.get_all("Provides-Extra", [])) == {"arrow", "bucket", "cli", "dlt", "speed"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"arrow", "bucket", "cli", "dask", "dlt", "speed"}
     assert required(metadata, extra) == names
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from packagex_async import Artifact, AsyncPackageX, Bucket, Export, ExportStatus
+from packagex_async import Artifact, AsyncPackageX, Bucket, DownloadedFile, Export, ExportStatus
 from packagex_async._bucket_sync.state import BucketState
 from packagex_async._buckets.bucket import objects_of
 from packagex_async._download.plans import make_plan
@@ -76,8 +76,10 @@ async def test_limited_artifacts(server: Emulator, px: AsyncPackageX, tmp_path: 
 
     limited = downloads.with_options(attrs.evolve(plan.options, sha256=True), slots)
     report = await limited.download(export)
-    assert report.files["csv"].sha256 is not None
-    assert limited.state.target(export, Artifact.CSV).name == str(report.files["csv"].path)
+    file = report.files["csv"]
+    assert isinstance(file, DownloadedFile)
+    assert file.sha256 is not None
+    assert limited.state.target(export, Artifact.CSV).name == str(file.path)
     assert [file.kept for file in (await downloads.download(export)).files] == [True, True]
     await limited.aclose()
     await downloads.aclose()
