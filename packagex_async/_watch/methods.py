@@ -33,10 +33,12 @@ class ExportWatch:
         unknown status may still change, so an export with such a status is not yielded.
 
         A poll takes at most three requests if nothing has changed, however many exports there are. It takes
-        one if they fit on one page. Most changes are found by the next poll. If the dates of an export are
-        wrong or missing, or deletions hide it from a poll, it is found after at most twice as many polls as
-        the listing has pages, plus two. Choose an `interval` for which this is less than 24 hours: then the
-        API deletes the export.
+        one if no export is pending and the whole listing was read without changes, or if it has one page.
+        Most changes are found by the next poll. If the dates of an export are wrong or missing, it is found
+        after at most as many polls as the listing has pages, plus two. This takes twice as many polls if an
+        export is deleted at the same time as it appears, and up to twice as many again if deletions hide it
+        from a poll. Choose an `interval` for which this is less than 24 hours: then the API deletes the
+        export.
 
         Ids of yielded exports are remembered until 24 hours after the API has last listed them, and are not
         stored. A new watch yields all final exports again.

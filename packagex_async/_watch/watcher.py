@@ -10,9 +10,13 @@ The API has no notifications, so each poll sends up to three requests, independe
    An export that is missing there has probably changed, and is retrieved. It finds changed statuses at once,
    if the API does not update the date.
 
-A listing of one page takes one request. Only changes and the first scan take more than three. An export that
-neither 2. nor 3. finds is found by the scan: at the latest after as many polls as the listing has pages, plus
-one. If deletions move it to a page that was already read, one more scan is needed.
+A listing of one page takes one request. A poll of a larger listing takes one, too, if the last complete scan
+was without changes and no export is pending: 1. and 2. then take turns until something changes. Only changes
+and the first scan take more than three requests.
+
+An export that neither 2. nor 3. finds is found by the scan: at the latest after as many polls as the listing
+has pages, plus one, or twice as many if 1. and 2. take turns. If deletions move it to a page that was already
+read, one more scan is needed.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from packagex_async._listing.paginator import BATCH_SIZE, AnyPage, item_count
 from packagex_async._polling.export_requests import retrieve_export
 from packagex_async._watch.episodes import FailureEpisode, MalformedEpisode
 from packagex_async._watch.known_exports import Change, KnownExports
+from packagex_async._watch.listing_activity import ListingActivity
 from packagex_async._watch.listing_scan import ListingScan
 from packagex_async._watch.page_summary import PageSummary
 from packagex_async._watch.parameters import final_export_filter, parse_interval
@@ -116,6 +121,8 @@ class Watcher:
         self._has_succeeded = False
         self._poll_started_at = self._check_started_at = context.clock.monotonic()
         self._scan = ListingScan(self._poll_started_at)
+        self._activity = ListingActivity()
+        self._skips_scan = False
         self._covers_all = False
         self._check_page = 1
         self._has_status_filter = True
@@ -163,7 +170,10 @@ class Watcher:
         self.error = None
         self._poll_started_at = self._context.clock.monotonic()
         self._covers_all = False
+        self._skips_scan = not self._skips_scan
         for part in tuple(self._parts):
+            if self._is_skipped(part):
+                continue
             try:
                 async with aclosing(part()) as batches:
                     async for batch in batches:
@@ -173,11 +183,17 @@ class Watcher:
                     raise
                 self.error = error
                 self._failures.on_failure(error)
+                self._activity.on_change()
                 # The next poll starts with the other parts, so that one bad page does not stop them.
                 self._parts.remove(part)
                 self._parts.append(part)
                 return
         self._failures.on_success()
+
+    def _is_skipped(self, part: Callable[[], Batches]) -> bool:
+        """Return whether `part` is left out, because the listing does not change."""
+        skipped = self._scan_listing if self._skips_scan else self._read_newest
+        return part == skipped and self._activity.is_settled and not self._known.pending
 
     def _is_fatal(self, error: PackageXError) -> bool:
         """Return whether `error` ends the watch.
@@ -204,16 +220,19 @@ class Watcher:
             is_last = self._scan.advance(page)
             if is_last:
                 self._covers_all = page.number == 1 and page.is_last
-                self._end_scan()
+                self._end_scan(page.number)
                 return
             if not (self._scan.is_first or page.has_changes):
                 return
 
-    def _end_scan(self) -> None:
+    def _end_scan(self, pages: int) -> None:
         now = self._context.clock.monotonic()
         lifetimes = 1 if self._scan.is_complete else 2
         self._known.forget(unseen_since=self._scan.started_at, now=now, lifetimes=lifetimes)
         self._malformed.on_scan_end()
+        if not self._scan.is_complete:
+            self._activity.on_change()
+        self._activity.on_scan_end(pages)
         self._has_status_filter = True
         self._scan.restart(now)
 
@@ -280,7 +299,10 @@ class Watcher:
             raise
         page = responses.parse_page(response)
         self._has_succeeded = True
-        return await self._summarize(number, page)
+        summary = await self._summarize(number, page)
+        if statuses is None:
+            self._activity.on_page(summary, is_first_scan=self._scan.is_first)
+        return summary
 
     async def _summarize(self, number: int, page: AnyPage) -> PageSummary:
         ids: set[str] = set()

@@ -108,5 +108,5 @@ class Batch:
 
     async def _download_exports(self, numbered: Iterator[tuple[int, ExportRecord]]) -> None:
         for index, record in numbered:
-            report = await self._downloads.download(record.to_export())
+            report = await self._downloads.download(record.to_export(), refresh=record.refresh)
             self._reports[index] = encode_report(report, record, self._downloads.state.target, self._root)

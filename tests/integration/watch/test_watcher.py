@@ -52,13 +52,43 @@ async def test_export_is_yielded_when_it_becomes_final(watched: Watched) -> None
     assert [export.status for export in watched.yielded] == list(FINAL)
 
 
-@pytest.mark.parametrize(("count", "expected"), [(0, 1), (100, 1), (101, 2)])
-async def test_requests_of_an_idle_poll(watched: Watched, count: int, expected: int) -> None:
-    """An idle poll sends one request for a listing of one page, and two for any larger listing."""
+@pytest.mark.parametrize("count", [0, 100, 101, 1000])
+async def test_requests_of_an_idle_poll(watched: Watched, count: int) -> None:
+    """An idle poll sends one request for a listing of any size."""
     ids = add_many(watched, count)
     await watched.run(60)
     assert watched.ids == ids
-    assert max(watched.requests_per_poll[1:]) == expected
+    assert max(watched.requests_per_poll[1:]) == 1
+
+
+async def test_export_of_an_idle_listing(watched: Watched) -> None:
+    """A new export is found by the next poll, which may have been one without the newest exports."""
+    add_many(watched, 300)
+    new: list[str] = []
+
+    def change(number: int) -> None:
+        if number in (10, 21):
+            new.append(watched.server.add_export().id)
+
+    await watched.run(50, change)
+    assert watched.ids[300:] == new
+    assert watched.polls_at_yield[300:] == [10, 21]
+    assert watched.requests_per_poll[1:10] == [1] * 9
+    assert watched.requests_per_poll[35:] == [1] * 15
+
+
+@pytest.mark.parametrize(("count", "polls"), [(300, 8), (1000, 22)])
+async def test_late_arrival_while_another_export_is_deleted(watched: Watched, count: int, polls: int) -> None:
+    """The total count does not change, but the scan finds the export."""
+    ids = add_many(watched, count)
+
+    def change(number: int) -> None:
+        if number == 1:
+            watched.server.delete_export(ids[count // 2])
+            watched.server.add_export(export_id="exp_late", created_at=watched.clock.now - 20 * HOUR)
+
+    await watched.run(polls, change)
+    assert watched.ids[count:] == ["exp_late"]
 
 
 @pytest.mark.parametrize("count", [40, 130])
