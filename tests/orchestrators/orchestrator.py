@@ -132,7 +132,7 @@ class Orchestrator(ABC):
         ):
             try:
                 while not _accepts_connections(port):
-                    assert process.poll() is None, "the server has ended"
+                    assert process.poll() is None, (self.folder / "server.log").read_text(encoding="utf-8")
                     time.sleep(0.1)
                 yield
             finally:
