@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import attrs
@@ -14,6 +15,9 @@ from packagex_async.retry import Clock, growing_interval
 MAX_INTERVAL = 900.0
 """Maximum seconds between two attempts, if polls are not further apart."""
 
+MAX_STARTED = 500
+"""Maximum number of exports that one poll repeats. Otherwise an outage of storage would delay further polls."""
+
 _PERMANENT_ERRORS = (ExportFailedError, ExportTimedOutError, ExportGoneError)
 
 
@@ -24,12 +28,12 @@ class _FailedExport:
     Attributes:
         export: The export without its URLs.
         attempts: The number of failed attempts.
-        due_at: The time of the next attempt in seconds; `None` while it is running.
+        due_at: The time of the next attempt in seconds; infinite while it is running.
     """
 
     export: Export
     attempts: int = 0
-    due_at: float | None = None
+    due_at: float = math.inf
 
 
 class FailedExports:
@@ -70,7 +74,9 @@ class FailedExports:
         failed.due_at = self._clock.monotonic() + self._delay_after(failed.attempts)
 
     def start_due(self, is_listed: Callable[[str], bool]) -> list[Export]:
-        """Return the exports whose next attempt is due, and count them as running.
+        """Return exports whose next attempt is due, and count them as running.
+
+        At most `MAX_STARTED` exports are returned, those that are due for the longest time first.
 
         Args:
             is_listed: Returns whether the API has listed an export recently. Others are removed.
@@ -78,9 +84,11 @@ class FailedExports:
         now = self._clock.monotonic()
         for export_id in [export_id for export_id in self._failed if not is_listed(export_id)]:
             del self._failed[export_id]
-        due = [each for each in self._failed.values() if each.due_at is not None and each.due_at <= now]
+        due = sorted(
+            (each for each in self._failed.values() if each.due_at <= now), key=lambda failed: failed.due_at
+        )[:MAX_STARTED]
         for failed in due:
-            failed.due_at = None
+            failed.due_at = math.inf
         return [failed.export for failed in due]
 
     def _delay_after(self, attempts: int) -> float:

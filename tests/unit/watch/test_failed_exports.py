@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from packagex_async import DownloadReport, Export, ExportFailedError, ExportGoneError, ServerError
-from packagex_async._watch.failed_exports import FailedExports
+from packagex_async._watch.failed_exports import MAX_STARTED, FailedExports
 from tests.support import FakeClock
 
 EXPORT = Export(id="exp_1", csv_url="https://storage.example/1")
@@ -77,3 +77,17 @@ def test_exports_that_are_not_listed_any_more_are_removed() -> None:
     failed.on_report(FAILURE)
     assert failed.start_due(lambda _: False) == []
     assert len(failed) == 0
+
+
+def test_exports_of_one_poll_are_limited() -> None:
+    """Those that are due first come first, and the others at the next polls."""
+    clock = FakeClock()
+    failed = FailedExports(clock, 60)
+    ids = [f"exp_{number}" for number in range(MAX_STARTED + 2)]
+    for export_id in reversed(ids):
+        failed.on_report(attrs.evolve(FAILURE, export_id=export_id, export=Export(id=export_id)))
+        clock.now += 1
+    assert [export.id for export in failed.start_due(is_listed)] == ids[:1:-1]
+    assert [export.id for export in failed.start_due(is_listed)] == ids[1::-1]
+    assert failed.start_due(is_listed) == []
+    assert len(failed) == len(ids)
