@@ -16,7 +16,7 @@ MAX_INTERVAL = 900.0
 """Maximum seconds between two attempts, if polls are not further apart."""
 
 MAX_STARTED = 500
-"""Maximum number of exports that one poll repeats. Otherwise an outage of storage would delay further polls."""
+"""Maximum number of exports that one poll repeats, so that further polls are not delayed for long."""
 
 _PERMANENT_ERRORS = (ExportFailedError, ExportTimedOutError, ExportGoneError)
 
