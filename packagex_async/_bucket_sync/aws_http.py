@@ -15,7 +15,7 @@ _MAX_RESPONSE = 8 * 1024 * 1024
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """Refuses redirects, which would send the signature and the token to another host."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         """Return no new request."""
 
 
