@@ -83,21 +83,24 @@ async def test_only_object_has_changed(moto: S3Server, s3_bucket: str, environme
 
 
 @pytest.mark.parametrize(
-    "command",
-    [["sync"], ["verify"], ["download", "exp_1", "--directory"]],
-    ids=["sync", "verify", "download"],
-)
-@pytest.mark.parametrize(
-    ("url", "expected"), [("s3://no-such-bucket-here", 7), ("s3://", 2), ("", 2), ("ftp://x", 2)]
+    ("command", "url", "expected"),
+    [
+        ("sync", "s3://no-such-bucket-here", 7),
+        ("verify", "s3://no-such-bucket-here", 7),
+        ("download exp_1 --directory", "s3://no-such-bucket-here", 7),
+        ("sync", "s3://", 2),
+        ("verify", "", 2),
+        ("download exp_1 --directory", "ftp://x", 2),
+    ],
 )
 async def test_unusable_destinations(
-    environment: dict[str, str], command: list[str], url: str, expected: int
+    environment: dict[str, str], command: str, url: str, expected: int
 ) -> None:
     """An absent bucket has its own exit code; an invalid URL is a usage error."""
     async with Emulator(populate=False) as server:
         environment |= {"PX_BASE_URL": server.base_url, "PX_API_KEY": server.api_key}
         server.add_export(export_id="exp_1", content={"csv": b"a\n1\n"})
-        code, _, err = await run(*command, url, environment=environment)
+        code, _, err = await run(*command.split(), url, environment=environment)
     assert code == expected, err
     assert expected == 2 or "check the name of the bucket" in err
 
