@@ -87,7 +87,7 @@ class _Run:
     def items(self, read: ReadExport) -> Generator[Any, None, None]:
         """Yield the rows of an export, with the name of their table."""
         export, rows = read.export, read.rows
-        table = table_name(export.resource, self._naming.normalize_tables_path)
+        table = table_name(str(export.resource or ""), self._naming.normalize_tables_path)
         names = self._column_names(read)
         loaded = self._state.loaded_rows(export.id)
         try:
