@@ -61,9 +61,9 @@ def exports_source(
 ) -> DltSource:
     """Return a dlt source that loads the rows of every export once. API: List exports, Retrieve Export.
 
-    This needs the extra `dlt`. The source `packagex` has one resource, `exports`, with one table per kind of
-    export, such as `contact` and `shipment`. Rows are Arrow tables. Rows are appended, unless the hints of
-    the resource say otherwise.
+    This needs the extra `dlt`. The source `packagex` has one resource, `exports` (for another artifact
+    `exports_json` and so on), with one table per kind of export, such as `contact` and `shipment`. It yields
+    Arrow tables. Rows are appended, unless the hints of the resource say otherwise.
 
     The rows of an export are loaded after length and hash of its artifact were verified, as far as the
     storage host declares them. The state of the resource contains the ids of the loaded exports. dlt commits
