@@ -11,9 +11,9 @@ import pytest
 from packagex_async import AsyncPackageX, AuthenticationError, ConfigurationError
 from packagex_async._sync.changes import ChangedDownloads
 from packagex_async.exports import context_of
-from packagex_async.integrations.dask.batch import MAX_ARTIFACTS, ArtifactSlots, Batch
-from packagex_async.integrations.dask.messages import ExportRecord
-from packagex_async.integrations.dask.options import worker_options
+from packagex_async.integrations._dask.batch import MAX_ARTIFACTS, ArtifactSlots, Batch
+from packagex_async.integrations._dask.messages import ExportRecord
+from packagex_async.integrations._dask.options import worker_options
 from packagex_async.testing import Emulator, Status
 from tests.support import NO_BACKOFF
 
@@ -67,7 +67,7 @@ async def server() -> AsyncIterator[Emulator]:
 async def downloads(server: Emulator, tmp_path: Path) -> AsyncIterator[ChangedDownloads]:
     """Provide the downloads of a worker."""
     pytest.importorskip("distributed")
-    from packagex_async.integrations.dask.worker import WorkerExports
+    from packagex_async.integrations._dask.worker import WorkerExports
 
     async with AsyncPackageX(server.api_key, base_url=server.base_url, retry=NO_BACKOFF) as px:
         downloads = WorkerExports(context_of(px.exports)).downloads(str(tmp_path), worker_options({}))

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from packagex_async import AuthenticationError, ConfigurationError, ConnectionFailedError, PackageXError
-from packagex_async.integrations.dask.messages import JobSettings, LostBatchError
-from packagex_async.integrations.dask.options import worker_options
+from packagex_async.integrations._dask.messages import JobSettings, LostBatchError
+from packagex_async.integrations._dask.options import worker_options
 from packagex_async.testing import Emulator
 from tests.dask_cluster.support import add_exports, start
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.dask
 
-from packagex_async.integrations.dask.cluster import Cluster, translated_errors  # noqa: E402
+from packagex_async.integrations._dask.cluster import Cluster, translated_errors  # noqa: E402
 
 KILLED = distributed.scheduler.KilledWorker
 

@@ -14,7 +14,7 @@ from packagex_async._version import __version__
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.dask
 
-from packagex_async.integrations.dask.coordinator import Coordinator  # noqa: E402
+from packagex_async.integrations._dask.coordinator import Coordinator  # noqa: E402
 
 NAME = "packagex-download-test"
 

@@ -11,9 +11,9 @@ import pytest
 
 from packagex_async import ConnectionFailedError, Export, ExportStatus, PackageXError
 from packagex_async.exports import context_of
-from packagex_async.integrations.dask.distribution import ClusterDownloads
-from packagex_async.integrations.dask.messages import BatchResult, ExportRecord, LostBatchError, ReportResult
-from packagex_async.integrations.dask.options import worker_options
+from packagex_async.integrations._dask.distribution import ClusterDownloads
+from packagex_async.integrations._dask.messages import BatchResult, ExportRecord, LostBatchError, ReportResult
+from packagex_async.integrations._dask.options import worker_options
 from packagex_async.testing import Emulator
 
 pytest.importorskip("distributed")
@@ -73,7 +73,7 @@ def new_downloads(
     server: Emulator, cluster: FakeCluster, folder: Path, *, batch_size: int = 4, **options: Any
 ) -> ClusterDownloads:
     """Return downloads on a fake cluster."""
-    from packagex_async.integrations.dask.worker import WorkerExports
+    from packagex_async.integrations._dask.worker import WorkerExports
 
     exports = WorkerExports(context_of(server.client().exports))
     local = exports.downloads(str(folder), worker_options(options))
@@ -138,7 +138,7 @@ async def test_unexpected_error(server: Emulator, tmp_path: Path) -> None:
 
 async def test_lost_scheduler(server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the workers cannot be counted any more, waiting and later exports fail."""
-    monkeypatch.setattr("packagex_async.integrations.dask.distribution._REFRESH_SECONDS", -1)
+    monkeypatch.setattr("packagex_async.integrations._dask.distribution._REFRESH_SECONDS", -1)
     cluster = FakeCluster()
     downloads = new_downloads(server, cluster, tmp_path)
     await downloads.open()

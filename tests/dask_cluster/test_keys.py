@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from packagex_async import AuthenticationError, ConfigurationError, PermissionDeniedError
-from packagex_async.integrations.dask import download_all, job
+from packagex_async.integrations._dask import job
+from packagex_async.integrations.dask import download_all
 from packagex_async.testing import Emulator, Status
 from tests.dask_cluster.support import KEY, add_exports, collect, local_cluster, open_client, scheduler_state
 

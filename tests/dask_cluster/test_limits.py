@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from packagex_async._concurrency.limiter import AdaptiveLimiter
-from packagex_async.integrations.dask.limits import Generations, SharedLimiter, divide
+from packagex_async.integrations._dask.limits import Generations, SharedLimiter, divide
 from tests.support import FakeClock
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from packagex_async import ConfigurationError, Export, ExportResource, ExportStatus
 from packagex_async._version import __version__
-from packagex_async.integrations.dask.messages import ExportRecord, JobSettings, check_version
+from packagex_async.integrations._dask.messages import ExportRecord, JobSettings, check_version
 
 MOMENT = datetime(2024, 5, 6, 7, tzinfo=UTC)
 

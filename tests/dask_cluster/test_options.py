@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from packagex_async import Artifact, Bucket, ConfigurationError
-from packagex_async.integrations.dask.options import check_destination, check_options, worker_options
+from packagex_async.integrations._dask.options import check_destination, check_options, worker_options
 
 
 def test_iterators_become_tuples() -> None:

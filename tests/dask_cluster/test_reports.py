@@ -21,8 +21,8 @@ from packagex_async import (
 )
 from packagex_async._files.executor import FileExecutor
 from packagex_async._partials.targets import FileTarget
-from packagex_async.integrations.dask.messages import ExportRecord
-from packagex_async.integrations.dask.reports import decode_error, decode_report, encode_error, encode_report
+from packagex_async.integrations._dask.messages import ExportRecord
+from packagex_async.integrations._dask.reports import decode_error, decode_report, encode_error, encode_report
 from packagex_async.report import ByArtifact
 
 EXPORT = Export(id="exp_1", status=ExportStatus.COMPLETED, name="contacts", count_total=2)

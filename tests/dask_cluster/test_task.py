@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from packagex_async.integrations.dask.messages import ExportRecord
-from packagex_async.integrations.dask.task import download_batch
+from packagex_async.integrations._dask.messages import ExportRecord
+from packagex_async.integrations._dask.task import download_batch
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.dask

@@ -10,9 +10,9 @@ import pytest
 
 from packagex_async import ConfigurationError, ConnectionFailedError
 from packagex_async._version import __version__
-from packagex_async.integrations.dask.messages import ExportRecord, JobSettings
-from packagex_async.integrations.dask.options import worker_options
-from packagex_async.integrations.dask.task import download_batch
+from packagex_async.integrations._dask.messages import ExportRecord, JobSettings
+from packagex_async.integrations._dask.options import worker_options
+from packagex_async.integrations._dask.task import download_batch
 from packagex_async.testing import Emulator, Status
 from tests.dask_cluster.support import add_exports
 
@@ -39,7 +39,7 @@ def new_settings(server: Emulator, folder: Path, **changes: Any) -> JobSettings:
 @pytest.fixture
 async def registered(client: Any) -> AsyncIterator[Any]:
     """Provide a function that registers the plugin without a coordinator."""
-    from packagex_async.integrations.dask.worker import DownloadWorker
+    from packagex_async.integrations._dask.worker import DownloadWorker
 
     async def register(settings: JobSettings) -> None:
         await client.register_plugin(DownloadWorker(settings), name=NAME)
@@ -73,7 +73,7 @@ async def test_coordinator_that_disappears(
     client: Any, registered: Any, server: Emulator, tmp_path: Path
 ) -> None:
     """A batch that has begun still follows its own limits; the next one fails."""
-    from packagex_async.integrations.dask.coordinator import Coordinator
+    from packagex_async.integrations._dask.coordinator import Coordinator
 
     def remove(actions: list[str], dask_scheduler: Any) -> None:
         for action in actions:
@@ -94,7 +94,7 @@ async def test_coordinator_that_disappears(
 
 async def test_older_limits_are_ignored(server: Emulator, tmp_path: Path) -> None:
     """Messages of the coordinator may overtake each other."""
-    from packagex_async.integrations.dask.worker import DownloadWorker
+    from packagex_async.integrations._dask.worker import DownloadWorker
 
     class Limiter:
         sizes: ClassVar[list[int]] = []

@@ -13,8 +13,8 @@ from typing import Protocol
 from packagex_async._api.statuses import check_downloadable
 from packagex_async._sync.changes import ChangedDownloads
 from packagex_async.errors import ExportStateError, PackageXError
-from packagex_async.integrations.dask.messages import BatchResult, ExportRecord, LostBatchError
-from packagex_async.integrations.dask.reports import decode_error, decode_report
+from packagex_async.integrations._dask.messages import BatchResult, ExportRecord, LostBatchError
+from packagex_async.integrations._dask.reports import decode_error, decode_report
 from packagex_async.models import Export
 from packagex_async.report import DownloadReport, StoredFile
 

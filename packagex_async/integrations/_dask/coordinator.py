@@ -9,8 +9,8 @@ from typing import Any
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from packagex_async._concurrency.limiter import DEFAULT_LIMIT
-from packagex_async.integrations.dask.limits import Generations, divide
-from packagex_async.integrations.dask.messages import Kind, Limits, check_version
+from packagex_async.integrations._dask.limits import Generations, divide
+from packagex_async.integrations._dask.messages import Kind, Limits, check_version
 
 
 class Coordinator(SchedulerPlugin):  # type: ignore[misc]  # untyped without the extra
@@ -26,7 +26,7 @@ class Coordinator(SchedulerPlugin):  # type: ignore[misc]  # untyped without the
     """
 
     def __init__(self, name: str, version: str, client_id: str, concurrency: int) -> None:
-        self.name = name
+        self.name: str = name
         self._version = version
         self._client_id = client_id
         self._concurrency = concurrency

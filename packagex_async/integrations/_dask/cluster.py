@@ -12,15 +12,15 @@ from distributed.scheduler import KilledWorker
 
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ConfigurationError, ConnectionFailedError, PackageXError
-from packagex_async.integrations.dask.coordinator import Coordinator
-from packagex_async.integrations.dask.messages import (
+from packagex_async.integrations._dask.coordinator import Coordinator
+from packagex_async.integrations._dask.messages import (
     BatchResult,
     ExportRecord,
     JobSettings,
     LostBatchError,
 )
-from packagex_async.integrations.dask.task import download_batch
-from packagex_async.integrations.dask.worker import DownloadWorker
+from packagex_async.integrations._dask.task import download_batch
+from packagex_async.integrations._dask.worker import DownloadWorker
 
 _CLEANUP_SECONDS = 30
 """Seconds after which the end of a job does not wait for the cluster any more."""

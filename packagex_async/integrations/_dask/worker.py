@@ -20,9 +20,9 @@ from packagex_async._sync.manifest import Manifest
 from packagex_async.client import KEY_VARIABLE, AsyncPackageX
 from packagex_async.errors import ConfigurationError, ConnectionFailedError, PackageXError
 from packagex_async.exports import AsyncExports, context_of
-from packagex_async.integrations.dask.batch import Batch
-from packagex_async.integrations.dask.limits import SharedLimiter
-from packagex_async.integrations.dask.messages import (
+from packagex_async.integrations._dask.batch import Batch
+from packagex_async.integrations._dask.limits import SharedLimiter
+from packagex_async.integrations._dask.messages import (
     KINDS,
     BatchResult,
     ExportRecord,
@@ -31,7 +31,7 @@ from packagex_async.integrations.dask.messages import (
     Limits,
     check_version,
 )
-from packagex_async.integrations.dask.reports import encode_error
+from packagex_async.integrations._dask.reports import encode_error
 
 
 class WorkerExports(AsyncExports):
@@ -84,7 +84,7 @@ class DownloadWorker(WorkerPlugin):  # type: ignore[misc]  # untyped without the
     """
 
     def __init__(self, settings: JobSettings) -> None:
-        self.name = settings.name
+        self.name: str = settings.name
         self._settings = settings
 
     async def setup(self, worker: Any) -> None:

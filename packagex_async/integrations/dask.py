@@ -70,9 +70,9 @@ def download_all(
         raise ConfigurationError(
             f"downloads on a Dask cluster need distributed: pip install 'packagex-async[dask]' ({error})"
         ) from error
-    from packagex_async.integrations.dask.cluster import check_client
-    from packagex_async.integrations.dask.job import start_job
-    from packagex_async.integrations.dask.options import check_batch_size, check_destination, check_options
+    from packagex_async.integrations._dask.cluster import check_client
+    from packagex_async.integrations._dask.job import start_job
+    from packagex_async.integrations._dask.options import check_batch_size, check_destination, check_options
 
     return start_job(
         check_client(dask_client),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from packagex_async._concurrency.limiter import AdaptiveLimiter
-from packagex_async.integrations.dask.messages import KINDS, Kind
+from packagex_async.integrations._dask.messages import KINDS, Kind
 
 _NOT_HALVED = -1
 

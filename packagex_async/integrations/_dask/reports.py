@@ -8,7 +8,7 @@ from typing import Any, cast
 from packagex_async._partials.targets import Target
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import DownloadError, PackageXError
-from packagex_async.integrations.dask.messages import ExportRecord, FileResult, PlanResult, ReportResult
+from packagex_async.integrations._dask.messages import ExportRecord, FileResult, PlanResult, ReportResult
 from packagex_async.models import Artifact, Export
 from packagex_async.report import ByArtifact, DownloadReport, StoredFile
 

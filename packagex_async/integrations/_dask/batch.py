@@ -11,8 +11,8 @@ import attrs
 from packagex_async._partials.partial_index import PartialIndex
 from packagex_async._sync.changes import ChangedDownloads
 from packagex_async.errors import PackageXError
-from packagex_async.integrations.dask.messages import BatchResult, ExportRecord, ReportResult
-from packagex_async.integrations.dask.reports import encode_error, encode_report
+from packagex_async.integrations._dask.messages import BatchResult, ExportRecord, ReportResult
+from packagex_async.integrations._dask.reports import encode_error, encode_report
 
 MAX_ARTIFACTS = 4
 """Artifacts of one batch that are in transfer, or not in the manifest yet. An export has at most four.

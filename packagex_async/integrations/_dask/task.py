@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from packagex_async.errors import PackageXError
-from packagex_async.integrations.dask.messages import BatchResult, ExportRecord
+from packagex_async.integrations._dask.messages import BatchResult, ExportRecord
 
 if TYPE_CHECKING:
-    from packagex_async.integrations.dask.worker import DownloadWorker
+    from packagex_async.integrations._dask.worker import DownloadWorker
 
 
 async def download_batch(name: str, number: int, records: list[ExportRecord]) -> BatchResult:

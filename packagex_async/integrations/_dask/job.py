@@ -18,10 +18,10 @@ from packagex_async._version import __version__
 from packagex_async.client import KEY_VARIABLE, AsyncPackageX
 from packagex_async.errors import ConfigurationError
 from packagex_async.exports import AsyncExports, context_of
-from packagex_async.integrations.dask.cluster import Cluster
-from packagex_async.integrations.dask.distribution import ClusterDownloads
-from packagex_async.integrations.dask.messages import JobSettings
-from packagex_async.integrations.dask.options import worker_options
+from packagex_async.integrations._dask.cluster import Cluster
+from packagex_async.integrations._dask.distribution import ClusterDownloads
+from packagex_async.integrations._dask.messages import JobSettings
+from packagex_async.integrations._dask.options import worker_options
 from packagex_async.report import DownloadReport
 
 
