@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ MANIFEST = "packagex-manifest.jsonl"
 
 
 @contextmanager
-def local_cluster(*, environment: dict[str, str] | None = None, **options: Any) -> Iterator[Any]:
+def local_cluster(*, environment: dict[str, str] | None = None, **options: Any) -> Generator[Any, None, None]:
     """Provide a cluster of processes on this machine, whose workers have a key."""
     from distributed import LocalCluster
 

@@ -135,7 +135,7 @@ def _first_line(error: BaseException) -> str:
     return sanitize(" ".join(str(error).split()))
 
 
-def check_client(client: object) -> Client:
+def check_client(client: Any) -> Client:
     """Return the client if it can be used in the current event loop.
 
     Raises:
