@@ -148,7 +148,7 @@ def orchestrators(session: nox.Session, orchestrator: str) -> None:
 def dask(session: nox.Session) -> None:
     """Run jobs on Dask clusters, and kill their processes; fail below 100 % of the branches."""
     session.install("-e", ".[arrow,bucket,dask,speed]", *group("tests"))
-    measured = "packagex_async/integrations/*dask*"
+    measured = "packagex_async/integrations/dask.py,packagex_async/integrations/_dask/*"
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp(), "coverage").resolve())
     session.run("coverage", "erase")
     options = ("-m", "dask or not dask", "tests/dask_cluster")

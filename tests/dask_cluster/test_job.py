@@ -20,6 +20,8 @@ from tests.dask_cluster.support import (
     add_exports,
     check_folder,
     collect,
+    local_cluster,
+    open_client,
     scheduler_state,
     start,
     storage_requests,
@@ -185,3 +187,18 @@ async def test_dates(client: Any, server: Emulator, tmp_path: Path) -> None:
     (report,) = await collect(client, tmp_path, server, layout="{created:%Y-%m-%d}/{id}")
     assert report.files["csv"].path == tmp_path / day / f"{export_id}.csv"
     assert report.files["csv"].path.exists()
+
+
+async def test_cluster_without_workers(server: Emulator, tmp_path: Path) -> None:
+    """The job waits for workers, as any work on Dask does."""
+    add_exports(server, 10)
+    with local_cluster(processes=False, n_workers=0) as cluster:
+        async with open_client(cluster) as client:
+            async with start(client, tmp_path, server, batch_size=3) as reports:
+                first = asyncio.create_task(anext(reports))
+                while not (await scheduler_state(client))[0]:
+                    await asyncio.sleep(0.01)
+                cluster.scale(1)
+                assert (await first).ok
+                assert len([report async for report in reports]) == 9
+    check_folder(tmp_path, server)
