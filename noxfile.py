@@ -147,11 +147,12 @@ def orchestrators(session: nox.Session, orchestrator: str) -> None:
 @nox.session(default=False)
 def dask(session: nox.Session) -> None:
     """Run jobs on Dask clusters, and kill their processes; fail below 100 % of the branches."""
-    session.install("-e", ".[arrow,bucket,dask,speed]", *group("tests"))
+    session.install("-e", ".[arrow,bucket,cli,dask,speed]", *group("tests"))
     measured = "packagex_async/integrations/dask.py,packagex_async/integrations/_dask/*"
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp(), "coverage").resolve())
     session.run("coverage", "erase")
-    options = ("-m", "dask or not dask", "tests/dask_cluster")
+    page = "tests/docs/test_examples.py::test_examples_on_a_cluster_run"
+    options = ("-m", "dask or not dask", "tests/dask_cluster", page)
     # The configuration omits the integrations, and options of the command line replace it.
     session.run("coverage", "run", "--omit=tests/*", "-m", "pytest", *options, *session.posargs)
     if not session.posargs:
