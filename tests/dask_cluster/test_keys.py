@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 from packagex_async import AuthenticationError, ConfigurationError, PermissionDeniedError
-from packagex_async.integrations._dask import job
 from packagex_async.integrations.dask import download_all
 from packagex_async.testing import Emulator, Status
 from tests.dask_cluster.support import KEY, add_exports, collect, local_cluster, open_client, scheduler_state
@@ -98,7 +96,7 @@ async def test_other_version(
     client: Any, server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The job does not start."""
-    monkeypatch.setattr(job, "__version__", "0.0.0")
+    monkeypatch.setattr("packagex_async.integrations._dask.job.__version__", "0.0.0")
     with pytest.raises(
         ConfigurationError, match=r"the scheduler has packagex-async .*, and the client .* 0\.0\.0"
     ):
@@ -133,10 +131,3 @@ async def test_missing_package_on_workers(server: Emulator, tmp_path: Path) -> N
 
             names = await client.run_on_scheduler(plugins)
             assert not [name for name in names if "packagex" in name]
-
-
-async def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the extra."""
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'packagex-async\[dask\]'"):
-        download_all(None, tmp_path)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from packagex_async import Artifact, Bucket, ConfigurationError
 from packagex_async.integrations._dask.options import check_destination, check_options, worker_options
+from packagex_async.integrations.dask import download_all
 
 
 def test_iterators_become_tuples() -> None:
@@ -51,3 +53,10 @@ def test_destinations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("obstore")
     bucket = Bucket("memory://")
     assert check_destination(bucket) is bucket
+
+
+async def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the extra."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'packagex-async\[dask\]'"):
+        download_all(None, tmp_path)
