@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import copyreg
 import enum
 import inspect
 import pickle
@@ -220,6 +221,15 @@ def test_the_repr_of_an_error_contains_its_message(error: PackageXError, expecte
     assert repr(error) == expected
 
 
+@pytest.fixture
+def without_other_reducers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the functions that distributed registers to pickle all errors, if another test imports it."""
+    for kind in copyreg.dispatch_table.copy():
+        if issubclass(kind, PackageXError):
+            monkeypatch.delitem(copyreg.dispatch_table, kind)
+
+
+@pytest.mark.usefixtures("without_other_reducers")
 @pytest.mark.parametrize("duplicate", DUPLICATES.values(), ids=DUPLICATES)
 def test_only_a_cause_of_this_package_is_kept(duplicate: Callable[[Any], Any]) -> None:
     """Some messages depend on the cause. Other causes may contain secrets."""

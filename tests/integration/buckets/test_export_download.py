@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from packagex_async import (
     DownloadGroupError,
     ProgressEvent,
 )
+from packagex_async._buckets.objects import BucketObjects
 from packagex_async.testing import Cut, Emulator, Encoded, Expired, NoHash, Reset, Undeclared, WrongHash
 from tests.integration.buckets.support import BIG, contents
 
@@ -158,3 +160,25 @@ async def test_cancellations(server: Emulator, px: AsyncPackageX) -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert all(content == BIG[:400_000] for content in contents(store).values())
+
+
+async def test_lost_parts(
+    server: Emulator,
+    px: AsyncPackageX,
+    bucket: Bucket,
+    store: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The upload is repeated if another process has removed its parts."""
+    put_blocks = BucketObjects.put_blocks
+
+    def fail_once(objects: BucketObjects, name: str, blocks: Iterator[bytes], length: int | None) -> None:
+        list(blocks)
+        monkeypatch.setattr(BucketObjects, "put_blocks", put_blocks)
+        raise FileNotFoundError("<Code>NoSuchUpload</Code>")
+
+    monkeypatch.setattr(BucketObjects, "put_blocks", fail_once)
+    export = server.add_export(content={"csv": BIG})
+    report = await px.exports.download(export.id, bucket)
+    assert report.ok
+    assert contents(store) == {f"x/y-{export.id}.csv": BIG}
