@@ -153,16 +153,17 @@ class SigtermHandler:
         # The main thread may have locked stdout, and wait for its reader.
         is_done = _thread.allocate_lock()
         is_done.acquire()
-        _thread.start_new_thread(self._act_before_exit, (is_done.release,))
+        _thread.start_new_thread(_act_before_exit, (self._before_exit, is_done.release))
         is_done.acquire(timeout=_REPORT_PERIOD)
         os._exit(ExitCode.TERMINATED)
 
-    def _act_before_exit(self, on_end: Callable[[], object]) -> None:
-        try:
-            with suppress(Exception):
-                self._before_exit()
-        finally:
-            on_end()
+
+def _act_before_exit(action: Callable[[], object], on_end: Callable[[], object]) -> None:
+    try:
+        with suppress(Exception):
+            action()
+    finally:
+        on_end()
 
 
 def _raise_terminated() -> None:

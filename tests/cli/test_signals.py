@@ -280,7 +280,7 @@ def test_process_exits_with_the_code_of_the_signal(
 def test_results_are_printed_before_the_exit(is_blocked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The exit waits only a short time for them, because stdout may have no reader."""
     calls: list[object] = []
-    unblocked = threading.Event()
+    unblocked, has_printed = threading.Event(), threading.Event()
     monkeypatch.setattr(os, "_exit", calls.append)
     monkeypatch.setattr(signals, "_GRACE_PERIOD", 0)
     monkeypatch.setattr(signals, "_REPORT_PERIOD", 0.001 if is_blocked else 3600)
@@ -289,13 +289,13 @@ def test_results_are_printed_before_the_exit(is_blocked: bool, monkeypatch: pyte
         if is_blocked:
             unblocked.wait()
         calls.append("results")
+        has_printed.set()
 
     handler = SigtermHandler()
     with handler.installed(process_exits=True), handler.before_exit(print_results):
         handler._exit_after_grace_period()
-        unblocked.set()
-    while len(calls) < 2:
-        pass
+    unblocked.set()
+    has_printed.wait()
     results, code = ("results", ExitCode.TERMINATED)
     assert calls == ([code, results] if is_blocked else [results, code])
 
@@ -308,11 +308,8 @@ def test_failure_to_print_the_results() -> None:
         calls.append("results")
         raise BrokenPipeError
 
-    handler = SigtermHandler()
-    with handler.before_exit(print_results):
-        handler._act_before_exit(lambda: calls.append("end"))
-    handler._act_before_exit(lambda: calls.append("end"))
-    assert calls == ["results", "end", "end"]
+    signals._act_before_exit(print_results, lambda: calls.append("end"))
+    assert calls == ["results", "end"]
 
 
 def test_finished_command_is_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:

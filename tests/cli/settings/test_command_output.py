@@ -41,7 +41,8 @@ def test_process_that_is_left_behind(tmp_path: Path) -> None:
     writer = os.open(fifo, os.O_RDWR)
     code = """
 import subprocess, sys
-subprocess.Popen([sys.executable, "-c", "import sys; open(sys.argv[1]).read()", sys.argv[1]])
+with open(sys.argv[1]) as fifo:
+    subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=fifo)
 print("key")
 """
     try:
