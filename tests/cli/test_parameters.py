@@ -32,7 +32,7 @@ def test_invalid_waiting_time_is_a_usage_error(command: str, seconds: str, empty
 
 def test_dash_is_stdout(server: Emulator, cli: Cli) -> None:
     """As in other programs. An option is not taken for the name of a file."""
-    assert cli("list", "-o", "-") == cli("list")
+    assert cli("list", "--fields", "id", "-o", "-") == cli("list", "--fields", "id")
     result = cli("list", "--output", "--json")
     assert (result.code, result.out) == (ExitCode.USAGE, "")
     assert "a file name is missing before --json" in result.err
