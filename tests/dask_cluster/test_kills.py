@@ -27,6 +27,7 @@ from tests.dask_cluster.support import (
     start,
     storage_requests,
 )
+from tests.faults.storage_server import yield_to_event_loop
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.dask
@@ -73,7 +74,7 @@ async def test_worker_killed_in_the_middle_of_files(server: Emulator, tmp_path: 
             async with start(client, tmp_path, server, batch_size=4) as found:
                 reports = asyncio.create_task(anext(found))
                 while not list(tmp_path.glob(".*.part")):
-                    await asyncio.sleep(0.001)
+                    await yield_to_event_loop()
                 os.kill(victim, signal.SIGKILL)
                 assert (await reports).ok
                 assert all([report.ok async for report in found])
@@ -93,7 +94,7 @@ async def test_batch_that_kills_every_worker(server: Emulator, tmp_path: Path) -
             async with start(client, tmp_path, server) as found:
                 first = asyncio.create_task(anext(found))
                 while not storage_requests(server):
-                    await asyncio.sleep(0.001)
+                    await yield_to_event_loop()
                 os.kill(victim, signal.SIGKILL)
                 reports = [await first, *[report async for report in found]]
             assert {report.export_id for report in reports} == {*ids}
