@@ -21,9 +21,13 @@ from packagex_async.errors import MalformedRowError
 from packagex_async.models import Artifact
 
 
-def new_writer(target: Path) -> ParquetWriter:
-    file = ParquetFile(FileOutput(target, target.parent), CsvArrowDecoder({}), "exp_1", Artifact.CSV)
-    return ParquetWriter(FileTarget(target, target.parent, FileExecutor()), file, Resources())
+def new_file(target: Path) -> ParquetFile:
+    return ParquetFile(FileOutput(target, target.parent), CsvArrowDecoder({}), "exp_1", Artifact.CSV)
+
+
+def new_writer(target: Path, resources: Resources | None = None) -> ParquetWriter:
+    file_target = FileTarget(target, target.parent, FileExecutor())
+    return ParquetWriter(file_target, new_file(target), resources or Resources())
 
 
 @pytest.mark.parametrize(("group", "memory"), [(4_000_000, 5_000_000), (4_000_000, 100_000), (1, 1)])
@@ -50,11 +54,17 @@ async def test_last_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(resources, "LAST_GROUP_SIZE", 1_000_000)
     target = tmp_path / "a.parquet"
     chunk = b"".join(b"%d,%s\n" % (number, b"x" * 200) for number in range(5_000))
-    async with new_writer(target) as writer:
+    shared = Resources()
+    # A second file that uses all the memory: each call of `write` waits until the last row group is encoded.
+    other = new_file(tmp_path / "b.parquet")
+    other.buffered = resources.MAX_MEMORY
+    shared.add(other)
+    async with new_writer(target, shared) as writer:
         await writer.write(b"id,text\n")
         for remaining in reversed(range(16)):
             await writer.write(chunk, remaining * len(chunk))
         await writer.publish(dict, overwrite=False, durable=False)
+    shared.remove(other)
     metadata = pq.read_metadata(target)
     rows = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
     assert sum(rows) == 80_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -92,7 +91,7 @@ async def test_head_of_a_storage_host_is_limited_by_stall_timeout(security: Secu
 @pytest.mark.parametrize("head", HEADS)
 async def test_response_of_the_api_is_limited_by_timeout(security: Security, head: Handler) -> None:
     """The complete response."""
-    async with _connected_client(head, security, timeout=LONGER, stall_timeout=VERY_LONG) as (px, url):
+    async with _connected_client(head, security, timeout=SHORT, stall_timeout=VERY_LONG) as (px, url):
         with pytest.raises(RequestTimeoutError, match="no response within"):
             await retrieve(px, url)
 
@@ -147,7 +146,7 @@ async def test_framing_of_a_body_is_not_progress(security: Security, body: Handl
 @pytest.mark.parametrize("body", BODIES)
 async def test_framing_of_a_body_of_the_api_is_limited_by_timeout(security: Security, body: Handler) -> None:
     """It is not a response."""
-    async with _connected_client(body, security, timeout=LONGER, stall_timeout=VERY_LONG) as (px, url):
+    async with _connected_client(body, security, timeout=SHORT, stall_timeout=VERY_LONG) as (px, url):
         with pytest.raises(RequestTimeoutError, match="no response within"):
             await retrieve(px, url)
 
@@ -250,9 +249,8 @@ async def _client(
         await connection.request()
         await handler(connection)
 
-    context: ssl.SSLContext | None = security.client
     async with asyncio.timeout(TIMEOUT_SECONDS), Server(handle, security.server) as server:
-        async with AsyncPackageX("key", base_url=server.url, ssl=context, retry=ONCE, **options) as px:
+        async with AsyncPackageX("key", **_options(server, security), **options) as px:
             yield px, server.url
 
 
@@ -262,14 +260,27 @@ async def _connected_client(
 ) -> AsyncIterator[tuple[AsyncPackageX, str]]:
     """Yield a client with an open connection, so that the next time limit is not the limit for connecting."""
 
-    async def respond_then_handle(connection: Connection) -> None:
+    async def handle(connection: Connection) -> None:
+        await connection.request()
         await connection.send(FIRST_RESPONSE)
         await connection.request()
         await handler(connection)
 
-    async with _client(respond_then_handle, security, **options) as (px, url):
-        await retrieve(px, url)
-        yield px, url
+    async with (
+        asyncio.timeout(TIMEOUT_SECONDS),
+        Server(handle, security.server) as server,
+        aiohttp.TCPConnector() as connector,
+    ):
+        shared = {**_options(server, security), "connector": connector}
+        async with AsyncPackageX("key", timeout=VERY_LONG, **shared) as px:
+            await retrieve(px, server.url)
+        async with AsyncPackageX("key", **shared, **options) as px:
+            yield px, server.url
+        assert server.connections == 1
+
+
+def _options(server: Server, security: Security) -> dict[str, Any]:
+    return {"base_url": server.url, "ssl": security.client, "retry": ONCE}
 
 
 async def _expect_connect_timeout(ask: Ask, url: str, **options: Any) -> None:
