@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import io
 import os
 import sys
 import threading
@@ -27,6 +26,7 @@ from packagex_async._buckets.bucket_error import (
     lacks_conditions,
     translate_errors,
 )
+from packagex_async._buckets.object_reader import open_reader
 from packagex_async._buckets.stores import import_obstore
 from packagex_async._files.operations import FileDigest
 from packagex_async._files.ordered_writer import OrderedWriter
@@ -41,7 +41,6 @@ T = TypeVar("T")
 _MAX_THREADS = 64
 _LIST_SIZE = 1000
 _READ_SIZE = 1024 * 1024
-_BUFFER_SIZE = 256 * 1024
 _MAX_PARTS = 10_000
 """The maximum number of parts of an upload to S3 and Google Cloud Storage."""
 
@@ -244,7 +243,7 @@ class BucketObjects:
         info = self.find(name)
         if info is None:
             raise ObjectNotFoundError("the object does not exist", self.url_of(name))
-        return io.BufferedReader(_RangeReader(self, name, info.size), _BUFFER_SIZE)
+        return open_reader(partial(self.read_range, name), info.size)
 
     def open_key(self, key: str) -> BinaryIO:
         """Open an object below the prefix for reading, given its complete key; see `open`."""
@@ -324,39 +323,6 @@ class BucketObjects:
             options["attributes"] = {"Content-Type": _media_type(name)}
         result = self._obstore.put(self.store, self.prefix + name, content, **options)
         return _normalized(result["e_tag"])
-
-
-class _RangeReader(io.RawIOBase):
-    """A file object that reads ranges of an object."""
-
-    def __init__(self, objects: BucketObjects, name: str, size: int) -> None:
-        self._objects = objects
-        self._name = name
-        self._size = size
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        end = min(self._position + len(buffer), self._size)
-        if end <= self._position:
-            return 0
-        content = self._objects.read_range(self._name, self._position, end)
-        buffer[: len(content)] = content
-        self._position += len(content)
-        return len(content)
 
 
 def _info(item: Any) -> ObjectInfo:
