@@ -6,13 +6,13 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from packagex_async._buckets.bucket import Bucket, objects_of
 from packagex_async._concurrency.lazy_imports import importing
+from packagex_async._concurrency.read_progress import ReadProgress
 from packagex_async._files.disk_errors import DiskError
 from packagex_async._files.executor import FileExecutor
 from packagex_async._files.layouts import parse_directory
@@ -108,30 +108,23 @@ def _directory_error(manifest: Path, error: OSError) -> DirectoryError:
     )
 
 
-class _StoppedError(Exception):
-    """The verification has ended, so a thread must stop reading."""
-
-
 class _Verification:
     """One verification of a directory."""
 
     def __init__(self, directory: Path, on_progress: OnRead) -> None:
         self._directory = directory
-        self._on_progress = on_progress
+        self._progress = ReadProgress(on_progress)
         self._disk = FileExecutor(_MAX_THREADS)
-        self._checked_bytes = self._total_bytes = 0
-        self._is_stopped = False
         # Hashes of the listed paths, which take less memory than the paths.
         self._listed: set[int] = set()
 
     async def run(self) -> AsyncGenerator[CheckedFile, None]:
         """Yield all files of the manifest, then the files that are not in it."""
-        loop = asyncio.get_running_loop()
-        checker = FileChecker(self._directory, partial(self._on_read, loop))
+        checker = FileChecker(self._directory, self._progress.callback())
         tasks: deque[asyncio.Task[list[CheckedFile]]] = deque()
         try:
             with await self._run(ManifestSnapshot, self._directory) as manifest:
-                self._total_bytes = manifest.total_size
+                self._progress.total = manifest.total_size
                 batches = _batches(manifest.entries())
                 while batch := await self._run(next, batches, None):
                     tasks.append(asyncio.create_task(self._check(checker, batch)))
@@ -146,7 +139,7 @@ class _Verification:
                 for file in files:
                     yield file
         finally:
-            self._is_stopped = True
+            self._progress.stop()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._disk.close()
 
@@ -154,17 +147,8 @@ class _Verification:
         self._listed.update(hash(entry.path) for entry in entries)
         files = await self._run(lambda: list(map(checker.check, entries)))
         # Files that were not read count as checked, too.
-        self._advance(sum((file.expected_size or 0) - (file.size or 0) for file in files))
+        self._progress.advance(sum((file.expected_size or 0) - (file.size or 0) for file in files))
         return files
-
-    def _on_read(self, loop: asyncio.AbstractEventLoop, count: int) -> None:
-        if self._is_stopped:
-            raise _StoppedError
-        loop.call_soon_threadsafe(self._advance, count)
-
-    def _advance(self, count: int) -> None:
-        self._checked_bytes += count
-        self._on_progress(self._checked_bytes, self._total_bytes)
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from functools import partial
 
 from packagex_async._bucket_sync.object_checker import CheckedObject, ObjectChecker
 from packagex_async._buckets.bucket_error import BucketError
 from packagex_async._buckets.objects import BucketObjects
+from packagex_async._concurrency.read_progress import ReadProgress
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.errors import DirectoryError
 
 _MAX_READS = 8
-
-
-class _StoppedError(Exception):
-    """The verification has ended, so a thread must stop reading."""
 
 
 class BucketVerification:
@@ -30,9 +26,7 @@ class BucketVerification:
 
     def __init__(self, objects: BucketObjects, on_progress: Callable[[int, int], object]) -> None:
         self._objects = objects
-        self._on_progress = on_progress
-        self._checked_bytes = self._total_bytes = 0
-        self._is_stopped = False
+        self._progress = ReadProgress(on_progress)
 
     async def run(self) -> AsyncGenerator[CheckedObject, None]:
         """Yield the objects of all manifest objects, then the other objects.
@@ -40,11 +34,11 @@ class BucketVerification:
         Raises:
             DirectoryError: The bucket cannot be read.
         """
-        checker = ObjectChecker(self._objects, partial(self._on_read, asyncio.get_running_loop()))
+        checker = ObjectChecker(self._objects, self._progress.callback())
         tasks: deque[asyncio.Task[CheckedObject]] = deque()
         try:
             entries = await self._entries(checker)
-            self._total_bytes = sum(entry.size or 0 for entry in entries)
+            self._progress.total = sum(entry.size or 0 for entry in entries)
             for entry in entries:
                 tasks.append(asyncio.create_task(self._objects.run(checker.check, entry)))
                 if len(tasks) == _MAX_READS:
@@ -58,7 +52,7 @@ class BucketVerification:
         else:
             return
         finally:
-            self._is_stopped = True
+            self._progress.stop()
             await asyncio.gather(*tasks, return_exceptions=True)
         raise DirectoryError(
             f"{failure.url} cannot be read: {failure}", filename=failure.url, errno=failure.errno
@@ -77,14 +71,5 @@ class BucketVerification:
         # A cancelled caller has to stop the threads before it cancels the tasks, hence the shield.
         checked = await asyncio.shield(tasks[0])
         tasks.popleft()
-        self._on_progress(self._checked_bytes, self._total_bytes)
+        self._progress.advance(0)
         return checked
-
-    def _on_read(self, loop: asyncio.AbstractEventLoop, count: int) -> None:
-        if self._is_stopped:
-            raise _StoppedError
-        loop.call_soon_threadsafe(self._advance, count)
-
-    def _advance(self, count: int) -> None:
-        self._checked_bytes += count
-        self._on_progress(self._checked_bytes, self._total_bytes)

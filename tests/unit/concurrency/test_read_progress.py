@@ -1,0 +1,38 @@
+"""The progress of threads that read."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from packagex_async._concurrency.read_progress import ReadProgress, StoppedError
+
+
+async def test_threads_report_progress_to_the_event_loop() -> None:
+    """Bytes of all threads are added up; the callback runs in the event loop."""
+    reports: list[tuple[int, int]] = []
+    loop = asyncio.get_running_loop()
+
+    def on_progress(count: int, total: int) -> None:
+        assert asyncio.get_running_loop() is loop
+        reports.append((count, total))
+
+    progress = ReadProgress(on_progress)
+    progress.total = 100
+    on_read = progress.callback()
+    await asyncio.gather(asyncio.to_thread(on_read, 30), asyncio.to_thread(on_read, 30))
+    progress.advance(40)
+    assert sorted(reports) == [(30, 100), (60, 100), (100, 100)]
+
+
+async def test_stop_ends_the_threads() -> None:
+    """A thread gets an error at its next block, and the block is not counted."""
+    reports: list[int] = []
+    progress = ReadProgress(lambda count, total: reports.append(count))
+    on_read = progress.callback()
+    progress.stop()
+    with pytest.raises(StoppedError):
+        await asyncio.to_thread(on_read, 10)
+    await asyncio.sleep(0)
+    assert reports == []
