@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dlt.common.runtime.collector import Collector
+from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
 from dlt.pipeline.pipeline import Pipeline
 
 from packagex_async.integrations.dlt import exports_source
@@ -41,6 +42,17 @@ class KillingCollector(Collector):
             kill()
 
 
+def kill_after_commit() -> None:
+    """Kill the process when the destination has committed the first file."""
+    load = DuckDbCopyJob.run
+
+    def run(self: DuckDbCopyJob) -> None:
+        load(self)
+        kill()
+
+    DuckDbCopyJob.run = run
+
+
 def main(folder: str, base_url: str, point: str, disposition: Any) -> None:
     """Run the pipeline."""
     collector = KillingCollector()
@@ -54,6 +66,8 @@ def main(folder: str, base_url: str, point: str, disposition: Any) -> None:
         source.exports.add_map(lambda table: kill() if next(numbers) else table)
     if point == "state":
         Pipeline._save_state = kill
+    if point == "commit":
+        kill_after_commit()
     collector.point = "Normalize" if point == "first run" else point
     pipeline.run(source)
 

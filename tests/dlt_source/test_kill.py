@@ -22,7 +22,8 @@ POINTS = [
     ("Extract", 0, "append"),
     ("state", 1, "append"),
     ("Normalize", 1, "append"),
-    # Another job may be committed already, and dlt repeats it.
+    ("commit", 1, "append"),
+    ("first job", 1, "append"),
     ("first job", 1, "merge"),
     ("Load", 0, "append"),
     # dlt discards a pending package if there is no dataset yet.

@@ -11,6 +11,7 @@ from packagex_async.integrations.dlt._recorder import Recorder
 from packagex_async.integrations.dlt.loading import load_exports
 from packagex_async.integrations.dlt.names import EXPORT_ID, EXPORT_ROW
 from packagex_async.integrations.dlt.parameters import SourceParameters
+from packagex_async.integrations.dlt.recovery.tracker import register_tracker
 from packagex_async.models import Artifact
 
 SOURCE = "packagex"
@@ -23,6 +24,7 @@ def resource_name(artifact: Artifact) -> str:
 
 def new_source(parameters: SourceParameters) -> Any:
     """Return a `DltSource` with one resource."""
+    register_tracker()
     name = resource_name(parameters.artifact)
     key = (EXPORT_ID, EXPORT_ROW)
 

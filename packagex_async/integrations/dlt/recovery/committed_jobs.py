@@ -1,0 +1,71 @@
+"""Finds the jobs of a pending load package whose rows are in the destination, and completes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dlt.common import logger
+from dlt.common.schema import Schema
+from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
+
+from packagex_async.integrations.dlt.names import EXPORT_ID, EXPORT_ROW
+from packagex_async.integrations.dlt.recovery.job_files import ExportRows, read_export_rows
+
+_MAX_EXPORTS = 100
+"""The maximum number of exports in a query. SQLite allows 999 parameters, and an export has three."""
+
+
+def complete_committed_jobs(pipeline: Any) -> None:
+    """Complete the jobs that the destination committed before the process was killed.
+
+    dlt commits the rows of a file in the destination, and notes that in the load package afterwards. After a
+    kill between the two it would load the file again, and `append` would duplicate its rows.
+
+    Args:
+        pipeline: A pipeline that does not load its pending packages at the moment.
+    """
+    for load_id in pipeline.list_normalized_load_packages():
+        packages: PackageStorage = pipeline._get_load_storage().normalized_packages
+        for path in packages.list_started_jobs(load_id):
+            job = ParsedLoadJobFileName.parse(path)
+            full_path = packages.storage.make_full_path(path)
+            if _is_committed(pipeline, packages.load_schema(load_id), full_path, job):
+                logger.info(f"the rows of job {job.job_id()} are in the destination already")
+                packages.complete_job(load_id, job.file_name())
+
+
+def _is_committed(pipeline: Any, schema: Schema, path: str, job: ParsedLoadJobFileName) -> bool:
+    """Return whether the destination contains each row of a file that is appended."""
+    table = schema.tables[job.table_name]
+    id_name, row_name = map(schema.naming.normalize_identifier, (EXPORT_ID, EXPORT_ROW))
+    if table.get("write_disposition") != "append" or not {id_name, row_name} <= set(table["columns"]):
+        return False
+    try:
+        rows = read_export_rows(path, job.file_format, (id_name, row_name))
+        with pipeline.sql_client(schema.name) as client:
+            names = client.escape_column_name(id_name), client.escape_column_name(row_name)
+            return bool(rows) and _contains(
+                client, client.make_qualified_table_name(job.table_name), names, rows
+            )
+    except Exception as error:
+        # Without the answer, dlt does what it does without this package.
+        logger.warning(
+            f"job {job.job_id()}: exports_source cannot find out whether its rows are in the destination "
+            f"already ({type(error).__name__}); dlt loads them, perhaps a second time"
+        )
+        return False
+
+
+def _contains(client: Any, table: str, names: tuple[str, str], rows: Sequence[ExportRows]) -> bool:
+    """Return whether a table contains all rows."""
+    export_id, row = names
+    for start in range(0, len(rows), _MAX_EXPORTS):
+        exports = rows[start : start + _MAX_EXPORTS]
+        ranges = " OR ".join([f"({export_id} = %s AND {row} BETWEEN %s AND %s)"] * len(exports))
+        distinct = f"SELECT DISTINCT {export_id}, {row} FROM {table} WHERE {ranges}"
+        values = [value for each in exports for value in (each.export_id, each.first, each.last)]
+        ((count,),) = client.execute_sql(f"SELECT COUNT(*) FROM ({distinct}) AS existing", *values)
+        if count < sum(each.count for each in exports):
+            return False
+    return True

@@ -1,0 +1,85 @@
+"""The rows in the file of a load job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from dlt.common.storages import FileStorage
+
+from packagex_async.integrations.dlt.names import EXPORT_ID, EXPORT_ROW
+
+_SCHEMA = pa.schema({EXPORT_ID: pa.string(), EXPORT_ROW: pa.int64()})
+
+# The columns of a key are the first ones of a table.
+_INSERTED_ROW = re.compile(r"(?:\(|SELECT )[EN]?'([\w.-]+)',(\d+),")
+
+
+class ExportRows(NamedTuple):
+    """Rows of an export in a file.
+
+    Attributes:
+        export_id: The id of the export.
+        first: The number of its first row in the file.
+        last: The number of its last row in the file.
+        count: The number of its rows in the file.
+    """
+
+    export_id: str
+    first: int
+    last: int
+    count: int
+
+
+def read_export_rows(path: str, file_format: str, names: tuple[str, str]) -> list[ExportRows]:
+    """Return the rows that are in the file of a load job.
+
+    Args:
+        path: The path of the file.
+        file_format: The format, as in the name of the file.
+        names: The names of the columns of the key in the file.
+
+    Raises:
+        ValueError: The format is unknown, or the file does not have the content of a table of exports.
+        OSError: The file cannot be read.
+    """
+    if file_format == "parquet":
+        keys = pa.parquet.read_table(path, columns=list(names))
+    elif file_format == "csv":
+        keys = _read_csv(path, names)
+    elif file_format == "insert_values":
+        keys = pa.Table.from_pylist(list(_inserted_rows(path)), _SCHEMA)
+    else:
+        raise ValueError(f"files of the format {file_format} are not supported")
+    aggregates = [(EXPORT_ROW, function) for function in ("min", "max", "count_distinct")]
+    groups = keys.rename_columns(_SCHEMA.names).cast(_SCHEMA).group_by(EXPORT_ID).aggregate(aggregates)
+    columns = [EXPORT_ID, *(f"{EXPORT_ROW}_{function}" for _, function in aggregates)]
+    return [ExportRows(*row.values()) for row in groups.select(columns).to_pylist()]
+
+
+def _read_csv(path: str, names: tuple[str, str]) -> pa.Table:
+    with FileStorage.open_zipsafe_ro(path, "rb") as file:
+        return pa.csv.read_csv(
+            file,
+            parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa.csv.ConvertOptions(
+                include_columns=list(names), column_types=dict(zip(names, _SCHEMA.types, strict=True))
+            ),
+        )
+
+
+def _inserted_rows(path: str) -> Iterator[dict[str, object]]:
+    """Yield the keys in a file with an `INSERT` statement, which has a line for each row."""
+    with FileStorage.open_zipsafe_ro(path, "r", encoding="utf-8") as file:
+        next(file)  # the names of the columns
+        for line in file:
+            if line == "VALUES\n":
+                continue
+            match = _INSERTED_ROW.match(line)
+            if match is None:
+                raise ValueError("a row does not start with its key")
+            yield {EXPORT_ID: match[1], EXPORT_ROW: int(match[2])}
