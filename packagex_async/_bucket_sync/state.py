@@ -83,7 +83,6 @@ class BucketState:
         self._read_only = read_only
         self._rules = EntryRules(policy, options, clock)
         self._listed: Objects | None = None
-        self._is_swept = False
 
     async def open(self) -> None:
         """List the objects, and remove abandoned uploads.
@@ -171,8 +170,7 @@ class BucketState:
         return objects
 
     def _remove_abandoned_uploads(self) -> None:
-        if not self._read_only and not self._is_swept:
-            self._is_swept = True
+        if not self._read_only:
             remove_abandoned_uploads(self._objects, self._clock.time())
 
     def _inspect(

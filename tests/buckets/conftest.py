@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import socket
+import contextlib
 import subprocess
 import sys
-import time
+import threading
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import attrs
@@ -21,21 +22,31 @@ AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZ
 """The public key of the account of Azurite."""
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+_LIMIT = 1200
+"""Seconds after which a server is stopped, also if the tests are killed."""
 
 
-def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
-    """Wait until a server accepts connections."""
-    for _ in range(600):
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert process.poll() is None, "the server has ended"
-        time.sleep(0.05)
-    raise TimeoutError("the server does not accept connections")
+@contextlib.contextmanager
+def running_server(command: list[str], ready: str) -> Generator[str, None, None]:
+    """Run a server; yield its URL.
+
+    Args:
+        command: The command. The server chooses a port.
+        ready: The text before the URL in the line that the server writes when it accepts connections.
+    """
+    with subprocess.Popen(
+        ["timeout", str(_LIMIT), *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        try:
+            url = next(line.partition(ready)[2].strip() for line in process.stdout if ready in line)
+            # A server that logs each request would wait for a full pipe.
+            reader = threading.Thread(target=deque, args=(process.stdout, 0))
+            reader.start()
+            yield url
+        finally:
+            process.terminate()
+        reader.join()
 
 
 @attrs.frozen
@@ -87,36 +98,25 @@ class S3Server:
 @pytest.fixture(scope="session")
 def moto() -> Iterator[S3Server]:
     """Provide a server of moto."""
-    port = free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(process, port)
-        yield S3Server(f"http://127.0.0.1:{port}")
-    finally:
-        process.kill()
-        process.wait()
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    with running_server(command, ready="Running on ") as url:
+        yield S3Server(url)
 
 
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """Provide the keyword arguments of a store on a server of Azurite."""
-    port = free_port()
-    folder = tmp_path_factory.mktemp("azurite")
-    command = ["azurite-blob", "--blobPort", str(port), "--location", str(folder), "--skipApiVersionCheck"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(process, port)
+    folder = str(tmp_path_factory.mktemp("azurite"))
+    command = ["azurite-blob", "--blobPort", "0", "--location", folder]
+    options = ["--skipApiVersionCheck", "--disableTelemetry"]
+    with running_server([*command, *options], ready="successfully listens on ") as url:
         yield {
             "account_name": "devstoreaccount1",
             "account_key": AZURE_KEY,
-            "endpoint": f"http://127.0.0.1:{port}/devstoreaccount1",
+            "endpoint": f"{url}/devstoreaccount1",
             "client_options": {"allow_http": True},
             "retry_config": {"max_retries": 1},
         }
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture
