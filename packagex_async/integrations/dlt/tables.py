@@ -74,15 +74,11 @@ def _with_own_columns(
 ) -> pa.Table:
     table = pa.Table.from_batches(batches)
     count = sum(batch.num_rows for batch in batches)
-    keys = {
+    values = {
         # `pa.scalar` imports pandas if it is installed, which takes longer than everything else.
         _EXPORT_ID: pa.repeat(pa.array([export.id], _EXPORT_ID.type)[0], count),
         _EXPORT_ROW: pa.array(range(start + 1, start + count + 1), _EXPORT_ROW.type),
-    }
-    creation = {
         _EXPORT_CREATED_AT: pa.repeat(pa.array([export.created_at], _EXPORT_CREATED_AT.type)[0], count),
     }
     fields = [field.with_name(name) for field, name in zip(table.schema, names, strict=False)]
-    # The key comes first: a file with an `INSERT` statement is read up to its key.
-    columns = [*keys.values(), *table.columns, *creation.values()]
-    return pa.Table.from_arrays(columns, schema=pa.schema([*keys, *fields, *creation]))
+    return pa.Table.from_arrays([*table.columns, *values.values()], schema=pa.schema([*fields, *values]))

@@ -16,7 +16,7 @@ _MAX_EXPORTS = 100
 """The maximum number of exports in a query. SQLite allows 999 parameters, and an export has three."""
 
 
-def complete_committed_jobs(pipeline: Any) -> None:
+def complete_committed_jobs(pipeline: Any) -> bool:
     """Complete the jobs that the destination committed before the process was killed.
 
     dlt commits the rows of a file in the destination, and notes that in the load package afterwards. After a
@@ -24,30 +24,36 @@ def complete_committed_jobs(pipeline: Any) -> None:
 
     Args:
         pipeline: A pipeline that does not load its pending packages at the moment.
+
+    Returns:
+        Whether there is a pending package with exports.
     """
+    has_exports = False
     for load_id in pipeline.list_normalized_load_packages():
         packages: PackageStorage = pipeline._get_load_storage().normalized_packages
+        schema = packages.load_schema(load_id)
+        if not any(_has_exports(schema, table) for table in schema.data_table_names()):
+            continue
+        has_exports = True
         for path in packages.list_started_jobs(load_id):
             job = ParsedLoadJobFileName.parse(path)
-            full_path = packages.storage.make_full_path(path)
-            if _is_committed(pipeline, packages.load_schema(load_id), full_path, job):
+            if _is_committed(pipeline, schema, packages.storage.make_full_path(path), job):
                 logger.info(f"the rows of job {job.job_id()} are in the destination already")
                 packages.complete_job(load_id, job.file_name())
+    return has_exports
 
 
 def _is_committed(pipeline: Any, schema: Schema, path: str, job: ParsedLoadJobFileName) -> bool:
     """Return whether the destination contains each row of a file that is appended."""
-    table = schema.tables[job.table_name]
-    id_name, row_name = map(schema.naming.normalize_identifier, (EXPORT_ID, EXPORT_ROW))
-    if table.get("write_disposition") != "append" or not {id_name, row_name} <= set(table["columns"]):
+    table = job.table_name
+    if not _has_exports(schema, table) or schema.tables[table].get("write_disposition") != "append":
         return False
+    id_name, row_name = _key(schema)
     try:
         rows = read_export_rows(path, job.file_format, (id_name, row_name))
         with pipeline.sql_client(schema.name) as client:
             names = client.escape_column_name(id_name), client.escape_column_name(row_name)
-            return bool(rows) and _contains(
-                client, client.make_qualified_table_name(job.table_name), names, rows
-            )
+            return bool(rows) and _contains(client, client.make_qualified_table_name(table), names, rows)
     except Exception as error:
         # Without the answer, dlt does what it does without this package.
         logger.warning(
@@ -55,6 +61,16 @@ def _is_committed(pipeline: Any, schema: Schema, path: str, job: ParsedLoadJobFi
             f"already ({type(error).__name__}); dlt loads them, perhaps a second time"
         )
         return False
+
+
+def _has_exports(schema: Schema, table: str) -> bool:
+    return set(_key(schema)) <= set(schema.tables[table]["columns"])
+
+
+def _key(schema: Schema) -> tuple[str, str]:
+    """Return the names of the columns that identify a row."""
+    normalize = schema.naming.normalize_identifier
+    return normalize(EXPORT_ID), normalize(EXPORT_ROW)
 
 
 def _contains(client: Any, table: str, names: tuple[str, str], rows: Sequence[ExportRows]) -> bool:

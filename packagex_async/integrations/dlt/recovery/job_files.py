@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -15,8 +15,9 @@ from packagex_async.integrations.dlt.names import EXPORT_ID, EXPORT_ROW
 
 _SCHEMA = pa.schema({EXPORT_ID: pa.string(), EXPORT_ROW: pa.int64()})
 
-# The columns of a key are the first ones of a table.
-_INSERTED_ROW = re.compile(r"(?:\(|SELECT )[EN]?'([\w.-]+)',(\d+),")
+# A file with other literals, such as calls of functions, has a different number of matches than columns.
+_LITERAL = re.compile(r"[A-Z]?'(?:''|\\.|[^'\\])*'|[^\s',();]+")
+_ID_LITERAL = re.compile(r"[A-Z]?'([\w.-]+)'")
 
 
 class ExportRows(NamedTuple):
@@ -52,7 +53,7 @@ def read_export_rows(path: str, file_format: str, names: tuple[str, str]) -> lis
     elif file_format == "csv":
         keys = _read_csv(path, names)
     elif file_format == "insert_values":
-        keys = pa.Table.from_pylist(list(_inserted_rows(path)), _SCHEMA)
+        keys = _read_insert_values(path, names)
     else:
         raise ValueError(f"files of the format {file_format} are not supported")
     aggregates = [(EXPORT_ROW, function) for function in ("min", "max", "count_distinct")]
@@ -72,14 +73,17 @@ def _read_csv(path: str, names: tuple[str, str]) -> pa.Table:
         )
 
 
-def _inserted_rows(path: str) -> Iterator[dict[str, object]]:
-    """Yield the keys in a file with an `INSERT` statement, which has a line for each row."""
+def _read_insert_values(path: str, names: tuple[str, str]) -> pa.Table:
+    """Return the keys in a file with an `INSERT` statement, which has a line for each row."""
+    export_ids: list[str] = []
+    rows: list[int] = []
     with FileStorage.open_zipsafe_ro(path, "r", encoding="utf-8") as file:
-        next(file)  # the names of the columns
-        for line in file:
-            if line == "VALUES\n":
-                continue
-            match = _INSERTED_ROW.match(line)
-            if match is None:
-                raise ValueError("a row does not start with its key")
-            yield {EXPORT_ID: match[1], EXPORT_ROW: int(match[2])}
+        columns = re.findall(r"\w+", next(file).partition("(")[2])
+        id_index, row_index = map(columns.index, names)
+        for line in itertools.islice(file, 1, None):
+            literals = _LITERAL.findall(line)
+            if len(literals) != len(columns) or not (match := _ID_LITERAL.fullmatch(literals[id_index])):
+                raise ValueError("a line does not have a literal for each column")
+            export_ids.append(match[1])
+            rows.append(int(literals[row_index]))
+    return pa.table([export_ids, rows], _SCHEMA)

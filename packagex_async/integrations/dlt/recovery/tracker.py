@@ -1,24 +1,39 @@
-"""Recovers pending load packages before dlt loads them."""
+"""Recovers pipelines of this process after a kill, when dlt starts a step."""
 
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakSet
 
 from dlt.pipeline import trace
 
 from packagex_async.integrations.dlt.recovery.committed_jobs import complete_committed_jobs
 
 
-class LoadTracker:
-    """Is called by dlt at the start and the end of each step of a pipeline."""
+class RecoveryTracker:
+    """Recovers a pipeline after a kill. dlt calls it at the start and the end of each step."""
+
+    def __init__(self) -> None:
+        self._outdated: WeakSet[Any] = WeakSet()
 
     def on_start_trace(self, *_: Any) -> None:
         """Do nothing."""
 
-    def on_start_trace_step(self, _: Any, step: str, pipeline: Any) -> None:
-        """Recover the pending load packages before the step that loads them."""
+    def on_start_trace_step(self, current: Any, step: str, pipeline: Any) -> None:
+        """Recover before the steps that use the load packages and the state.
+
+        Args:
+            current: The trace of the run, with its completed steps.
+            step: The step that starts.
+            pipeline: The pipeline.
+        """
         if step == "load":
-            complete_committed_jobs(pipeline)
+            has_exports = complete_committed_jobs(pipeline)
+            if has_exports and not any(completed.step == "extract" for completed in current.steps):
+                self._outdated.add(pipeline)
+        elif step == "extract" and pipeline in self._outdated:
+            self._outdated.discard(pipeline)
+            _restore_state(pipeline)
 
     def on_end_trace_step(self, *_: Any) -> None:
         """Do nothing."""
@@ -27,7 +42,16 @@ class LoadTracker:
         """Do nothing."""
 
 
-_tracker = LoadTracker()
+def _restore_state(pipeline: Any) -> None:
+    """Get the state of a pending package that was loaded.
+
+    The process may have been killed before the state was saved. dlt restores it in the next process only.
+    """
+    if pipeline.config.restore_from_destination and not pipeline.dev_mode and not pipeline.has_pending_data:
+        pipeline.sync_destination()
+
+
+_tracker = RecoveryTracker()
 
 
 def register_tracker() -> None:
