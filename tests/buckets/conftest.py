@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 import sys
-import threading
 import urllib.request
 import uuid
-from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -17,36 +13,11 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
+from tests.servers import running_server
+
 KEY, SECRET = "AKIATESTKEY0", "s3cr3t-n0t-t0-b3-shown"
 AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The public key of the account of Azurite."""
-
-
-_LIMIT = 1200
-"""Seconds after which a server is stopped, also if the tests are killed."""
-
-
-@contextlib.contextmanager
-def running_server(command: list[str], ready: str) -> Generator[str, None, None]:
-    """Run a server; yield its URL.
-
-    Args:
-        command: The command. The server chooses a port.
-        ready: The text before the URL in the line that the server writes when it accepts connections.
-    """
-    with subprocess.Popen(
-        ["timeout", str(_LIMIT), *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout
-        try:
-            url = next(line.partition(ready)[2].strip() for line in process.stdout if ready in line)
-            # A server that logs each request would wait for a full pipe.
-            reader = threading.Thread(target=deque, args=(process.stdout, 0))
-            reader.start()
-            yield url
-        finally:
-            process.terminate()
-        reader.join()
 
 
 @attrs.frozen

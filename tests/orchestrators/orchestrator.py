@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -17,6 +15,7 @@ from typing import ClassVar
 import attrs
 
 from tests.docs.pages import ROOT, is_shown, parse
+from tests.servers import running_server
 
 KEY = "px_canary_k3y0fth30rch3str4t0r"
 """The API key. No file and no output may contain it."""
@@ -26,9 +25,6 @@ PROGRAM = "packagex_exports.py"
 
 _LIMIT = 240.0
 """Seconds after which a command is stopped, also if the tests are killed."""
-
-_SERVER_LIMIT = 1800.0
-"""The same for a server."""
 
 # Each process of the orchestrator uses the emulator as the API.
 _SITE = """\
@@ -117,26 +113,12 @@ class Orchestrator(ABC):
         assert finished.returncode == 0, finished.stdout
 
     @contextlib.contextmanager
-    def serving(self, port: int, *command: str) -> Iterator[None]:
-        """Run a server that accepts connections on a port; its output is a file of the folder."""
-        with (
-            (self.folder / "server.log").open("wb") as log,
-            subprocess.Popen(
-                ["timeout", str(_SERVER_LIMIT), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self.programs,
-                env=self.environment,
-            ) as process,
-        ):
-            try:
-                while not _accepts_connections(port):
-                    assert process.poll() is None, (self.folder / "server.log").read_text(encoding="utf-8")
-                    time.sleep(0.1)
-                yield
-            finally:
-                process.terminate()
+    def serving(self, *command: str) -> Iterator[None]:
+        """Run a server of Uvicorn; its output is a file of the folder."""
+        options = {"cwd": self.programs, "env": self.environment}
+        log = self.folder / "server.log"
+        with running_server([*command], "Uvicorn running on ", log=log, **options):
+            yield
 
     def _program(self) -> str:
         program = self.blocks("python")[-1]
@@ -144,8 +126,3 @@ class Orchestrator(ABC):
             assert program.count(old) == 1, old
             program = program.replace(old, new)
         return program
-
-
-def _accepts_connections(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0

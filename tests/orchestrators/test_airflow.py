@@ -13,9 +13,10 @@ from typing import ClassVar
 import pytest
 
 from packagex_async.testing import Emulator, StoredExport
-from tests.buckets.conftest import S3Server, free_port
+from tests.buckets.conftest import S3Server
 from tests.orchestrators.guarantees import HOUR, Guarantees, expected, objects
 from tests.orchestrators.orchestrator import KEY, Orchestrator, Run
+from tests.servers import free_port
 
 pytestmark = pytest.mark.orchestrators
 
@@ -51,7 +52,7 @@ class Airflow(Orchestrator):
         store_key, _ = self.blocks("sh")
         self.prepare("bash", "-euc", store_key, PX_API_KEY=KEY)
         options = ("--workers", "1", "--apps", "execution", "-H", "127.0.0.1", "-p", str(self._port))
-        with self.serving(self._port, "airflow", "api-server", *options):
+        with self.serving("airflow", "api-server", *options):
             yield
 
     def run(self, hour: datetime, api: str, *options: str) -> Run:

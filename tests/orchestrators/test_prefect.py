@@ -12,9 +12,10 @@ from typing import ClassVar
 import pytest
 
 from packagex_async.testing import Emulator
-from tests.buckets.conftest import S3Server, free_port
+from tests.buckets.conftest import S3Server
 from tests.orchestrators.guarantees import HOUR, Guarantees, objects
 from tests.orchestrators.orchestrator import KEY, Orchestrator, Run
+from tests.servers import free_port
 
 pytestmark = pytest.mark.orchestrators
 
@@ -43,12 +44,13 @@ class Prefect(Orchestrator):
             "PREFECT_HOME": str(self.folder),
             "PREFECT_LOGGING_COLORS": "false",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_LOGGING_LEVEL": "INFO",
         }
 
     @contextmanager
     def started(self) -> Iterator[None]:
         address = ("--host", "127.0.0.1", "--port", str(self._port))
-        with self.serving(self._port, "prefect", "server", "start", *address):
+        with self.serving("prefect", "server", "start", *address):
             store_key, _ = self.blocks("python")
             self.prepare("python", "-c", store_key, PX_API_KEY=KEY)
             yield

@@ -64,7 +64,7 @@ def test_unexpected_statements(tmp_path: Path, text: str) -> None:
     """A file whose literals are not those of the columns is an error."""
     path = tmp_path / "contact.1.0.insert_values"
     path.write_text(text)
-    with pytest.raises(ValueError, match="literal|not in list"):
+    with pytest.raises(ValueError, match=r"literal|not in list"):
         read_export_rows(str(path), "insert_values", NAMES)
 
 

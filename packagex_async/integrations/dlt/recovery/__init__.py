@@ -1,1 +1,1 @@
-"""Completes jobs of pending load packages whose rows are in the destination, so that dlt does not load them again."""
+"""Recovery of a pipeline after a kill, so that no row is loaded a second time."""

