@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import shutil
 from collections.abc import Callable
@@ -48,7 +49,7 @@ def rows_of(pipeline: Any, table: str = "contact") -> list[tuple[Any, ...]]:
     return select(pipeline, f"SELECT _export_id, _export_row FROM {table}")
 
 
-@pytest.mark.parametrize("file_format", ["parquet", "insert_values"])
+@pytest.mark.parametrize("file_format", ["parquet", "insert_values", "jsonl"])
 def test_committed_files(
     server: Emulator, source: Source, kill: Callable[..., Any], file_format: str
 ) -> None:
@@ -90,16 +91,27 @@ def test_other_dispositions(server: Emulator, source: Source, kill: Callable[...
     assert len(rows_of(pipeline)) == 3
 
 
-def test_other_formats(
+def test_unexpected_files(
     server: Emulator, source: Source, kill: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A warning names the job whose rows cannot be compared, and dlt loads it."""
     logging.getLogger("dlt").addHandler(caplog.handler)
     server.add_export(rows=3)
-    pipeline = kill(source(), loader_file_format="jsonl")
+    pipeline = kill(source(), loader_file_format="insert_values")
+    (file,) = Path(pipeline.working_dir).rglob("started_jobs/contact.*")
+    text = gzip.decompress(file.read_bytes()).decode()
+    file.write_text(text.replace(",2,", ",CAST(2 AS BIGINT),"))
     pipeline.run()
     assert "exports_source cannot find out whether its rows are in the destination" in caplog.text
     assert len(rows_of(pipeline)) == 6
+
+
+def test_state_of_the_pipeline(server: Emulator, source: Source, kill: Callable[..., Any]) -> None:
+    """The state is not loaded again, which PostgreSQL would refuse for ever."""
+    server.add_export(rows=3)
+    pipeline = kill(source())
+    pipeline.run()
+    assert select(pipeline, "SELECT COUNT(*) FROM _dlt_pipeline_state") == [(1,)]
 
 
 def test_other_sources(source: Source, kill: Callable[..., Any]) -> None:

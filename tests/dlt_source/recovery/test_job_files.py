@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,13 +37,22 @@ def write_csv(path: Path) -> None:
         pyarrow.csv.write_csv(TABLE, file)
 
 
+def write_jsonl(path: Path) -> None:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in TABLE.to_pylist()))
+
+
 def write_insert_values(path: Path) -> None:
     path.write_text(INSERT)
 
 
 @pytest.mark.parametrize(
     ("file_format", "write"),
-    [("parquet", write_parquet), ("csv", write_csv), ("insert_values", write_insert_values)],
+    [
+        ("parquet", write_parquet),
+        ("csv", write_csv),
+        ("jsonl", write_jsonl),
+        ("insert_values", write_insert_values),
+    ],
 )
 def test_rows_of_each_export(tmp_path: Path, file_format: str, write: Callable[[Path], None]) -> None:
     """The rows of each export are found, whatever other columns contain."""
@@ -70,5 +80,5 @@ def test_unexpected_statements(tmp_path: Path, text: str) -> None:
 
 def test_unknown_format(tmp_path: Path) -> None:
     """A format that is not known is an error."""
-    with pytest.raises(ValueError, match="jsonl"):
-        read_export_rows(str(tmp_path / "contact.1.0.jsonl"), "jsonl", NAMES)
+    with pytest.raises(ValueError, match="sql"):
+        read_export_rows(str(tmp_path / "contact.1.0.sql"), "sql", NAMES)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from dlt.common import logger
 from dlt.common.schema import Schema
+from dlt.common.schema.typing import C_DLT_ID
 from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 
 from packagex_async.integrations.dlt.names import EXPORT_ID, EXPORT_ROW
-from packagex_async.integrations.dlt.recovery.job_files import ExportRows, read_export_rows
+from packagex_async.integrations.dlt.recovery.job_files import read_columns, read_export_rows
 
 _MAX_EXPORTS = 100
 """The maximum number of exports in a query. SQLite allows 999 parameters, and an export has three."""
@@ -44,16 +44,12 @@ def complete_committed_jobs(pipeline: Any) -> bool:
 
 
 def _is_committed(pipeline: Any, schema: Schema, path: str, job: ParsedLoadJobFileName) -> bool:
-    """Return whether the destination contains each row of a file that is appended."""
-    table = job.table_name
-    if not _has_exports(schema, table) or schema.tables[table].get("write_disposition") != "append":
-        return False
-    id_name, row_name = _key(schema)
+    """Return whether the destination contains each row of a file that must not be loaded again."""
     try:
-        rows = read_export_rows(path, job.file_format, (id_name, row_name))
         with pipeline.sql_client(schema.name) as client:
-            names = client.escape_column_name(id_name), client.escape_column_name(row_name)
-            return bool(rows) and _contains(client, client.make_qualified_table_name(table), names, rows)
+            if job.table_name == schema.state_table_name:
+                return _contains_state(client, schema, path, job)
+            return _is_appended(schema, job.table_name) and _contains_exports(client, schema, path, job)
     except Exception as error:
         # Without the answer, dlt does what it does without this package.
         logger.warning(
@@ -61,6 +57,42 @@ def _is_committed(pipeline: Any, schema: Schema, path: str, job: ParsedLoadJobFi
             f"already ({type(error).__name__}); dlt loads them, perhaps a second time"
         )
         return False
+
+
+def _contains_state(client: Any, schema: Schema, path: str, job: ParsedLoadJobFileName) -> bool:
+    """Return whether the destination contains the state of the package.
+
+    PostgreSQL would refuse the same state, so the package could never be loaded.
+    """
+    name = schema.naming.normalize_identifier(C_DLT_ID)
+    (ids,) = read_columns(path, job.file_format, [name]).columns
+    table, column = client.make_qualified_table_name(job.table_name), client.escape_column_name(name)
+    marks = ", ".join(["%s"] * len(ids))
+    query = f"SELECT COUNT(*) FROM {table} WHERE {column} IN ({marks})"  # noqa: S608  # escaped
+    ((count,),) = client.execute_sql(query, *ids.to_pylist())
+    return bool(count >= len(ids))
+
+
+def _contains_exports(client: Any, schema: Schema, path: str, job: ParsedLoadJobFileName) -> bool:
+    """Return whether the destination contains the rows of all exports in a file."""
+    names = _key(schema)
+    rows = read_export_rows(path, job.file_format, names)
+    table = client.make_qualified_table_name(job.table_name)
+    export_id, row = map(client.escape_column_name, names)
+    for start in range(0, len(rows), _MAX_EXPORTS):
+        exports = rows[start : start + _MAX_EXPORTS]
+        ranges = " OR ".join([f"({export_id} = %s AND {row} BETWEEN %s AND %s)"] * len(exports))
+        distinct = f"SELECT DISTINCT {export_id}, {row} FROM {table} WHERE {ranges}"  # noqa: S608  # escaped
+        values = [value for each in exports for value in (each.export_id, each.first, each.last)]
+        query = f"SELECT COUNT(*) FROM ({distinct}) AS existing"  # noqa: S608
+        ((count,),) = client.execute_sql(query, *values)
+        if count < sum(each.total for each in exports):
+            return False
+    return bool(rows)
+
+
+def _is_appended(schema: Schema, table: str) -> bool:
+    return _has_exports(schema, table) and schema.tables[table].get("write_disposition") == "append"
 
 
 def _has_exports(schema: Schema, table: str) -> bool:
@@ -71,18 +103,3 @@ def _key(schema: Schema) -> tuple[str, str]:
     """Return the names of the columns that identify a row."""
     normalize = schema.naming.normalize_identifier
     return normalize(EXPORT_ID), normalize(EXPORT_ROW)
-
-
-def _contains(client: Any, table: str, names: tuple[str, str], rows: Sequence[ExportRows]) -> bool:
-    """Return whether a table contains all rows."""
-    export_id, row = names
-    for start in range(0, len(rows), _MAX_EXPORTS):
-        exports = rows[start : start + _MAX_EXPORTS]
-        ranges = " OR ".join([f"({export_id} = %s AND {row} BETWEEN %s AND %s)"] * len(exports))
-        distinct = f"SELECT DISTINCT {export_id}, {row} FROM {table} WHERE {ranges}"  # noqa: S608  # escaped
-        values = [value for each in exports for value in (each.export_id, each.first, each.last)]
-        query = f"SELECT COUNT(*) FROM ({distinct}) AS existing"  # noqa: S608
-        ((count,),) = client.execute_sql(query, *values)
-        if count < sum(each.total for each in exports):
-            return False
-    return True

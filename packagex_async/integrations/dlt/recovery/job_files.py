@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv
@@ -13,11 +15,9 @@ from dlt.common.storages import FileStorage
 
 from packagex_async.integrations.dlt.names import EXPORT_ID, EXPORT_ROW
 
-_SCHEMA = pa.schema({EXPORT_ID: pa.string(), EXPORT_ROW: pa.int64()})
-
 # A file with other literals, such as calls of functions, has a different number of matches than columns.
 _LITERAL = re.compile(r"[A-Z]?'(?:''|\\.|[^'\\])*'|[^\s',();]+")
-_ID_LITERAL = re.compile(r"[A-Z]?'([\w.-]+)'")
+_ID_LITERAL = re.compile(r"[A-Z]?'([\w.+/-]+)'")
 
 
 class ExportRows(NamedTuple):
@@ -37,7 +37,7 @@ class ExportRows(NamedTuple):
 
 
 def read_export_rows(path: str, file_format: str, names: tuple[str, str]) -> list[ExportRows]:
-    """Return the rows that are in the file of a load job.
+    """Return the rows of exports that are in the file of a load job.
 
     Args:
         path: The path of the file.
@@ -48,42 +48,64 @@ def read_export_rows(path: str, file_format: str, names: tuple[str, str]) -> lis
         ValueError: The format is unknown, or the file does not have the content of a table of exports.
         OSError: The file cannot be read.
     """
-    if file_format == "parquet":
-        keys = pa.parquet.read_table(path, columns=list(names))
-    elif file_format == "csv":
-        keys = _read_csv(path, names)
-    elif file_format == "insert_values":
-        keys = _read_insert_values(path, names)
-    else:
-        raise ValueError(f"files of the format {file_format} are not supported")
+    schema = pa.schema({EXPORT_ID: pa.string(), EXPORT_ROW: pa.int64()})
+    keys = read_columns(path, file_format, names).rename_columns(schema.names).cast(schema)
     aggregates = [(EXPORT_ROW, function) for function in ("min", "max", "count_distinct")]
-    groups = keys.rename_columns(_SCHEMA.names).cast(_SCHEMA).group_by(EXPORT_ID).aggregate(aggregates)
+    groups = keys.group_by(EXPORT_ID).aggregate(aggregates)
     columns = [EXPORT_ID, *(f"{EXPORT_ROW}_{function}" for _, function in aggregates)]
     return [ExportRows(*row.values()) for row in groups.select(columns).to_pylist()]
 
 
-def _read_csv(path: str, names: tuple[str, str]) -> pa.Table:
+def read_columns(path: str, file_format: str, names: Sequence[str]) -> pa.Table:
+    """Return columns with ids or integers from the file of a load job. In CSV, integers are text.
+
+    Raises:
+        ValueError: The format is unknown, or the file does not have these columns.
+        OSError: The file cannot be read.
+    """
+    if file_format == "parquet":
+        return pa.parquet.read_table(path, columns=list(names)).select(names)
+    if file_format not in _READERS:
+        raise ValueError(f"files of the format {file_format} are not supported")
     with FileStorage.open_zipsafe_ro(path, "rb") as file:
-        return pa.csv.read_csv(
-            file,
-            parse_options=pa.csv.ParseOptions(newlines_in_values=True),
-            convert_options=pa.csv.ConvertOptions(
-                include_columns=list(names), column_types=dict(zip(names, _SCHEMA.types, strict=True))
-            ),
-        )
+        return _READERS[file_format](file, names)
 
 
-def _read_insert_values(path: str, names: tuple[str, str]) -> pa.Table:
-    """Return the keys in a file with an `INSERT` statement, which has a line for each row."""
-    export_ids: list[str] = []
-    rows: list[int] = []
-    with FileStorage.open_zipsafe_ro(path, "r", encoding="utf-8") as file:
-        columns = re.findall(r"\w+", next(file).partition("(")[2])
-        id_index, row_index = map(columns.index, names)
-        for line in itertools.islice(file, 1, None):
-            literals = _LITERAL.findall(line)
-            if len(literals) != len(columns) or not (match := _ID_LITERAL.fullmatch(literals[id_index])):
-                raise ValueError("a line does not have a literal for each column")
-            export_ids.append(match[1])
-            rows.append(int(literals[row_index]))
-    return pa.table([export_ids, rows], _SCHEMA)
+def _read_csv(file: BinaryIO, names: Sequence[str]) -> pa.Table:
+    options = {
+        "parse_options": pa.csv.ParseOptions(newlines_in_values=True),
+        "convert_options": pa.csv.ConvertOptions(
+            include_columns=list(names), column_types=dict.fromkeys(names, pa.string())
+        ),
+    }
+    return pa.csv.read_csv(file, **options)
+
+
+def _read_jsonl(file: BinaryIO, names: Sequence[str]) -> pa.Table:
+    rows = map(json.loads, file)
+    return _table(names, [[row.get(name) for name in names] for row in rows])
+
+
+def _read_insert_values(file: BinaryIO, names: Sequence[str]) -> pa.Table:
+    """Return columns of an `INSERT` statement, which has a line for each row."""
+    columns = re.findall(r"\w+", next(file).decode().partition("(")[2])
+    indexes = [columns.index(name) for name in names]
+    rows: list[list[str | int]] = []
+    for line in itertools.islice(file, 1, None):
+        literals = _LITERAL.findall(line.decode())
+        if len(literals) != len(columns):
+            raise ValueError("a line does not have a literal for each column")
+        rows.append([_value(literals[index]) for index in indexes])
+    return _table(names, rows)
+
+
+def _value(literal: str) -> str | int:
+    match = _ID_LITERAL.fullmatch(literal)
+    return match[1] if match else int(literal)
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> pa.Table:
+    return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=bool(rows))))
+
+
+_READERS = {"csv": _read_csv, "insert_values": _read_insert_values, "jsonl": _read_jsonl}
