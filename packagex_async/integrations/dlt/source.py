@@ -24,9 +24,9 @@ def resource_name(artifact: Artifact) -> str:
 
 def new_source(parameters: SourceParameters) -> Any:
     """Return a `DltSource` with one resource."""
-    register_tracker()
     name = resource_name(parameters.artifact)
     key = (EXPORT_ID, EXPORT_ROW)
+    register_tracker(key)
 
     # The parameters are not arguments, because dlt shows and records arguments.
     def exports() -> Generator[Any, None, None]:

@@ -9,14 +9,16 @@ from dlt.common.schema import Schema
 from dlt.common.schema.typing import C_DLT_ID
 from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 
-from packagex_async.integrations.dlt.names import EXPORT_ID, EXPORT_ROW
 from packagex_async.integrations.dlt.recovery.job_files import read_columns, read_export_rows
+
+Key = tuple[str, str]
+"""The names of the columns with the id of the export and the number of the row."""
 
 _MAX_EXPORTS = 100
 """The maximum number of exports in a query. SQLite allows 999 parameters, and an export has three."""
 
 
-def complete_committed_jobs(pipeline: Any) -> bool:
+def complete_committed_jobs(pipeline: Any, key: Key) -> bool:
     """Complete the jobs that the destination committed before the process was killed.
 
     dlt commits the rows of a file in the destination, and notes that in the load package afterwards. After a
@@ -24,6 +26,7 @@ def complete_committed_jobs(pipeline: Any) -> bool:
 
     Args:
         pipeline: A pipeline that does not load its pending packages at the moment.
+        key: The columns that identify a row of an export.
 
     Returns:
         Whether there is a pending package with exports.
@@ -32,24 +35,27 @@ def complete_committed_jobs(pipeline: Any) -> bool:
     for load_id in pipeline.list_normalized_load_packages():
         packages: PackageStorage = pipeline._get_load_storage().normalized_packages
         schema = packages.load_schema(load_id)
-        if not any(_has_exports(schema, table) for table in schema.data_table_names()):
+        names = _normalized(schema, key)
+        if not any(_has_exports(schema, table, names) for table in schema.data_table_names()):
             continue
         has_exports = True
         for path in packages.list_started_jobs(load_id):
             job = ParsedLoadJobFileName.parse(path)
-            if _is_committed(pipeline, schema, packages.storage.make_full_path(path), job):
+            if _is_committed(pipeline, schema, packages.storage.make_full_path(path), job, names):
                 logger.info(f"the rows of job {job.job_id()} are in the destination already")
                 packages.complete_job(load_id, job.file_name())
     return has_exports
 
 
-def _is_committed(pipeline: Any, schema: Schema, path: str, job: ParsedLoadJobFileName) -> bool:
+def _is_committed(pipeline: Any, schema: Schema, path: str, job: ParsedLoadJobFileName, names: Key) -> bool:
     """Return whether the destination contains each row of a file that must not be loaded again."""
     try:
         with pipeline.sql_client(schema.name) as client:
             if job.table_name == schema.state_table_name:
                 return _contains_state(client, schema, path, job)
-            return _is_appended(schema, job.table_name) and _contains_exports(client, schema, path, job)
+            is_appended = schema.tables[job.table_name].get("write_disposition") == "append"
+            is_compared = is_appended and _has_exports(schema, job.table_name, names)
+            return is_compared and _contains_exports(client, path, job, names)
     except Exception as error:
         # Without the answer, dlt does what it does without this package.
         logger.warning(
@@ -73,9 +79,8 @@ def _contains_state(client: Any, schema: Schema, path: str, job: ParsedLoadJobFi
     return bool(count >= len(ids))
 
 
-def _contains_exports(client: Any, schema: Schema, path: str, job: ParsedLoadJobFileName) -> bool:
+def _contains_exports(client: Any, path: str, job: ParsedLoadJobFileName, names: Key) -> bool:
     """Return whether the destination contains the rows of all exports in a file."""
-    names = _key(schema)
     rows = read_export_rows(path, job.file_format, names)
     table = client.make_qualified_table_name(job.table_name)
     export_id, row = map(client.escape_column_name, names)
@@ -91,15 +96,10 @@ def _contains_exports(client: Any, schema: Schema, path: str, job: ParsedLoadJob
     return bool(rows)
 
 
-def _is_appended(schema: Schema, table: str) -> bool:
-    return _has_exports(schema, table) and schema.tables[table].get("write_disposition") == "append"
+def _has_exports(schema: Schema, table: str, names: Key) -> bool:
+    return set(names) <= set(schema.tables[table]["columns"])
 
 
-def _has_exports(schema: Schema, table: str) -> bool:
-    return set(_key(schema)) <= set(schema.tables[table]["columns"])
-
-
-def _key(schema: Schema) -> tuple[str, str]:
-    """Return the names of the columns that identify a row."""
-    normalize = schema.naming.normalize_identifier
-    return normalize(EXPORT_ID), normalize(EXPORT_ROW)
+def _normalized(schema: Schema, key: Key) -> Key:
+    export_id, row = map(schema.naming.normalize_identifier, key)
+    return export_id, row

@@ -13,8 +13,6 @@ import pyarrow.csv
 import pyarrow.parquet
 from dlt.common.storages import FileStorage
 
-from packagex_async.integrations.dlt.names import EXPORT_ID, EXPORT_ROW
-
 # A file with other literals, such as calls of functions, has a different number of matches than columns.
 _LITERAL = re.compile(r"[A-Z]?'(?:''|\\.|[^'\\])*'|[^\s',();]+")
 _ID_LITERAL = re.compile(r"[A-Z]?'([\w.+/-]+)'")
@@ -48,11 +46,10 @@ def read_export_rows(path: str, file_format: str, names: tuple[str, str]) -> lis
         ValueError: The format is unknown, or the file does not have the content of a table of exports.
         OSError: The file cannot be read.
     """
-    schema = pa.schema({EXPORT_ID: pa.string(), EXPORT_ROW: pa.int64()})
+    schema = pa.schema({"id": pa.string(), "row": pa.int64()})
     keys = read_columns(path, file_format, names).rename_columns(schema.names).cast(schema)
-    aggregates = [(EXPORT_ROW, function) for function in ("min", "max", "count_distinct")]
-    groups = keys.group_by(EXPORT_ID).aggregate(aggregates)
-    columns = [EXPORT_ID, *(f"{EXPORT_ROW}_{function}" for _, function in aggregates)]
+    groups = keys.group_by("id").aggregate([("row", each) for each in ("min", "max", "count_distinct")])
+    columns = ["id", "row_min", "row_max", "row_count_distinct"]
     return [ExportRows(*row.values()) for row in groups.select(columns).to_pylist()]
 
 

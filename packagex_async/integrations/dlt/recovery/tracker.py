@@ -7,13 +7,18 @@ from weakref import WeakSet
 
 from dlt.pipeline import trace
 
-from packagex_async.integrations.dlt.recovery.committed_jobs import complete_committed_jobs
+from packagex_async.integrations.dlt.recovery.committed_jobs import Key, complete_committed_jobs
 
 
 class RecoveryTracker:
-    """Recovers a pipeline after a kill. dlt calls it at the start and the end of each step."""
+    """Recovers a pipeline after a kill. dlt calls it at the start and the end of each step.
 
-    def __init__(self) -> None:
+    Args:
+        key: The columns that identify a row of an export.
+    """
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
         self._outdated: WeakSet[Any] = WeakSet()
 
     def on_start_trace(self, *_: Any) -> None:
@@ -28,7 +33,7 @@ class RecoveryTracker:
             pipeline: The pipeline.
         """
         if step == "load":
-            has_exports = complete_committed_jobs(pipeline)
+            has_exports = complete_committed_jobs(pipeline, self._key)
             if has_exports and not any(completed.step == "extract" for completed in current.steps):
                 self._outdated.add(pipeline)
         elif step == "extract" and pipeline in self._outdated:
@@ -51,10 +56,11 @@ def _restore_state(pipeline: Any) -> None:
         pipeline.sync_destination()
 
 
-_tracker = RecoveryTracker()
+def register_tracker(key: Key) -> None:
+    """Have dlt call one tracker for all pipelines of this process.
 
-
-def register_tracker() -> None:
-    """Have dlt call the tracker for all pipelines of this process."""
-    if _tracker not in trace.TRACKING_MODULES:
-        trace.TRACKING_MODULES.append(_tracker)
+    Args:
+        key: The columns that identify a row of an export.
+    """
+    if not any(isinstance(tracker, RecoveryTracker) for tracker in trace.TRACKING_MODULES):
+        trace.TRACKING_MODULES.append(RecoveryTracker(key))
