@@ -31,12 +31,14 @@ from objects import Objects
 from plot import svg
 from servers import nginx
 from table import markdown
+from tls import tls
 
 RESULTS = Path(__file__).parent / "results"
 
 WORKLOADS: Mapping[str, Workload] = {
     "large": large,
     "four": four,
+    "tls": tls,
     "small": many,
     "far": far,
     "memory": memory,
@@ -56,6 +58,7 @@ WORKLOADS: Mapping[str, Workload] = {
 TITLES = {
     "large": "One file of 1 GiB, time vs curl",
     "four": "Four files of 256 MiB at once, time vs curl --parallel",
+    "tls": "One file of 1 GiB over TLS, time vs curl",
     "small": "2,000 files of 20 KiB, 16 at once, time vs curl --parallel",
     "far": "128 MiB, 80 ms away, 4 MiB/s for each connection, time vs curl",
 }
@@ -65,6 +68,8 @@ NOTES = (
     "Less is better.",
     "A time is that of the whole process, start-up included, unless the row says otherwise. For 2,000 files "
     "of 20 KiB, the start-up of Python would be most of the time, so it is left out, but not that of curl.",
+    "The imports of a Python program are part of its start-up, also those that it delays until the first "
+    "call.",
     "Over TLS, the single nginx worker limits all programs: it encrypts about as fast as curl decrypts.",
     "128 MiB over a slow line: curl runs twice, all others in every round. The relay adds one round trip to "
     "the opening of a connection, and does not simulate TCP slow start.",

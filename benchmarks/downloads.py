@@ -36,8 +36,6 @@ def large(environment: Environment) -> Outcome:
     bare = environment.commands("large", [file], 1)
     crc32c = environment.commands("crc32c", [environment.objects.with_hash(file, "crc32c")], 1)
     md5 = environment.commands("md5", [environment.objects.with_hash(file, "md5")], 1)
-    over_tls = environment.objects.file(environment.tls_origin, _LARGE, "json", environment.scale.large)
-    tls = environment.tls_commands("tls", [over_tls], 1)
     runs = environment.run(
         bare.curl(),
         *_ours(bare),
@@ -47,19 +45,14 @@ def large(environment: Environment) -> Outcome:
         md5.curl_then("md5sum"),
         bare.python("ours, sha256", "ours", "sha256"),
         bare.curl_then("sha256sum"),
-        attrs.evolve(tls.curl(), name="curl, TLS"),
-        tls.python("ours, TLS", "ours"),
-        tls.python("naive, TLS", "naive"),
         rounds=environment.scale.large_rounds,
     )
     rows = [
         Row(ONE_LARGE, "time vs curl", ratios(runs, "ours", "curl", WALL), 0.85, 0.50),
         Row(ONE_LARGE, "time vs aiohttp + aiofiles", ratios(runs, "ours", "naive", WALL), 0.35, 0.20),
         Row(ONE_LARGE, "time vs parfive", ratios(runs, "ours", "parfive", WALL), 0.17, 0.10),
-        Row(ONE_LARGE, "time vs curl, without start-up", ratios(runs, "ours", "curl", TRANSFER)),
+        Row(ONE_LARGE, "time vs curl, without start-up", ratios(runs, "ours", "curl", TRANSFER), 0.50, 0.40),
         Row(ONE_LARGE, "time vs curl, on uvloop", ratios(runs, "ours, uvloop", "curl", WALL)),
-        Row(ONE_LARGE, "time vs curl, over TLS", ratios(runs, "ours, TLS", "curl, TLS", WALL)),
-        Row(ONE_LARGE, "time vs aiohttp + aiofiles, over TLS", ratios(runs, "ours, TLS", "naive, TLS", WALL)),
         Row(
             ONE_LARGE,
             "time with CRC-32C verified vs without",
@@ -97,7 +90,11 @@ def four(environment: Environment) -> Outcome:
     rows = [
         Row(FOUR_LARGE, "time vs `curl --parallel`", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
         Row(
-            FOUR_LARGE, "time vs `curl --parallel`, without start-up", ratios(runs, "ours", "curl", TRANSFER)
+            FOUR_LARGE,
+            "time vs `curl --parallel`, without start-up",
+            ratios(runs, "ours", "curl", TRANSFER),
+            0.50,
+            0.40,
         ),
         Row(FOUR_LARGE, "time vs `curl --parallel`, on uvloop", ratios(runs, "ours, uvloop", "curl", WALL)),
     ]
@@ -111,8 +108,13 @@ def many(environment: Environment) -> Outcome:
     files = [file for name in exports for file in environment.objects.export(environment.origin, name, sizes)]
     environment.objects.listing(files)
     commands = environment.commands("many", files, _AT_ONCE)
-    ours, naive = commands.python("ours", "ours", "bulk"), commands.python("naive", "naive")
-    without_deletions = environment.run(commands.curl(), ours, naive, tidy=empty)
+    without_deletions = environment.run(
+        commands.curl(),
+        commands.python("ours", "ours", "bulk"),
+        commands.python("naive", "naive"),
+        commands.python("obstore", "with_obstore"),
+        tidy=empty,
+    )
     runs = environment.run(commands.curl(), *_ours(commands, "bulk"), *_others(commands))
     rows = [
         Row(MANY_SMALL, "time vs `curl --parallel`", ratios(runs, "ours", "curl", TRANSFER), 1.5, 1.1),
@@ -129,6 +131,23 @@ def many(environment: Environment) -> Outcome:
             MANY_SMALL,
             "time vs aiohttp + aiofiles, no earlier deletions",
             ratios(without_deletions, "ours", "naive", TRANSFER),
+            0.75,
+            0.50,
+        ),
+        Row(
+            MANY_SMALL,
+            "time vs obstore, no earlier deletions",
+            ratios(without_deletions, "ours", "obstore", TRANSFER),
+            1.0,
+            0.7,
+        ),
+        Row(
+            MANY_SMALL,
+            "CPU time for each file, no earlier deletions",
+            [run.transfer_cpu / len(files) * 1e6 for run in without_deletions["ours"]],
+            250,
+            150,
+            " µs",
         ),
         Row(MANY_SMALL, "time vs `curl --parallel`, with start-up", ratios(runs, "ours", "curl", WALL)),
         Row(MANY_SMALL, "time vs aiohttp + aiofiles, with start-up", ratios(runs, "ours", "naive", WALL)),

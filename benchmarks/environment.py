@@ -19,6 +19,8 @@ from table import Row
 
 ONE_LARGE = "one file of 1 GiB"
 FOUR_LARGE = "four files of 256 MiB"
+ONE_LARGE_TLS = "one file of 1 GiB over TLS 1.3"
+FOUR_LARGE_TLS = "four files of 256 MiB over TLS 1.3"
 MANY_SMALL = "2,000 files of 20 KiB"
 FAR = "128 MiB over a slow line"
 MEMORY = "memory"
@@ -38,6 +40,7 @@ CLUSTER = "2,000 exports on Dask workers"
 WALL: Cost = attrgetter("wall")
 TRANSFER: Cost = attrgetter("transfer")
 CPU: Cost = attrgetter("cpu")
+TRANSFER_CPU: Cost = attrgetter("transfer_cpu")
 
 
 @attrs.frozen(kw_only=True)

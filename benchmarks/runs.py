@@ -28,6 +28,7 @@ class Run:
         wall: Seconds from its start to its end.
         transfer: Seconds without the start and end of an interpreter; `wall` if there is none.
         cpu: Seconds of processor time, including children and kernel.
+        transfer_cpu: The same without the start and end of an interpreter; `cpu` if there is none.
         peak: Peak memory in bytes.
         failures: The number of failed runs before this one.
     """
@@ -35,6 +36,7 @@ class Run:
     wall: float
     transfer: float
     cpu: float
+    transfer_cpu: float
     peak: int
     failures: int = 0
 
@@ -71,8 +73,9 @@ def measured(command: Sequence[str], scratch: Path) -> Run:
             said = _text(complaints)
             raise Failed(f"{' '.join(command)} failed with status {process.returncode}:\n{said}")
         times = _text(output)
-    start, end = json.loads(times) if times else (0, wall)
-    return Run(wall=wall, transfer=end - start, cpu=cpu, peak=1024 * int(note.read_text()))
+    transfer, transfer_cpu = json.loads(times) if times else (wall, cpu)
+    peak = 1024 * int(note.read_text())
+    return Run(wall=wall, transfer=transfer, cpu=cpu, transfer_cpu=transfer_cpu, peak=peak)
 
 
 def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:

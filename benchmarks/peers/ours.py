@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,17 @@ from typing import Any, Literal
 from job import Job, given, timed
 
 from packagex_async import AsyncPackageX, Export
+
+AT_FIRST_DOWNLOAD = ("packagex_async._download.plans", "packagex_async._parquet.requested")
+AT_FIRST_BULK_DOWNLOAD = (
+    "cattrs",
+    "orjson",
+    "packagex_async._listing.lister",
+    "packagex_async._sync.runner",
+    "packagex_async._watch.followed_exports",
+    "packagex_async._watch.watcher",
+)
+"""Modules that the client imports at the first call. The other programs import everything at their start."""
 
 
 def exports(job: Job) -> Iterator[Export]:
@@ -53,6 +65,8 @@ async def main(job: Job, folder: Path, options: list[str]) -> None:
 
 if __name__ == "__main__":
     job, folder, options = given()
+    for name in AT_FIRST_DOWNLOAD + (AT_FIRST_BULK_DOWNLOAD if "bulk" in options else ()):
+        import_module(name)
     run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
     if "uvloop" in options:
         # Import only if needed, so that other runs do not pay for it.

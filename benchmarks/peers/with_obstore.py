@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,6 +27,9 @@ async def fetch(store: HTTPStore, wanted: Iterable[File], folder: Path) -> None:
 async def main(job: Job, folder: Path) -> None:
     """Run the job with one store, and workers that share one iterator."""
     wanted = iter(job.files)
+    if job.authority is not None:
+        # obstore reads the trusted certificates from this file; it has no option for them.
+        os.environ["SSL_CERT_FILE"] = job.authority
     store = HTTPStore.from_url(job.base_url, client_options={"allow_http": True})
     async with asyncio.TaskGroup() as group:
         for _ in range(job.workers):
