@@ -103,6 +103,10 @@ class _IdleGuard(asyncio.Protocol):
         self._parser = handler._parser  # pyright: ignore[reportPrivateUsage]  # tested
 
     def data_received(self, data: bytes) -> None:
+        # While asyncio closes a TLS connection, it delivers the bytes that were not read yet. Aborting the
+        # connection then makes `close` raise a `RuntimeError`.
+        if self._transport.is_closing():
+            return
         if self._handler._parser is self._parser:  # pyright: ignore[reportPrivateUsage]  # tested
             self._transport.abort()
         else:

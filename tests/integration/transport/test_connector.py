@@ -291,3 +291,22 @@ async def test_connection_is_reused_after_an_early_response(security: Security) 
                 await px.exports.create("contact", options={"ids": "x" * 900_000})
                 for number in range(3):
                     assert (await px.exports.retrieve(f"exp_{number}")).id == f"exp_{number}"
+
+
+async def test_connection_with_unread_bytes_can_be_closed(security: Security) -> None:
+    """A consumer may stop within a body that arrives faster than it is read."""
+
+    async def handler(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(response(bytes(4 * 1024 * 1024)))
+        await connection.closed()
+
+    async with Server(handler, security.server) as server, client_of(server.url, security, "own") as px:
+        for _ in range(3):
+            async with px.exports.stream(Export(id="exp_1", csv_url=f"{server.url}/a"), "csv") as body:
+                # Reading is paused while nothing is read, and resumed by the second read.
+                blocks = aiter(body)
+                await anext(blocks)
+                await yield_to_event_loop()
+                assert await anext(blocks)
+        assert server.connections == 3
