@@ -29,6 +29,7 @@ from loading import loading
 from memory import memory
 from objects import Objects
 from plot import svg
+from second_run import second_run
 from servers import nginx
 from table import markdown
 from tls import tls
@@ -53,6 +54,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "dask": cluster,
     "polling": polling,
     "loading": loading,
+    "second-run": second_run,
 }
 
 TITLES = {

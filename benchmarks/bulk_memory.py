@@ -19,6 +19,7 @@ import tempfile
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -36,7 +37,8 @@ _SHA256 = hashlib.sha256(_BODY).hexdigest()
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
-def _export(number: int, created_at: int) -> dict[str, object]:
+def listed_export(number: int, created_at: int) -> dict[str, Any]:
+    """Return an export as it is listed: without URLs."""
     return {
         "id": f"exp_{number:022d}",
         "object": "export",
@@ -85,14 +87,14 @@ class Server:
         numbers = range(self._count)[(page - 1) * limit : page * limit]
         pagination = {"page": page, "limit": limit, "has_more": page * limit < self._count}
         pagination["total_count"] = self._count
-        data = [_export(number, self._created_at) for number in numbers]
+        data = [listed_export(number, self._created_at) for number in numbers]
         return web.json_response({"status": 200, "data": data, "pagination": pagination})
 
     async def _retrieve(self, request: web.Request) -> web.Response:
         export_id = request.match_info["id"]
         urls = {f"_{artifact}_url": f"{self._url}/file/{export_id}/{artifact}" for artifact in Artifact}
         return web.json_response(
-            {"status": 200, "data": _export(int(export_id[4:]), self._created_at) | urls}
+            {"status": 200, "data": listed_export(int(export_id[4:]), self._created_at) | urls}
         )
 
     async def _file(self, _: web.Request) -> web.Response:

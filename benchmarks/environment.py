@@ -35,6 +35,7 @@ BUCKET = "256 MiB into a bucket"
 LOADING = "400,000 rows into DuckDB with dlt"
 BUCKET_MANY = "2,000 files of 20 KiB into a bucket"
 CLUSTER = "2,000 exports on Dask workers"
+SECOND_RUN = "second run with 50,000 exports"
 """The names of the workloads in the table."""
 
 WALL: Cost = attrgetter("wall")
@@ -58,6 +59,7 @@ class Scale:
         huge: Bytes of the artifact that exceeds the memory.
         rows: Bytes of the artifact whose rows are read.
         loaded: Rows that are loaded into a database.
+        known: Exports that an earlier run has downloaded.
     """
 
     rounds: int = 5
@@ -70,6 +72,7 @@ class Scale:
     huge: int = 10 * GIB
     rows: int = 256 * MIB
     loaded: int = 400_000
+    known: int = 50_000
 
 
 QUICK = Scale(
@@ -83,6 +86,7 @@ QUICK = Scale(
     huge=256 * MIB,
     rows=16 * MIB,
     loaded=20_000,
+    known=1000,
 )
 """A small scale to test the benchmark itself; its figures mean nothing."""
 

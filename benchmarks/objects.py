@@ -85,7 +85,7 @@ class Objects:
         return file._replace(url=f"{file.url}?hash={algorithm}={declared}")
 
     def listing(self, files: list[File]) -> None:
-        """Write the exports of these files, and the pages of their listing. API: List Exports."""
+        """Write the exports of these files, and the pages of their listing. API: Retrieve Exports."""
         by_id: dict[str, dict[str, Any]] = {}
         for file in files:
             export = by_id.setdefault(file.export_id, _export(file.export_id))
@@ -95,6 +95,10 @@ class Objects:
             answer = {"status": 200, "data": export}
             path = self._root / "v1/exports" / f"{export['id']}.json"
             path.write_text(json.dumps(answer), encoding="utf-8")
+        self.pages(exports)
+
+    def pages(self, exports: list[dict[str, Any]]) -> None:
+        """Write the pages of a listing. API: List Exports."""
         for number, start in enumerate(range(0, len(exports), PAGE), 1):
             has_more = start + PAGE < len(exports)
             pagination = {"page": number, "limit": PAGE, "has_more": has_more, "total_count": len(exports)}
