@@ -39,8 +39,21 @@ def second_run(environment: Environment) -> Outcome:
         _python("json.loads", "with_json_lines", str(job), str(folder), MANIFEST_NAME),
     )
     rows = [
-        Row(SECOND_RUN, "time vs json.loads of the manifest", ratios(runs, "ours", "json.loads", TRANSFER), 6, 3),
-        Row(SECOND_RUN, "peak memory of the process", [run.peak / MIB for run in runs["ours"]], 150, 80, " MiB"),
+        Row(
+            SECOND_RUN,
+            "time vs json.loads of the manifest",
+            ratios(runs, "ours", "json.loads", TRANSFER),
+            6,
+            3,
+        ),
+        Row(
+            SECOND_RUN,
+            "peak memory of the process",
+            [run.peak / MIB for run in runs["ours"]],
+            150,
+            80,
+            " MiB",
+        ),
     ]
     return Outcome(rows, raw(runs))
 

@@ -41,6 +41,11 @@ def failure_error(export: Export) -> ExportStateError | None:
             return None
 
 
+def is_downloadable(export: Export) -> bool:
+    """Return whether the status of the export allows a download."""
+    return not is_in_progress(export) and failure_error(export) is None
+
+
 def export_gone_error(export_id: str) -> ExportGoneError:
     """Return the error for an export that no longer exists."""
     reason = "exports are deleted 24 hours after creation"

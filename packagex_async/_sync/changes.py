@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from packagex_async._files.layouts import Layout
 from packagex_async._partials.targets import Target
 from packagex_async._polling.export_source import ExportSource
 from packagex_async._sync.entry_rules import ReusePolicy
-from packagex_async._sync.local_state import LocalArtifacts
+from packagex_async._sync.local_state import LocalArtifacts, kept_event
 from packagex_async.errors import (
     AuthenticationError,
     DestinationError,
@@ -65,6 +65,12 @@ class State(Protocol):
         """Return the state of the artifacts of an export; `refresh` ignores what was read before."""
         ...
 
+    async def unchanged(
+        self, exports: Sequence[Export], artifacts: Collection[Artifact]
+    ) -> Mapping[str, DownloadReport[StoredFile]]:
+        """Return the reports of exports of which nothing has to be downloaded, by id, as far as that is fast."""
+        ...
+
     async def record(self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]) -> None:
         """Add the downloaded files and the missing artifacts of `report` to the manifest."""
         ...
@@ -94,6 +100,10 @@ class Downloads(Protocol):
 
     async def open(self) -> None:
         """Prepare for several exports."""
+        ...
+
+    async def unchanged(self, exports: Sequence[Export]) -> Mapping[str, DownloadReport[StoredFile]]:
+        """Return the reports of exports of which nothing has to be downloaded, by id, as far as that is fast."""
         ...
 
     async def download(self, export: Export, *, refresh: bool = False) -> DownloadReport[StoredFile]:
@@ -173,6 +183,23 @@ class ChangedDownloads:
     async def aclose(self) -> None:
         """Close the manifest. Idempotent."""
         self.state.close()
+
+    async def unchanged(self, exports: Sequence[Export]) -> Mapping[str, DownloadReport[StoredFile]]:
+        """Return the reports of exports of which nothing has to be downloaded, by id.
+
+        The result may lack some of them. `download` returns their reports.
+
+        Raises:
+            DestinationError: The manifest cannot be used.
+        """
+        if self._count_rows is not None:
+            return {}
+        reports = await self.state.unchanged(exports, self.plan.artifacts)
+        if self.plan.on_progress is not None:
+            for report in reports.values():
+                for file in report.files:
+                    self.plan.on_progress(kept_event(report.export_id, file))
+        return reports
 
     async def download(self, export: Export, *, refresh: bool = False) -> DownloadReport[StoredFile]:
         """Download the artifacts of an export that are new or have changed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
@@ -21,9 +21,11 @@ from packagex_async._partials.targets import FileTarget, Target
 from packagex_async._sync.entry_rules import EntryRules, ReusePolicy
 from packagex_async._sync.manifest import Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
+from packagex_async._sync.unchanged_exports import UnchangedExports
 from packagex_async.models import Artifact, Export
 from packagex_async.report import (
     ByArtifact,
+    DownloadedFile,
     DownloadReport,
     PlanReason,
     ProgressEvent,
@@ -75,16 +77,7 @@ class LocalArtifacts:
 
     def kept_events(self, export_id: str) -> list[ProgressEvent]:
         """Return a progress event for each file that is kept."""
-        return [
-            ProgressEvent(
-                kind=ProgressKind.KEPT,
-                export_id=export_id,
-                artifact=artifact,
-                received=file.size,
-                total=file.size,
-            )
-            for artifact, file in self.kept.items()
-        ]
+        return [kept_event(export_id, file) for file in self.kept.values()]
 
     def apply(
         self,
@@ -138,6 +131,17 @@ class LocalArtifacts:
         )
 
 
+def kept_event(export_id: str, file: StoredFile) -> ProgressEvent:
+    """Return the progress event of a file that is kept."""
+    return ProgressEvent(
+        kind=ProgressKind.KEPT,
+        export_id=export_id,
+        artifact=file.artifact,
+        received=file.size,
+        total=file.size,
+    )
+
+
 class LocalState:
     """A download directory and its manifest.
 
@@ -176,6 +180,13 @@ class LocalState:
         self._manifest = manifest
         self._exclusions = exclusions
         self._partials = partials
+        self._unchanged = UnchangedExports(
+            directory=directory,
+            layout=layout,
+            rules=self._rules,
+            manifest=manifest,
+            exclusions=exclusions,
+        )
 
     async def open(self) -> None:
         """Do nothing: the first access opens the manifest."""
@@ -213,6 +224,21 @@ class LocalState:
             DestinationError: The manifest cannot be read.
         """
         return await self._run(export, self._inspect, export, artifacts, refresh)
+
+    async def unchanged(
+        self, exports: Sequence[Export], artifacts: Collection[Artifact]
+    ) -> Mapping[str, DownloadReport[DownloadedFile]]:
+        """Return the reports of exports of which nothing has to be downloaded, by id.
+
+        Other exports are not in the result, and neither are any if files have to be read.
+
+        Raises:
+            DestinationError: The manifest cannot be read.
+        """
+        policy = self._policy
+        if not exports or policy.verify or not policy.resume or self._options.file_format is not None:
+            return {}
+        return await self._run(exports[0], self._unchanged.reports, exports, artifacts)
 
     async def record(self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]) -> None:
         """Add the downloaded files and the missing artifacts of `report` to the manifest.

@@ -18,11 +18,11 @@ from io import FileIO
 from pathlib import Path
 from types import MappingProxyType
 
+from packagex_async._files.line_reader import LineReader, read_blocks
 from packagex_async._files.locks import STALE_AFTER, LockResult, try_lock
 from packagex_async._files.operations import sync_directory
 from packagex_async._files.paths import is_recent, make_directories, open_regular
-from packagex_async._sync.manifest_entry import ManifestEntry
-from packagex_async._sync.manifest_reader import read_line_at, read_lines
+from packagex_async._sync.manifest_entry import ManifestEntry, entry_key, entry_keys
 
 MANIFEST_NAME = "packagex-manifest.jsonl"
 
@@ -50,6 +50,7 @@ class Manifest:
         self._read_only = read_only
         self._lock = threading.Lock()
         self._file: FileIO | None = None
+        self._lines = LineReader()
         self._positions: dict[int, int] = {}
         self._indexed_size = 0
         self._file_size = 0
@@ -68,12 +69,23 @@ class Manifest:
         Raises:
             OSError: The manifest cannot be read.
         """
+        return self.find_all([export_id], artifacts, formats)[0]
+
+    def find_all(
+        self, export_ids: Iterable[str], artifacts: Iterable[str], formats: Mapping[str, str] = _NO_FORMATS
+    ) -> list[dict[str, ManifestEntry]]:
+        """Return the result of `find` for each of several exports.
+
+        Raises:
+            OSError: The manifest cannot be read.
+        """
+        artifacts = tuple(artifacts)
         with self._lock:
             file = self._open_existing() if self._read_only else self._open()
             if file is None:
-                return {}
+                return [{} for _ in export_ids]
             self._update_index(file)
-            return dict(self._find(file, export_id, artifacts, formats))
+            return [dict(self._find(file, export_id, artifacts, formats)) for export_id in export_ids]
 
     def append(self, entries: Iterable[ManifestEntry]) -> None:
         """Add entries with a single write.
@@ -97,6 +109,7 @@ class Manifest:
         if self._file is not None:
             self._file.close()
             self._file = None
+            self._lines = LineReader()
 
     def _open(self) -> FileIO:
         if self._file is not None and not _is_same_file(self._file, self.path):
@@ -166,14 +179,14 @@ class Manifest:
         if size == self._file_size:
             return
         self._file_size, self._incomplete_line = size, b""
-        for line in read_lines(file, self._indexed_size):
-            if not line.is_complete:
-                self._incomplete_line = line.text
+        for block in read_blocks(file, self._indexed_size):
+            if not block.is_complete:
+                self._incomplete_line = block.lines
                 break
-            if line.text is not None and (entry := ManifestEntry.parse(line.text)) is not None:
-                key = entry_key(entry.export_id, entry.artifact, entry.format)
-                self._positions[key] = line.position
-            self._indexed_size = line.end
+            if block.lines is not None:
+                for start, key in entry_keys(block.lines):
+                    self._positions[key] = block.position + start
+            self._indexed_size = block.end
 
     def _find(
         self, file: FileIO, export_id: str, artifacts: Iterable[str], formats: Mapping[str, str]
@@ -183,17 +196,11 @@ class Manifest:
             position = self._positions.get(entry_key(export_id, artifact, file_format))
             if position is None:
                 continue
-            entry = ManifestEntry.parse(read_line_at(file, position))
+            entry = ManifestEntry.parse(self._lines.read(file, position))
             # Different artifacts can have the same key.
             expected = export_id, artifact, file_format
             if entry is not None and (entry.export_id, entry.artifact, entry.format) == expected:
                 yield artifact, entry
-
-
-def entry_key(export_id: str, artifact: str, file_format: str | None) -> int:
-    """Return the key of a file in an index of entries; different files can have the same key."""
-    # The hash of an enum member differs from that of its value.
-    return hash((export_id, str(artifact), file_format))
 
 
 def _is_same_file(file: FileIO, path: Path) -> bool:

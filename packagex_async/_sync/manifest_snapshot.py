@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from packagex_async._files.line_reader import read_blocks
 from packagex_async._files.paths import open_regular
-from packagex_async._sync.manifest import MANIFEST_NAME, entry_key
-from packagex_async._sync.manifest_entry import ManifestEntry
-from packagex_async._sync.manifest_reader import read_lines
+from packagex_async._sync.manifest import MANIFEST_NAME
+from packagex_async._sync.manifest_entry import ManifestEntry, entry_key, parse_entries
 
 
 class ManifestSnapshot:
@@ -68,6 +68,7 @@ class ManifestSnapshot:
 
 def _entries(file: FileIO) -> Iterator[tuple[int, int, ManifestEntry]]:
     """Yield the valid entries with their positions and their keys."""
-    for line in read_lines(file, 0):
-        if line.text is not None and (entry := ManifestEntry.parse(line.text)) is not None:
-            yield line.position, entry_key(entry.export_id, entry.artifact, entry.format), entry
+    for block in read_blocks(file, 0):
+        for start, entry in parse_entries(block.lines or b""):
+            key = entry_key(entry.export_id, entry.artifact, entry.format)
+            yield block.position + start, key, entry

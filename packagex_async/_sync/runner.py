@@ -10,6 +10,7 @@ import attrs
 
 from packagex_async import _logs
 from packagex_async._api.statuses import is_in_progress
+from packagex_async._concurrency.buffer import ExportBuffer
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.queue import ExportQueue
 from packagex_async._context import ClientContext
@@ -37,6 +38,12 @@ from packagex_async.models import Export
 from packagex_async.report import DownloadReport, StoredFile
 
 _QUEUE_SIZE = 1000
+_BATCH_SIZE = 100
+"""The maximum number of exports of one check. The time of a thread's start is small compared with that."""
+
+_CHECKERS = 2
+"""The number of concurrent checks for unchanged exports."""
+
 _MAX_POLLERS = 8
 
 
@@ -146,6 +153,7 @@ class SyncRunner:
         self._wait_options = wait_options
         self._pruner = pruner
         self._is_repeated = is_repeated or (lambda _: False)
+        self._listed = ExportBuffer(_QUEUE_SIZE)
         self._queue = ExportQueue(_QUEUE_SIZE)
         self._polls = PollQueue(
             source.retrieve, context.clock, wait_options.timeout if wait_options else None
@@ -165,7 +173,6 @@ class SyncRunner:
             PackageXError: The listing failed, or all downloads would fail; no task is running then.
         """
         file_format = self._plan.options.file_format
-        self._queue.add_producer()
         run = asyncio.create_task(self._run())
         run.add_done_callback(lambda _: self._reports.put_nowait(None))
         try:
@@ -193,6 +200,9 @@ class SyncRunner:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._list(group))
+                for _ in range(_CHECKERS):
+                    self._queue.add_producer()
+                    group.create_task(self._report_unchanged())
                 group.create_task(self._start_downloads(group))
         except BaseExceptionGroup as errors:
             error = errors.exceptions[0]
@@ -210,7 +220,7 @@ class SyncRunner:
                     if self._wait_options and is_in_progress(export):
                         self._start_polling(export, group)
                     else:
-                        await self._queue.put(export)
+                        await self._listed.put(export)
             except KEY_ERRORS:
                 raise
             except PackageXError as error:
@@ -220,6 +230,19 @@ class SyncRunner:
         if self._polls.export_ids:
             _logs.waiting(self._polls.export_ids)
             self._call_on_wait()
+        self._listed.end()
+
+    async def _report_unchanged(self) -> None:
+        """Report the listed exports of which nothing has to be downloaded, and queue all others."""
+        while exports := await self._listed.get_batch(_BATCH_SIZE):
+            unchanged = await self._downloads.unchanged(
+                [export for export in exports if not self._is_repeated(export.id)]
+            )
+            for export in exports:
+                if export.id not in unchanged:
+                    await self._queue.put(export)
+            for report in unchanged.values():
+                await self._report(report)
         await self._queue.remove_producer()
 
     def _call_on_wait(self) -> None:

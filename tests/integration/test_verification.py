@@ -257,7 +257,7 @@ async def test_read_error_in_the_manifest(tmp_path: Path, monkeypatch: pytest.Mo
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, "read error")
 
-    monkeypatch.setattr("packagex_async._sync.manifest_snapshot.read_lines", fail)
+    monkeypatch.setattr("packagex_async._sync.manifest_snapshot.read_blocks", fail)
     with pytest.raises(DirectoryError, match="read error"):
         await anext(verify_directory(tmp_path))
 

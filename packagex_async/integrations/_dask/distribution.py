@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from packagex_async._api.statuses import check_downloadable
@@ -101,6 +101,10 @@ class ClusterDownloads:
         await self._count_workers()
         self._dispatcher = asyncio.create_task(self._dispatch())
         self._dispatcher.add_done_callback(self._on_dispatcher_done)
+
+    async def unchanged(self, exports: Sequence[Export]) -> Mapping[str, DownloadReport[StoredFile]]:
+        """Return nothing: only the workers have access to the destination."""
+        return {}
 
     async def download(self, export: Export, *, refresh: bool = False) -> DownloadReport[StoredFile]:
         """Download an export on a worker.

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async._files.paths import UnsafePathError
-from packagex_async._sync import manifest as manifest_module
+from packagex_async._sync import manifest_entry
 from packagex_async._sync.manifest import MANIFEST_NAME, Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
 from tests.support import bind, names
@@ -217,7 +217,7 @@ def test_long_export_ids_are_found(tmp_path: Path, length: int) -> None:
 
 def test_hash_collision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The later entry hides the earlier one, but is not returned for it."""
-    monkeypatch.setattr(manifest_module, "hash", lambda _: 1, raising=False)
+    monkeypatch.setattr(manifest_entry, "hash", lambda _: 1, raising=False)
     with open_manifest(tmp_path) as manifest:
         manifest.append([MISSING, ENTRY])
         assert manifest.find("exp_1", ("json", "csv")) == {"csv": ENTRY}

@@ -10,10 +10,10 @@ from pathlib import Path
 import attrs
 import pytest
 
+from packagex_async._files.line_reader import MAX_LINE_SIZE, Block, read_blocks
 from packagex_async._sync import manifest as manifest_module
 from packagex_async._sync.manifest import MANIFEST_NAME
-from packagex_async._sync.manifest_entry import ManifestEntry
-from packagex_async._sync.manifest_reader import MAX_LINE_SIZE, MIN_LINE_SIZE, RawLine, read_lines
+from packagex_async._sync.manifest_entry import MIN_LINE_SIZE, ManifestEntry
 from tests.unit.sync.manifests import ENTRY, MISSING, find, open_manifest
 
 
@@ -46,14 +46,14 @@ def test_longest_line(tmp_path: Path, cut: int) -> None:
 
 @pytest.mark.parametrize("short_line", [b"\n", b"{\n", b"{}\n", b"\r\n", b"x" * (MIN_LINE_SIZE - 1) + b"\n"])
 def test_short_lines_are_skipped_in_blocks(tmp_path: Path, short_line: bytes) -> None:
-    """No entry is that short. Millions of such lines stay in the file and are not yielded one by one."""
+    """No entry is that short. Millions of such lines stay in the file."""
     short_lines = short_line * (3_000_000 // len(short_line))
     content = short_lines + MISSING.dump() + short_lines + ENTRY.dump() + short_lines
     (tmp_path / MANIFEST_NAME).write_bytes(content)
     with FileIO(tmp_path / MANIFEST_NAME, "rb") as file:
-        lines = list(read_lines(file, 0))
-    assert len(lines) < 100
-    assert lines[-1].end == len(content)
+        blocks = list(read_blocks(file, 0))
+    assert len(blocks) < 100
+    assert blocks[-1].end == len(content)
     assert find(tmp_path) == {"json": MISSING, "csv": ENTRY}
     assert (tmp_path / MANIFEST_NAME).read_bytes() == content
 
@@ -83,13 +83,13 @@ def test_unchanged_incomplete_line_is_read_once(tmp_path: Path, monkeypatch: pyt
         one.find("exp_1", ("csv",))
         with (tmp_path / MANIFEST_NAME).open("ab") as file:
             file.write(b"x" * 5000)
-        real = read_lines
+        real = read_blocks
 
-        def count(file: FileIO, position: int) -> Iterator[RawLine]:
+        def count(file: FileIO, position: int) -> Iterator[Block]:
             positions.append(position)
             return real(file, position)
 
-        monkeypatch.setattr(manifest_module, "read_lines", count)
+        monkeypatch.setattr(manifest_module, "read_blocks", count)
         for _ in range(9):
             assert one.find("exp_1", ("csv",)) == {"csv": ENTRY}
     assert positions == [len(ENTRY.dump())]
