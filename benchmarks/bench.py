@@ -21,7 +21,7 @@ from buckets import buckets
 from clusters import cluster
 from command_line import command_line
 from conversion import parquet
-from downloads import effort, far, four, large, many
+from downloads import effort, four, large, many
 from environment import QUICK, Environment, Outcome, Scale, Workload
 from facts import machine, versions
 from in_memory import decoding, paging, polling
@@ -31,6 +31,7 @@ from objects import Objects
 from plot import svg
 from second_run import second_run
 from servers import nginx
+from slow_lines import far, lossy
 from table import markdown
 from tls import tls
 
@@ -42,6 +43,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "tls": tls,
     "small": many,
     "far": far,
+    "lossy": lossy,
     "memory": memory,
     "paging": paging,
     "decoding": decoding,

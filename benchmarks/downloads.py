@@ -7,7 +7,6 @@ from commands import JobCommands
 from environment import (
     CPU,
     CPU_TIME,
-    FAR,
     FOUR_LARGE,
     MANY_SMALL,
     ONE_LARGE,
@@ -20,14 +19,11 @@ from environment import (
 from objects import ARTIFACTS, KIB
 from rounds import Contender, Runs, empty, ratios
 from runs import Cost
-from servers import relay
 from table import Row
 
 _LARGE = "exp_large"
 _SMALL = 20 * KIB
 _AT_ONCE = 16
-_ROUNDS_OF_CURL = 2
-"""curl takes more than half a minute over the slow line, and its time hardly varies."""
 
 
 def large(environment: Environment) -> Outcome:
@@ -155,22 +151,6 @@ def many(environment: Environment) -> Outcome:
     outcome = _outcome(rows, runs, bars=runs, cost=TRANSFER)
     undisturbed = {f"{name}, no earlier deletions": each for name, each in raw(without_deletions).items()}
     return attrs.evolve(outcome, raw={**outcome.raw, **undisturbed})
-
-
-def far(environment: Environment) -> Outcome:
-    """Measure one artifact over a line that limits each connection."""
-    with relay(environment.server.port) as port:
-        file = environment.objects.file(f"http://127.0.0.1:{port}", "exp_far", "json", environment.scale.far)
-        commands = environment.commands("far", [file], 1)
-        aria2c = commands.aria2c(8)
-        runs = environment.run(
-            attrs.evolve(commands.curl(), rounds=_ROUNDS_OF_CURL), commands.python("ours", "ours"), aria2c
-        )
-    rows = [
-        Row(FAR, f"time vs {aria2c.name}", ratios(runs, "ours", aria2c.name, WALL), 1.10, 1.0),
-        Row(FAR, "time vs curl", ratios(runs, "ours", "curl", WALL), 0.20, 0.15),
-    ]
-    return _outcome(rows, runs, bars=runs)
 
 
 def effort(environment: Environment) -> Outcome:

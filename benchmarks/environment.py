@@ -23,6 +23,7 @@ ONE_LARGE_TLS = "one file of 1 GiB over TLS 1.3"
 FOUR_LARGE_TLS = "four files of 256 MiB over TLS 1.3"
 MANY_SMALL = "2,000 files of 20 KiB"
 FAR = "128 MiB over a slow line"
+LOSSY = "16 MiB over a lossy line"
 MEMORY = "memory"
 PAGING = "listing of 100 pages"
 DECODING = "10,000 exports"
@@ -56,6 +57,7 @@ class Scale:
         exports: Exports with four small artifacts each.
         ids: Exports with one small artifact each.
         far: Bytes of the artifact over the slow line.
+        lossy: Bytes of the artifact over a line that loses segments.
         huge: Bytes of the artifact that exceeds the memory.
         rows: Bytes of the artifact whose rows are read.
         loaded: Rows that are loaded into a database.
@@ -69,6 +71,7 @@ class Scale:
     exports: int = 500
     ids: int = 2000
     far: int = 128 * MIB
+    lossy: int = 16 * MIB
     huge: int = 10 * GIB
     rows: int = 256 * MIB
     loaded: int = 400_000
@@ -83,6 +86,7 @@ QUICK = Scale(
     exports=50,
     ids=200,
     far=32 * MIB,
+    lossy=16 * MIB,
     huge=256 * MIB,
     rows=16 * MIB,
     loaded=20_000,

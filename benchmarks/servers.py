@@ -99,17 +99,18 @@ def nginx(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def relay(port: int, *, one_way: float = ONE_WAY, rate: int = RATE) -> Iterator[int]:
+def relay(port: int, *, one_way: float = ONE_WAY, rate: int = RATE, loss: float = 0) -> Iterator[int]:
     """Serve `port` through the relay; yield the port of the relay.
 
     Args:
         port: The port of the server.
         one_way: Seconds from one end of the relay to the other.
         rate: Bytes per second for each client connection.
+        loss: The probability that a segment is lost. If it is above 0, it determines the rate instead.
     """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         near: int = listening.getsockname()[1]
-        given = map(str, (listening.fileno(), port, one_way, rate))
+        given = map(str, (listening.fileno(), port, one_way, rate, loss))
         process = subprocess.Popen(
             [sys.executable, str(HERE / "relay.py"), *given],
             stdin=subprocess.PIPE,

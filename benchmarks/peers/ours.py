@@ -1,4 +1,4 @@
-"""This package; the options `bulk`, `parquet`, `sha256` and `uvloop` select the variant."""
+"""This package; the options `bulk`, `parquet`, `segments=16`, `sha256` and `uvloop` select the variant."""
 
 from __future__ import annotations
 
@@ -39,16 +39,20 @@ async def fetch(
     concurrency: int,
     digest: Literal["sha256"] | None,
     format: Literal["parquet"] | None,
+    segments: int,
 ) -> None:
     """Download one export after another, each with `concurrency` artifacts at a time."""
     for export in wanted:
-        await px.exports.download(export, folder, concurrency=concurrency, digest=digest, format=format)
+        await px.exports.download(
+            export, folder, concurrency=concurrency, digest=digest, format=format, segments=segments
+        )
 
 
 async def main(job: Job, folder: Path, options: list[str]) -> None:
     """Run the job with one client."""
     digest: Literal["sha256"] | None = "sha256" if "sha256" in options else None
     format: Literal["parquet"] | None = "parquet" if "parquet" in options else None
+    segments = next((int(text[9:]) for text in options if text.startswith("segments=")), 8)
     async with AsyncPackageX("key", base_url=job.base_url, ssl=job.trust()) as px:
         if "bulk" in options:
             async for report in px.exports.download_all(folder, concurrency=job.workers):
@@ -60,7 +64,7 @@ async def main(job: Job, folder: Path, options: list[str]) -> None:
         workers, concurrency = (1, job.workers) if alone else (job.workers, 1)
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
-                group.create_task(fetch(px, wanted, folder, concurrency, digest, format))
+                group.create_task(fetch(px, wanted, folder, concurrency, digest, format, segments))
 
 
 if __name__ == "__main__":

@@ -11,10 +11,15 @@ class ConnectionScaler:
     Args:
         max_connections: The upper limit.
         tuning: When connections are measured and compared.
+
+    Attributes:
+        connection_rate: The mean rate of one connection in bytes per second, or `None` before the first
+            measurement.
     """
 
     def __init__(self, max_connections: int, tuning: TransferTuning) -> None:
         self.max_connections = max_connections
+        self.connection_rate: float | None = None
         self._tuning = tuning
         self._since: tuple[float, int] | None = None
         self._active = 1
@@ -35,7 +40,9 @@ class ConnectionScaler:
             self._since, self._active = (now, received), active
         seconds = now - self._since[0]
         if seconds >= self._measuring_time(sharing):
-            self._judge((received - self._since[1]) / seconds, remaining, sharing)
+            rate = (received - self._since[1]) / seconds
+            self.connection_rate = rate / active
+            self._judge(rate, remaining, sharing)
         return 1 if self._single_rate is None else self.max_connections
 
     def received_alone(self, seconds: float) -> int:

@@ -150,7 +150,7 @@ class DownloadOptions:
         file_format = self.file_format
         return file_format if file_format is not None and file_format.converts(artifact) else None
 
-    def path_of(self, path: PurePosixPath, artifact: Artifact) -> PurePosixPath:
+    def path_of(self, path: str, artifact: Artifact) -> PurePosixPath:
         """Return the path of the file of `artifact`, given the path in its own format."""
-        file_format = self.format_of(artifact)
-        return path if file_format is None else file_format.rename(path)
+        file_format, own_path = self.format_of(artifact), PurePosixPath(path)
+        return own_path if file_format is None else file_format.rename(own_path)

@@ -140,6 +140,7 @@ class SegmentWorkers:
             active=1 + len(self._tasks) * self._is_confirmed,
             sharing=self._limiter.in_use,
         )
+        self._queue.set_min_size(self._min_segment_size())
         if wanted == 1:
             self._end_connections()
         else:
@@ -158,6 +159,13 @@ class SegmentWorkers:
                 elapsed = self._clock.monotonic() - self._trial_started_at
                 self._queue.startup_bytes = self._scaler.received_alone(elapsed)
         self.advance(self._received, self._waited)
+
+    def _min_segment_size(self) -> int:
+        tuning, rate = self._tuning, self._scaler.connection_rate
+        if rate is None:
+            return tuning.min_segment_size
+        slow = max(int(rate * tuning.min_segment_time), tuning.min_slow_segment_size)
+        return min(slow, tuning.min_segment_size)
 
     def _add_connections(self, limit: int) -> None:
         while len(self._tasks) < limit and self._queue.is_divisible and self._limiter.try_acquire():

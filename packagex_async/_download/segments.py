@@ -61,6 +61,10 @@ class SegmentQueue:
         self._waiting = [Segment(*gap) for gap in gaps]
         self._active: list[Segment] = []
 
+    def set_min_size(self, min_size: int) -> None:
+        """Change the size in bytes of the smallest segment that is worth a request."""
+        self._min_size = min_size
+
     @property
     def remaining(self) -> int:
         """The number of bytes still to be received."""
@@ -121,6 +125,9 @@ class OrderedSegmentQueue(SegmentQueue):
     def __init__(self, gaps: Iterable[ByteRange], min_size: int, window: int) -> None:
         super().__init__(gaps, min_size)
         self._window = max(window, 2 * min_size)
+
+    def set_min_size(self, min_size: int) -> None:
+        """Do nothing: all segments have the same size, so that they fill the window."""
 
     @property
     def is_divisible(self) -> bool:

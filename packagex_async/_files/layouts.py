@@ -12,7 +12,8 @@ import re
 import string
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from functools import lru_cache
+from pathlib import Path
 
 from packagex_async.errors import ConfigurationError
 from packagex_async.models import Artifact, Export
@@ -29,8 +30,8 @@ SUFFIXES = {
 }
 _FILE_TYPES = {artifact: f".{suffix.rpartition('.')[2]}" for artifact, suffix in SUFFIXES.items()}
 
-Layout = Callable[[Export, Artifact], PurePosixPath]
-"""A function that returns the path of an artifact, relative to the directory of the download."""
+Layout = Callable[[Export, Artifact], str]
+"""A function that returns the path of an artifact, relative to the directory of the download, with `/`."""
 
 _FIELD_NAMES = ("id", "resource", "status", "created", "artifact")
 _ID = r"exp_[A-Za-z0-9]+"
@@ -57,14 +58,14 @@ def parse_directory(directory: str | os.PathLike[str]) -> Path:
     return path
 
 
-def flat(export: Export, artifact: Artifact) -> PurePosixPath:
+def flat(export: Export, artifact: Artifact) -> str:
     """Return a path in the directory itself: `{id}.csv`."""
-    return PurePosixPath(artifact_file_name(export.id, artifact))
+    return artifact_file_name(export.id, artifact)
 
 
-def folders(export: Export, artifact: Artifact) -> PurePosixPath:
+def folders(export: Export, artifact: Artifact) -> str:
     """Return a path in the directory of the export: `{id}/{id}.csv`."""
-    return PurePosixPath(file_stem(export.id), artifact_file_name(export.id, artifact))
+    return f"{file_stem(export.id)}/{artifact_file_name(export.id, artifact)}"
 
 
 def parse_layout(text: str) -> Layout:
@@ -116,7 +117,7 @@ class Template:
             self._check_segment(segment)
         self._suffixes = _FILE_TYPES if "artifact" in names else SUFFIXES
 
-    def path(self, export: Export, artifact: Artifact) -> PurePosixPath:
+    def path(self, export: Export, artifact: Artifact) -> str:
         """Return the path of `artifact` of `export`."""
         values = {
             "id": file_stem(export.id),
@@ -129,7 +130,7 @@ class Template:
             text = f"{text}~{_short_hash(export.id)}"
         *directories, name = text.split("/")
         name += self._suffixes[artifact]
-        return PurePosixPath(*map(safe_file_name, [*directories, name]))
+        return "/".join(map(safe_file_name, [*directories, name]))
 
     def _render(self, values: dict[str, str], created: Callable[[str], str]) -> str:
         return "".join(
@@ -170,6 +171,8 @@ def _date(moment: datetime | None, spec: str) -> str:
         return "undated"
 
 
+# A layout is called for each artifact of an export.
+@lru_cache(maxsize=1)
 def file_stem(export_id: str) -> str:
     """Return the id if it is a safe file name, else its safe characters and a hash of the id.
 

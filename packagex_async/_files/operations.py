@@ -67,7 +67,7 @@ class FileDigest:
         return {found[algorithm] for found in (self.digests, self.encoded_digests) if algorithm in found}
 
 
-def file_size(path: Path) -> int | None:
+def file_size(path: Path | str) -> int | None:
     """Return the length of the regular file at `path`, or `None` if nothing exists there.
 
     Raises:
@@ -75,7 +75,7 @@ def file_size(path: Path) -> int | None:
         OSError: The path cannot be examined.
     """
     try:
-        status = path.lstat()
+        status = os.lstat(path)
     except FileNotFoundError:
         return None
     require_regular(path, status.st_mode)

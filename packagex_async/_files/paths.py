@@ -19,7 +19,7 @@ class UnsafePathError(OSError):
     """A path has the wrong file type; `strerror` names the path and its type."""
 
     @classmethod
-    def for_type(cls, path: Path, mode: int, expected: str) -> UnsafePathError:
+    def for_type(cls, path: Path | str, mode: int, expected: str) -> UnsafePathError:
         """Return the error for `path`, whose type in `mode` differs from the `expected` type."""
         if stat.S_ISLNK(mode):
             return cls(errno.ELOOP, f"{path} is a symbolic link")
@@ -29,7 +29,7 @@ class UnsafePathError(OSError):
         return cls(number, f"{path} is not a {expected}")
 
 
-def require_regular(path: Path, mode: int) -> None:
+def require_regular(path: Path | str, mode: int) -> None:
     """Check that `path`, whose type is in `mode`, is a regular file.
 
     Raises:

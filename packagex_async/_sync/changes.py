@@ -68,7 +68,7 @@ class State(Protocol):
     async def unchanged(
         self, exports: Sequence[Export], artifacts: Collection[Artifact]
     ) -> Mapping[str, DownloadReport[StoredFile]]:
-        """Return the reports of exports of which nothing has to be downloaded, by id, as far as that is fast."""
+        """Return the reports of exports without anything to download, by id; some may be left out."""
         ...
 
     async def record(self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]) -> None:
@@ -103,7 +103,7 @@ class Downloads(Protocol):
         ...
 
     async def unchanged(self, exports: Sequence[Export]) -> Mapping[str, DownloadReport[StoredFile]]:
-        """Return the reports of exports of which nothing has to be downloaded, by id, as far as that is fast."""
+        """Return the reports of exports without anything to download, by id; some may be left out."""
         ...
 
     async def download(self, export: Export, *, refresh: bool = False) -> DownloadReport[StoredFile]:

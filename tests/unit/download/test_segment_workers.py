@@ -213,3 +213,27 @@ async def test_limiter_bounds_added_connections() -> None:
         assert (len(workers._tasks), limiter.in_use) == (1, 1)
         await yield_to_event_loop()
     assert limiter.in_use == 0
+
+
+@pytest.mark.parametrize(
+    ("rate", "size"),
+    [
+        (1, TUNING.min_slow_segment_size),
+        (MIN_SEGMENT_SIZE / 2, MIN_SEGMENT_SIZE // 4),
+        (100 * MIN_SEGMENT_SIZE, MIN_SEGMENT_SIZE),
+    ],
+)
+async def test_slow_connections_divide_small_segments(rate: float, size: int) -> None:
+    """The smallest segment takes half a second, within limits."""
+
+    async def receive(_: Segment) -> bool:
+        pytest.fail("no slot is free")
+
+    clock = FakeClock()
+    limiter = AdaptiveLimiter(1, clock)
+    async with SegmentWorkers(receive, 8, clock, limiter, TUNING) as workers, limiter.slot():
+        first = await start_first_segment(workers, clock, received=int(rate * 2 * PROBE))
+        first.end = first.position + int(2.02 * size)
+        assert workers._queue.is_divisible
+        first.end = first.position + int(1.98 * size)
+        assert not workers._queue.is_divisible

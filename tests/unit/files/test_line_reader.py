@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tracemalloc
 from collections.abc import Iterator
 from io import FileIO
@@ -10,7 +11,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from packagex_async._files.line_reader import MAX_LINE_SIZE, Block, read_blocks
+from packagex_async._files.line_reader import MAX_LINE_SIZE, Block, LineReader, read_blocks
 from packagex_async._sync import manifest as manifest_module
 from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async._sync.manifest_entry import MIN_LINE_SIZE, ManifestEntry
@@ -93,3 +94,22 @@ def test_unchanged_incomplete_line_is_read_once(tmp_path: Path, monkeypatch: pyt
         for _ in range(9):
             assert one.find("exp_1", ("csv",)) == {"csv": ENTRY}
     assert positions == [len(ENTRY.dump())]
+
+
+def test_lines_in_any_order(tmp_path: Path) -> None:
+    """Lines before, within and after the part in memory are read, and lines that were appended later."""
+    lines = [b"%d:" % number + b"x" * (number % 7 * 5000) for number in range(40)]
+    lines.append(b"y" * (MAX_LINE_SIZE + 300_000))
+    path = tmp_path / "lines"
+    path.write_bytes(b"".join(line + b"\n" for line in lines[:20]))
+    positions = [sum(len(line) + 1 for line in lines[:number]) for number in range(len(lines))]
+    reader = LineReader()
+    with FileIO(path, "rb") as file:
+        assert [reader.read(file, position) for position in positions[:20]] == lines[:20]
+        with path.open("ab") as end:
+            end.write(b"".join(line + b"\n" for line in lines[20:]))
+        for number in random.Random(1).choices(range(40), k=200):
+            assert reader.read(file, positions[number]) == lines[number]
+        cut = reader.read(file, positions[40])
+        assert len(cut) > MAX_LINE_SIZE
+        assert lines[40].startswith(cut)

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from packagex_async._files.operations import FileDigest
 from packagex_async._sync.manifest import MANIFEST_NAME
-from packagex_async._sync.manifest_entry import ManifestEntry
+from packagex_async._sync.manifest_entry import (
+    MIN_LINE_SIZE,
+    ManifestEntry,
+    entry_key,
+    entry_keys,
+    parse_entries,
+)
 from tests.unit.sync.manifests import ENTRY, find, open_manifest
 
 
@@ -65,6 +71,34 @@ def test_invalid_entry_is_skipped(tmp_path: Path, changes: dict[str, Any]) -> No
     invalid_lines = json.dumps(attrs.asdict(ENTRY) | changes).encode()
     (tmp_path / MANIFEST_NAME).write_bytes(ENTRY.dump() + invalid_lines + b"\n")
     assert find(tmp_path) == {"csv": ENTRY}
+
+
+texts = st.text(max_size=8) | st.sampled_from(["exp_1", 'a"b', "a\\b", "\x7f", "caf\xe9", "x" * 300])
+values: dict[str, st.SearchStrategy[Any]] = {
+    "export_id": texts,
+    "artifact": texts,
+    "path": texts | st.none(),
+    "size": st.sampled_from([0, 7, 10**17, 10**18, 2**63 - 1, 2**63, -1, 1.5, None]),
+    "sha256": st.sampled_from(["0" * 64, "F" * 64, None]),
+    "verified": st.sampled_from(["checksum", "length", "none", "surely", None]),
+    "when": texts,
+    "updated_at": texts | st.none(),
+}
+
+
+@given(st.fixed_dictionaries(values), st.booleans(), st.sampled_from([b"", b" ", b"}", b",", b"\r", b"\n"]))
+def test_lines_are_parsed_as_json(values: dict[str, Any], compact: bool, end: bytes) -> None:
+    """The fast path accepts the same lines, with the same result."""
+    line = json.dumps(values, separators=(",", ":") if compact else None).encode() + end
+    try:
+        expected = ManifestEntry.from_json(json.loads(line))
+    except ValueError:
+        expected = None
+    assert ManifestEntry.parse(line) == expected
+    found = list(parse_entries(line))
+    assert found == ([(0, expected)] if expected and len(line.rstrip(b"\n")) >= MIN_LINE_SIZE else [])
+    keys = [(start, entry_key(each.export_id, each.artifact, each.format)) for start, each in found]
+    assert list(entry_keys(line)) == keys
 
 
 @given(st.binary(max_size=200))
