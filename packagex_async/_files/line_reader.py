@@ -13,7 +13,7 @@ _BLOCK_SIZE = 256 * 1024
 _WINDOW_SIZE = 64 * 1024
 
 
-class Block(NamedTuple):
+class LineBlock(NamedTuple):
     """Consecutive lines of the file.
 
     Attributes:
@@ -30,7 +30,7 @@ class Block(NamedTuple):
     is_complete: bool
 
 
-def read_blocks(file: FileIO, position: int) -> Iterator[Block]:
+def read_blocks(file: FileIO, position: int) -> Iterator[LineBlock]:
     """Yield all lines of `file`, starting at the line that begins at `position`.
 
     Raises:
@@ -43,15 +43,15 @@ def read_blocks(file: FileIO, position: int) -> Iterator[Block]:
         start, end = 0, data.rfind(b"\n") + 1
         if skipped and end:
             start = data.index(b"\n") + 1
-            yield Block(position, position + skipped + start, None, True)
+            yield LineBlock(position, position + skipped + start, None, True)
             position, skipped = position + skipped, 0
         if end:
-            yield Block(position + start, position + end, data[start:end], True)
+            yield LineBlock(position + start, position + end, data[start:end], True)
         position, rest = position + end, data[end:]
         if skipped or len(rest) > MAX_LINE_SIZE:
             rest, skipped = b"", skipped + len(rest)
     if rest or skipped:
-        yield Block(position, position + skipped + len(rest), None if skipped else rest, False)
+        yield LineBlock(position, position + skipped + len(rest), None if skipped else rest, False)
 
 
 class LineReader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Any
+from typing import cast
 
 import attrs
 
@@ -13,7 +13,7 @@ from packagex_async._download.options import DownloadOptions
 from packagex_async._partials.targets import Target
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.models import Artifact, Export
-from packagex_async.report import DownloadReport, StoredFile
+from packagex_async.report import DownloadReport, StoredFile, Verified
 from packagex_async.retry import Clock
 
 
@@ -62,20 +62,16 @@ class EntryRules:
 
     def kept_file(self, artifact: Artifact, target: Target, entry: ManifestEntry) -> StoredFile:
         """Return the record of a file that is kept."""
-        return target.new_file(**self.kept_values(artifact, entry))
-
-    def kept_values(self, artifact: Artifact, entry: ManifestEntry) -> dict[str, Any]:
-        """Return the attributes of the record of a file that is kept, without its path."""
-        return {
-            "artifact": artifact,
-            "size": entry.size or 0,
-            "verified": entry.verified,
-            "sha256": entry.sha256,
-            "attempts": 0,
-            "kept": True,
-            "rows": entry.rows if self.policy.count_rows or entry.format else None,
-            "source_sha256": entry.source_sha256,
-        }
+        return target.new_file(
+            artifact=artifact,
+            size=entry.size or 0,
+            verified=cast(Verified, entry.verified),
+            sha256=entry.sha256,
+            attempts=0,
+            kept=True,
+            rows=entry.rows if self.policy.count_rows or entry.format else None,
+            source_sha256=entry.source_sha256,
+        )
 
     def formats(self, artifacts: Iterable[Artifact]) -> dict[str, str]:
         """Return the format of each artifact that is converted."""

@@ -69,7 +69,8 @@ class ManifestEntry:
     @classmethod
     def parse(cls, text: bytes) -> ManifestEntry | None:
         """Parse a line; return `None` if it is not a valid entry."""
-        if (match := _patterns().entry.fullmatch(text)) is not None:
+        # Each byte is one character, so that the result is the text of any line in ASCII.
+        if (match := _patterns().entry.fullmatch(text.decode("latin-1"))) is not None:
             return cls._from_match(match)
         if not text.startswith(b"{"):
             return None
@@ -89,17 +90,17 @@ class ManifestEntry:
         return entry if entry._is_valid() else None
 
     @classmethod
-    def _from_match(cls, match: re.Match[bytes]) -> ManifestEntry:
+    def _from_match(cls, match: re.Match[str]) -> ManifestEntry:
         export_id, artifact, path, size, sha256, verified, when, updated_at = match.groups()
         return cls(
-            export_id=export_id.decode(),
-            artifact=artifact.decode(),
-            path=path and path.decode(),
-            size=size and int(size),
-            sha256=sha256 and sha256.decode(),
-            verified=verified and verified.decode(),
-            when=when.decode(),
-            updated_at=updated_at and updated_at.decode(),
+            export_id=export_id,
+            artifact=artifact,
+            path=path,
+            size=None if size is None else int(size),
+            sha256=sha256,
+            verified=verified,
+            when=when,
+            updated_at=updated_at,
         )
 
     def matches(self, file: FileDigest) -> bool:
@@ -133,18 +134,18 @@ def entry_key(export_id: str, artifact: str, file_format: str | None) -> int:
 
 def entry_keys(lines: bytes) -> Iterator[tuple[int, int]]:
     """Yield the position and the key of each valid entry in consecutive complete lines."""
-    for line in _patterns().line.finditer(lines):
+    for line in _patterns().line.finditer(lines.decode("latin-1")):
         export_id, artifact = line.group(1, 2)
         if export_id is not None:
-            yield line.start(), hash((export_id.decode(), artifact.decode(), None))
-        elif (entry := ManifestEntry.parse(line[0])) is not None:
+            yield line.start(), hash((export_id, artifact, None))
+        elif (entry := ManifestEntry.parse(lines[line.start() : line.end()])) is not None:
             yield line.start(), entry_key(entry.export_id, entry.artifact, entry.format)
 
 
 def parse_entries(lines: bytes) -> Iterator[tuple[int, ManifestEntry]]:
     """Yield the position and the content of each valid entry in consecutive complete lines."""
-    for line in _patterns().line.finditer(lines):
-        if (entry := ManifestEntry.parse(line[0])) is not None:
+    for line in _patterns().line.finditer(lines.decode("latin-1")):
+        if (entry := ManifestEntry.parse(lines[line.start() : line.end()])) is not None:
             yield line.start(), entry
 
 
@@ -158,22 +159,22 @@ class _Patterns:
         line: A line that may be an entry: such an entry, or any other line of that length.
     """
 
-    entry: re.Pattern[bytes]
-    line: re.Pattern[bytes]
+    entry: re.Pattern[str]
+    line: re.Pattern[str]
 
 
 @cache
 def _patterns() -> _Patterns:
     # Compiled at the first use, because that takes longer than importing this module.
-    entry = _ENTRY.replace(b" ", b"").replace(b"\n", b"").replace(b"TEXT", _TEXT)
-    line = rb"(?m)^(?:%b|[^\n]{%d,%d}+)$" % (entry, MIN_LINE_SIZE, MAX_LINE_SIZE)
+    entry = _ENTRY.replace("\n", "").replace("TEXT", _TEXT)
+    line = rf"(?m)^(?:{entry}|[^\n]{{{MIN_LINE_SIZE},{MAX_LINE_SIZE}}}+)$"
     return _Patterns(re.compile(entry), re.compile(line))
 
 
-_TEXT = rb"[ !#-\[\]-~]"
+_TEXT = r"[ !#-\[\]-~]"
 """A printable ASCII character that JSON does not escape."""
 
-_ENTRY = rb"""
+_ENTRY = r"""
 \{"export_id":"(TEXT{0,200})","artifact":"(TEXT{0,50})",
 "path":(?:
 "(TEXT{0,1000})","size":(0|[1-9][0-9]{0,17}),"sha256":"([0-9a-f]{64})","verified":"(checksum|length|none)"

@@ -39,10 +39,7 @@ from packagex_async.report import DownloadReport, StoredFile
 
 _QUEUE_SIZE = 1000
 _BATCH_SIZE = 100
-"""The maximum number of exports of one check. The time of a thread's start is small compared with that."""
-
-_CHECKERS = 2
-"""The number of concurrent checks for unchanged exports."""
+"""The maximum number of exports that are checked in one call of a thread."""
 
 _MAX_POLLERS = 8
 
@@ -200,9 +197,8 @@ class SyncRunner:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._list(group))
-                for _ in range(_CHECKERS):
-                    self._queue.add_producer()
-                    group.create_task(self._report_unchanged())
+                self._queue.add_producer()
+                group.create_task(self._report_unchanged())
                 group.create_task(self._start_downloads(group))
         except BaseExceptionGroup as errors:
             error = errors.exceptions[0]
@@ -233,7 +229,10 @@ class SyncRunner:
         self._listed.end()
 
     async def _report_unchanged(self) -> None:
-        """Report the listed exports of which nothing has to be downloaded, and queue all others."""
+        """Report the listed exports of which nothing has to be downloaded, and queue all others.
+
+        Two calls at a time would take longer, because they would hand each other the interpreter lock.
+        """
         while exports := await self._listed.get_batch(_BATCH_SIZE):
             unchanged = await self._downloads.unchanged(
                 [export for export in exports if not self._is_repeated(export.id)]

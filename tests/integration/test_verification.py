@@ -240,10 +240,10 @@ async def test_manifest_replaced_by_a_link(tmp_path: Path) -> None:
 def test_directory_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error is an `OSError`, too, and has the error number."""
 
-    def refuse(_: Path) -> None:
+    def refuse(_: object) -> None:
         raise PermissionError(errno.EACCES, "denied")
 
-    monkeypatch.setattr(Path, "lstat", refuse)
+    monkeypatch.setattr(os, "lstat", refuse)
     with pytest.raises(DirectoryError, match=f"{MANIFEST_NAME} cannot be read: denied") as caught:
         verify_directory(tmp_path)
     assert isinstance(caught.value, OSError)

@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from packagex_async._files.line_reader import MAX_LINE_SIZE, Block, LineReader, read_blocks
+from packagex_async._files.line_reader import MAX_LINE_SIZE, LineBlock, LineReader, read_blocks
 from packagex_async._sync import manifest as manifest_module
 from packagex_async._sync.manifest import MANIFEST_NAME
 from packagex_async._sync.manifest_entry import MIN_LINE_SIZE, ManifestEntry
@@ -35,7 +35,7 @@ def test_very_long_line_is_skipped(tmp_path: Path, end: bytes) -> None:
 
 @pytest.mark.parametrize("cut", [1, 2])
 def test_longest_line(tmp_path: Path, cut: int) -> None:
-    """Block boundaries have no effect on the limit."""
+    """LineBlock boundaries have no effect on the limit."""
     empty = len(attrs.evolve(ENTRY, export_id="").dump()) - 1
     for length, is_read in ((MAX_LINE_SIZE, True), (MAX_LINE_SIZE + 1, False)):
         line = attrs.evolve(ENTRY, export_id="x" * (length - empty))
@@ -86,7 +86,7 @@ def test_unchanged_incomplete_line_is_read_once(tmp_path: Path, monkeypatch: pyt
             file.write(b"x" * 5000)
         real = read_blocks
 
-        def count(file: FileIO, position: int) -> Iterator[Block]:
+        def count(file: FileIO, position: int) -> Iterator[LineBlock]:
             positions.append(position)
             return real(file, position)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def write(folder: Path, *entries: ManifestEntry, path: str = "exp_1.csv") -> Non
 
 async def reports(
     folder: Path, disk: FileExecutor, export: Export = EXPORT, *, layout: str = "flat", **options: Any
-) -> dict[str, DownloadReport[StoredFile]]:
+) -> Mapping[str, DownloadReport[StoredFile]]:
     """Return the reports of unchanged exports; compare them with `inspect`."""
     exclude = options.pop("exclude", None)
     policy = ReusePolicy(**({"resume": True, "verify": False} | options))
@@ -71,7 +71,7 @@ async def reports(
         manifest=Manifest(folder),
         exclusions=Exclusions.from_argument(exclude),
     )
-    found = dict(await state.unchanged([export], WANTED))
+    found = await state.unchanged([export], WANTED)
     local = await state.inspect(export, WANTED)
     if report := found.get(export.id):
         assert local.to_download(WANTED) == ()
@@ -126,7 +126,7 @@ async def test_export_without_date_or_not_completed(
 
 @pytest.mark.parametrize("options", [{"verify": True}, {"resume": False}])
 async def test_files_that_have_to_be_read(
-    tmp_path: Path, disk: FileExecutor, options: dict[str, bool]
+    tmp_path: Path, disk: FileExecutor, options: dict[str, Any]
 ) -> None:
     """`inspect` reads them, one export at a time."""
     write(tmp_path, ENTRY, NOT_OFFERED)
