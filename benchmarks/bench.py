@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import attrs
 import rows
 from buckets import buckets
 from clusters import cluster
@@ -32,7 +33,7 @@ from plot import svg
 from second_run import second_run
 from servers import nginx
 from slow_lines import far, lossy
-from table import markdown
+from table import Row, markdown
 from tls import tls
 
 RESULTS = Path(__file__).parent / "results"
@@ -103,11 +104,28 @@ def table(outcomes: Mapping[str, Outcome]) -> str:
 def write(outcomes: Mapping[str, Outcome], facts: Mapping[str, object], folder: Path) -> None:
     """Write table, figures and chart to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures = {**facts, "runs": {name: outcome.raw for name, outcome in outcomes.items()}}
+    figures = {
+        **facts,
+        "runs": {name: outcome.raw for name, outcome in outcomes.items()},
+        "rows": {name: [attrs.asdict(row) for row in outcome.rows] for name, outcome in outcomes.items()},
+        "bars": {name: outcome.bars for name, outcome in outcomes.items()},
+    }
     (folder / "speed.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     (folder / "speed.md").write_text(table(outcomes), encoding="utf-8")
     bars = {TITLES[name]: outcome.bars for name, outcome in outcomes.items() if outcome.bars}
     (folder / "speed.svg").write_text(svg(bars), encoding="utf-8")
+
+
+def read(folder: Path) -> dict[str, Outcome]:
+    """Return the outcomes that `write` has written to `folder`."""
+    try:
+        figures = json.loads((folder / "speed.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {
+        name: Outcome([Row(**row) for row in rows], figures["runs"][name], figures["bars"][name])
+        for name, rows in figures["rows"].items()
+    }
 
 
 def main() -> int:
@@ -124,7 +142,8 @@ def main() -> int:
         outcomes = run_workloads(names, QUICK if options.quick else Scale(), Path(scratch))
     sys.stdout.write(table(outcomes))
     if results is not None:
-        write(outcomes, facts, results)
+        known = {**(read(results) if options.only else {}), **outcomes}
+        write({name: known[name] for name in WORKLOADS if name in known}, facts, results)
     missed = any(row.missed for outcome in outcomes.values() for row in outcome.rows)
     return 1 if options.check and missed else 0
 
@@ -149,7 +168,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, help="write downloads to this folder (default: the system's temporary folder)"
     )
-    parser.add_argument("--results", type=Path, help="write table, figures and chart to this folder")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="write table, figures and chart to this folder; with --only, keep the other workloads in it",
+    )
     return parser.parse_args()
 
 

@@ -142,7 +142,7 @@ def test_demo_command(tmp_path: Path) -> None:
 
 
 def test_blocked_command_is_ended_after_the_grace_period(empty: Emulator, cli: Cli, tmp_path: Path) -> None:
-    """Nobody reads its output, so it blocks and cannot be cancelled."""
+    """Its output is not read, so it blocks and cannot be cancelled."""
     export = add_small_export(empty)
     assert cli("sync", tmp_path).code == 0
     for number in range(2_000):

@@ -68,7 +68,7 @@ async def test_end_after_the_client(cluster: Any, tmp_path: Path) -> None:
 
 
 async def test_cancelled_tasks(client: Any, server: Emulator, tmp_path: Path) -> None:
-    """If somebody else cancels the tasks, the job ends with an error."""
+    """If another client cancels the tasks, the job ends with an error."""
     add_exports(server, 200)
     async with start(client, tmp_path, server, batch_size=4) as reports:
         await anext(reports)

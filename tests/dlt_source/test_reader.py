@@ -70,7 +70,7 @@ def test_failed_listing(server: Emulator, parameters: SourceParameters) -> None:
 
 
 def test_unexpected_error(server: Emulator, parameters: SourceParameters) -> None:
-    """An error that is not one of the package is returned, too, so that nobody waits for ever."""
+    """An error that is not one of the package is returned, too, so that no thread waits for ever."""
 
     async def broken(_: AsyncPackageX) -> AsyncGenerator[Export, None]:
         raise ZeroDivisionError

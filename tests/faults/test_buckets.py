@@ -83,7 +83,7 @@ async def test_fault_in_the_middle(raw: RawDownloadScenario, bucket: Bucket, fau
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_fault_always(raw: RawDownloadScenario, bucket: Bucket, fault: str) -> None:
-    """No object, unless each attempt brings more bytes."""
+    """There is no object, unless each attempt receives more bytes."""
     raw.always_respond_with(FAULTS[fault](raw.content))
     assert await download(raw, bucket) == (fault in ADVANCING)
 

@@ -1,6 +1,6 @@
-"""What is fuzzed: each target feeds bytes to one pure parser, and raises if a promise is broken.
+"""The targets of the fuzzer: each one feeds bytes to one pure parser, and raises an error if it finds a defect.
 
-A parser returns a value or raises a `PackageXError`. A message holds no secret and no control character.
+A parser returns a value or raises a `PackageXError`. Its message contains no secret and no control character.
 """
 
 from __future__ import annotations

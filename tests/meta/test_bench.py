@@ -1,4 +1,4 @@
-"""The benchmark's own arithmetic: what it tells of its figures is true."""
+"""The benchmark: its ratios, table, chart and results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from bench import table
+from bench import read, table, write
 from environment import Outcome, raw
 from plot import svg
 from rounds import Contender, interleaved, ratios
@@ -17,12 +17,12 @@ from table import Row, markdown
 
 
 def run(wall: float) -> Run:
-    """A run that took so many seconds."""
-    return Run(wall=wall, transfer=wall, cpu=wall, peak=0)
+    """Return a run that took this number of seconds."""
+    return Run(wall=wall, transfer=wall, cpu=wall, transfer_cpu=wall, peak=0)
 
 
 def test_ratios_are_taken_round_by_round() -> None:
-    """What is slow in a round is slow for everybody; a round that one of them sat out does not count."""
+    """All contenders of a round have the same conditions. A round without one of them does not count."""
     runs = {"ours": [run(1), run(4), run(9)], "curl": [run(2), run(8)]}
     assert ratios(runs, "ours", "curl", lambda run: run.wall) == [0.5, 0.5]
 
@@ -31,18 +31,18 @@ def test_ratios_are_taken_round_by_round() -> None:
     ("values", "missed"),
     [((0.1, 0.2, 9.0), False), ((0.5,), False), ((0.1, 0.6, 0.7), True), ((), True)],
 )
-def test_a_promise_is_kept_by_the_median(values: tuple[float, ...], missed: bool) -> None:
-    """One lucky round does not keep it, one unlucky does not break it, and nothing measured keeps nothing."""
+def test_limit_applies_to_the_median(values: tuple[float, ...], missed: bool) -> None:
+    """A single fast or slow round does not matter. A row without figures is missed."""
     assert Row("one file", "time vs curl", values, limit=0.5).missed is missed
 
 
-def test_what_was_not_promised_cannot_be_missed() -> None:
-    """Some rows are there to be read."""
+def test_row_without_a_limit_is_never_missed() -> None:
+    """It is for information."""
     assert not Row("one file", "on uvloop", (99.0,)).missed
 
 
-def test_the_table_tells_bounds_and_spread() -> None:
-    """Whoever reads it sees the median, the least and the greatest, and where a promise is not kept."""
+def test_table_shows_spread_and_bounds() -> None:
+    """Each row has the median, the minimum, the maximum, and a mark if the limit is exceeded."""
     rows = [
         Row("memory", "memory", (3.0, 1.0, 2.0), limit=24, goal=12, unit=" MiB"),
         Row("paging", "time", (0.3,), limit=0.2),
@@ -58,15 +58,15 @@ def test_the_table_tells_bounds_and_spread() -> None:
 
 
 @pytest.mark.parametrize(("rounds", "taken"), [(None, [0, 1, 2, 3]), (2, [1, 2])])
-def test_who_takes_long_runs_seldom_and_without_a_warm_up(rounds: int | None, taken: list[int]) -> None:
-    """Its rounds are the first that count, so that each has a counterpart."""
+def test_slow_contender_runs_less_often(rounds: int | None, taken: list[int]) -> None:
+    """It has no warm-up, and runs in the first rounds that count, so that each run has a counterpart."""
     contender = Contender("curl", lambda folder: [], {}, rounds)
     assert [number for number in range(4) if contender.runs_in(number)] == taken
 
 
 @pytest.fixture
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for notes, where runs are watched by a `time` that every machine has."""
+    """Provide a folder for runs, and a `time` command that needs no package."""
     programs = tmp_path / "programs"
     programs.mkdir()
     time = programs / "time"
@@ -79,14 +79,14 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def failing(times: int, folder: Path, *, ours: bool = False) -> Contender:
-    """One that writes down each of its runs, and fails in the first ones."""
+    """Return a contender that fails in its first runs."""
     note = folder / "runs"
     script = f'echo >> "$0"; test $(wc -l < "$0") -gt {times}'
     return Contender("curl", lambda _: ["sh", "-c", script, str(note)], {}, rounds=2, ours=ours)
 
 
-def test_a_peer_that_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
-    """One crash does not cost everybody their runs, and nobody hides one."""
+def test_failed_run_of_another_program_is_repeated(scratch: Path) -> None:
+    """The table mentions it."""
     runs = interleaved([failing(1, scratch)], 2, scratch, shutil.rmtree)
     outcome = Outcome([], raw(runs) | {"in memory": [0.5]})
     assert [run.failures for run in runs["curl"]] == [1, 0]
@@ -97,20 +97,20 @@ def test_a_peer_that_fails_is_run_again_and_it_is_told(scratch: Path) -> None:
     assert sorted(path.name for path in scratch.iterdir()) == ["peak.txt", "runs"]
 
 
-def test_a_peer_that_fails_twice_in_a_row_ends_the_benchmark(scratch: Path) -> None:
-    """It cannot do it."""
+def test_second_failure_of_another_program_ends_the_benchmark(scratch: Path) -> None:
+    """Two failures in a row are an error."""
     with pytest.raises(Failed, match="failed with status 1"):
         interleaved([failing(2, scratch)], 2, scratch, shutil.rmtree)
 
 
-def test_no_failure_of_ours_is_forgiven(scratch: Path) -> None:
-    """It would be a fault of this package, and no figure makes up for one."""
+def test_failed_run_of_this_package_ends_the_benchmark(scratch: Path) -> None:
+    """It is a defect."""
     with pytest.raises(Failed, match="failed with status 1"):
         interleaved([failing(1, scratch, ours=True)], 2, scratch, shutil.rmtree)
 
 
-def test_the_plot_shows_everybody_fastest_first() -> None:
-    """It is an SVG that any reader of XML understands, whatever a contender is called."""
+def test_chart_shows_all_contenders_fastest_first() -> None:
+    """The SVG is valid XML with any name of a contender."""
     plot = ElementTree.fromstring(
         svg({"one file": {"slow & steady": [2.0], "ours": [0.4, 0.5]}, "four files": {"curl": [1.0]}})
     )
@@ -118,3 +118,16 @@ def test_the_plot_shows_everybody_fastest_first() -> None:
     names = [text for text in shown if text in ("packagex-async", "slow & steady", "curl")]
     assert names == ["packagex-async", "slow & steady", "curl"]
     assert "0.45 (0.4\N{EN DASH}0.5)" in shown
+
+
+def test_results_are_read_again(tmp_path: Path) -> None:
+    """A run of some workloads keeps the results of the others."""
+    outcome = Outcome(
+        [Row("one file", "time vs curl", (0.5,), limit=0.6)], raw({"ours": [run(1)]}), {"ours": [0.5]}
+    )
+    assert read(tmp_path) == {}
+    write({"large": outcome}, {"versions": {}}, tmp_path)
+    assert table(read(tmp_path)) == (tmp_path / "speed.md").read_text(encoding="utf-8")
+    written = (tmp_path / "speed.json").read_text(encoding="utf-8")
+    write(read(tmp_path), {"versions": {}}, tmp_path)
+    assert (tmp_path / "speed.json").read_text(encoding="utf-8") == written

@@ -47,7 +47,7 @@ GAPS = [
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_key_is_removed_in_every_encoding(spelling: str) -> None:
-    """What is left of it would not lead to the key."""
+    """The rest of it does not reveal the key."""
     shown = remove_key(f"the key {SPELLINGS[spelling](KEY)} is unknown", forms_of_key(KEY))
     assert shown.count("[key]") == 1
     assert "Canary" not in shown
