@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 from dlt.common.storages import FileStorage
+from pyarrow import csv, parquet
 
 # A file with other literals, such as calls of functions, has a different number of matches than columns.
 _LITERAL = re.compile(r"[A-Z]?'(?:''|\\.|[^'\\])*'|[^\s',();]+")
@@ -61,7 +60,7 @@ def read_columns(path: str, file_format: str, names: Sequence[str]) -> pa.Table:
         OSError: The file cannot be read.
     """
     if file_format == "parquet":
-        return pa.parquet.read_table(path, columns=list(names)).select(names)
+        return parquet.read_table(path, columns=list(names)).select(names)
     if file_format not in _READERS:
         raise ValueError(f"files of the format {file_format} are not supported")
     with FileStorage.open_zipsafe_ro(path, "rb") as file:
@@ -70,12 +69,12 @@ def read_columns(path: str, file_format: str, names: Sequence[str]) -> pa.Table:
 
 def _read_csv(file: BinaryIO, names: Sequence[str]) -> pa.Table:
     options = {
-        "parse_options": pa.csv.ParseOptions(newlines_in_values=True),
-        "convert_options": pa.csv.ConvertOptions(
+        "parse_options": csv.ParseOptions(newlines_in_values=True),
+        "convert_options": csv.ConvertOptions(
             include_columns=list(names), column_types=dict.fromkeys(names, pa.string())
         ),
     }
-    return pa.csv.read_csv(file, **options)
+    return csv.read_csv(file, **options)
 
 
 def _read_jsonl(file: BinaryIO, names: Sequence[str]) -> pa.Table:
