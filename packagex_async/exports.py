@@ -14,7 +14,7 @@ from packagex_async._api import requests
 from packagex_async._arrow.methods import ExportTables, Types
 from packagex_async._buckets.bucket import Bucket, objects_of
 from packagex_async._concurrency.lazy_imports import importing
-from packagex_async._concurrency.tuning import MAX_SEGMENTS
+from packagex_async._concurrency.tuning import DEFAULT_SEGMENTS
 from packagex_async._context import ClientContext
 from packagex_async._polling.export_requests import retrieve_export
 from packagex_async._polling.export_source import ExportSource
@@ -142,7 +142,7 @@ class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTa
         require_verification: bool = False,
         max_size: int | None = None,
         durability: Literal["fsync"] | None = None,
-        segments: int = MAX_SEGMENTS,
+        segments: int = DEFAULT_SEGMENTS,
         format: Literal["parquet"] | None = None,
         types: Types | None = None,
         count_rows: bool = False,
@@ -170,7 +170,7 @@ class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTa
             require_verification: Fail artifacts for which the storage host declares neither length nor hash.
             max_size: Maximum bytes of an artifact.
             durability: `"fsync"` calls `fsync` on file and directory before a file counts as downloaded.
-            segments: Maximum number of connections for one artifact of 16 MiB or more, from 1 to 8. Several
+            segments: Maximum number of connections for one artifact of 16 MiB or more, from 1 to 16. Several
                 are used only while that is faster, and only if the storage host identifies the content and
                 supports ranges.
             format: `"parquet"` writes CSV artifacts as `{id}.parquet`, `{id}.error.parquet` and
@@ -292,7 +292,7 @@ class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTa
         require_verification: bool = False,
         max_size: int | None = None,
         durability: Literal["fsync"] | None = None,
-        segments: int = MAX_SEGMENTS,
+        segments: int = DEFAULT_SEGMENTS,
         format: Literal["parquet"] | None = None,
         types: Types | None = None,
         count_rows: bool = False,

@@ -4,8 +4,11 @@
 import sys
 from typing import NamedTuple
 
-MAX_SEGMENTS = 8
-"""Maximum number of connections for one artifact."""
+DEFAULT_SEGMENTS = 8
+"""The default of `segments`: the maximum number of connections for one artifact."""
+
+MAX_SEGMENTS = 16
+"""The largest value of `segments`."""
 
 
 class TransferTuning(NamedTuple):

@@ -13,7 +13,7 @@ from packagex_async._arrow.methods import Types
 from packagex_async._buckets.bucket import Bucket
 from packagex_async._concurrency.lazy_imports import importing
 from packagex_async._concurrency.operations import Operations
-from packagex_async._concurrency.tuning import MAX_SEGMENTS
+from packagex_async._concurrency.tuning import DEFAULT_SEGMENTS
 from packagex_async._context import ClientContext
 from packagex_async._listing.methods import ExportListings, Statuses
 from packagex_async._polling.export_source import ExportSource
@@ -169,7 +169,7 @@ class ExportSync(ExportListings):
         require_verification: bool = False,
         max_size: int | None = None,
         durability: Literal["fsync"] | None = None,
-        segments: int = MAX_SEGMENTS,
+        segments: int = DEFAULT_SEGMENTS,
         format: Literal["parquet"] | None = None,
         types: Types | None = None,
         count_rows: bool = False,

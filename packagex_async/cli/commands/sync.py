@@ -104,7 +104,7 @@ class SyncOptions:
     """Maximum size of an artifact, such as 10M, 1.5MB or 2MiB."""
 
     segments: int = 8
-    """Maximum number of connections per artifact, from 1 to 8."""
+    """Maximum number of connections per artifact, from 1 to 16."""
 
     count_rows: Flag = False
     """Count the rows of each file, and list files whose number of rows is not the count_total of the

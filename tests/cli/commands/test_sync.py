@@ -210,7 +210,7 @@ def test_full_disk_stops_the_run(
         "--layout {resource}",
         "--concurrency 0",
         "--artifacts xlsx",
-        "--segments 9",
+        "--segments 17",
         "--limit 0",
         "--wait-timeout inf",
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from packagex_async import Artifact, ConfigurationError
-from packagex_async._concurrency.tuning import MAX_SEGMENTS
+from packagex_async._concurrency.tuning import DEFAULT_SEGMENTS
 from packagex_async._download.export import DownloadPlan
 from packagex_async._download.plans import make_plan
 from packagex_async._parquet.requested import parse_format
@@ -24,7 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "require_verification": False,
     "max_size": None,
     "durability": None,
-    "segments": MAX_SEGMENTS,
+    "segments": DEFAULT_SEGMENTS,
 }
 
 
@@ -50,7 +50,7 @@ def test_options_are_converted() -> None:
         ({"durability": "flush"}, "durability must be 'fsync' or None, not 'flush'"),
         ({"max_size": 0}, "max_size must be 1 or more, not 0"),
         ({"segments": 0}, "segments must be 1 or more, not 0"),
-        ({"segments": 9}, "segments must be 8 or less, not 9"),
+        ({"segments": 17}, "segments must be 16 or less, not 17"),
         ({"concurrency": 0}, "concurrency must be 1 or more, not 0"),
     ],
 )
