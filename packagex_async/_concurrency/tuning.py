@@ -31,6 +31,8 @@ class TransferTuning(NamedTuple):
         direct_read_min_size: A body of this size or more is read without the parser of aiohttp. Afterwards,
             its connection cannot be used again.
         buffer_size: The size of a buffer for such a body.
+        shared_buffer_size: The same while other bodies are received. Each body has three buffers, so four
+            artifacts need 14 MiB instead of 19 MiB.
         segment_buffer_size: The same for one of several segments, each of which is slow.
         fill_timeout: Seconds that a read waits for a full buffer.
         direct_write_min_size: A chunk of this size or more is written at once; smaller ones are collected.
@@ -50,6 +52,7 @@ class TransferTuning(NamedTuple):
     min_segment_progress: int = 64 * 1024
     direct_read_min_size: int = 16 * 1024 * 1024
     buffer_size: int = 1536 * 1024
+    shared_buffer_size: int = 1024 * 1024
     segment_buffer_size: int = 128 * 1024
     fill_timeout: float = 0.05
     direct_write_min_size: int = 128 * 1024
@@ -63,3 +66,8 @@ default_tuning = TransferTuning()
 def limited_tuning(tuning: TransferTuning) -> TransferTuning:
     """Return the tuning of a client with limited bandwidth: one connection per artifact, and small reads."""
     return tuning._replace(parallel_min_size=sys.maxsize, direct_read_min_size=sys.maxsize)
+
+
+def shared_tuning(tuning: TransferTuning) -> TransferTuning:
+    """Return the tuning of a response while other bodies are received: smaller buffers."""
+    return tuning._replace(buffer_size=min(tuning.buffer_size, tuning.shared_buffer_size))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from packagex_async import _logs
 from packagex_async._api.responses import parse_retry_after
+from packagex_async._concurrency.tuning import shared_tuning
 from packagex_async._storage.storage_errors import status_error
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, connection_error, without_frames
 from packagex_async._transport.request_deadline import RequestDeadline
@@ -52,6 +53,7 @@ class StorageClient:
         self._settings = settings
         self._clock = clock
         self._responses: set[StorageResponse] = set()
+        self._shared_tuning = shared_tuning(settings.tuning)
         self._bandwidth = _bandwidth_limiter(settings.bandwidth_limit, clock)
 
     def close(self) -> None:
@@ -122,7 +124,7 @@ class StorageClient:
                 response,
                 self._settings.stall_timeout,
                 self._clock,
-                self._settings.tuning,
+                self._shared_tuning if self._responses else self._settings.tuning,
                 on_close=self._responses.discard,
                 bandwidth=self._bandwidth,
             )

@@ -9,6 +9,7 @@ import pytest
 
 from packagex_async import (
     AsyncPackageX,
+    Export,
     LinkExpiredError,
     RetryPolicy,
     StalledError,
@@ -16,7 +17,9 @@ from packagex_async import (
     StorageUnreachableError,
 )
 from packagex_async.testing import Emulator, Expired, Redirect, Refuse, Stall, Status
+from tests.faults.scenario import TIMEOUT_SECONDS
 from tests.integration.transport.server import Connection, Server, response
+from tests.transfer_modes import tune
 
 ONCE = RetryPolicy(attempts=1)
 
@@ -138,3 +141,28 @@ async def test_redirect_to_a_long_url_is_followed() -> None:
             async with px.exports.stream("exp_1", "csv") as content:
                 assert [block async for block in content] == [b"a,b\n"]
     assert seen[-1] == f"GET /b?sig={'x' * 50_000}"
+
+
+async def test_a_body_has_smaller_buffers_while_others_are_received(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is saved where it is used several times."""
+    size = 4_000_000
+    tune(
+        monkeypatch,
+        direct_read_min_size=1,
+        buffer_size=40_000,
+        shared_buffer_size=10_000,
+        fill_timeout=TIMEOUT_SECONDS,
+    )
+
+    async def handler(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(response(bytes(size)))
+        await connection.closed()
+
+    async with Server(handler) as server, AsyncPackageX("key", base_url=server.url) as px:
+        export = Export(id="exp_1", csv_url=f"{server.url}/a", json_url=f"{server.url}/b")
+        async with px.exports.stream(export, "csv") as first, px.exports.stream(export, "json") as second:
+            blocks = [[len(block) async for block in body] for body in (first, second)]
+    assert [sum(sizes) for sizes in blocks] == [size, size]
+    # The first block has the bytes that aiohttp has read together with the head of the response.
+    assert [max(sizes[1:]) for sizes in blocks] == [40_000, 10_000]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from packagex_async import AsyncPackageX
-from packagex_async._concurrency.tuning import TransferTuning
+from packagex_async._concurrency.tuning import TransferTuning, shared_tuning
 from tests.transfer_modes import tune
 
 
@@ -28,3 +28,9 @@ async def test_new_clients_use_the_injected_tuning(monkeypatch: pytest.MonkeyPat
     assert after.exports._context.tuning == TransferTuning(parallel_min_size=7)
     await before.aclose()
     await after.aclose()
+
+
+def test_shared_buffers_are_never_larger() -> None:
+    """The smaller size applies."""
+    assert shared_tuning(TransferTuning()).buffer_size == TransferTuning().shared_buffer_size
+    assert shared_tuning(TransferTuning(buffer_size=5)).buffer_size == 5
