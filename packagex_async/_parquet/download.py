@@ -69,8 +69,10 @@ class ParquetDownload:
 
     def __attrs_post_init__(self) -> None:
         self._attempts = AttemptTracker(self.context)
+        # The SHA-256 of a Parquet file is always computed: the file is small, compared with the artifact.
+        options = attrs.evolve(self.options, sha256=True)
         self._reporter = ArtifactReporter(
-            self.url, self.target, self._attempts, self.context, self.options, self.on_progress
+            self.url, self.target, self._attempts, self.context, options, self.on_progress
         )
 
     async def run(self) -> StoredFile:
@@ -146,8 +148,7 @@ class ParquetDownload:
         return Source.of(self.export, self.url.artifact, body.metadata, file.source_sha256, file.source_size)
 
     async def _kept(self, current: ObjectMetadata) -> StoredFile:
-        algorithms = {"sha256"} if self.options.sha256 else ()
-        digest = await self.target.digest(algorithms)
+        digest = await self.target.digest({"sha256"})
         existing = await self.target.run(read_existing, self.target.open)
         if digest is not None and existing is not None and (source := existing.source) is not None:
             verified = source.verify(self.export.id, self.url.artifact, current)

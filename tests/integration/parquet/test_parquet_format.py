@@ -44,7 +44,7 @@ async def test_csv_artifacts_become_parquet_files(
         resource="contact",
         content={"json": b"[]", "csv": CSV, "csv_error": b"", "csv_sanitized": b"id,name\n"},
     )
-    report = await px.exports.download(export.id, tmp_path, format="parquet", digest="sha256")
+    report = await px.exports.download(export.id, tmp_path, format="parquet")
     names = ("json", "parquet", "error.parquet", "sanitized.parquet")
     assert [file.path.name for file in report.files] == [f"{export.id}.{name}" for name in names]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{export.id}.{name}" for name in names)
@@ -61,7 +61,8 @@ async def test_csv_artifacts_become_parquet_files(
     assert metadata[b"packagex.created_at"].startswith(b"20")
     assert metadata[b"packagex.source_sha256"] == hashlib.sha256(CSV).hexdigest().encode()
     assert file.source_sha256 == hashlib.sha256(CSV).hexdigest()
-    again = await px.exports.download(export.id, tmp_path, format="parquet", digest="sha256")
+    assert report.files["json"].sha256 is None
+    again = await px.exports.download(export.id, tmp_path, format="parquet")
     assert [found.kept for found in again.files] == [True] * 4
     assert again.files["csv"].rows == 2
     assert again.files["csv"].sha256 == file.sha256
