@@ -27,7 +27,7 @@ def paging(environment: Environment) -> Outcome:
 def decoding(environment: Environment) -> Outcome:
     """Measure the conversion of JSON to models, with a field that the models do not know."""
     times = _measured("decoding", f"times({environment.scale.rounds}, unknown=1)")
-    bounds = {"json.loads": (4, 2.5), "pydantic": (2.4, 1.5)}
+    bounds = {"json.loads": (2.2, 1.5), "pydantic": (1.9, 1.2)}
     return _outcome(times, [_row(DECODING, times, ("ours", peer), peer, *bounds[peer]) for peer in bounds])
 
 
