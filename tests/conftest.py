@@ -14,16 +14,20 @@ import aioresponses
 import aioresponses.core
 import pytest
 from aiohttp import ClientResponse
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from packagex_async import AsyncPackageX
 from packagex_async.testing import Emulator
 from tests.support import NO_BACKOFF, examples
+from tests.time_limits import limits
 
-# No deadline, because machines may be slow. In CI, each run uses the same examples.
+__all__ = ["limits"]
+
+# No limits of time, because machines may be slow. In CI, each run uses the same examples.
 settings.register_profile(
     "packagex",
     deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
     derandomize="CI" in os.environ,
     max_examples=examples(100),
 )

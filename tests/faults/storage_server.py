@@ -253,7 +253,12 @@ async def _end(ending: ConnectionEnd, reader: asyncio.StreamReader, writer: asyn
     if ending is ConnectionEnd.HALF_CLOSE:
         writer.write_eof()
     if ending in (ConnectionEnd.HALF_CLOSE, ConnectionEnd.STALL):
-        await reader.read()
+        await wait_for_end(reader)
+
+
+async def wait_for_end(reader: asyncio.StreamReader) -> None:
+    """Wait until the client closes the connection."""
+    await reader.read()
 
 
 def _parse(head: bytes) -> Request:

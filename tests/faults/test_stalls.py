@@ -7,28 +7,37 @@ import asyncio
 import aiohttp
 import pytest
 
-from packagex_async import ProgressEvent, RetryPolicy, StalledError, StorageError
+from packagex_async import (
+    DownloadGroupError,
+    DownloadReport,
+    ProgressEvent,
+    RetryPolicy,
+    StalledError,
+    StorageError,
+)
 from packagex_async.testing import Trickle
 from tests.faults.responses import altered_response, truncated_response
 from tests.faults.scenario import TIMEOUT_SECONDS, DownloadScenario, RawDownloadScenario
 from tests.faults.storage_server import ConnectionEnd, RawResponse
-from tests.support import FakeClock, open_exports
+from tests.support import NO_BACKOFF, FakeClock, open_exports
+from tests.time_limits import LIMITED
+
+pytestmark = pytest.mark.usefixtures("limits")
 
 AFTER = 30_000
-SHORT_TIMEOUT = 0.1
 TWO_ATTEMPTS = RetryPolicy(attempts=2, wait_initial=0)
 
 
 async def test_no_response_once(raw: RawDownloadScenario) -> None:
     """A host that accepts the connection and sends nothing is asked again."""
-    raw.options["stall_timeout"] = SHORT_TIMEOUT
+    raw.options |= LIMITED
     raw.respond_with(lambda _, __: ConnectionEnd.STALL)
     await raw.download()
 
 
 async def test_no_response_always(raw: RawDownloadScenario) -> None:
     """The artifact fails with `StalledError`."""
-    raw.options |= {"stall_timeout": SHORT_TIMEOUT, "retry": TWO_ATTEMPTS}
+    raw.options |= {**LIMITED, "retry": TWO_ATTEMPTS}
     raw.always_respond_with(lambda _, __: ConnectionEnd.STALL)
     await raw.download_error(StalledError)
 
@@ -38,7 +47,7 @@ async def test_incomplete_head_always(raw: RawDownloadScenario) -> None:
     incomplete = RawResponse(
         status="200 OK", headers={}, body=b"", ending=ConnectionEnd.STALL, head_complete=False
     )
-    raw.options |= {"stall_timeout": SHORT_TIMEOUT, "retry": TWO_ATTEMPTS}
+    raw.options |= {**LIMITED, "retry": TWO_ATTEMPTS}
     raw.always_respond_with(lambda _, __: incomplete)
     await raw.download_error(StalledError)
 
@@ -46,30 +55,54 @@ async def test_incomplete_head_always(raw: RawDownloadScenario) -> None:
 @pytest.mark.one_connection
 async def test_stall_within_body(raw: RawDownloadScenario) -> None:
     """The transfer resumes from the last byte before the stall."""
-    raw.options["stall_timeout"] = SHORT_TIMEOUT
+    raw.options |= LIMITED
     raw.respond_with(truncated_response(AFTER, ConnectionEnd.STALL))
     assert (await raw.download()).resumed
 
 
 async def test_few_bytes_per_attempt(raw: RawDownloadScenario) -> None:
     """A host that sends a few more bytes in each attempt does not count as progress."""
-    raw.options |= {"stall_timeout": SHORT_TIMEOUT, "retry": TWO_ATTEMPTS}
+    raw.options |= {**LIMITED, "retry": TWO_ATTEMPTS}
     raw.always_respond_with(truncated_response(10, ConnectionEnd.STALL))
     await raw.download_error(StalledError)
 
 
 async def test_slow_body_always(scenario: DownloadScenario) -> None:
     """Single bytes now and then do not count as progress: the artifact fails."""
-    scenario.options |= {"stall_timeout": SHORT_TIMEOUT, "retry": TWO_ATTEMPTS}
     scenario.server.inject(Trickle(block=1, delay=0.01), times=None)
-    await scenario.download_error(StalledError)
+    report = await download_slowly(scenario, TWO_ATTEMPTS)
+    assert type(report.failures["csv"]) is StalledError
 
 
 async def test_slow_body_once(scenario: DownloadScenario) -> None:
     """The bytes of a slow attempt are kept, and the next attempt resumes."""
-    scenario.options["stall_timeout"] = SHORT_TIMEOUT
     scenario.server.inject(Trickle(block=1, delay=0.01))
-    assert (await scenario.download()).resumed
+    report = await download_slowly(scenario, NO_BACKOFF)
+    assert report.files["csv"].resumed
+
+
+async def download_slowly(scenario: DownloadScenario, policy: RetryPolicy) -> DownloadReport:
+    """Download the CSV with a clock on which each wait for bytes takes five seconds."""
+    async with (
+        asyncio.timeout(TIMEOUT_SECONDS),
+        open_exports(TickingClock(), scenario.server, timeout=20, policy=policy) as exports,
+    ):
+        try:
+            report = await exports.download(
+                scenario.export_id, scenario.folder, artifacts="csv", digest="sha256"
+            )
+        except DownloadGroupError as error:
+            report = error.report
+    scenario.check({}, report)
+    return report
+
+
+class TickingClock(FakeClock):
+    """A clock that advances by five seconds between two calls."""
+
+    def monotonic(self) -> float:
+        self.now += 5
+        return self.now
 
 
 @pytest.mark.one_connection
@@ -111,7 +144,7 @@ async def test_sixty_downloads_on_two_connections(scenario: DownloadScenario) ->
 
 async def test_refusal_without_text(raw: RawDownloadScenario) -> None:
     """An error status counts, even if its body never arrives."""
-    raw.options |= {"stall_timeout": SHORT_TIMEOUT, "retry": TWO_ATTEMPTS}
+    raw.options |= {**LIMITED, "retry": TWO_ATTEMPTS}
     raw.always_respond_with(
         altered_response(status="503 Service Unavailable", truncate_at=0, ending=ConnectionEnd.STALL)
     )

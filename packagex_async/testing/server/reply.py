@@ -84,7 +84,7 @@ async def send_reply(request: web.BaseRequest, reply: Reply, closing: asyncio.Ev
         with contextlib.suppress(ConnectionError):
             await _send(request, response, reply, closing)
     if reply.connection is ConnectionAction.HOLD:
-        await closing.wait()
+        await _hold(request, closing)
     if reply.connection is not ConnectionAction.KEEP:
         _close_connection(request, reply.connection)
     return response
@@ -110,6 +110,10 @@ async def _sleep(seconds: float, closing: asyncio.Event) -> None:
     if seconds > 0:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(closing.wait(), seconds)
+
+
+async def _hold(_: web.BaseRequest, closing: asyncio.Event) -> None:
+    await closing.wait()
 
 
 def _close_connection(request: web.BaseRequest, action: ConnectionAction) -> None:
