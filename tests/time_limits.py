@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,11 +13,11 @@ from aiohttp import web
 from packagex_async.testing.server import reply
 from tests.faults import storage_server
 
-LIMIT = 10_000.0
-"""Seconds of a limit that only `TimeLimits` ends."""
+LIMIT = 3.0
+"""Seconds of a limit that `TimeLimits` ends. With a longer one, 4 KB would be too few bytes for progress."""
 
-LIMITED = {"timeout": LIMIT, "stall_timeout": LIMIT}
-"""The options of a client whose limits only `TimeLimits` ends."""
+LIMITED: dict[str, Any] = {"timeout": LIMIT, "stall_timeout": LIMIT}
+"""The options of a client whose limits `TimeLimits` ends."""
 
 
 class TimeLimits:
@@ -43,11 +42,25 @@ class TimeLimits:
         finally:
             del self._loop.call_at
 
+    def count(self) -> int:
+        """Return the number of running limits."""
+        return len(self._find_running())
+
     def end(self) -> None:
         """End all running limits, as if their time was over."""
         for timer in self._running:
             self._loop.call_soon(self._run, *timer)
         self._running = []
+
+    async def wait_until_running(self, count: int = 1) -> None:
+        """Wait until this number of limits is running."""
+        while self.count() < count:
+            await asyncio.sleep(0.001)
+
+    async def end_when_running(self, count: int = 1) -> None:
+        """Wait until this number of limits is running, and end them."""
+        await self.wait_until_running(count)
+        self.end()
 
     async def end_while_silent(self, closed: Awaitable[object]) -> None:
         """Wait until the client closes a silent connection.
@@ -76,7 +89,7 @@ class TimeLimits:
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         timer = self._call_at(when, callback, *args, context=context)
-        if when - self._time() > LIMIT / 2:
+        if abs(when - self._loop.time() - LIMIT) < 0.5:
             self._running.append((timer, callback, args))
         return timer
 
@@ -86,7 +99,8 @@ class TimeLimits:
         if timer.cancelled():
             return
         timer.cancel()
-        self._loop.time = lambda: math.inf  # type: ignore[method-assign]
+        later = self._time() + LIMIT
+        self._loop.time = lambda: later  # type: ignore[method-assign]
         try:
             callback(*args)
         finally:

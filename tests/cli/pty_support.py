@@ -20,10 +20,7 @@ import attrs
 import pyte
 
 from packagex_async.cli import main
-from tests.cli.support import PATIENT_COMMAND
-
-TIMEOUT = 30
-"""Seconds until a test fails."""
+from tests.cli.support import PATIENT_COMMAND, TIMEOUT
 
 ROWS = 30
 
@@ -80,7 +77,8 @@ class TerminalSession:
         ready, _, _ = select.select([self.descriptor], [], [], max(deadline - time.monotonic(), 0))
         assert ready, f"timeout with {self.lines}"
         try:
-            data = os.read(self.descriptor, 65536)
+            # Few bytes, so that `wait_for` sees each state of the screen, even if the command is faster.
+            data = os.read(self.descriptor, 256)
         except OSError:
             # Linux reports the end of the other side as an error.
             return False

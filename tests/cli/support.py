@@ -16,6 +16,9 @@ import attrs
 from packagex_async.testing import Emulator, Fault, RecordedRequest, Stall, StoredExport
 from packagex_async.testing.data.store import Store
 
+TIMEOUT = 120
+"""Seconds until a test fails, with a margin for slow machines."""
+
 CANARY = "px_canary_3c0f2a7e"
 """The API key. No output may contain it."""
 

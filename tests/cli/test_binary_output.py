@@ -106,8 +106,10 @@ def test_loop_is_closed_before_the_write_ends(reader: IO[bytes], output: BinaryO
             await asyncio.sleep(0)
             writing.cancel()
 
+    # A thread of another test may not have ended yet.
+    before = set(threading.enumerate())
     asyncio.run(start())
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "packagex-output"]
-    assert thread.daemon
+    (thread,) = set(threading.enumerate()) - before
+    assert (thread.name, thread.daemon) == ("packagex-output", True)
     assert len(reader.read(SIZE)) == SIZE
     thread.join()

@@ -20,15 +20,12 @@ from packagex_async.cli import main, signals
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.signals import SigtermHandler, Terminated
 from packagex_async.testing import Emulator, Life, Stall
-from tests.cli.support import COMMAND, PATIENT_COMMAND, Cli, SignallingStall, add_small_export
+from tests.cli.support import COMMAND, PATIENT_COMMAND, TIMEOUT, Cli, SignallingStall, add_small_export
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows does not send SIGTERM to a process")
 
 # Scripts that start `command &` and some container entry points ignore SIGINT like this.
 WITHOUT_SIGINT = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
-TIMEOUT = 30
-"""Seconds until a test fails. A command needs less than one."""
-
 Process = subprocess.Popen[str]
 
 CLEAN_EXIT = (143, "packagex-exports: terminated")

@@ -24,7 +24,7 @@ from tests.faults.responses import Headers
 from tests.faults.storage_server import RawStorageServer, Responder, StoredObject
 from tests.support import NO_BACKOFF
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 120.0
 """Seconds after which a case fails, with a margin for slow machines."""
 
 E = TypeVar("E", bound=DownloadError)

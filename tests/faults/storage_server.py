@@ -161,6 +161,11 @@ class RawStorageServer:
         """Send three quarters of the first response only after another request was answered."""
         self._held = asyncio.Event()
 
+    def release_first_response(self) -> None:
+        """Send the rest of the response that is held."""
+        if self._held is not None:
+            self._held.set()
+
     async def wait_until_sent(self) -> None:
         """Wait until all trailing bytes are sent."""
         await yield_to_event_loop()

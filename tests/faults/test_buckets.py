@@ -18,8 +18,8 @@ from tests.faults.invariant import SECRET
 from tests.faults.responses import altered_response, full_response, text_response, truncated_response
 from tests.faults.scenario import RawDownloadScenario
 from tests.faults.storage_server import ConnectionEnd, Responder
+from tests.time_limits import LIMITED, TimeLimits
 
-SHORT_TIMEOUT = 0.05
 TWO_ATTEMPTS = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
 
 FAULTS: dict[str, Callable[[bytes], Responder]] = {
@@ -39,9 +39,9 @@ ADVANCING = {"truncation", "reset", "stall"}
 
 
 @pytest.fixture
-def bucket(raw: RawDownloadScenario) -> Bucket:
+def bucket(raw: RawDownloadScenario, limits: TimeLimits) -> Bucket:
     """A bucket in a folder: the files of the folder are its objects and the parts of uploads."""
-    raw.options |= {"stall_timeout": SHORT_TIMEOUT, "retry": TWO_ATTEMPTS}
+    raw.options |= {**LIMITED, "retry": TWO_ATTEMPTS}
     return Bucket(LocalStore(raw.folder), chunk_size=20_000, max_concurrency=2)
 
 

@@ -18,9 +18,9 @@ from packagex_async import (
 from packagex_async.testing import Trickle
 from tests.faults.responses import altered_response, truncated_response
 from tests.faults.scenario import TIMEOUT_SECONDS, DownloadScenario, RawDownloadScenario
-from tests.faults.storage_server import ConnectionEnd, RawResponse
+from tests.faults.storage_server import ConnectionEnd, RawResponse, yield_to_event_loop
 from tests.support import NO_BACKOFF, FakeClock, open_exports
-from tests.time_limits import LIMITED
+from tests.time_limits import LIMITED, TimeLimits
 
 pytestmark = pytest.mark.usefixtures("limits")
 
@@ -121,25 +121,26 @@ async def test_slow_disk_is_not_a_stall(scenario: DownloadScenario) -> None:
     assert report.files["csv"].attempts == 1
 
 
-async def test_sixty_downloads_on_two_connections(scenario: DownloadScenario) -> None:
+async def test_twenty_downloads_on_one_connection(raw: RawDownloadScenario, limits: TimeLimits) -> None:
     """Downloads may wait for a free connection longer than `stall_timeout`."""
-    # Each file has 13 blocks in every mode, so that 60 files take at least 0.78 seconds on two connections.
-    scenario.server.inject(Trickle(block=8_000, delay=0.002), times=None)
-    folders = [scenario.folder / str(number) for number in range(60)]
-    async with aiohttp.TCPConnector(limit=2) as connector:
-        scenario.options |= {
-            "stall_timeout": 0.5,
-            "retry": RetryPolicy(attempts=1),
-            "connector": connector,
-        }
-        async with scenario.client() as px:
-            downloads = (
-                px.exports.download(scenario.export_id, folder, artifacts="csv", digest="sha256")
-                for folder in folders
+    folders = [raw.folder / str(number) for number in range(20)]
+    raw.storage.hold_first_response()
+    async with aiohttp.TCPConnector(limit=1) as connector:
+        raw.options |= {**LIMITED, "retry": RetryPolicy(attempts=1), "connector": connector}
+        async with raw.client() as px:
+            export = await px.exports.retrieve(raw.export_id, include_csv=True, include_json=True)
+            downloads = asyncio.gather(
+                *(px.exports.download(export, folder, artifacts="csv", digest="sha256") for folder in folders)
             )
-            reports = await asyncio.gather(*downloads)
-    for scenario.folder, report in zip(folders, reports, strict=True):
-        scenario.check({}, report)
+            await limits.wait_until_running()
+            await yield_to_event_loop()
+            await limits.wait_until_running()
+            # Only the response that is held has a limit.
+            assert limits.count() == 1
+            raw.storage.release_first_response()
+            reports = await downloads
+    for raw.folder, report in zip(folders, reports, strict=True):
+        raw.check({}, report)
 
 
 async def test_refusal_without_text(raw: RawDownloadScenario) -> None:

@@ -38,7 +38,8 @@ from packagex_async.testing import (
     Status,
 )
 from tests.fake_time import clock, exports, server
-from tests.support import NO_BACKOFF, FakeClock, names
+from tests.support import FakeClock, names, open_exports
+from tests.time_limits import LIMIT, LIMITED, TimeLimits
 
 __all__ = ["clock", "exports", "server"]
 
@@ -123,12 +124,13 @@ async def test_trap_15_create_is_repeated_if_not_connected(
     assert len(clock.sleeps) == 4
 
 
-async def test_trap_15_create_is_repeated_after_handshake_timeout() -> None:
+async def test_trap_15_create_is_repeated_after_handshake_timeout(limits: TimeLimits) -> None:
     """The request was not sent before the TLS connection was ready."""
     greeted: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        greeting = await reader.read()
+        greeting = await reader.read(1)
+        await limits.end_while_silent(reader.read())
         writer.close()
         await writer.wait_closed()
         greeted.put_nowait(greeting)
@@ -136,11 +138,11 @@ async def test_trap_15_create_is_repeated_after_handshake_timeout() -> None:
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as listener:
         address = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         async with AsyncPackageX(
-            "px_key", base_url=address, timeout=0.2, retry=RetryPolicy(attempts=2, wait_initial=0)
+            "px_key", base_url=address, retry=RetryPolicy(attempts=2, wait_initial=0), **LIMITED
         ) as px:
             with pytest.raises(RequestTimeoutError):
                 await px.exports.create("contact")
-        assert [(await greeted.get())[:1] for _ in range(2)] == [b"\x16", b"\x16"]  # of a TLS handshake
+        assert [await greeted.get() for _ in range(2)] == [b"\x16", b"\x16"]  # of a TLS handshake
 
 
 UNCERTAIN: list[tuple[Fault, type[PackageXError]]] = [
@@ -158,21 +160,21 @@ UNCERTAIN: list[tuple[Fault, type[PackageXError]]] = [
 @pytest.mark.parametrize(
     ("fault", "kind"), UNCERTAIN, ids=[f"{type(fault).__name__}-{kind.__name__}" for fault, kind in UNCERTAIN]
 )
+@pytest.mark.usefixtures("limits")
 async def test_trap_15_uncertain_create_is_not_repeated(
-    server: Emulator, fault: Fault, kind: type[PackageXError]
+    server: Emulator, clock: FakeClock, fault: Fault, kind: type[PackageXError]
 ) -> None:
     """The error says that the export may exist, also on a reused connection. It exists once."""
-    timeout = 0.5 if isinstance(fault, Stall) else 60
-    async with server.client(retry=NO_BACKOFF, timeout=timeout) as px:
+    async with open_exports(clock, server, timeout=LIMIT) as exports:
         for count in (1, 2):
             server.inject(fault)
             with pytest.raises(
                 UnconfirmedError, match="may have been created nevertheless: look for it"
             ) as caught:
-                await px.exports.create("contact")
+                await exports.create("contact")
             assert isinstance(caught.value.__cause__, kind)
             assert len(server.created) == posts(server) == count
-            await px.exports.retrieve(server.created[-1])
+            await exports.retrieve(server.created[-1])
 
 
 async def test_redirect_of_create_is_an_error(server: Emulator, exports: AsyncExports) -> None:

@@ -23,6 +23,7 @@ from packagex_async.testing import Cut, Emulator, Expired, Life, Refuse, Reset, 
 from packagex_async.testing.faults import TargetedFault
 from tests.meta.test_secrets import FAULTS, KEY, SECRETS
 from tests.support import FakeClock, open_exports
+from tests.time_limits import LIMITED
 
 POSTED: list[TargetedFault] = [
     Refuse(on="api", method="POST"),
@@ -130,6 +131,7 @@ async def test_errors_are_raised_and_not_logged(
     assert f"export {stored.id}: 0 files on disk, 3 not offered, 1 failed" in messages(caplog, logging.INFO)
 
 
+@pytest.mark.usefixtures("limits")
 @pytest.mark.parametrize("fault", [*FAULTS, *POSTED], ids=lambda fault: type(fault).__name__)
 async def test_trap_09_no_secret_is_logged_under_any_fault(
     server: Emulator, caplog: pytest.LogCaptureFixture, tmp_path: Path, fault: TargetedFault
@@ -137,9 +139,7 @@ async def test_trap_09_no_secret_is_logged_under_any_fault(
     """At every level, while an export is created, waited for, downloaded and streamed."""
     stored = server.add_export(rows=50)
     server.inject(fault, times=None)
-    async with server.client(
-        retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.05, timeout=0.05
-    ) as px:
+    async with server.client(retry=RetryPolicy(attempts=2, wait_initial=0), **LIMITED) as px:
         for failing in (
             px.exports.export_and_download("contact", tmp_path),
             px.exports.download(stored.id, tmp_path),

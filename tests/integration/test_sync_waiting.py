@@ -37,6 +37,7 @@ from packagex_async.testing.data.store import Store
 from packagex_async.testing.faults import Fault
 from tests.support import FakeClock, open_exports
 from tests.sync_support import add, assert_exact, manifest
+from tests.time_limits import LIMITED
 
 DAY = 86_400
 
@@ -105,6 +106,7 @@ async def test_expired_export_is_not_waited_for(tmp_path: Path) -> None:
     assert len(clock.sleeps) == 1
 
 
+@pytest.mark.usefixtures("limits")
 async def test_timeout_limits_each_request(
     server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +117,7 @@ async def test_timeout_limits_each_request(
     async with server.client() as px:
         (report,) = [report async for report in px.exports.download_all(tmp_path, wait=0.05)]
     assert isinstance(report.error, WaitTimeoutError)
-    async with server.client(timeout=0.05, retry=RetryPolicy(attempts=1)) as px:
+    async with server.client(retry=RetryPolicy(attempts=1), **LIMITED) as px:
         (report,) = [report async for report in px.exports.download_all(tmp_path, wait=60)]
     assert isinstance(report.error, RequestTimeoutError)
 

@@ -23,6 +23,7 @@ from packagex_async import (
 )
 from packagex_async.cli.exit_codes import exit_code, exit_code_of_downloads
 from packagex_async.testing import Cut, Emulator, Expired, Fault, Garbage, Refuse, Stall, Status, WrongHash
+from tests.time_limits import LIMITED
 from tests.unit.test_errors import EXAMPLES
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/errors.md").read_text(encoding="utf-8")
@@ -150,7 +151,7 @@ FAULTS: dict[str, Fault] = {
 async def raised_error(call: Callable[[AsyncExports], Awaitable[Any]], server: Emulator) -> PackageXError:
     """Return the error of `call`, or the only error of its group."""
     policy = RetryPolicy(attempts=3, wait_initial=0)
-    async with server.client(retry=policy, timeout=0.1, stall_timeout=0.1) as px:
+    async with server.client(retry=policy, **LIMITED) as px:
         with pytest.raises(PackageXError) as caught:
             await call(px.exports)
     if not isinstance(caught.value, DownloadGroupError):
@@ -159,6 +160,7 @@ async def raised_error(call: Callable[[AsyncExports], Awaitable[Any]], server: E
     return failure
 
 
+@pytest.mark.usefixtures("limits")
 @pytest.mark.parametrize("name", FAULTS)
 async def test_documented_retries(name: str, server: Emulator, tmp_path: Path) -> None:
     """The number of requests equals the documented one."""

@@ -53,6 +53,7 @@ from packagex_async.testing import (
     WrongHash,
 )
 from packagex_async.testing.faults import TargetedFault
+from tests.time_limits import LIMITED
 
 KEY = "px_live_CANARYKEY"
 SECRETS = ("CANARY", "X-Px-Signature", "sig=")
@@ -94,6 +95,7 @@ def representations(error: BaseException) -> Iterator[str]:
         yield f"{error.report} {error.report!r} {pickle.dumps(error.report)!r}"
 
 
+@pytest.mark.usefixtures("limits")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 async def test_trap_09_no_secret_after_failed_download(
     emulator: Emulator, log: io.StringIO, tmp_path: Path, fault: TargetedFault
@@ -102,9 +104,7 @@ async def test_trap_09_no_secret_after_failed_download(
     stored = emulator.add_export(rows=500)
     emulator.inject(fault, times=None)
     events: list[ProgressEvent] = []
-    async with emulator.client(
-        retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.05, timeout=0.05
-    ) as px:
+    async with emulator.client(retry=RetryPolicy(attempts=2, wait_initial=0), **LIMITED) as px:
         with pytest.raises(PackageXError) as caught:
             await px.exports.download(stored.id, tmp_path, on_progress=events.append)
         texts = [
@@ -118,6 +118,7 @@ async def test_trap_09_no_secret_after_failed_download(
         assert not [secret for secret in SECRETS if secret in text]
 
 
+@pytest.mark.usefixtures("limits")
 @pytest.mark.parametrize(
     "fault", [fault for fault in FAULTS if fault.on == "api"], ids=lambda fault: type(fault).__name__
 )
@@ -126,7 +127,7 @@ async def test_trap_09_no_secret_after_failed_creation(
 ) -> None:
     """Neither in the cause nor in `UnconfirmedError`."""
     emulator.inject(fault, times=None)
-    async with emulator.client(retry=RetryPolicy(attempts=2, wait_initial=0), timeout=0.05) as px:
+    async with emulator.client(retry=RetryPolicy(attempts=2, wait_initial=0), **LIMITED) as px:
         with pytest.raises(PackageXError) as caught:
             await px.exports.create("contact", options={"limit": 1})
     for text in (*representations(caught.value), log.getvalue()):

@@ -14,7 +14,15 @@ from packagex_async.cli import main
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.testing import Cut, Emulator, Expired, Status, WrongHash
 from packagex_async.testing.faults import TargetedFault
-from tests.cli.support import COMMAND, PATIENT_COMMAND, Cli, Result, SignallingStall, add_small_export
+from tests.cli.support import (
+    COMMAND,
+    PATIENT_COMMAND,
+    TIMEOUT,
+    Cli,
+    Result,
+    SignallingStall,
+    add_small_export,
+)
 
 LARGE = b"id,name\n" + b"1,a name of a contact\n" * 200_000
 
@@ -136,7 +144,7 @@ def test_reader_that_leaves(server: Emulator, options: list[str]) -> None:
         assert process.stderr
         assert process.stdout.read(1)
         process.stdout.close()
-        assert (process.wait(30), process.stderr.read()) == (ExitCode.BROKEN_PIPE, b"")
+        assert (process.wait(TIMEOUT), process.stderr.read()) == (ExitCode.BROKEN_PIPE, b"")
 
 
 @needs_pipes
@@ -186,7 +194,7 @@ def test_first_bytes_arrive_before_the_last_ones(server: Emulator) -> None:
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout
         assert process.stdout.read(2_000_000) == LARGE[:2_000_000]
-        assert stall.started.wait(30)
+        assert stall.started.wait(TIMEOUT)
         process.kill()
 
 
@@ -206,7 +214,10 @@ def test_signal_while_the_reader_does_not_read(
         # The pipe takes only a part of the artifact, so the command is writing.
         assert process.stdout.read(1)
         process.send_signal(number)
-        assert (process.wait(30), process.stderr.read()) == (code, f"packagex-exports: {message}\n".encode())
+        assert (process.wait(TIMEOUT), process.stderr.read()) == (
+            code,
+            f"packagex-exports: {message}\n".encode(),
+        )
 
 
 def test_output_file(server: Emulator, cli: Cli, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from packagex_async.cli.commands.outcomes import FIELDS
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.testing import Emulator, Status
-from tests.cli.support import COMMAND, Cli, SignallingStall, Terminal, add_small_export
+from tests.cli.support import COMMAND, TIMEOUT, Cli, SignallingStall, Terminal, add_small_export
 
 
 def test_files_are_complete(server: Emulator, cli: Cli, tmp_path: Path) -> None:
@@ -97,9 +97,9 @@ def test_sigint_keeps_partial_files_for_the_next_run(server: Emulator, tmp_path:
     with subprocess.Popen(
         [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        assert stall.started.wait(30)
+        assert stall.started.wait(TIMEOUT)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, out, err) == (130, "", "packagex-exports: interrupted\n")
     assert not list(tmp_path.glob("[!.]*"))
     again = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)

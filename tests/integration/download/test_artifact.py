@@ -36,6 +36,7 @@ from tests.integration.download.interrupted import (
     requested_ranges,
 )
 from tests.support import NO_BACKOFF, names
+from tests.time_limits import LIMITED
 from tests.transfer_modes import use_transfer_mode
 
 
@@ -60,6 +61,7 @@ def transfer_mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         ([Stall(60_000)], [None, "bytes=60000-"]),
     ],
 )
+@pytest.mark.usefixtures("limits")
 async def test_trap_02_only_matching_ranges_are_appended(
     server: Emulator, tmp_path: Path, faults: list[TargetedFault], expected: list[str | None]
 ) -> None:
@@ -67,7 +69,7 @@ async def test_trap_02_only_matching_ranges_are_appended(
     export_id = add_export(server)
     for fault in faults:
         server.inject(fault)
-    async with server.client(retry=NO_BACKOFF, stall_timeout=0.5) as px:
+    async with server.client(retry=NO_BACKOFF, **LIMITED) as px:
         report = await px.exports.download(export_id, tmp_path, artifacts="csv")
     file = report.files["csv"]
     assert file.path.read_bytes() == server.content(export_id, "csv")

@@ -40,6 +40,7 @@ from packagex_async.testing import (
 from packagex_async.testing.faults import TargetedFault
 from tests.integration.download.helpers import add, download_error
 from tests.support import FakeClock, names, open_exports
+from tests.time_limits import LIMIT, LIMITED
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,7 @@ from tests.support import FakeClock, names, open_exports
      *(Status(status, on="storage") for status in (408, 429, 500, 502, 503, 504))],
     ids=lambda fault: repr(fault).partition(", on=")[0],
 )  # fmt: skip
+@pytest.mark.usefixtures("limits")
 async def test_temporary_storage_failure_is_retried(
     server: Emulator, tmp_path: Path, fault: TargetedFault
 ) -> None:
@@ -56,7 +58,7 @@ async def test_temporary_storage_failure_is_retried(
     server.inject(fault)
     events: list[ProgressEvent] = []
     clock = FakeClock()
-    async with open_exports(clock, server, timeout=1.0) as exports:
+    async with open_exports(clock, server, timeout=LIMIT) as exports:
         report = await exports.download(export_id, tmp_path, artifacts="csv", on_progress=events.append)
     assert report.files["csv"].attempts == 2
     assert report.files["csv"].path.read_bytes() == server.content(export_id, "csv")
@@ -99,6 +101,7 @@ async def test_trap_14_retry_after_of_storage_is_respected(server: Emulator, tmp
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else None,
 )
+@pytest.mark.usefixtures("limits")
 async def test_trap_26_permanent_failure_of_one_artifact(
     server: Emulator, tmp_path: Path, fault: TargetedFault, kind: type[DownloadError], attempts: int
 ) -> None:
@@ -107,7 +110,7 @@ async def test_trap_26_permanent_failure_of_one_artifact(
     server.inject(attrs.evolve(fault, artifact="csv"), times=None)
     policy = RetryPolicy(attempts=3, wait_initial=0)
     events: list[ProgressEvent] = []
-    async with server.client(retry=policy, stall_timeout=0.4) as px:
+    async with server.client(retry=policy, **LIMITED) as px:
         error = await download_error(px, export_id, tmp_path, on_progress=events.append)
     (failure,) = error.report.failures
     assert type(failure) is kind

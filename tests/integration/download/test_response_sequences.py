@@ -33,7 +33,7 @@ CONTENT = random.Random("sequences").randbytes(SIZE)
 MD5 = {"x-goog-hash": f"md5={base64.b64encode(hashlib.md5(CONTENT).digest()).decode()}"}
 TAG = {"ETag": '"1"'}
 DATE = {"Last-Modified": "Wed, 01 May 2024 12:00:00 GMT"}
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 120.0
 
 positions = st.integers(0, SIZE)
 VALIDATORS: list[dict[str, str]] = [TAG, {**TAG, **DATE}, {}, DATE, {"ETag": 'W/"1"'}, {"ETag": '"1'}]

@@ -35,6 +35,7 @@ from packagex_async.testing.faults import TargetedFault
 from packagex_async.testing.server.reply import Reply
 from tests.integration.download.helpers import add
 from tests.support import NO_BACKOFF, names
+from tests.time_limits import LIMITED
 
 
 class InterruptedChunkedBody(Undeclared):
@@ -68,13 +69,14 @@ async def test_stream_does_not_write_files(
         (Stall(0), StalledError),
     ],
 )
+@pytest.mark.usefixtures("limits")
 async def test_trap_01_incomplete_stream_raises(
     server: Emulator, fault: TargetedFault, kind: type[DownloadError]
 ) -> None:
     """The iteration ends normally only if length and hash match."""
     export_id = add(server, 50_000)
     server.inject(fault, times=None)
-    async with server.client(retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.3) as px:
+    async with server.client(retry=RetryPolicy(attempts=2, wait_initial=0), **LIMITED) as px:
         with pytest.raises(kind):
             async with px.exports.stream(export_id, "csv") as body:
                 [block async for block in body]
@@ -89,6 +91,7 @@ class ShortRanges(TargetedFault):
 
 
 @pytest.mark.parametrize("fault", [Cut(20_000), Stall(20_000), Cut(0)])
+@pytest.mark.usefixtures("limits")
 async def test_trap_02_interrupted_stream_resumes(server: Emulator, fault: TargetedFault) -> None:
     """No byte is missing or repeated, and the hash of the artifact still matches."""
     export_id = add(server, 50_000)
@@ -96,7 +99,7 @@ async def test_trap_02_interrupted_stream_resumes(server: Emulator, fault: Targe
     server.inject(Cut(10_000))
     server.inject(ShortRanges())
     server.inject(Expired())
-    async with server.client(retry=NO_BACKOFF, stall_timeout=0.4) as px:
+    async with server.client(retry=NO_BACKOFF, **LIMITED) as px:
         async with px.exports.stream(export_id, "csv") as body:
             assert b"".join([block async for block in body]) == server.content(export_id, "csv")
 

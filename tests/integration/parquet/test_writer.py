@@ -108,6 +108,6 @@ async def test_threads_of_a_failed_file(tmp_path: Path) -> None:
             await writer.publish(dict, overwrite=False, durable=False)
     for thread in threading.enumerate():
         if thread.name.startswith(("packagex-parse", "packagex-encode")):
-            thread.join(timeout=10)
+            thread.join(timeout=120)
             assert not thread.is_alive()
     assert caught.value.row == 1

@@ -23,6 +23,7 @@ from packagex_async import (
 )
 from packagex_async.testing import Cut, Emulator, Expired, FileFormat, Stall, WrongHash
 from tests.support import NO_BACKOFF
+from tests.time_limits import LIMITED
 
 
 def expected(content: bytes, artifact: str) -> list[Any]:
@@ -101,12 +102,13 @@ async def test_no_rows(content: bytes, server: Emulator, px: AsyncPackageX) -> N
     assert [batch async for batch in px.exports.row_batches(export.id)] == []
 
 
+@pytest.mark.usefixtures("limits")
 async def test_trap_01_rows_of_interrupted_transfer(server: Emulator) -> None:
     """An interrupted transfer resumes, with a new URL if necessary. No row is missing or repeated."""
     export = server.add_export(rows=3000)
     for fault in (Cut(100_000), Stall(50_000), Cut(30_001), Expired()):
         server.inject(fault)
-    async with server.client(retry=NO_BACKOFF, stall_timeout=0.4) as px:
+    async with server.client(retry=NO_BACKOFF, **LIMITED) as px:
         rows = [row async for row in px.exports.rows(export.id)]
     assert rows == expected(server.content(export.id, "csv"), "csv")
 

@@ -12,6 +12,7 @@ import pytest
 
 from packagex_async import PackageXError, RetryPolicy
 from packagex_async.testing import Cut, Emulator, Expired, Stall, Status, WrongHash
+from tests.time_limits import LIMITED
 
 KEY = "px_live_CANARY_in_the_key"
 CELL = "CANARY-in-a-cell"
@@ -45,7 +46,7 @@ def representations(error: BaseException) -> Iterator[str]:
 async def failure(server: Emulator, export_id: str, method: str, artifact: Any) -> PackageXError:
     """Return the error that ends the iteration over an artifact."""
     retry = RetryPolicy(attempts=1)
-    async with server.client(retry=retry, stall_timeout=0.1) as px:
+    async with server.client(retry=retry, **LIMITED) as px:
         result = getattr(px.exports, method)(export_id, artifact)
         with pytest.raises(PackageXError) as caught:
             while method != "table":
@@ -67,6 +68,7 @@ async def test_malformed_row(name: str, method: str, log: io.StringIO) -> None:
         assert "CANARY" not in shown
 
 
+@pytest.mark.usefixtures("limits")
 @pytest.mark.parametrize("method", ["rows", "batches", "table"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 async def test_failed_transfer(fault: Any, method: str, log: io.StringIO) -> None:

@@ -33,6 +33,7 @@ from packagex_async.testing import Emulator, Garbage, Redirect, Refuse, Reset, S
 from tests.faults.scenario import TIMEOUT_SECONDS
 from tests.integration.transport.server import Connection, Server, response
 from tests.support import NO_BACKOFF, FakeClock, open_exports
+from tests.time_limits import LIMITED
 
 ONCE = RetryPolicy(attempts=1)
 MIB = 1024 * 1024
@@ -221,13 +222,12 @@ async def test_trap_14_one_attempt_is_one_request(server: Emulator) -> None:
     assert len(server.requests) == 3
 
 
+@pytest.mark.usefixtures("limits")
 async def test_silent_api_is_a_timeout(server: Emulator) -> None:
     """After `timeout` seconds. The message names the request."""
     server.inject(Stall(0, on="api"), times=None)
-    async with server.client(retry=ONCE, timeout=0.05) as px:
-        with pytest.raises(
-            RequestTimeoutError, match=r"GET /v1/exports/exp_1: no response within 0\.05 seconds"
-        ):
+    async with server.client(retry=ONCE, **LIMITED) as px:
+        with pytest.raises(RequestTimeoutError, match=r"GET /v1/exports/exp_1: no response within 3 seconds"):
             await px.exports.retrieve("exp_1")
 
 

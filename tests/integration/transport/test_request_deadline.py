@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,9 +22,11 @@ from packagex_async import (
     StalledError,
     StorageUnreachableError,
 )
+from packagex_async.retry import SystemClock
 from tests.faults.scenario import TIMEOUT_SECONDS
 from tests.faults.storage_server import yield_to_event_loop
 from tests.integration.transport.server import Connection, Handler, Security, Server, forever
+from tests.time_limits import LIMITED, TimeLimits
 
 ONCE = RetryPolicy(attempts=1)
 SHORT = 0.05
@@ -136,11 +139,16 @@ BODIES = [
 
 
 @pytest.mark.parametrize("body", BODIES)
-async def test_framing_of_a_body_is_not_progress(security: Security, body: Handler) -> None:
+async def test_framing_of_a_body_is_not_progress(
+    security: Security, limits: TimeLimits, body: Handler
+) -> None:
     """`stall_timeout` applies if only framing arrives."""
-    async with _client(body, security, timeout=VERY_LONG, stall_timeout=LONGER) as (px, url):
-        with pytest.raises(StalledError, match="the body stalled"):
-            await stream(px, url)
+    async with _client(body, security, **LIMITED) as (px, url):
+        async with px.exports.stream(Export(id="exp_1", csv_url=f"{url}/a"), "csv") as content:
+            ending = asyncio.create_task(_end_after_some_framing(limits))
+            with pytest.raises(StalledError, match="the body stalled"):
+                [block async for block in content]
+            await ending
 
 
 @pytest.mark.parametrize("body", BODIES)
@@ -163,16 +171,18 @@ async def test_endless_trailers_are_an_error(security: Security) -> None:
             await stream(px, url)
 
 
-async def test_slow_error_response_is_limited_by_stall_timeout(security: Security) -> None:
-    """The error contains the status."""
+async def test_slow_error_response_is_limited_by_stall_timeout(
+    security: Security, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error contains the status. Each wait takes five seconds on the clock of the client."""
+    times = itertools.count(step=5)
+    monkeypatch.setattr(SystemClock, "monotonic", lambda _: next(times))
 
     async def refusal(connection: Connection) -> None:
         await connection.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9999\r\n\r\n")
-        while True:
-            await connection.send(b"x")
-            await asyncio.sleep(SHORT / 5)
+        await send_slowly(connection, b"x")
 
-    async with _client(refusal, security, timeout=VERY_LONG, stall_timeout=LONGER) as (px, url):
+    async with _client(refusal, security, timeout=VERY_LONG, stall_timeout=20) as (px, url):
         with pytest.raises(PackageXError, match="answered 403"):
             await stream(px, url)
 
@@ -271,7 +281,7 @@ async def _connected_client(
         Server(handle, security.server) as server,
         aiohttp.TCPConnector() as connector,
     ):
-        shared = {**_options(server, security), "connector": connector}
+        shared: dict[str, Any] = {**_options(server, security), "connector": connector}
         async with AsyncPackageX("key", timeout=VERY_LONG, **shared) as px:
             await retrieve(px, server.url)
         async with AsyncPackageX("key", **shared, **options) as px:
@@ -281,6 +291,13 @@ async def _connected_client(
 
 def _options(server: Server, security: Security) -> dict[str, Any]:
     return {"base_url": server.url, "ssl": security.client, "retry": ONCE}
+
+
+async def _end_after_some_framing(limits: TimeLimits) -> None:
+    await limits.wait_until_running()
+    for _ in range(10):
+        await yield_to_event_loop()
+    await limits.end_when_running()
 
 
 async def _expect_connect_timeout(ask: Ask, url: str, **options: Any) -> None:

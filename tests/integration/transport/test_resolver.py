@@ -17,6 +17,7 @@ from packagex_async.testing import Emulator
 from tests.faults.scenario import TIMEOUT_SECONDS
 from tests.integration.transport.server import Connection, Server, forever, response
 from tests.support import NO_BACKOFF
+from tests.time_limits import LIMITED, TimeLimits
 
 NO_RETRY_IN_TIME = RetryPolicy(wait_initial=1000, wait_max=1000)
 REFUSED = "resolves to an address of this machine"
@@ -122,14 +123,14 @@ class LoopbackResolver(AbstractResolver):
         pass
 
 
-async def test_connector_of_the_caller_resolves_names() -> None:
+async def test_connector_of_the_caller_resolves_names(limits: TimeLimits) -> None:
     """Its resolver may return loopback addresses. The request fails for another reason."""
     async with (
         aiohttp.TCPConnector(resolver=LoopbackResolver()) as connector,
-        Server(lambda _: forever()) as server,
+        Server(lambda _: limits.end_while_silent(forever())) as server,
     ):
         url = f"https://storage.example:{server.port}/a"
-        async with AsyncPackageX("key", connector=connector, timeout=0.05, retry=NO_BACKOFF) as px:
+        async with AsyncPackageX("key", connector=connector, retry=NO_BACKOFF, **LIMITED) as px:
             with pytest.raises(StorageError, match="no connection within"):
                 async with px.exports.stream(Export(id="exp_1", csv_url=url), "csv"):
                     pytest.fail("the server does not use TLS")

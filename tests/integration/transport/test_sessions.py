@@ -25,11 +25,11 @@ from packagex_async.testing import Emulator, Stall
 from tests.faults.scenario import TIMEOUT_SECONDS
 from tests.integration.transport.server import Connection, Server, export, id_of, response
 from tests.support import NO_BACKOFF
+from tests.time_limits import LIMITED, TimeLimits
 
 DEFAULT_POOL_SIZE = 100
 """The default limit of connections in aiohttp."""
 
-SHORT = 0.25
 BLOCKED = "open streams that are not read"
 ONCE = RetryPolicy(attempts=1)
 NO_RETRY_IN_TIME = RetryPolicy(wait_initial=1000, wait_max=1000)
@@ -60,34 +60,44 @@ async def test_api_has_its_own_pool(server: Emulator) -> None:
 
 
 @pytest.mark.parametrize("per_host", [False, True], ids=["in all", "for each host"])
-async def test_pool_blocked_by_streams_is_an_error(server: Emulator, per_host: bool) -> None:
+async def test_pool_blocked_by_streams_is_an_error(
+    server: Emulator, limits: TimeLimits, per_host: bool
+) -> None:
     """For a connector of the caller. The request is not retried."""
-    limits: dict[str, Any] = {"limit_per_host": 2} if per_host else {"limit": 2}
-    async with asyncio.timeout(TIMEOUT_SECONDS), aiohttp.TCPConnector(**limits) as connector:
-        async with server.client(connector=connector, timeout=SHORT, retry=NO_RETRY_IN_TIME) as px:
+    sizes: dict[str, Any] = {"limit_per_host": 2} if per_host else {"limit": 2}
+    async with asyncio.timeout(TIMEOUT_SECONDS), aiohttp.TCPConnector(**sizes) as connector:
+        async with server.client(connector=connector, retry=NO_RETRY_IN_TIME, **LIMITED) as px:
             async with opened(px, server, 2) as bodies:
                 linked = Export(id="exp_1", csv_url=server.url_for(server.exports[0].id, "csv"))
+                ending = asyncio.create_task(limits.end_when_running())
                 with pytest.raises(StorageUnreachableError, match=BLOCKED):
                     async with px.exports.stream(linked, "csv"):
                         pytest.fail("there is no connection")
+                await ending
                 if not per_host:
+                    ending = asyncio.create_task(limits.end_when_running())
                     with pytest.raises(ConnectionFailedError, match=BLOCKED) as caught:
                         await px.exports.retrieve(server.exports[0].id)
+                    await ending
                     assert not caught.value.retryable
                 # A stream that was read to its end releases its connection.
                 assert len(b"".join([block async for block in bodies[0]])) < SIZE
                 assert (await px.exports.retrieve(server.exports[0].id)).id
 
 
-async def test_download_fails_if_streams_block_the_pool(server: Emulator, tmp_path: Path) -> None:
+async def test_download_fails_if_streams_block_the_pool(
+    server: Emulator, limits: TimeLimits, tmp_path: Path
+) -> None:
     """The error of its artifact contains the reason."""
     async with asyncio.timeout(TIMEOUT_SECONDS), aiohttp.TCPConnector(limit=1) as connector:
-        async with server.client(connector=connector, timeout=SHORT, retry=ONCE) as px:
+        async with server.client(connector=connector, retry=ONCE, **LIMITED) as px:
             async with opened(px, server, 1):
                 stored = server.add_export(rows=1)
                 linked = Export(id=stored.id, csv_url=server.url_for(stored.id, "csv"))
+                ending = asyncio.create_task(limits.end_when_running())
                 with pytest.raises(ExceptionGroup) as caught:
                     await px.exports.download(linked, tmp_path, artifacts="csv")
+                await ending
     (error,) = caught.value.exceptions
     assert BLOCKED in str(error)
 
@@ -110,28 +120,32 @@ async def test_closed_connector_is_an_error(server: Emulator, tmp_path: Path) ->
     assert {type(error) for error in caught.value.exceptions} == {StorageUnreachableError}
 
 
-async def test_connector_that_is_closed_during_a_request_is_an_error(server: Emulator) -> None:
+async def test_connector_that_is_closed_during_a_request_is_an_error(
+    server: Emulator, limits: TimeLimits
+) -> None:
     """aiohttp cancels the waiting tasks. That is not a cancellation by the caller."""
     connector = aiohttp.TCPConnector(limit=1)
     async with (
         asyncio.timeout(TIMEOUT_SECONDS),
-        server.client(connector=connector, retry=NO_RETRY_IN_TIME) as px,
+        server.client(connector=connector, retry=NO_RETRY_IN_TIME, **LIMITED) as px,
     ):
         async with opened(px, server, 1):
             waiting = asyncio.create_task(px.exports.retrieve(server.exports[0].id))
-            await asyncio.sleep(SHORT)
+            await limits.wait_until_running()
             await connector.close()
             with pytest.raises(ConnectionFailedError, match="the connector was closed"):
                 await waiting
 
 
-async def test_request_that_waits_for_a_connection_can_be_cancelled(server: Emulator) -> None:
+async def test_request_that_waits_for_a_connection_can_be_cancelled(
+    server: Emulator, limits: TimeLimits
+) -> None:
     """By the caller."""
     async with asyncio.timeout(TIMEOUT_SECONDS), aiohttp.TCPConnector(limit=1) as connector:
-        async with server.client(connector=connector, retry=NO_RETRY_IN_TIME) as px:
+        async with server.client(connector=connector, retry=NO_RETRY_IN_TIME, **LIMITED) as px:
             async with opened(px, server, 1):
                 waiting = asyncio.create_task(px.exports.retrieve(server.exports[0].id))
-                await asyncio.sleep(SHORT)
+                await limits.wait_until_running()
                 waiting.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await waiting
@@ -169,17 +183,21 @@ async def test_closed_idle_connection_is_replaced() -> None:
         assert server.connections == 3
 
 
-async def test_waiting_for_a_connection_is_not_limited_by_the_timeout(server: Emulator) -> None:
+async def test_waiting_for_a_connection_is_not_limited_by_the_timeout(
+    server: Emulator, limits: TimeLimits
+) -> None:
     """A download occupies the only connection for longer than `timeout`."""
     export = server.add_export(rows=100)
     server.inject(Stall(10))
     linked = Export(id=export.id, csv_url=server.url_for(export.id, "csv"))
     async with aiohttp.TCPConnector(limit=1) as connector:
-        async with server.client(connector=connector, retry=ONCE, timeout=0.1, stall_timeout=0.4) as px:
+        async with server.client(connector=connector, retry=ONCE, **LIMITED) as px:
             async with px.exports.stream(linked, "csv") as body:
                 waiting = asyncio.create_task(px.exports.retrieve(export.id))
+                ending = asyncio.create_task(limits.end_when_running(2))
                 with pytest.raises(StalledError):
                     [block async for block in body]
+                await ending
                 assert not waiting.done()
             assert (await waiting).id == export.id
 

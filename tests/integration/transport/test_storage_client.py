@@ -19,6 +19,7 @@ from packagex_async import (
 from packagex_async.testing import Emulator, Expired, Redirect, Refuse, Stall, Status
 from tests.faults.scenario import TIMEOUT_SECONDS
 from tests.integration.transport.server import Connection, Server, response
+from tests.time_limits import LIMITED
 from tests.transfer_modes import tune
 
 ONCE = RetryPolicy(attempts=1)
@@ -83,10 +84,11 @@ async def test_expired_link_is_distinguished_from_other_refusals(server: Emulato
         assert type(caught.value) is kind
 
 
+@pytest.mark.usefixtures("limits")
 async def test_unreachable_and_stalled_hosts_are_distinguished(server: Emulator) -> None:
     """After all attempts of the policy."""
     export = server.add_export(rows=3)
-    async with server.client(retry=RetryPolicy(attempts=2, wait_initial=0), stall_timeout=0.3) as px:
+    async with server.client(retry=RetryPolicy(attempts=2, wait_initial=0), **LIMITED) as px:
         server.inject(Refuse(), times=2)
         with pytest.raises(StorageUnreachableError, match="closed the connection before the response"):
             async with px.exports.stream(export.id, "csv"):

@@ -15,7 +15,7 @@ class Gate:
 
     def __call__(self) -> None:
         self.entered.set()
-        assert self.open.wait(30)
+        assert self.open.wait(120)
 
     async def wait_until_entered(self) -> None:
         """Wait until a thread runs the call."""

@@ -43,7 +43,7 @@ async def test_a_cancelled_short_call_ends_first(executor: FileExecutor, tmp_pat
         await gate.wait_until_entered()
     gates[_SHORT_THREADS - 1].open.set()
     # The thread runs the last call, but the event loop has not processed the end of the cancelled one.
-    assert gates[_SHORT_THREADS].entered.wait(30)
+    assert gates[_SHORT_THREADS].entered.wait(120)
     task.cancel()
     for gate in gates:
         gate.open.set()

@@ -74,7 +74,7 @@ def test_threads() -> None:
     assert (resources.parsers, resources.encoder) == pools
     resources.remove(second)
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=120)
         assert not thread.is_alive()
     assert resources.parsers.submit(threading.current_thread).result() not in threads
     resources.add(first)

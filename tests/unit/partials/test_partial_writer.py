@@ -249,7 +249,7 @@ async def test_a_cancellation_while_a_file_is_resumed_keeps_the_file(
     def wait(file: int, operation: int) -> None:
         flock(file, operation)
         entered.set()
-        assert gate.wait(30)
+        assert gate.wait(120)
 
     async def run() -> None:
         async with new_writer(executor, tmp_path / "a.csv") as writer:

@@ -36,6 +36,7 @@ from packagex_async.testing import (
 )
 from tests.fake_time import clock, exports, server
 from tests.support import FakeClock, open_exports
+from tests.time_limits import LIMITED
 
 __all__ = ["clock", "exports", "server"]
 
@@ -143,11 +144,12 @@ async def test_timeout_limits_each_request(server: Emulator, monkeypatch: pytest
             await px.exports.wait(stored.id, timeout=0.05)
 
 
+@pytest.mark.usefixtures("limits")
 async def test_request_timeout_within_the_wait_is_raised(server: Emulator) -> None:
     """It is handled by the retry policy, as for every request."""
     stored = server.add_export(rows=1)
     server.inject(Stall(0, on="api"), times=None)
-    async with server.client(timeout=0.05, retry=RetryPolicy(attempts=1)) as px:
+    async with server.client(retry=RetryPolicy(attempts=1), **LIMITED) as px:
         with pytest.raises(RequestTimeoutError):
             await px.exports.wait(stored.id, timeout=60)
 

@@ -110,7 +110,7 @@ async def test_slow_disk_does_not_delay_the_next_request(
     def slow(source: object, target: Path, **options: Any) -> None:
         if not started.is_set():
             started.set()
-            assert requested_next.wait(30)
+            assert requested_next.wait(120)
         link(source, target, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "link", slow)

@@ -18,7 +18,7 @@ from tests.integration.testing.client import BODY, Clock, api_request, raw_reque
 @pytest.mark.parametrize("fault", [Stall(after=10), Trickle(block=10, delay=3600)])
 async def test_closing_does_not_wait_for_stalled_connections(clock: Clock, fault: Fault) -> None:
     """The emulator closes at once. Closing it again does nothing."""
-    async with asyncio.timeout(5), Emulator(populate=False, now=clock) as server:
+    async with asyncio.timeout(60), Emulator(populate=False, now=clock) as server:
         export = server.add_export(content={"csv": BODY})
         server.inject(fault)
         async with aiohttp.ClientSession() as session:
@@ -52,7 +52,7 @@ async def test_closing_closes_new_connections(iterations: int) -> None:
         for _ in range(iterations):
             await asyncio.sleep(0)
         await server.aclose()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert [await is_closed(client) for client in opened] == [True, True]
 
 
