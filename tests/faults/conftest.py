@@ -1,8 +1,12 @@
-"""Fixtures of the fault cases. Each case runs on every event loop and in every transfer mode."""
+"""Fixtures of the fault cases. Each case runs on every event loop and in every transfer mode.
+
+All modes run on the event loop of asyncio, and one mode of each case on uvloop, selected by a hash.
+"""
 
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from tests.faults.scenario import DownloadScenario, RawDownloadScenario, RawStor
 from tests.faults.storage_server import RawStorageServer, StoredObject
 from tests.transfer_modes import TRANSFER_MODES, use_transfer_mode
 
+FOLDER = Path(__file__).parent
 SIZE = 100_000
 
 
@@ -28,6 +33,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each case in every transfer mode; cases that count requests run without segments."""
     alone = metafunc.definition.get_closest_marker("one_connection")
     metafunc.parametrize("transfer_mode", TRANSFER_MODES[:-1] if alone else TRANSFER_MODES, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect all but one of the transfer modes of each case on uvloop."""
+    removed = {item for item in items if item.path.parent == FOLDER and not _is_needed(item)}
+    if removed:
+        config.hook.pytest_deselected(items=removed)
+        items[:] = [item for item in items if item not in removed]
+
+
+def _is_needed(item: pytest.Item) -> bool:
+    assert isinstance(item, pytest.Function)
+    loop, *parameters = item.callspec.id.split("-")
+    if loop != "uvloop":
+        return True
+    modes = TRANSFER_MODES[:-1] if item.get_closest_marker("one_connection") else TRANSFER_MODES
+    mode = str(item.callspec.params["transfer_mode"])
+    parameters.remove(mode)
+    case = "-".join([item.path.name, item.originalname, *parameters])
+    return modes[zlib.crc32(case.encode()) % len(modes)] == mode
 
 
 @pytest.fixture(autouse=True)

@@ -48,9 +48,11 @@ async def test_export_of_failed_download(server: Emulator, px: AsyncPackageX, tm
     check(caught.value.report, 3)
 
 
-async def test_export_of_export_and_download(server: Emulator, px: AsyncPackageX, tmp_path: Path) -> None:
+async def test_export_of_export_and_download(tmp_path: Path) -> None:
     """The report has the completed export, not the queued one."""
-    report = await px.exports.export_and_download("contact", tmp_path)
+    clock = FakeClock()
+    async with Emulator(populate=False, now=clock.time) as server, open_exports(clock, server) as exports:
+        report = await exports.export_and_download("contact", tmp_path)
     assert report.export is not None
     assert report.export.status == "completed"
 

@@ -22,6 +22,7 @@ from packagex_async import (
 from packagex_async._buckets.objects import BucketObjects
 from packagex_async.testing import Cut, Emulator, Encoded, Expired, NoHash, Reset, Undeclared, WrongHash
 from tests.integration.buckets.support import BIG, contents
+from tests.support import FakeClock, open_exports
 
 SMALL = b"a,b\n1,2\n"
 
@@ -132,13 +133,15 @@ async def test_unusable_bucket(server: Emulator, px: AsyncPackageX, tmp_path: Pa
         await anext(px.exports.download_all(bucket))
 
 
-async def test_export_and_download(server: Emulator, px: AsyncPackageX, bucket: Bucket) -> None:
+async def test_export_and_download(bucket: Bucket) -> None:
     """A new export is downloaded into the bucket; so is a record of it later."""
-    report = await px.exports.export_and_download("contact", bucket, artifacts="csv")
-    (file,) = report.files
-    assert report.export is not None
-    assert (file.key, file.kept) == (f"x/y-{report.export_id}.csv", False)
-    again = await px.exports.download(report.export, bucket, artifacts="csv")
+    clock = FakeClock()
+    async with Emulator(populate=False, now=clock.time) as server, open_exports(clock, server) as exports:
+        report = await exports.export_and_download("contact", bucket, artifacts="csv")
+        (file,) = report.files
+        assert report.export is not None
+        assert (file.key, file.kept) == (f"x/y-{report.export_id}.csv", False)
+        again = await exports.download(report.export, bucket, artifacts="csv")
     assert [file.kept for file in again.files] == [True]
 
 

@@ -31,6 +31,6 @@ def security(request: pytest.FixtureRequest, authority: trustme.CA) -> Security:
 @pytest.fixture
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
     """Return a client context that trusts the authority."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority.configure_trust(context)
     return context

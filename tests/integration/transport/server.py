@@ -33,7 +33,7 @@ class Security:
     @classmethod
     def issued_by(cls, authority: trustme.CA, *names: str, **options: Any) -> Security:
         """TLS with a certificate for `names`, which the client trusts."""
-        server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+        server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         authority.issue_cert(*names, **options).configure_cert(server)
         authority.configure_trust(client)
         return cls(server, client)
