@@ -28,8 +28,10 @@ def run(redirections: str, *arguments: str | Path) -> Result:
 
 
 COMMANDS = ("list", "list --json", "get", "download", "sync", "sync --json", "verify", "wait", "create")
-CASES = [(command, "<&- >&- 2>&-") for command in COMMANDS]
-CASES += [("list", "2>&-"), ("sync", "2>&-"), ("sync --json", "2>&-"), ("verify", "2>&-"), ("create", "2>&-")]
+CASES = [
+    *((command, "<&- >&- 2>&-") for command in COMMANDS),
+    *((command, "2>&-") for command in ("list", "sync", "sync --json", "verify", "create")),
+]
 
 
 @posix
