@@ -1,4 +1,4 @@
-"""The targets of the fuzzer: each one feeds bytes to one pure parser, and raises an error if it finds a defect.
+"""The targets of the fuzzer: each one feeds bytes to one parser, and raises an error if it finds a defect.
 
 A parser returns a value or raises a `PackageXError`. Its message contains no secret and no control character.
 """

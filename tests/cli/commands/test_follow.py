@@ -18,9 +18,9 @@ import pytest
 from packagex_async.cli.exit_codes import ExitCode
 from packagex_async.cli.signals import sigterm_handler
 from packagex_async.testing import Emulator, Status
-from tests.cli.support import Cli, add_small_export
+from tests.cli.support import TIMEOUT, Cli, add_small_export
 from tests.cli.test_json_schema import check
-from tests.cli.test_signals import CLEAN_EXIT, TIMEOUT, Process, read_until, started, terminate
+from tests.cli.test_signals import CLEAN_EXIT, Process, read_until, started, terminate
 
 HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "run-as-a-service.md"
 
