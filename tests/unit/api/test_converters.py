@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packagex_async import Artifact, DecodeError, Export, ExportResource, ExportStatus
-from packagex_async._api.converters import LazyPage, export_from_json, pagination_from_json
-from packagex_async._api.export_structure import is_id
+from packagex_async._api.converters import LazyPage, export_from_json, is_id, pagination_from_json
 from packagex_async.models import Pagination
 
 WHOLE = {
