@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import sys
 import threading
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -54,12 +55,23 @@ async def test_loop_is_not_blocked(reader: IO[bytes], output: BinaryOutput) -> N
     assert output.size == SIZE
 
 
-async def test_non_blocking_pipe(pipe: tuple[IO[bytes], IO[str]], output: BinaryOutput) -> None:
+async def test_non_blocking_pipe(
+    pipe: tuple[IO[bytes], IO[str]], output: BinaryOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The output waits for a pipe that another program has made non-blocking."""
     reader, writer = pipe
     os.set_blocking(writer.fileno(), False)
+    waiting = threading.Event()
+    wait = select.select
+
+    def notice_and_wait(*files: Any) -> Any:
+        waiting.set()
+        return wait(*files)
+
+    monkeypatch.setattr(select, "select", notice_and_wait)
     with output:
         writing = asyncio.create_task(output.write(lambda: bytes(SIZE)))
+        await asyncio.to_thread(waiting.wait)
         assert await read(reader, SIZE) == bytes(SIZE)
         await writing
 
