@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,3 +41,6 @@ if __name__ == "__main__":
     job, folder, _ = given()
     with timed():
         asyncio.run(main(job, folder))
+    sys.stdout.flush()
+    # A thread of obstore may abort the process while the interpreter exits.
+    os._exit(0)
