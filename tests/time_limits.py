@@ -55,7 +55,7 @@ class TimeLimits:
     async def wait_until_running(self, count: int = 1) -> None:
         """Wait until this number of limits is running."""
         while self.count() < count:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
 
     async def end_when_running(self, count: int = 1) -> None:
         """Wait until this number of limits is running, and end them."""
@@ -126,4 +126,4 @@ async def limits(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TimeLimits]:
 
 async def _wait_until_closed(request: web.BaseRequest, closing: asyncio.Event) -> None:
     while request.transport is not None and not closing.is_set():
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)

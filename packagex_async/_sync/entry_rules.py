@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import cast
+from typing import TypeVar, cast
 
 import attrs
 
@@ -15,6 +15,8 @@ from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.models import Artifact, Export
 from packagex_async.report import DownloadReport, StoredFile, Verified
 from packagex_async.retry import Clock
+
+F = TypeVar("F", bound=StoredFile)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -60,9 +62,9 @@ class EntryRules:
         file_format = self._options.format_of(Artifact(entry.artifact))
         return file_format is None or file_format.is_current(target, entry.types)
 
-    def kept_file(self, artifact: Artifact, target: Target, entry: ManifestEntry) -> StoredFile:
-        """Return the record of a file that is kept."""
-        return target.new_file(
+    def kept_file(self, artifact: Artifact, entry: ManifestEntry, new_file: Callable[..., F]) -> F:
+        """Return the record of a file that is kept, created by `new_file`."""
+        return new_file(
             artifact=artifact,
             size=entry.size or 0,
             verified=cast(Verified, entry.verified),

@@ -107,7 +107,7 @@ class LocalArtifacts:
             self.lost.add(artifact)
         elif existing.is_readable:
             if rules.is_current(entry, export) and is_intact(entry):
-                self.kept[artifact] = rules.kept_file(artifact, self.targets[artifact], entry)
+                self.kept[artifact] = rules.kept_file(artifact, entry, self.targets[artifact].new_file)
                 self.entries[artifact] = entry
             else:
                 self.replaced.add(artifact)
@@ -230,7 +230,7 @@ class LocalState:
     ) -> Mapping[str, DownloadReport[DownloadedFile]]:
         """Return the reports of exports of which nothing has to be downloaded, by id.
 
-        Other exports are not in the result, and neither are any if files have to be read.
+        Other exports are not in the result. It is empty if files have to be read to compare them.
 
         Raises:
             DestinationError: The manifest cannot be read.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import cast
 
 import attrs
 
@@ -18,7 +18,7 @@ from packagex_async._sync.entry_rules import EntryRules
 from packagex_async._sync.manifest import Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.models import Artifact, Export
-from packagex_async.report import ByArtifact, DownloadedFile, DownloadReport, Verified
+from packagex_async.report import ByArtifact, DownloadedFile, DownloadReport
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -82,7 +82,8 @@ class UnchangedExports:
             # A path from the manifest is only compared, never opened.
             if entry.path != path or not self._has_size(path, entry.size):
                 return None
-            files.append(_kept_file(artifact, self.directory / path, entry))
+            new_file = partial(DownloadedFile, path=self.directory / path)
+            files.append(self.rules.kept_file(artifact, entry, new_file))
         return DownloadReport(
             export_id=export.id, export=export, files=ByArtifact(files), missing=tuple(missing)
         )
@@ -95,17 +96,3 @@ class UnchangedExports:
             return file_size(f"{self.directory}{os.sep}{path}") == size
         except OSError:
             return False
-
-
-def _kept_file(artifact: Artifact, path: Path, entry: ManifestEntry) -> DownloadedFile:
-    """Return the record of `EntryRules.kept_file` for a file whose rows are not counted."""
-    return DownloadedFile(
-        artifact=artifact,
-        path=path,
-        size=entry.size or 0,
-        verified=cast(Verified, entry.verified),
-        sha256=entry.sha256,
-        attempts=0,
-        kept=True,
-        source_sha256=entry.source_sha256,
-    )

@@ -133,7 +133,7 @@ async def test_killed_client_process(
     process.stdout.close()
     process.wait()
     while (await scheduler_state(process_client)) != (0, []):
-        await asyncio.sleep(0.01)
+        pass
     started = storage_requests(server)
     assert started < 400
     reports = await collect(process_client, tmp_path, server)

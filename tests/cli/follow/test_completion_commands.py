@@ -61,10 +61,10 @@ async def test_running_command_is_ended(
     handler = "SIG_IGN" if ignores_sigterm else "SIG_DFL"
     pid_file = tmp_path / "pid"
     code = (
-        f"import os, signal, time; signal.signal(signal.SIGTERM, signal.{handler})\n"
+        f"import os, signal; signal.signal(signal.SIGTERM, signal.{handler})\n"
         f"open({str(tmp_path / 'new')!r}, 'w').write(str(os.getpid()))\n"
         f"os.rename({str(tmp_path / 'new')!r}, {str(pid_file)!r})\n"
-        "time.sleep(60)"
+        "signal.alarm(60); signal.pause()"
     )
     async with python(code) as commands:
         commands.add(REPORT)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +21,9 @@ from packagex_async._sync.manifest import MANIFEST_NAME, Manifest
 from packagex_async._sync.manifest_entry import ManifestEntry
 from packagex_async.report import StoredFile
 from tests.support import FakeClock
+from tests.unit.sync.test_local_state import CONTENT, ENTRY, UPDATED_AT
 
-UPDATED_AT = datetime(2024, 5, 1, 11, tzinfo=UTC)
 EXPORT = Export(id="exp_1", status=ExportStatus.COMPLETED, updated_at=UPDATED_AT)
-CONTENT = b"a,b"
-ENTRY = ManifestEntry(
-    export_id="exp_1",
-    artifact="csv",
-    path="exp_1.csv",
-    size=3,
-    sha256=hashlib.sha256(CONTENT).hexdigest(),
-    verified="checksum",
-    when="2024-05-01T12:00:00+00:00",
-    updated_at=UPDATED_AT.isoformat(),
-)
 NOT_OFFERED = attrs.evolve(ENTRY, artifact="json", path=None, size=None, sha256=None, verified=None)
 WANTED = (Artifact.CSV, Artifact.JSON)
 
