@@ -290,7 +290,7 @@ def test_results_are_printed_before_the_exit(is_blocked: bool, monkeypatch: pyte
 
     handler = SigtermHandler()
     with handler.installed(process_exits=True), handler.before_exit(print_results):
-        handler._exit_after_grace_period()
+        handler._exit_after_grace_period(handler._running)
     unblocked.set()
     has_printed.wait()
     results, code = ("results", ExitCode.TERMINATED)
@@ -316,9 +316,9 @@ def test_finished_command_is_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signals, "_GRACE_PERIOD", 0.001)
     handler = SigtermHandler()
     with handler.installed(process_exits=False):
-        handler._exit_after_grace_period()
+        handler._exit_after_grace_period(handler._running)
     assert codes == [ExitCode.TERMINATED]
-    handler._exit_after_grace_period()
+    handler._exit_after_grace_period(handler._running)
     assert codes == [ExitCode.TERMINATED]
 
 
