@@ -159,13 +159,15 @@ class ExportDownload:
 
     async def _examine_targets(self) -> None:
         plan = self._plan
+        if plan.existing is not None:
+            return
         index, root = plan.options.partial_index, plan.directory or Path()
         paths = {
             name: target.path for name, target in self._targets.items() if isinstance(target, FileTarget)
         }
         is_flat = all(path.parent == root for path in paths.values())
         is_irrelevant = plan.options.overwrite and index is None and is_flat and not plan.dry_run
-        if plan.existing is None and paths and not is_irrelevant:
+        if paths and not is_irrelevant:
             self._existing = await self._context.disk.run_short(root, _examine, paths, root, index)
 
     async def _download(self, url: DownloadUrl) -> _Outcome:

@@ -28,10 +28,15 @@ class OrderedWriter:
 
     def __init__(self, path: Path, pool: futures.ThreadPoolExecutor) -> None:
         self._path = path
-        self._queue = CallQueue(pool, stop_on_error=True)
+        self._pool = pool
         self._submitted = self._done = 0
         self._error: BaseException | None = None
         self._waiters: list[asyncio.Future[None]] = []
+
+    @functools.cached_property
+    def _queue(self) -> CallQueue:
+        # Small files do not need it.
+        return CallQueue(self._pool, stop_on_error=True)
 
     async def submit(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Schedule a call of `function`, and wait until all earlier calls have ended.

@@ -77,7 +77,8 @@ def _write_nameless(chunks: Sequence[Chunk], target: Path, root: Path, *, durabl
     if not _O_TMPFILE:
         return False
     with contextlib.suppress(OSError):
-        file = create_file(target.parent, target.parent, root=root, flag=_O_TMPFILE)
+        directory = target.parent
+        file = create_file(directory, directory, root=root, flag=_O_TMPFILE)
         try:
             _write_chunks(file, chunks, durable=durable)
             # Python resolves the link to the file only if a descriptor of a directory is passed, too.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,8 +62,6 @@ class PartialFile:
         self.written = RangeSet()
         self._partial: LockedPartial | None = None
         self._offset = 0
-        self._hashers: dict[str, Hasher] = {name: new_hasher(name) for name in algorithms}
-        self._encoded_hashers = {name: new_hasher(name) for name in algorithms} if decompressor else {}
         self._hashed_size = 0
 
     @classmethod
@@ -88,6 +87,15 @@ class PartialFile:
         )
         partial._partial, partial.written, partial._offset = locked, written, -1
         return partial
+
+    # Created at their first use, because `write_atomically` hashes small files.
+    @cached_property
+    def _hashers(self) -> dict[str, Hasher]:
+        return {name: new_hasher(name) for name in self.algorithms}
+
+    @cached_property
+    def _encoded_hashers(self) -> dict[str, Hasher]:
+        return {name: new_hasher(name) for name in self.algorithms} if self.decompressor else {}
 
     @property
     def exists(self) -> bool:

@@ -63,6 +63,10 @@ class Validators:
         """Whether there is a strong validator."""
         return bool(self.etag or self.generation)
 
+    def to_json(self) -> dict[str, str | None]:
+        """Return the validators as JSON."""
+        return {"etag": self.etag, "generation": self.generation, "modified": self.modified}
+
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Validators:
         """Read the validators from the metadata of a partial file, which may be damaged.
@@ -177,7 +181,7 @@ class ObjectMetadata:
             # Only a hash can detect a damaged partial file.
             "algorithm": min(self.algorithms, default=None),
             "hashes": sorted([name, digest.hex()] for name, digest in self.hashes),
-            "validators": attrs.asdict(self.validators, recurse=False),
+            "validators": self.validators.to_json(),
             "media_type": self.media_type,
         }
 

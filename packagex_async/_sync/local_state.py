@@ -285,9 +285,10 @@ class LocalState:
                 local.excluded.add(artifact)
                 continue
             local.paths[artifact] = path
-            local.targets[artifact] = FileTarget(self._directory / path, self._directory, self._disk)
+            target = FileTarget(self._directory / path, self._directory, self._disk)
+            local.targets[artifact] = target
             local.existing[artifact] = examine(
-                self._directory / path, self._directory, self._partials, expected=artifact in entries
+                target.path, self._directory, self._partials, expected=artifact in entries
             )
             if entry := entries.get(artifact):
                 local.apply(entry, artifact, export, self._rules, partial(self._is_intact, artifact, local))

@@ -58,7 +58,7 @@ class ManifestEntry:
 
     def dump(self) -> bytes:
         """Return the line, including its line break."""
-        return json.dumps(self.to_json(), separators=(",", ":")).encode() + b"\n"
+        return _ENCODER.encode(self.to_json()).encode() + b"\n"
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -181,6 +181,9 @@ _ENTRY = r"""
 |null,"size":null,"sha256":null,"verified":null
 ),"when":"(TEXT{0,50})","updated_at":(?:"(TEXT{0,50})"|null)\}
 """
+
+# `json.dumps` would create an encoder for each entry.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 _OPTIONAL_FIELDS = ("rows", "format", "source_sha256", "types", "e_tag")
 _FIELDS = tuple(field.name for field in attrs.fields(ManifestEntry) if field.name not in _OPTIONAL_FIELDS)

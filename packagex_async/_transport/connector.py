@@ -53,8 +53,8 @@ class CheckedConnector(aiohttp.BaseConnector):
     ) -> Connection:
         if self._inner._loop is not self._loop:
             raise ConnectorError("the connector belongs to another event loop")
-        deadline = cast(RequestDeadline, current_deadline.get())
-        traces = [*traces, _QueueTrace(deadline)]
+        deadline = _deadline()
+        traces = [*traces, _QUEUE_TRACE]
         task = cast("asyncio.Task[object]", asyncio.current_task())
         cancelling = task.cancelling()
         while not self._inner.closed:
@@ -78,20 +78,26 @@ class CheckedConnector(aiohttp.BaseConnector):
 
 
 class _QueueTrace(Trace):
-    """Updates a deadline when its request waits for a free connection."""
+    """Updates the deadline of the current request when it waits for a free connection."""
 
-    def __init__(self, deadline: RequestDeadline) -> None:
+    def __init__(self) -> None:
         super().__init__(cast(aiohttp.ClientSession, None), _NO_HOOKS, _NO_CONTEXT)
-        self._deadline = deadline
 
     async def send_connection_reuseconn(self) -> None:
         pass
 
     async def send_connection_queued_start(self) -> None:
-        self._deadline.start_queueing()
+        _deadline().start_queueing()
 
     async def send_connection_queued_end(self) -> None:
-        self._deadline.start_connecting()
+        _deadline().start_connecting()
+
+
+_QUEUE_TRACE = _QueueTrace()
+
+
+def _deadline() -> RequestDeadline:
+    return cast(RequestDeadline, current_deadline.get())
 
 
 class _IdleGuard(asyncio.Protocol):

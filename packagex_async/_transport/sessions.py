@@ -157,13 +157,12 @@ class Sessions:
         return self._sessions
 
     def _session(self, **options: Any) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=CheckedConnector(self._settings.connector or self._own_connector()),
             connector_owner=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             requote_redirect_url=False,
             trust_env=False,
-            middlewares=(_send_once,),
             trace_configs=list(self._settings.trace_configs),
             # Downloads may take hours. `RequestDeadline` and `StorageResponse` limit all waiting times.
             timeout=aiohttp.ClientTimeout(total=None),
@@ -172,6 +171,9 @@ class Sessions:
             max_headers=_MAX_HEADERS,
             **options,
         )
+        # aiohttp would send a GET again after a lost connection. `RetryPolicy` decides about that.
+        session._retry_connection = False  # pyright: ignore[reportPrivateUsage]  # tested
+        return session
 
     def _own_connector(self) -> aiohttp.BaseConnector:
         connector = aiohttp.TCPConnector(resolver=cast(AbstractResolver, self._resolver))
@@ -183,15 +185,3 @@ def _keep_read_buffers(size: int) -> None:
     # asyncio allocates 256 KiB for each read. glibc maps and unmaps the pages of each such block until a
     # larger block was freed once. The mapping takes longer than the read.
     bytes(2 * size)
-
-
-async def _send_once(
-    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    # aiohttp repeats a GET after these two errors. Another error class prevents that.
-    try:
-        return await send(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise aiohttp.ClientConnectionError from error

@@ -50,17 +50,10 @@ class UrlPolicy:
         Raises:
             UrlRefusedError: The URL may not be requested.
         """
-        url = parse_url(text)
-        if url is None:
-            raise UrlRefusedError("it is not a valid http or https URL")
-        if "@" in url.raw_authority:
-            raise UrlRefusedError("it contains a user name")
-        loopback = is_loopback(url.raw_host or "")
-        if loopback and not self.allow_loopback:
-            raise UrlRefusedError("it names a host on this machine")
-        if url.scheme == "http" and not (loopback and self.allow_http):
-            raise UrlRefusedError("it is not https")
-        return url
+        # The check of scheme, host and port is cached: most URLs have the same ones.
+        if reason := _refusal(_origin(text), self.allow_loopback, self.allow_http):
+            raise UrlRefusedError(reason)
+        return URL(text, encoded=True)
 
 
 def parse_url(text: object) -> URL | None:
@@ -68,9 +61,9 @@ def parse_url(text: object) -> URL | None:
 
     The host is a valid name or address, so that no later use of the URL raises an error.
     """
-    match = re.match(_VALID_TEXT, text) if isinstance(text, str) else None
-    # The check of scheme, host and port is cached: most URLs have the same ones.
-    return URL(match.string, encoded=True) if match and _is_usable_origin(match["origin"]) else None
+    if not isinstance(text, str) or not _is_usable_origin(_origin(text)):
+        return None
+    return URL(text, encoded=True)
 
 
 def check_base_url(text: str) -> str:
@@ -135,6 +128,28 @@ def _is_legacy_loopback(host: str) -> bool:
     except (OSError, ValueError):
         return False
     return packed[0] in (0, 127)
+
+
+def _origin(text: str) -> str:
+    """Return the part of a URL before its path, or an empty string if the URL has invalid characters."""
+    match = re.match(_VALID_TEXT, text)
+    return match["origin"] if match else ""
+
+
+@lru_cache(maxsize=256)
+def _refusal(origin: str, allow_loopback: bool, allow_http: bool) -> str | None:
+    """Return why URLs with this scheme, host and port may not be requested, or `None` if they may."""
+    url = parse_url(origin)
+    if url is None:
+        return "it is not a valid http or https URL"
+    if "@" in url.raw_authority:
+        return "it contains a user name"
+    loopback = is_loopback(url.raw_host or "")
+    if loopback and not allow_loopback:
+        return "it names a host on this machine"
+    if url.scheme == "http" and not (loopback and allow_http):
+        return "it is not https"
+    return None
 
 
 @lru_cache(maxsize=256)
