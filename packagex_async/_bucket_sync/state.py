@@ -108,7 +108,7 @@ class BucketState:
     def target(self, export: Export, artifact: Artifact) -> ObjectTarget:
         """Return the object of an artifact."""
         path = self._options.path_of(self._layout(export, artifact), artifact)
-        return ObjectTarget(self._objects, path.as_posix())
+        return ObjectTarget(self._objects, path)
 
     async def inspect(
         self, export: Export, artifacts: Collection[Artifact], *, refresh: bool = False
@@ -188,7 +188,7 @@ class BucketState:
         }
         objects = listed
         if objects is None:
-            objects = self._objects.find_all([path.as_posix() for path in paths.values()])
+            objects = self._objects.find_all(list(paths.values()))
             self._remove_abandoned_uploads()
         local = BucketArtifacts(manifest=self._read_manifest(export, listed))
         entries = local.manifest.find(artifacts, self._rules.formats(artifacts))
@@ -196,11 +196,10 @@ class BucketState:
             if self._exclusions is not None and self._exclusions.match(path):
                 local.excluded.add(artifact)
                 continue
-            name = path.as_posix()
-            found = objects.get(name)
+            found = objects.get(path)
             local.paths[artifact] = path
             local.targets[artifact] = ObjectTarget(
-                self._objects, name, None if found is None else found.e_tag
+                self._objects, path, None if found is None else found.e_tag
             )
             local.existing[artifact] = ABSENT if found is None else ExistingFile(size=found.size)
             if entry := entries.get(artifact):
@@ -221,7 +220,7 @@ class BucketState:
             return False
         if not self._rules.policy.verify:
             return True
-        digest = self._objects.digest(local.paths[artifact].as_posix(), ("sha256",))
+        digest = self._objects.digest(local.paths[artifact], ("sha256",))
         return digest is not None and entry.matches(digest)
 
     @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import NamedTuple, Protocol
 
 import attrs
@@ -57,7 +56,7 @@ class FileFormat(Protocol):
         """Return whether `artifact` is converted."""
         ...
 
-    def rename(self, path: PurePosixPath) -> PurePosixPath:
+    def rename(self, path: str) -> str:
         """Return the path of a converted file, given the path of the artifact."""
         ...
 
@@ -150,7 +149,7 @@ class DownloadOptions:
         file_format = self.file_format
         return file_format if file_format is not None and file_format.converts(artifact) else None
 
-    def path_of(self, path: str, artifact: Artifact) -> PurePosixPath:
+    def path_of(self, path: str, artifact: Artifact) -> str:
         """Return the path of the file of `artifact`, given the path in its own format."""
-        file_format, own_path = self.format_of(artifact), PurePosixPath(path)
-        return own_path if file_format is None else file_format.rename(own_path)
+        file_format = self.format_of(artifact)
+        return path if file_format is None else file_format.rename(path)

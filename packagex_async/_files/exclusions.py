@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 
 from packagex_async.errors import ConfigurationError
 
@@ -36,6 +35,6 @@ class Exclusions:
                 )
         return cls(patterns) if patterns else None
 
-    def match(self, path: PurePosixPath) -> bool:
-        """Return whether a pattern matches `path`."""
-        return any(fnmatchcase(path.as_posix(), pattern) for pattern in self._patterns)
+    def match(self, path: str) -> bool:
+        """Return whether a pattern matches `path`, which is relative and separated by `/`."""
+        return any(fnmatchcase(path, pattern) for pattern in self._patterns)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import PurePosixPath
 
 import pyarrow as pa
 
@@ -52,9 +51,9 @@ class ParquetFormat:
         """Return whether `artifact` is converted."""
         return artifact is not Artifact.JSON
 
-    def rename(self, path: PurePosixPath) -> PurePosixPath:
+    def rename(self, path: str) -> str:
         """Return the path of the Parquet file, given the path of the CSV file."""
-        return path.with_name(f"{path.name.removesuffix('.csv')}.parquet")
+        return f"{path.removesuffix('.csv')}.parquet"
 
     def new_download(
         self,

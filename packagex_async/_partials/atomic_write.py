@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ from packagex_async._files.operations import (
 )
 from packagex_async._partials.locked_partial import create_partial
 from packagex_async._utils.byte_ranges import Chunk
-from packagex_async._utils.hashing import digests, new_hasher, update_all
+from packagex_async._utils.hashing import digests, new_hasher
 
 T = TypeVar("T")
 
@@ -111,12 +111,13 @@ def _write_chunks(file: int, chunks: Sequence[Chunk], *, durable: bool) -> None:
 
 
 def _digest(chunks: Sequence[Chunk], algorithms: Iterable[str]) -> FileDigest:
-    hashers = {name: new_hasher(name) for name in algorithms}
     size = sum(map(len, chunks))
-    for chunk in chunks:
-        # For a small file, getting the GIL back takes longer than hashing.
-        for piece in _split(chunk, _MAX_HASH_WITH_GIL) if size <= _SMALL_FILE else (chunk,):
-            update_all(hashers, piece)
+    hashers = {name: new_hasher(name) for name in algorithms}
+    # For a small file, getting the GIL back takes longer than hashing.
+    pieces = [piece for chunk in chunks for piece in _split(chunk)] if size <= _SMALL_FILE else chunks
+    for hasher in hashers.values():
+        for piece in pieces:
+            hasher.update(piece)
     return FileDigest(size, digests(hashers), start=_start(chunks))
 
 
@@ -129,6 +130,6 @@ def _start(chunks: Sequence[Chunk]) -> bytes:
     return start
 
 
-def _split(chunk: Chunk, size: int) -> Iterator[Chunk]:
-    view = memoryview(chunk)
-    return (view[start : start + size] for start in range(0, len(view), size))
+def _split(chunk: Chunk) -> list[Chunk]:
+    view, size = memoryview(chunk), _MAX_HASH_WITH_GIL
+    return [view[start : start + size] for start in range(0, len(view), size)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,6 @@ Hashes = frozenset[tuple[str, bytes]]
 
 HASH_SIZES = {"crc32c": 4, "md5": 16}
 """The supported algorithms and the bytes of their digests."""
-
-# Requests send the ETag in If-Range, so it must be valid in a header. Some servers send an empty ETag with
-# every object. It identifies nothing.
-_STRONG_ETAG = r'"[ -~]+"\Z'
 
 
 class Match(enum.Enum):
@@ -206,7 +201,10 @@ NOTHING_KNOWN = ObjectMetadata()
 
 
 def _strong_etag(text: str) -> str | None:
-    return text if re.match(_STRONG_ETAG, text) else None
+    is_quoted = len(text) > len('""') and text[0] == text[-1] == '"'
+    # Requests send the ETag in If-Range, so it must be valid in a header. Some servers send an empty ETag
+    # with every object. It identifies nothing.
+    return text if is_quoted and text.isascii() and text.isprintable() else None
 
 
 def _hash(name: str, digest: bytes) -> tuple[str, bytes]:

@@ -14,9 +14,9 @@ from packagex_async._utils import hashing
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
-# Compiled at their first use, to keep the import fast.
-_LENGTH = r"[0-9]{1,18}\Z"
+# Compiled at its first use, to keep the import fast.
 _CONTENT_RANGE = r"(?i)bytes[ =]\s*(?:([0-9]{1,18})-(-1|[0-9]{1,18})|\*)\s*/\s*([0-9]{1,18}|\*)\s*\Z"
+_MAX_DIGITS = 18
 # Object stores return any Content-Encoding that the uploader has set. These values, and names of character
 # sets, are not content codings.
 _NOT_A_CODING = frozenset(
@@ -137,7 +137,7 @@ def _is_coding(name: str) -> bool:
 
 
 def _length(text: str) -> int | None:
-    return int(text) if re.match(_LENGTH, text) else None
+    return int(text) if len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit() else None
 
 
 def _hashes(headers: MultiMapping[str], encoding: str | None) -> Hashes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import TypeVar, cast
 
 import attrs
@@ -85,7 +84,7 @@ class EntryRules:
         return None if file_format is None else file_format.name
 
     def new_entries(
-        self, export: Export, paths: Mapping[Artifact, PurePosixPath], report: DownloadReport[StoredFile]
+        self, export: Export, paths: Mapping[Artifact, str], report: DownloadReport[StoredFile]
     ) -> Iterator[ManifestEntry]:
         """Yield an entry for each downloaded file and each missing artifact of `report`."""
         when = datetime.fromtimestamp(self._clock.time(), UTC).isoformat(timespec="seconds")
@@ -94,7 +93,7 @@ class EntryRules:
             yield ManifestEntry(
                 export_id=export.id,
                 artifact=file.artifact.value,
-                path=paths[file.artifact].as_posix(),
+                path=paths[file.artifact],
                 size=file.size,
                 sha256=file.sha256,
                 verified=file.verified,

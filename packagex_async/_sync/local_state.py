@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import attrs
@@ -45,7 +45,7 @@ class LocalArtifacts:
     An artifact is in at most one of `kept`, `missing`, `replaced`, `lost` and `excluded`.
 
     Attributes:
-        paths: Paths relative to the directory.
+        paths: Paths relative to the directory, with `/` as separator.
         targets: The files or objects.
         kept: Artifacts whose file is unchanged since an earlier run.
         missing: Artifacts that the export did not offer in an earlier run; it has not changed since.
@@ -56,7 +56,7 @@ class LocalArtifacts:
         entries: The manifest entries of the files that are kept or were downloaded.
     """
 
-    paths: dict[Artifact, PurePosixPath] = attrs.field(factory=dict)
+    paths: dict[Artifact, str] = attrs.field(factory=dict)
     targets: dict[Artifact, Target] = attrs.field(factory=dict)
     kept: dict[Artifact, StoredFile] = attrs.field(factory=dict)
     entries: dict[Artifact, ManifestEntry] = attrs.field(factory=dict)
@@ -97,7 +97,7 @@ class LocalArtifacts:
             is_intact: Returns whether the existing file or object is the one of an entry.
         """
         # A path from the manifest is only compared, never opened.
-        if entry.path not in (None, self.paths[artifact].as_posix()):
+        if entry.path not in (None, self.paths[artifact]):
             return
         existing = self.existing[artifact]
         if entry.path is None:
@@ -121,7 +121,9 @@ class LocalArtifacts:
         ]
 
     def merge_into(self, report: DownloadReport[StoredFile]) -> DownloadReport[StoredFile]:
-        """Return a copy of `report` with the kept files and the missing artifacts added."""
+        """Return `report` with the kept files and the missing artifacts added."""
+        if not self.kept and not self.missing:
+            return report
         files = self.kept | dict(report.files.items())
         missing = {*self.missing, *report.missing}
         return attrs.evolve(

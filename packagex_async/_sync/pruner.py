@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
 import attrs
@@ -177,7 +177,7 @@ class Pruner:
                 yield entry
 
     def _is_old(self, entry: ManifestEntry) -> bool:
-        if self._exclusions is not None and self._exclusions.match(PurePosixPath(entry.path or "")):
+        if self._exclusions is not None and self._exclusions.match(entry.path or ""):
             return False
         try:
             when = datetime.fromisoformat(entry.when)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import attrs
 
@@ -71,7 +71,7 @@ class UnchangedExports:
         missing: list[Artifact] = []
         for artifact in artifacts:
             path = self.layout(export, artifact)
-            if self.exclusions is not None and self.exclusions.match(PurePosixPath(path)):
+            if self.exclusions is not None and self.exclusions.match(path):
                 continue
             entry = entries.get(artifact)
             if entry is None or update is None or entry.updated_at != update:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 
 from packagex_async import Artifact, DownloadReport, Export, ExportStatus
 from packagex_async._download.options import DownloadOptions
@@ -24,7 +23,7 @@ def test_entries() -> None:
     report: DownloadReport[StoredFile] = DownloadReport(
         export_id="exp_1", files=ByArtifact([FILE]), missing=(Artifact.JSON,)
     )
-    paths = {Artifact.CSV: PurePosixPath("a.csv")}
+    paths = {Artifact.CSV: "a.csv"}
     first, second = rules().new_entries(export, paths, report)
     assert (first.path, first.size, second.artifact, second.path) == ("a.csv", 1, "json", None)
     assert rules().is_current(first, export)
