@@ -65,7 +65,7 @@ class Scale:
     """
 
     rounds: int = 5
-    large_rounds: int = 9
+    large_rounds: int = 8
     large: int = GIB
     quarter: int = 256 * MIB
     exports: int = 500
