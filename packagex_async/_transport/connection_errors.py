@@ -89,8 +89,6 @@ def without_frames(error: asyncio.CancelledError) -> asyncio.CancelledError:
 
 def classify(error: Exception) -> TransportFailure:
     """Return the reason for an exception of aiohttp, asyncio or the operating system."""
-    if type(error) is aiohttp.ClientConnectionError and isinstance(error.__cause__, Exception):
-        error = error.__cause__
     match error:
         case ConnectorError():
             return TransportFailure(str(error), retryable=False)
