@@ -55,7 +55,7 @@ class PartialFile:
     ) -> None:
         self.target = target
         self.root = root
-        self.algorithms = algorithms
+        self.algorithms = tuple(algorithms)
         self.length = length
         self.decompressor = decompressor
         self.metadata = metadata

@@ -139,11 +139,11 @@ class SigtermHandler:
     def _receive(self, *_: object) -> None:
         if self._received:
             self._exit()
-            return
-        self._received = True
-        # Starting a `threading.Thread` takes locks that the interrupted code may hold.
-        _thread.start_new_thread(self._exit_after_grace_period, (self._running,))
-        self._on_signal()
+        else:
+            self._received = True
+            # Starting a `threading.Thread` takes locks that the interrupted code may hold.
+            _thread.start_new_thread(self._exit_after_grace_period, (self._running,))
+            self._on_signal()
 
     def _exit_after_grace_period(self, running: _thread.LockType) -> None:
         # The thread may start late, while this handler already handles another command.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import inspect
 import os
@@ -259,6 +260,13 @@ def test_process_exits_with_the_code_of_the_signal(
         codes.append(code)
         exited.set()
 
+    def start_new_thread(function: Callable[..., object], arguments: tuple[object, ...]) -> int:
+        started.append(function)
+        return start(function, arguments)
+
+    started: list[Callable[..., object]] = []
+    start = _thread.start_new_thread
+    monkeypatch.setattr(_thread, "start_new_thread", start_new_thread)
     monkeypatch.setattr(os, "_exit", fake_exit)
     monkeypatch.setattr(signals, "_GRACE_PERIOD", 0 if signals_sent == 1 else 3600)
 
@@ -271,6 +279,8 @@ def test_process_exits_with_the_code_of_the_signal(
     with pytest.raises(Terminated), handler.installed(process_exits=False):
         handler.run(command())
     assert codes == [ExitCode.TERMINATED]
+    # The end of the command ends the wait of one thread. Another one would end the process later.
+    assert started.count(handler._exit_after_grace_period) == 1
 
 
 @pytest.mark.parametrize("is_blocked", [False, True])
