@@ -102,11 +102,12 @@ _URL_FIELDS = {artifact: f"{artifact.value}_url" for artifact in Artifact}
 _MAX_SHOWN_NAMES = 30
 """Names of unknown fields that a repr shows."""
 
-_NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
+NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
+"""The unknown fields of an export that has none."""
 
 
 def _read_only(extra: Mapping[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(dict(extra)) if extra else _NO_EXTRA
+    return MappingProxyType(dict(extra)) if extra else NO_EXTRA
 
 
 def _url_or_none(url: str | None) -> str | None:
@@ -172,7 +173,7 @@ class Export:
     csv_error_url: str | None = attrs.field(default=None, converter=_url_or_none, repr=False)
     csv_sanitized_url: str | None = attrs.field(default=None, converter=_url_or_none, repr=False)
     extra: Mapping[str, Any] = attrs.field(
-        default=_NO_EXTRA, converter=_read_only, repr=_names_only, hash=False
+        default=NO_EXTRA, converter=_read_only, repr=_names_only, hash=False
     )
     unread: tuple[str, ...] = ()
 

@@ -2,130 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from functools import cache
-from itertools import islice
-from typing import Any, TypeGuard, TypeVar
+from typing import Any
 
 import attrs
 
-from packagex_async._utils.http_headers import to_utc
+from packagex_async._api.columns import convert_exports
+from packagex_async._api.fields import (
+    CONVERSION_ERRORS,
+    KEYS,
+    KNOWN_KEYS,
+    convert_datetime,
+    convert_id,
+    convert_integer,
+    convert_text,
+    enum_hook,
+    is_id,
+)
 from packagex_async.errors import DecodeError
 from packagex_async.models import Export, ExportResource, ExportStatus, Page, Pagination
 
-E = TypeVar("E", bound=StrEnum)
-
-# Epoch milliseconds reach this number in 1973, epoch seconds in the year 5138.
-_MIN_MILLISECONDS = 100_000_000_000
-
-_KEYS = {
-    field.name: f"_{field.name}" if field.name.endswith("_url") else field.name
-    for field in attrs.fields(attrs.resolve_types(Export))
-    if field.name not in ("extra", "unread")
-}
-# The key of the unknown fields. A field with this name is one of them.
-_EXTRA_KEY = "<extra>"
-
-_EMPTY_EXPORT: dict[str, Any] = dict.fromkeys(_KEYS.values())
-"""All fields of an export as null, which is equivalent to missing."""
-
-_CONVERSION_ERRORS = (TypeError, ValueError, OverflowError, OSError)
-
-
-# The hooks run for every field of every export, so each one checks the most common value first.
-
-
-def _convert_id(value: Any, _: Any) -> str:
-    if is_id(value):
-        return value
-    raise TypeError("not an id")
-
-
-def is_id(value: object) -> TypeGuard[str]:
-    """Return whether `value` can name an export in a URL."""
-    if not isinstance(value, str):
-        return False
-    # Not lone surrogates, which cannot be encoded, and not `.` or `..`, which change the path.
-    return value.isidentifier() or (bool(value.strip(". ")) and is_encodable(value))
-
-
-def is_encodable(value: str) -> bool:
-    """Return whether `value` can be encoded. JSON and command lines may contain lone surrogates."""
-    return value == value.encode(errors="ignore").decode()
-
-
-def _convert_text(value: Any, _: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise TypeError("not a string")
-
-
-def _convert_integer(value: Any, _: Any = None) -> int | None:
-    if value is None or type(value) is int:
-        return value
-    if isinstance(value, (float, str)) and int(value) == float(value):
-        return int(value)
-    raise TypeError("not a whole number")
-
-
-def _convert_datetime(value: Any, _: Any) -> datetime | None:
-    if type(value) is int and 0 <= value < _MIN_MILLISECONDS:
-        return datetime.fromtimestamp(value, UTC)
-    return None if value is None else _convert_other_datetime(value)
-
-
-def _convert_other_datetime(value: Any) -> datetime:
-    if isinstance(value, bool):
-        raise TypeError("not a time")
-    try:
-        epoch = float(value)
-    except ValueError:
-        return to_utc(datetime.fromisoformat(value))
-    return to_utc(datetime.fromtimestamp(epoch / 1000 if abs(epoch) >= _MIN_MILLISECONDS else epoch, UTC))
-
-
-def _enum_converter(enum: type[E]) -> Callable[[Any, Any], E | None]:
-    known: dict[Any, E | None] = {None: None, **{member.value: member for member in enum}}
-
-    def member(value: Any, _: Any) -> E | None:
-        return known[value] if value in known else enum(value)
-
-    return member
+_CHUNK = 100
+"""Items of a page that are converted in one step."""
 
 
 @cache
 def _converter() -> Callable[[Any, type[Export]], Export]:
     # Imported at the first response: cattrs would be a third of the import time of this package.
     import cattrs
-    from cattrs.gen import make_dict_structure_fn_from_attrs, override
+    from cattrs.gen import make_dict_structure_fn, override
 
     converter = cattrs.Converter(detailed_validation=False, prefer_attrib_converters=True)
-    converter.register_structure_hook(str, _convert_id)
-    converter.register_structure_hook(str | None, _convert_text)
-    converter.register_structure_hook(int | None, _convert_integer)
-    converter.register_structure_hook(datetime | None, _convert_datetime)
-    converter.register_structure_hook(ExportStatus | None, _enum_converter(ExportStatus))
-    converter.register_structure_hook(ExportResource | None, _enum_converter(ExportResource))
-    keys = _KEYS | {"extra": _EXTRA_KEY}
-    # Without defaults, the code that cattrs generates does not check which keys exist.
-    fields = [field.evolve(default=attrs.NOTHING) for field in attrs.fields(Export) if field.name in keys]
-    overrides = {name: override(rename=key) for name, key in keys.items()}
-    convert = make_dict_structure_fn_from_attrs(
-        fields, Export, converter, **overrides  # type: ignore[arg-type]  # by field name
+    converter.register_structure_hook(str, convert_id)
+    converter.register_structure_hook(str | None, convert_text)
+    converter.register_structure_hook(int | None, convert_integer)
+    converter.register_structure_hook(datetime | None, convert_datetime)
+    converter.register_structure_hook(ExportStatus | None, enum_hook(ExportStatus))
+    converter.register_structure_hook(ExportResource | None, enum_hook(ExportResource))
+    overrides = {name: override(rename=key) for name, key in KEYS.items()}
+    overrides |= dict.fromkeys(("extra", "unread"), override(omit=True))
+    convert: Callable[[Any, type[Export]], Export] = make_dict_structure_fn(
+        Export, converter, **overrides  # type: ignore[arg-type]  # by field name
     )  # fmt: skip
-
-    def structure(raw: dict[str, Any], kind: type[Export]) -> Export:
-        values = _EMPTY_EXPORT | raw
-        # Unknown fields follow all known ones.
-        has_unknown = len(values) > len(_EMPTY_EXPORT)
-        values[_EXTRA_KEY] = dict(islice(values.items(), len(_EMPTY_EXPORT), None)) if has_unknown else {}
-        return convert(values, kind)
-
-    converter.register_structure_hook(Export, structure)
-    hook: Callable[[Any, type[Export]], Export] = converter.get_structure_hook(Export)
-    return hook
+    return convert
 
 
 def export_from_json(raw: Any, path: str, index: int | None = None) -> Export:
@@ -139,17 +60,41 @@ def export_from_json(raw: Any, path: str, index: int | None = None) -> Export:
     Raises:
         DecodeError: It is not an object, or has no valid id. The message contains the position.
     """
+    if not isinstance(raw, dict) or not is_id(raw.get("id")):
+        raise _not_an_export(raw, path if index is None else f"{path}[{index}]")
     try:
-        return _converter()(raw, Export)
-    except _CONVERSION_ERRORS:
+        return _convert(raw)
+    except CONVERSION_ERRORS:
         pass  # A later error must not have this one as context: its frames contain URLs.
-    return _convert_readable_fields(raw, path if index is None else f"{path}[{index}]")
+    return _convert(
+        raw, tuple(key for key in KEYS.values() if key in raw and not _is_readable(key, raw[key]))
+    )
+
+
+def _not_an_export(raw: Any, path: str) -> DecodeError:
+    if not isinstance(raw, dict):
+        return DecodeError(f"{path} is not an export but {_type_name(raw)}")
+    return DecodeError(f"{path}.id is missing, or not a string that can name an export")
+
+
+def _convert(raw: dict[str, Any], unread: tuple[str, ...] = ()) -> Export:
+    export = _converter()({key: value for key, value in raw.items() if key not in unread}, Export)
+    extra = {key: value for key, value in raw.items() if key in unread or key not in KNOWN_KEYS}
+    return attrs.evolve(export, extra=extra, unread=unread)
+
+
+def _is_readable(key: str, value: Any) -> bool:
+    try:
+        _converter()({"id": "any", key: value}, Export)
+    except CONVERSION_ERRORS:
+        return False
+    return True
 
 
 class LazyPage:
     """A page of a listing whose items are converted during the iteration. It can be iterated once.
 
-    Each item is released after its conversion.
+    The items are converted, and then released, in steps of 100.
 
     Args:
         items: The items, decoded from JSON.
@@ -173,11 +118,22 @@ class LazyPage:
 
     def __iter__(self) -> Iterator[Export | None]:
         """Yield the export for each item; `None` for a malformed item."""
-        for index, item in enumerate(self._items):
-            self._items[index] = None
-            yield self._convert(item, index)
+        for first in range(0, self.item_count, _CHUNK):
+            yield from self._convert(self._take(first), first)
 
-    def _convert(self, item: Any, index: int) -> Export | None:
+    def _take(self, first: int) -> list[Any]:
+        items = self._items[first : first + _CHUNK]
+        self._items[first : first + _CHUNK] = [None] * len(items)
+        return items
+
+    def _convert(self, items: list[Any], first: int) -> Iterable[Export | None]:
+        try:
+            return convert_exports(items)
+        except CONVERSION_ERRORS:
+            pass  # At least one item is malformed, or has a field that cannot be converted.
+        return [self._convert_item(item, index) for index, item in enumerate(items, first)]
+
+    def _convert_item(self, item: Any, index: int) -> Export | None:
         try:
             return export_from_json(item, self._path, index)
         except DecodeError as error:
@@ -220,29 +176,10 @@ def pagination_from_json(raw: Any, *, count: int) -> Pagination:
     )
 
 
-def _convert_readable_fields(raw: Any, path: str) -> Export:
-    if not isinstance(raw, dict):
-        raise DecodeError(f"{path} is not an export but {_type_name(raw)}")
-    if not is_id(raw.get("id")):
-        raise DecodeError(f"{path}.id is missing, or not a string that can name an export")
-    unread = tuple(key for key in _EMPTY_EXPORT if key in raw and not _is_readable(key, raw[key]))
-    export = _converter()({key: value for key, value in raw.items() if key not in unread}, Export)
-    extra = {key: value for key, value in raw.items() if key in unread or key not in _EMPTY_EXPORT}
-    return attrs.evolve(export, extra=extra, unread=unread)
-
-
-def _is_readable(key: str, value: Any) -> bool:
-    try:
-        _converter()({"id": "any", key: value}, Export)
-    except _CONVERSION_ERRORS:
-        return False
-    return True
-
-
 def _integer_or_none(value: Any) -> int | None:
     try:
-        return _convert_integer(value)
-    except _CONVERSION_ERRORS:
+        return convert_integer(value)
+    except CONVERSION_ERRORS:
         return None
 
 

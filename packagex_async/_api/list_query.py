@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
-from packagex_async._api.converters import is_encodable
+from packagex_async._api.fields import is_encodable
 from packagex_async._api.requests import EXPORTS_PATH, check_integer
 from packagex_async.errors import ConfigurationError
 from packagex_async.models import Direction, ExportResource, ExportStatus, OrderBy

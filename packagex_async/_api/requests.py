@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from packagex_async import errors
-from packagex_async._api.converters import is_id
+from packagex_async._api.fields import is_id
 from packagex_async._utils.redaction import sanitize
 from packagex_async.errors import ApiError, ConfigurationError
 from packagex_async.models import Artifact

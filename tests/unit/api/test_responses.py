@@ -280,12 +280,12 @@ def test_trap_09_traceback_of_a_page_contains_no_urls() -> None:
     assert "CANARY" not in "".join(shown.format())
 
 
-def test_item_is_released_after_its_conversion() -> None:
+def test_items_are_released_during_the_conversion() -> None:
     """Otherwise, all items of a large page would be freed in one step."""
-    result = read({"data": [{"id": "a"}, {"id": "b"}]})
+    result = read({"data": [{"id": f"exp_{number}"} for number in range(101)]})
     page = iter(parse_page(result))
     next(page)
-    assert result.payload["data"] == [None, {"id": "b"}]
+    assert result.payload["data"] == [None] * 100 + [{"id": "exp_100"}]
 
 
 @pytest.mark.parametrize("other_id", ["exp_2", "EXP_1", "exp_1 ", " exp_1", "exp_1\n", "exp_"])
