@@ -25,6 +25,9 @@ _LARGE = "exp_large"
 _SMALL = 20 * KIB
 _AT_ONCE = 16
 
+_SLOW_ROUNDS = 3
+"""Rounds of programs that take five times as long as curl for 1 GiB."""
+
 
 def large(environment: Environment) -> Outcome:
     """Measure one large artifact, without and with a declared hash."""
@@ -35,7 +38,7 @@ def large(environment: Environment) -> Outcome:
     runs = environment.run(
         bare.curl(),
         *_ours(bare),
-        *_others(bare),
+        *_others(bare, slow_rounds=_SLOW_ROUNDS),
         crc32c.python("ours, crc32c", "ours"),
         md5.python("ours, md5", "ours"),
         md5.curl_then("md5sum"),
@@ -81,7 +84,7 @@ def four(environment: Environment) -> Outcome:
         environment.origin, "exp_four", [environment.scale.quarter] * len(ARTIFACTS)
     )
     commands = environment.commands("four", files, len(files))
-    everybody = [commands.curl(), *_ours(commands), *_others(commands)]
+    everybody = [commands.curl(), *_ours(commands), *_others(commands, slow_rounds=_SLOW_ROUNDS)]
     runs = environment.run(*everybody, rounds=environment.scale.large_rounds)
     rows = [
         Row(FOUR_LARGE, "time vs `curl --parallel`", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
@@ -169,11 +172,11 @@ def _ours(commands: JobCommands, *options: str) -> list[Contender]:
     ]
 
 
-def _others(commands: JobCommands) -> list[Contender]:
+def _others(commands: JobCommands, *, slow_rounds: int | None = None) -> list[Contender]:
+    slow = [commands.python("parfive", "with_parfive"), commands.python("httpx", "with_httpx")]
     return [
         commands.python("naive", "naive"),
-        commands.python("parfive", "with_parfive"),
-        commands.python("httpx", "with_httpx"),
+        *(attrs.evolve(contender, rounds=slow_rounds) for contender in slow),
         commands.python("obstore", "with_obstore"),
     ]
 
