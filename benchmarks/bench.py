@@ -76,7 +76,7 @@ NOTES = (
     "The imports of a Python program are part of its start-up, also those that it delays until the first "
     "call.",
     "Over TLS, the single nginx worker limits all programs: it encrypts about as fast as curl decrypts.",
-    "128 MiB over a slow line: curl runs twice, all others in every round. The relay adds one round trip to "
+    "128 MiB over a slow line: curl runs once, all others in every round. The relay adds one round trip to "
     "the opening of a connection, and does not simulate TCP slow start.",
     "Memory: the peak of the whole process, minus the peak of a process that downloads 1 KiB.",
 )

@@ -30,13 +30,10 @@ def parquet(environment: Environment) -> Outcome:
         _ours(environment, "ours", file),
         _curl_then("with_pyarrow", file),
         _curl_then("with_polars", file),
-        rounds=scale.rounds,
     )
     with relay(environment.server.port, one_way=0.0, rate=_FAST_LINE) as port:
         remote = file._replace(url=f"http://127.0.0.1:{port}/objects/{file.name}")
-        over_line = environment.run(
-            _ours(environment, "ours, line", remote), _curl(remote), rounds=scale.rounds
-        )
+        over_line = environment.run(_ours(environment, "ours, line", remote), _curl(remote))
     rows = [
         Row(PARQUET, "time vs curl + pyarrow", ratios(runs, "ours", "with_pyarrow", WALL), 1.0, 0.7),
         Row(PARQUET, "time vs curl + polars", ratios(runs, "ours", "with_polars", WALL), 1.6, 1.0),

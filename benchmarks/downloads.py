@@ -26,7 +26,7 @@ _SMALL = 20 * KIB
 _AT_ONCE = 16
 
 _SLOW_ROUNDS = 3
-"""Rounds of programs that take five times as long as curl for 1 GiB."""
+"""Rounds of the programs that take five times as long as curl for 1 GiB."""
 
 
 def large(environment: Environment) -> Outcome:
@@ -38,13 +38,12 @@ def large(environment: Environment) -> Outcome:
     runs = environment.run(
         bare.curl(),
         *_ours(bare),
-        *_others(bare, slow_rounds=_SLOW_ROUNDS),
+        *_others(bare),
         crc32c.python("ours, crc32c", "ours"),
         md5.python("ours, md5", "ours"),
         md5.curl_then("md5sum"),
         bare.python("ours, sha256", "ours", "sha256"),
         bare.curl_then("sha256sum"),
-        rounds=environment.scale.large_rounds,
     )
     rows = [
         Row(ONE_LARGE, "time vs curl", ratios(runs, "ours", "curl", WALL), 0.85, 0.50),
@@ -84,8 +83,8 @@ def four(environment: Environment) -> Outcome:
         environment.origin, "exp_four", [environment.scale.quarter] * len(ARTIFACTS)
     )
     commands = environment.commands("four", files, len(files))
-    everybody = [commands.curl(), *_ours(commands), *_others(commands, slow_rounds=_SLOW_ROUNDS)]
-    runs = environment.run(*everybody, rounds=environment.scale.large_rounds)
+    everybody = [commands.curl(), *_ours(commands), *_others(commands)]
+    runs = environment.run(*everybody)
     rows = [
         Row(FOUR_LARGE, "time vs `curl --parallel`", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
         Row(
@@ -172,11 +171,11 @@ def _ours(commands: JobCommands, *options: str) -> list[Contender]:
     ]
 
 
-def _others(commands: JobCommands, *, slow_rounds: int | None = None) -> list[Contender]:
+def _others(commands: JobCommands) -> list[Contender]:
     slow = [commands.python("parfive", "with_parfive"), commands.python("httpx", "with_httpx")]
     return [
         commands.python("naive", "naive"),
-        *(attrs.evolve(contender, rounds=slow_rounds) for contender in slow),
+        *(attrs.evolve(contender, rounds=_SLOW_ROUNDS) for contender in slow),
         commands.python("obstore", "with_obstore"),
     ]
 

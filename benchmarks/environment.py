@@ -51,7 +51,6 @@ class Scale:
 
     Attributes:
         rounds: Rounds after the warm-up.
-        large_rounds: Rounds for the downloads of 1 GiB, whose times vary most.
         large: Bytes of the single large artifact.
         quarter: Bytes of each of the four large artifacts.
         exports: Exports with four small artifacts each.
@@ -65,7 +64,6 @@ class Scale:
     """
 
     rounds: int = 5
-    large_rounds: int = 8
     large: int = GIB
     quarter: int = 256 * MIB
     exports: int = 500
@@ -80,7 +78,6 @@ class Scale:
 
 QUICK = Scale(
     rounds=1,
-    large_rounds=1,
     large=64 * MIB,
     quarter=16 * MIB,
     exports=50,
@@ -132,9 +129,9 @@ class Environment:
     def _commands(self, name: str, job: Job) -> JobCommands:
         return JobCommands(name, job, self.objects.folder, self.scratch)
 
-    def run(self, *contenders: Contender, rounds: int | None = None, tidy: Tidy = shutil.rmtree) -> Runs:
+    def run(self, *contenders: Contender, tidy: Tidy = shutil.rmtree) -> Runs:
         """Run all contenders in turn, and clean the folder of each run with `tidy`."""
-        return interleaved(contenders, rounds or self.scale.rounds, self.scratch, tidy)
+        return interleaved(contenders, self.scale.rounds, self.scratch, tidy)
 
 
 @attrs.frozen

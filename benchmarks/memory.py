@@ -18,7 +18,7 @@ _LIMITS = {ONE_LARGE: 24, FOUR_LARGE: 16, _HUGE: 24}
 _GOAL = 12
 """MiB."""
 
-_ROUNDS_OF_HUGE = 2
+_ROUNDS_OF_HUGE = 1
 
 
 def memory(environment: Environment) -> Outcome:

@@ -11,7 +11,7 @@ from rounds import Contender, Runs, ratios
 from servers import relay
 from table import Row
 
-_ROUNDS_OF_CURL = {"far": 2, "lossy": 1}
+_ROUNDS_OF_CURL = 1
 """curl takes up to a minute."""
 
 _DEFAULT = 8
@@ -55,7 +55,7 @@ def _runs(environment: Environment, port: int, name: str, size: int, connections
     file = environment.objects.file(f"http://127.0.0.1:{port}", f"exp_{name}", "json", size)
     commands = environment.commands(name, [file], 1)
     contenders = [contender for count in connections for contender in _contenders(commands, count)]
-    return environment.run(attrs.evolve(commands.curl(), rounds=_ROUNDS_OF_CURL[name]), *contenders)
+    return environment.run(attrs.evolve(commands.curl(), rounds=_ROUNDS_OF_CURL), *contenders)
 
 
 def _contenders(commands: JobCommands, connections: int) -> list[Contender]:

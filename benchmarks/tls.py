@@ -83,5 +83,4 @@ def _runs(environment: Environment, name: str, files: list[File]) -> Runs:
         commands.python("ours", "ours"),
         commands.python("naive", "naive"),
         commands.python("obstore", "with_obstore"),
-        rounds=environment.scale.large_rounds,
     )
