@@ -14,23 +14,8 @@ from packagex_async import Export
 from packagex_async._api.columns import convert_exports
 from packagex_async._api.converters import LazyPage, export_from_json
 from packagex_async.models import NO_EXTRA, Pagination
+from tests.unit.api.helpers import REGULAR
 
-REGULAR: dict[str, Any] = {
-    "id": "exp_1",
-    "object": "export",
-    "resource": "contact",
-    "status": "completed",
-    "name": "May",
-    "count_batches": 2,
-    "count_total": 1500,
-    "created_at": 1714564800,
-    "updated_at": 1714564860,
-    "organization_id": "org_1",
-    "_json_url": "https://storage.example/a.json?sig=1",
-    "_csv_url": "https://storage.example/a.csv?sig=1",
-    "_csv_error_url": None,
-    "_csv_sanitized_url": None,
-}
 OTHER_VALUES: dict[str, list[Any]] = {
     "id": ["exp 1", "0f3c-11", "", ".", 7, None],
     "resource": ["CONTACT", "drone", None, 1],
