@@ -18,21 +18,23 @@ from packagex_async._utils.aio import run_shielded
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_SHORT_THREADS = 2
+_MAX_DELAY = 0.005
+"""Seconds for which the outcome of a short call may wait for other ones. If each one is reported at once, 2,000
+files of 20 KiB take a quarter longer."""
 
 
 class FileExecutor:
     """Runs blocking file operations in threads.
 
     Args:
-        threads: The number of threads for long operations. Short ones have two more threads, because waking
-            a thread takes longer than a short operation.
+        threads: The number of threads for long operations. Short ones have as many more threads, so they do
+            not wait for long ones.
     """
 
     def __init__(self, threads: int = 4) -> None:
         self._pool = ThreadPool(threads, thread_name_prefix="packagex-disk")
-        self._short_pool = ThreadPool(_SHORT_THREADS, thread_name_prefix="packagex-disk-short")
-        self._short_calls = CallQueue(self._short_pool, _SHORT_THREADS)
+        self._short_pool = ThreadPool(threads, thread_name_prefix="packagex-disk-short")
+        self._short_calls = CallQueue(self._short_pool, threads, max_delay=_MAX_DELAY)
 
     async def run(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function`, which works on `path`, in a thread, and wait for its end even if cancelled.

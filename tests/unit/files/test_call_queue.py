@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import threading
 import weakref
@@ -68,7 +69,7 @@ async def test_with_stop_on_error_later_calls_are_skipped(pool: ThreadPool) -> N
 
 @pytest.mark.parametrize("max_threads", [1, 2])
 async def test_the_number_of_concurrent_calls_is_limited(pool: ThreadPool, max_threads: int) -> None:
-    """The next call starts when one has ended."""
+    """While all threads are busy, further calls wait. The next one starts when one has ended."""
     queue = CallQueue(pool, max_threads)
     gates = [Gate() for _ in range(max_threads + 1)]
     outcomes = asyncio.create_task(outcomes_of(queue, *gates))
@@ -80,6 +81,62 @@ async def test_the_number_of_concurrent_calls_is_limited(pool: ThreadPool, max_t
     for gate in gates:
         gate.open.set()
     assert await outcomes == [(None, None)] * len(gates)
+
+
+async def test_quick_calls_share_one_thread(pool: ThreadPool) -> None:
+    """Another thread starts only if calls have to wait."""
+    threads = {ident for ident, _ in await outcomes_of(CallQueue(pool, 2), *[threading.get_ident] * 100)}
+    assert len(threads) == 1
+
+
+async def test_a_call_does_not_wait_for_one_that_hangs(pool: ThreadPool) -> None:
+    """Another thread runs it, and reports its outcome although the other call is not over."""
+    queue = CallQueue(pool, 2, max_delay=3600)
+    gate = Gate()
+    hanging = asyncio.create_task(outcomes_of(queue, gate))
+    await gate.wait_until_entered()
+    assert await outcomes_of(queue, lambda: 1, lambda: 2) == [(1, None), (2, None)]
+    assert await outcomes_of(queue, lambda: 3) == [(3, None)]
+    gate.open.set()
+    assert await hanging == [(None, None)]
+
+
+async def test_without_another_thread_the_calls_wait(
+    pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that is busy runs them later."""
+    queue = CallQueue(pool, 2)
+    gate, refused = Gate(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    hanging = asyncio.create_task(outcomes_of(queue, gate))
+    await gate.wait_until_entered()
+
+    def refuse(*_: object) -> None:
+        loop.call_soon(refused.set)
+        raise OSError(errno.EAGAIN, "no thread can be started")
+
+    monkeypatch.setattr(pool, "submit", refuse)
+    waiting = asyncio.create_task(outcomes_of(queue, lambda: 1))
+    await refused.wait()
+    gate.open.set()
+    assert await hanging == [(None, None)]
+    assert await waiting == [(1, None)]
+
+
+async def test_outcomes_may_wait_for_those_of_later_calls(pool: ThreadPool) -> None:
+    """The event loop receives them together."""
+    queue = CallQueue(pool, max_delay=3600)
+    first, second = Gate(), Gate()
+    ended: list[str] = []
+    both = asyncio.Event()
+    queue.add(first, lambda *_: ended.append("first"))
+    queue.add(second, lambda *_: both.set())
+    first.open.set()
+    await second.wait_until_entered()
+    assert ended == []
+    second.open.set()
+    await both.wait()
+    assert ended == ["first"]
 
 
 async def test_an_error_is_released_without_the_garbage_collector(pool: ThreadPool) -> None:

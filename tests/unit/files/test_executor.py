@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from packagex_async._files.disk_errors import DiskError
-from packagex_async._files.executor import _SHORT_THREADS, FileExecutor
+from packagex_async._files.executor import FileExecutor
 from tests.unit.files.helpers import Gate
 
 
@@ -37,19 +37,19 @@ async def test_a_cancelled_short_call_ends_first(executor: FileExecutor, tmp_pat
     """The task ends as cancelled. Other tasks, whose calls end later, are not affected."""
     failures: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
-    gates = [Gate() for _ in range(_SHORT_THREADS + 1)]
-    *busy, task, last = [asyncio.create_task(executor.run_short(tmp_path, gate)) for gate in gates]
-    for gate in gates[:_SHORT_THREADS]:
-        await gate.wait_until_entered()
-    gates[_SHORT_THREADS - 1].open.set()
-    # The thread runs the last call, but the event loop has not processed the end of the cancelled one.
-    assert gates[_SHORT_THREADS].entered.wait(120)
+    first, second = Gate(), Gate()
+    task = asyncio.create_task(executor.run_short(tmp_path, first))
+    await first.wait_until_entered()
+    last = asyncio.create_task(executor.run_short(tmp_path, second))
+    await second.wait_until_entered()
+    first.open.set()
+    # The event loop has not processed the end of the first call yet.
     task.cancel()
-    for gate in gates:
-        gate.open.set()
+    assert not last.done()
+    second.open.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.gather(*busy, last)
+    await last
     assert failures == []
 
 
