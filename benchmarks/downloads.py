@@ -17,16 +17,13 @@ from environment import (
     raw,
 )  # fmt: skip
 from objects import ARTIFACTS, KIB
-from rounds import Contender, Runs, empty, ratios
+from rounds import Contender, Runs, empty, ratios, slow
 from runs import Cost
 from table import Row
 
 _LARGE = "exp_large"
 _SMALL = 20 * KIB
 _AT_ONCE = 16
-
-_SLOW_ROUNDS = 3
-"""Rounds of the programs that take five times as long as curl for 1 GiB."""
 
 
 def large(environment: Environment) -> Outcome:
@@ -38,12 +35,12 @@ def large(environment: Environment) -> Outcome:
     runs = environment.run(
         bare.curl(),
         *_ours(bare),
+        *slow(_naive(bare)),
         *_others(bare),
         crc32c.python("ours, crc32c", "ours"),
         md5.python("ours, md5", "ours"),
-        md5.curl_then("md5sum"),
         bare.python("ours, sha256", "ours", "sha256"),
-        bare.curl_then("sha256sum"),
+        *slow(md5.curl_then("md5sum"), bare.curl_then("sha256sum")),
     )
     rows = [
         Row(ONE_LARGE, "time vs curl", ratios(runs, "ours", "curl", WALL), 0.85, 0.50),
@@ -83,8 +80,7 @@ def four(environment: Environment) -> Outcome:
         environment.origin, "exp_four", [environment.scale.quarter] * len(ARTIFACTS)
     )
     commands = environment.commands("four", files, len(files))
-    everybody = [commands.curl(), *_ours(commands), *_others(commands)]
-    runs = environment.run(*everybody)
+    runs = environment.run(commands.curl(), *_ours(commands), *slow(_naive(commands)), *_others(commands))
     rows = [
         Row(FOUR_LARGE, "time vs `curl --parallel`", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
         Row(
@@ -109,11 +105,11 @@ def many(environment: Environment) -> Outcome:
     without_deletions = environment.run(
         commands.curl(),
         commands.python("ours", "ours", "bulk"),
-        commands.python("naive", "naive"),
+        _naive(commands),
         commands.python("obstore", "with_obstore"),
         tidy=empty,
     )
-    runs = environment.run(commands.curl(), *_ours(commands, "bulk"), *_others(commands))
+    runs = environment.run(commands.curl(), *_ours(commands, "bulk"), _naive(commands), *_others(commands))
     rows = [
         Row(MANY_SMALL, "time vs `curl --parallel`", ratios(runs, "ours", "curl", TRANSFER), 1.5, 1.1),
         Row(MANY_SMALL, "time vs aiohttp + aiofiles", ratios(runs, "ours", "naive", TRANSFER), 0.95, 0.75),
@@ -159,7 +155,7 @@ def effort(environment: Environment) -> Outcome:
     """Measure the processor time of one large artifact."""
     file = environment.objects.file(environment.origin, _LARGE, "json", environment.scale.large)
     commands = environment.commands("effort", [file], 1)
-    runs = environment.run(commands.python("ours", "ours"), commands.python("naive", "naive"))
+    runs = environment.run(commands.python("ours", "ours"), *slow(_naive(commands)))
     row = Row(CPU_TIME, "CPU seconds vs aiohttp + aiofiles", ratios(runs, "ours", "naive", CPU), 0.40, 0.20)
     return _outcome([row], runs, bars={})
 
@@ -171,12 +167,14 @@ def _ours(commands: JobCommands, *options: str) -> list[Contender]:
     ]
 
 
+def _naive(commands: JobCommands) -> Contender:
+    return commands.python("naive", "naive")
+
+
 def _others(commands: JobCommands) -> list[Contender]:
-    slow = [commands.python("parfive", "with_parfive"), commands.python("httpx", "with_httpx")]
     return [
-        commands.python("naive", "naive"),
-        *(attrs.evolve(contender, rounds=_SLOW_ROUNDS) for contender in slow),
         commands.python("obstore", "with_obstore"),
+        *slow(commands.python("parfive", "with_parfive"), commands.python("httpx", "with_httpx")),
     ]
 
 

@@ -20,6 +20,8 @@ Tidy = Callable[[Path], object]
 
 _BLOCK = 1024 * 1024
 
+_SLOW_ROUNDS = 3
+
 
 @attrs.frozen
 class Contender:
@@ -42,6 +44,11 @@ class Contender:
     def runs_in(self, number: int) -> bool:
         """Return whether it takes part in a round; round 0 is the warm-up."""
         return self.rounds is None or 1 <= number <= self.rounds
+
+
+def slow(*contenders: Contender) -> list[Contender]:
+    """Return programs that take part in few rounds, because they take several times as long as others."""
+    return [attrs.evolve(contender, rounds=_SLOW_ROUNDS) for contender in contenders]
 
 
 def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tidy: Tidy) -> Runs:

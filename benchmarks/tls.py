@@ -14,7 +14,7 @@ from environment import (
 )
 from job import File
 from objects import ARTIFACTS
-from rounds import Runs, ratios
+from rounds import Runs, ratios, slow
 from table import Row
 
 
@@ -81,6 +81,6 @@ def _runs(environment: Environment, name: str, files: list[File]) -> Runs:
     return environment.run(
         commands.curl(),
         commands.python("ours", "ours"),
-        commands.python("naive", "naive"),
         commands.python("obstore", "with_obstore"),
+        *slow(commands.python("naive", "naive")),
     )
