@@ -160,8 +160,9 @@ class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTa
                 `Artifact`); default: all.
             concurrency: Maximum number of concurrent artifacts.
             overwrite: Replace existing files. Otherwise an existing file is kept if it has the length (and
-                the hash, if the storage host declares one) of the artifact. Any other file is not changed;
-                its artifact fails with a `DestinationError`.
+                the hash, if the storage host declares one) of the artifact. If the storage host declares
+                neither, the artifact is downloaded and compared. Any other file is not changed; its
+                artifact fails with a `DestinationError`.
             digest: `"sha256"` adds the SHA-256 of each file to the report.
             on_progress: Called in the event loop with a `ProgressEvent` at every step. It should return
                 quickly.

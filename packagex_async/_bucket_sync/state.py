@@ -18,6 +18,7 @@ from packagex_async._bucket_sync.manifest_objects import (
 from packagex_async._buckets.bucket_error import BucketError, bucket_destination_error
 from packagex_async._buckets.objects import BucketObjects, ObjectInfo
 from packagex_async._buckets.target import ObjectTarget
+from packagex_async._concurrency.read_progress import OnBlock, run_stoppable
 from packagex_async._download.options import DownloadOptions
 from packagex_async._files.exclusions import Exclusions
 from packagex_async._files.layouts import Layout
@@ -125,7 +126,9 @@ class BucketState:
         """
         with self._public_errors(export.id, "read"):
             listed = None if refresh else self._listed
-            return await self._objects.run(self._inspect, export, artifacts, listed)
+            return await run_stoppable(
+                lambda on_read: self._objects.run(self._inspect, export, artifacts, listed, on_read)
+            )
 
     async def unchanged(
         self, exports: Sequence[Export], artifacts: Collection[Artifact]
@@ -180,7 +183,7 @@ class BucketState:
             remove_abandoned_uploads(self._objects, self._clock.time())
 
     def _inspect(
-        self, export: Export, artifacts: Collection[Artifact], listed: Objects | None
+        self, export: Export, artifacts: Collection[Artifact], listed: Objects | None, on_read: OnBlock
     ) -> LocalArtifacts:
         paths = {
             artifact: self._options.path_of(self._layout(export, artifact), artifact)
@@ -203,7 +206,8 @@ class BucketState:
             )
             local.existing[artifact] = ABSENT if found is None else ExistingFile(size=found.size)
             if entry := entries.get(artifact):
-                local.apply(entry, artifact, export, self._rules, partial(self._is_intact, artifact, local))
+                is_intact = partial(self._is_intact, artifact, local, on_read)
+                local.apply(entry, artifact, export, self._rules, is_intact)
         return local
 
     def _read_manifest(self, export: Export, listed: Objects | None) -> ExportManifest:
@@ -212,7 +216,9 @@ class BucketState:
             return ExportManifest({})
         return read_manifest(self._objects, name, export.id)
 
-    def _is_intact(self, artifact: Artifact, local: LocalArtifacts, entry: ManifestEntry) -> bool:
+    def _is_intact(
+        self, artifact: Artifact, local: LocalArtifacts, on_read: OnBlock, entry: ManifestEntry
+    ) -> bool:
         e_tag = _e_tag(local, entry)
         if local.existing[artifact].size != entry.size or (entry.e_tag and e_tag and entry.e_tag != e_tag):
             return False
@@ -220,7 +226,7 @@ class BucketState:
             return False
         if not self._rules.policy.verify:
             return True
-        digest = self._objects.digest(local.paths[artifact], ("sha256",))
+        digest = self._objects.digest(local.paths[artifact], ("sha256",), on_read)
         return digest is not None and entry.matches(digest)
 
     @contextlib.contextmanager

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from packagex_async._utils.aio import run_shielded
+
+T = TypeVar("T")
+
+OnBlock = Callable[[int], None]
+"""A function for threads, which they call with the number of bytes of each block."""
 
 
 class StoppedError(Exception):
@@ -26,11 +34,8 @@ class ReadProgress:
         self._on_progress = on_progress
         self._is_stopped = False
 
-    def callback(self) -> Callable[[int], None]:
-        """Return a function for threads, which they call with the number of bytes of each block.
-
-        The function raises a `StoppedError` after `stop` was called.
-        """
+    def callback(self) -> OnBlock:
+        """Return a function for threads. It raises a `StoppedError` after `stop` was called."""
         loop = asyncio.get_running_loop()
 
         def on_read(count: int) -> None:
@@ -48,3 +53,12 @@ class ReadProgress:
     def stop(self) -> None:
         """Stop the threads at their next block."""
         self._is_stopped = True
+
+
+async def run_stoppable(read: Callable[[OnBlock], Awaitable[T]]) -> T:
+    """Return the result of `read`, whose thread has to call the given function with each block.
+
+    After a cancellation, the thread stops at its next block, and the caller waits for that.
+    """
+    progress = ReadProgress(lambda *_: None)
+    return await run_shielded(read(progress.callback()), on_cancel=progress.stop)

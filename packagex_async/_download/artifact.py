@@ -44,15 +44,20 @@ _EARLIER_RUN_HINT = (
 """The advice if a host contradicts the metadata of a partial file, because the host may be right."""
 
 
-def check_existing(url: DownloadUrl, known: ObjectMetadata, target: str, existing: FileDigest) -> None:
-    """Check that the existing file or object `target` is the artifact, as far as its metadata shows.
+def is_artifact(url: DownloadUrl, known: ObjectMetadata, target: str, existing: FileDigest) -> bool:
+    """Return whether the metadata shows that the existing file or object `target` is the artifact.
+
+    If the metadata contains neither length nor hash, or only the hash of a compressed artifact, only a
+    download can show that.
 
     Raises:
-        DestinationError: It is another one, or the metadata contains neither length nor hash.
+        DestinationError: It is another file or object.
     """
-    has_declarations = known.size is not None or bool(known.hashes)
+    is_other_length = known.size not in (None, existing.size)
     has_same_hashes = all(existing.digests[name] == value for name, value in known.hashes)
-    if not has_declarations or known.size not in (None, existing.size) or not has_same_hashes:
+    # A hash may be that of the compressed bytes.
+    is_other_content = not has_same_hashes and known.encoding is None
+    if is_other_length or is_other_content:
         expected = f"{known.size} bytes" if known.size is not None else "of unknown length"
         raise DestinationError(
             f"{target} exists ({existing.size} bytes) and is not the artifact ({expected}): "
@@ -62,6 +67,7 @@ def check_existing(url: DownloadUrl, known: ObjectMetadata, target: str, existin
             filename=target,
             errno=errno.EEXIST,
         )
+    return has_same_hashes and (known.size is not None or bool(known.hashes))
 
 
 class ArtifactDownload:
@@ -260,8 +266,9 @@ class ArtifactDownload:
         self._check_limits(metadata.size)
         algorithms = metadata.algorithms | ({"sha256"} if self.options.sha256 else set())
         # Only with an existing file: a wait here may lose the bytes that came with the head of the response.
-        if self.exists and (existing := await self.target.digest(algorithms)):
-            return self._kept(existing)
+        if self.exists and (existing := await self.target.digest(algorithms)) and self._is_kept(existing):
+            verified: Verified = "checksum" if self._known.hashes else "length"
+            return self._reporter.file(existing, verified, kept=True)
         # The length that another response declared is checked at the end, because more bytes may come.
         await self._writer.start(
             algorithms=algorithms,
@@ -307,7 +314,11 @@ class ArtifactDownload:
             raise self._interrupted()
 
     def _report_progress(self, received: int) -> None:
-        self._check_limits(None if self._known.encoding else received)
+        known = self._known
+        # A body without a length of its own may be longer than the object, or have no end.
+        if known.length is None and known.wire_length is not None and received > known.wire_length:
+            raise self._interrupted()
+        self._check_limits(None if known.encoding else received)
         self._attempts.reached(received)
         self._reporter.emit(ProgressKind.ADVANCED, received=received)
         self._workers.advance(received, self._writer.waited)
@@ -335,6 +346,5 @@ class ArtifactDownload:
             start=digest.start,
         )
 
-    def _kept(self, existing: FileDigest) -> StoredFile:
-        check_existing(self.url, self._known, self.target.name, existing)
-        return self._reporter.file(existing, "checksum" if self._known.hashes else "length", kept=True)
+    def _is_kept(self, existing: FileDigest) -> bool:
+        return is_artifact(self.url, self._known, self.target.name, existing)

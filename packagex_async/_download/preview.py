@@ -7,7 +7,7 @@ from contextlib import closing
 import attrs
 
 from packagex_async._context import ClientContext
-from packagex_async._download.artifact import check_existing
+from packagex_async._download.artifact import is_artifact
 from packagex_async._download.attempts import AttemptTracker
 from packagex_async._download.options import DownloadOptions
 from packagex_async._partials.targets import Target
@@ -107,9 +107,8 @@ class DownloadPreview:
     async def _existing_file(self, metadata: ObjectMetadata) -> StoredFile | None:
         algorithms = metadata.algorithms | ({"sha256"} if self.options.sha256 else set())
         existing = await self.target.digest(algorithms)
-        if existing is None:
+        if existing is None or not is_artifact(self.url, metadata, self.target.name, existing):
             return None
-        check_existing(self.url, metadata, self.target.name, existing)
         return self.target.new_file(
             artifact=self.url.artifact,
             size=existing.size,

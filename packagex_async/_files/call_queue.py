@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent import futures
@@ -14,9 +13,6 @@ Call = Callable[[], object]
 
 OnDone = Callable[[object, BaseException | None], object]
 """A callback that receives the result of a call, or its error."""
-
-_PATIENCE = 0.01
-"""Seconds that a call waits before another thread starts."""
 
 
 class CallQueue:
@@ -29,31 +25,32 @@ class CallQueue:
     Args:
         pool: The thread pool.
         max_threads: The maximum number of concurrent calls; with 1, a call ends before the next one starts.
-        max_delay: Seconds for which an outcome may wait for those of the calls behind it, so that the event
-            loop receives them together.
+        interval: Seconds. The event loop receives several outcomes together: when no call is waiting, or
+            after this time. If a call has waited for this time, another thread starts. `None` reports each
+            outcome at once, and starts only one thread.
         stop_on_error: Skip all calls after a failed one. Their callbacks receive the same error.
     """
 
     def __init__(
         self,
         pool: futures.ThreadPoolExecutor,
-        max_threads: int = 1,
         *,
-        max_delay: float = 0.0,
+        max_threads: int = 1,
+        interval: float | None = None,
         stop_on_error: bool = False,
     ) -> None:
         self._pool = pool
         self._max_threads = max_threads
-        self._max_delay = max_delay
+        self._interval = interval
         self._stop_on_error = stop_on_error
         self._error: BaseException | None = None
         self._threads = 0
         self._lock = threading.Lock()
         self._calls: deque[tuple[Call, OnDone]] = deque()
         self._added = self._taken = 0
-        self._timer: asyncio.TimerHandle | None = None
         self._outcomes: deque[tuple[OnDone, object, BaseException | None]] = deque()
         self._notified = False
+        self._is_watched = False
 
     def add(self, call: Call, on_done: OnDone) -> None:
         """Schedule `call`, and `on_done` on the event loop when it has ended.
@@ -61,34 +58,37 @@ class CallQueue:
         Raises:
             OSError: No thread is available.
         """
+        loop = asyncio.get_running_loop()
         with self._lock:
             if not self._threads:
-                self._start_thread()
+                self._start_thread(loop)
             self._calls.append((call, on_done))
             self._added += 1
-            if self._timer is None and self._threads < self._max_threads:
-                self._watch()
+        if self._interval is not None and not self._is_watched:
+            self._watch(loop, self._interval)
 
-    def _start_thread(self) -> None:
-        self._pool.submit(self._run, asyncio.get_running_loop())
+    def _start_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool.submit(self._run, loop)
         self._threads += 1
 
-    def _watch(self) -> None:
-        """Start another thread later, if the call that was added last is still waiting then."""
-        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._check, self._added)
+    def _watch(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
+        self._is_watched = True
+        loop.call_later(interval, self._check, loop, interval, self._added)
 
-    def _check(self, awaited: int) -> None:
+    def _check(self, loop: asyncio.AbstractEventLoop, interval: float, awaited: int) -> None:
+        """Report outcomes, and start another thread if the call of this number is still waiting."""
+        self._is_watched = False
+        self._report()
         with self._lock:
-            self._timer = None
-            if self._taken < awaited:
+            if self._taken < awaited and self._threads < self._max_threads:
                 # Without another thread, the existing ones run the calls.
                 with contextlib.suppress(OSError):
-                    self._start_thread()
-            if self._calls and self._threads < self._max_threads:
-                self._watch()
+                    self._start_thread(loop)
+            is_waiting = bool(self._calls)
+        if is_waiting:
+            self._watch(loop, interval)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        reported_at = time.monotonic()
         while (item := self._next()) is not None:
             call, on_done = item
             result, error = None, self._error
@@ -102,9 +102,8 @@ class CallQueue:
             self._outcomes.append((on_done, result, error))
             # The traceback refers to this frame: drop the reference cycle, and the data of the call.
             del item, call, on_done, result, error
-            if time.monotonic() - reported_at >= self._max_delay:
+            if self._interval is None:
                 self._notify(loop)
-                reported_at = time.monotonic()
         self._notify(loop)
 
     def _next(self) -> tuple[Call, OnDone] | None:

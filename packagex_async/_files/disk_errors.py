@@ -23,7 +23,7 @@ _ADVICE = {
     errno.EISDIR: "move the directory away, which has the name of the file",
     errno.ENOTDIR: "a directory is needed there: move the file away, or choose another directory",
     errno.ELOOP: "symbolic links are not followed: remove the link, or choose another directory",
-    errno.EEXIST: "move it away, or choose another directory",
+    errno.EEXIST: "pass overwrite=True, move it away, or choose another directory",
     errno.ENOENT: "it was removed during the download: download again",
     errno.EMFILE: "raise the limit of open files, or lower the concurrency",
     errno.ENFILE: "close some files, or lower the concurrency",
@@ -67,7 +67,8 @@ class DiskError(Exception):
 
     def __init__(self, cause: OSError, path: Path) -> None:
         super().__init__(cause.strerror or str(cause))
-        self.cause = cause
+        # Without the traceback, whose frames hold the data that could not be written.
+        self.cause = cause.with_traceback(None)
         self.path = path
 
 

@@ -18,9 +18,8 @@ from packagex_async._utils.aio import run_shielded
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_MAX_DELAY = 0.005
-"""Seconds for which the outcome of a short call may wait for other ones. If each one is reported at once, 2,000
-files of 20 KiB take a quarter longer."""
+_INTERVAL = 0.01
+"""Seconds. If the outcome of each call is reported at once, 2,000 files of 20 KiB take a quarter longer."""
 
 
 class FileExecutor:
@@ -34,7 +33,7 @@ class FileExecutor:
     def __init__(self, threads: int = 4) -> None:
         self._pool = ThreadPool(threads, thread_name_prefix="packagex-disk")
         self._short_pool = ThreadPool(threads, thread_name_prefix="packagex-disk-short")
-        self._short_calls = CallQueue(self._short_pool, threads, max_delay=_MAX_DELAY)
+        self._short_calls = CallQueue(self._short_pool, max_threads=threads, interval=_INTERVAL)
 
     async def run(self, path: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function`, which works on `path`, in a thread, and wait for its end even if cancelled.
@@ -101,7 +100,11 @@ class _Outcome:
         if cancelled is not None:
             raise cancelled
         if self._error is not None:
-            raise self._error
+            try:
+                raise self._error
+            finally:
+                # The traceback refers to this object: break the reference cycle.
+                self._error = None
         return self._result
 
 

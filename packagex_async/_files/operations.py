@@ -166,7 +166,7 @@ def replace_file(path: Path, target: Path, *, overwrite: bool) -> None:
         OSError: The file cannot be moved.
     """
     if not overwrite and (size := file_size(target)) is not None and not _have_same_content(path, target):
-        raise FileExistsError(f"another file of {size} bytes has appeared there")
+        raise FileExistsError(errno.EEXIST, f"another file of {size} bytes exists there")
     for delay in _SHARING_DELAYS:
         try:
             os.replace(path, target)

@@ -57,7 +57,6 @@ class PartialFileWriter:
         self._root = root or target.parent
         self._durable = durable
         self._direct_write_min_size = direct_write_min_size
-        self._writer = executor.ordered_writer(target)
         self._use(PartialFile(target=target, root=self._root))
 
     async def __aenter__(self) -> Self:
@@ -197,6 +196,8 @@ class PartialFileWriter:
 
     def _use(self, partial: PartialFile) -> None:
         self._partial = partial
+        # An error of the previous file must not end the new one.
+        self._writer = self._executor.ordered_writer(self._target)
         self._pending: list[PositionedChunk] = []
         self._pending_size = 0
         self.received = partial.written.size

@@ -69,7 +69,7 @@ def classify(known: ObjectMetadata, head: ResponseHead, offset: int | None = Non
         offset: The position of the first requested byte; `None` for a request without a `Range`.
     """
     if head.status == 200:
-        return _classify_whole(known, head, is_range=offset is not None)
+        return _classify_whole(known, head, offset)
     if offset is not None and head.status == 206:
         return _classify_partial(known, head, offset)
     if offset is not None and head.status == 416:
@@ -87,8 +87,8 @@ def _contradiction(reason: str) -> Classification:
     return Classification(Relation.CONTRADICTS, reason=reason)
 
 
-def _classify_whole(known: ObjectMetadata, head: ResponseHead, *, is_range: bool) -> Classification:
-    declared = head.declared
+def _classify_whole(known: ObjectMetadata, head: ResponseHead, offset: int | None) -> Classification:
+    declared, is_range = head.declared, offset is not None
     for check in (_check_range, _check_media_type, _check_encoding):
         if (reason := check(known, head)) is not None:
             return _contradiction(reason)
@@ -98,6 +98,12 @@ def _classify_whole(known: ObjectMetadata, head: ResponseHead, *, is_range: bool
         # Without a length, a missing beginning of the object would not be detected.
         return _contradiction(
             f"answered a range request for an object of {known.length} bytes with 200 and no length"
+        )
+    if offset and known.length is not None and declared.size == known.length - offset:
+        # It may be the rest of the known object, even with another validator.
+        return _contradiction(
+            f"answered a request for the bytes from {offset} of {known.length} "
+            f"with 200 and {declared.size} bytes"
         )
     match = known.validators.compare(declared.validators)
     conflict = _find_conflict(known, declared)

@@ -85,8 +85,14 @@ def interrupted_body_error(
 
 def incomplete_body_error(url: DownloadUrl, received: int, expected: int | None) -> IncompleteBodyError:
     """Return the error for a body with fewer or more bytes than expected."""
+    is_longer = expected is not None and received > expected
+    difference = (
+        f"has {received} bytes or more instead of {expected}"
+        if is_longer
+        else f"ended after {received} of {_count(expected)} bytes"
+    )
     return IncompleteBodyError(
-        f"the body ended after {received} of {_count(expected)} bytes",
+        f"the body {difference}",
         export_id=url.export_id,
         artifact=url.artifact,
     )

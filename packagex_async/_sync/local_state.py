@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import attrs
 
+from packagex_async._concurrency.read_progress import OnBlock, run_stoppable
 from packagex_async._download.options import DownloadOptions
 from packagex_async._files.disk_errors import DiskError, destination_error
 from packagex_async._files.exclusions import Exclusions
@@ -225,7 +227,14 @@ class LocalState:
         Raises:
             DestinationError: The manifest cannot be read.
         """
-        return await self._run(export, self._inspect, export, artifacts, refresh)
+        if not self._policy.verify:
+            return await self._run(export, self._inspect, export, artifacts, refresh)
+        path = self._manifest.path
+        with _public_errors(export):
+            # It reads whole files, so it is not a short call.
+            return await run_stoppable(
+                lambda on_read: self._disk.run(path, self._inspect, export, artifacts, refresh, on_read)
+            )
 
     async def unchanged(
         self, exports: Sequence[Export], artifacts: Collection[Artifact]
@@ -268,15 +277,16 @@ class LocalState:
         self._manifest.close()
 
     async def _run(self, export: Export, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
+        with _public_errors(export):
             return await self._disk.run_short(self._manifest.path, function, *args, **kwargs)
-        except DiskError as error:
-            failure = error
-        raise destination_error(
-            failure, export_id=export.id, artifact=Artifact.JSON, purpose="kept"
-        ) from failure.cause
 
-    def _inspect(self, export: Export, artifacts: Collection[Artifact], refresh: bool) -> LocalArtifacts:
+    def _inspect(
+        self,
+        export: Export,
+        artifacts: Collection[Artifact],
+        refresh: bool,
+        on_read: OnBlock | None = None,
+    ) -> LocalArtifacts:
         local = LocalArtifacts()
         if refresh and self._partials is not None:
             self._partials.clear()
@@ -293,17 +303,33 @@ class LocalState:
                 target.path, self._directory, self._partials, expected=artifact in entries
             )
             if entry := entries.get(artifact):
-                local.apply(entry, artifact, export, self._rules, partial(self._is_intact, artifact, local))
+                is_intact = partial(self._is_intact, artifact, local, on_read)
+                local.apply(entry, artifact, export, self._rules, is_intact)
         return local
 
-    def _is_intact(self, artifact: Artifact, local: LocalArtifacts, entry: ManifestEntry) -> bool:
+    def _is_intact(
+        self, artifact: Artifact, local: LocalArtifacts, on_read: OnBlock | None, entry: ManifestEntry
+    ) -> bool:
         target = local.targets[artifact]
         if local.existing[artifact].size != entry.size or not self._rules.has_current_types(target, entry):
             return False
         if not self._rules.policy.verify:
             return True
         try:
-            file = digest_file(self._directory / local.paths[artifact], ("sha256",))
+            file = digest_file(self._directory / local.paths[artifact], ("sha256",), on_read)
         except OSError:
             return False
         return file is not None and entry.matches(file)
+
+
+@contextlib.contextmanager
+def _public_errors(export: Export) -> Generator[None, None, None]:
+    """Convert a `DiskError` in the `with` block to a public error."""
+    try:
+        yield
+        return
+    except DiskError as error:
+        failure = error
+    raise destination_error(
+        failure, export_id=export.id, artifact=Artifact.JSON, purpose="kept"
+    ) from failure.cause

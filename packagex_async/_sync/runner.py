@@ -293,5 +293,6 @@ class SyncRunner:
             self._artifact_done.set()
 
     async def _report(self, report: DownloadReport[StoredFile]) -> None:
-        await self._report_slots.acquire()
+        # The report is yielded even if a fatal error cancels the wait.
         self._reports.put_nowait(report)
+        await self._report_slots.acquire()

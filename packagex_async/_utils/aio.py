@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -24,11 +24,15 @@ async def run_in_slices(slices: Slices[T]) -> T:
         await asyncio.sleep(0)
 
 
-async def run_shielded(work: Awaitable[T]) -> T:
+async def run_shielded(work: Awaitable[T], on_cancel: Callable[[], object] | None = None) -> T:
     """Return the result of `work`, and wait for its end even if cancelled.
 
     Use it for work in a thread, which cannot be interrupted. After a cancellation the result or error of
     `work` is discarded.
+
+    Args:
+        work: The work.
+        on_cancel: Called at a cancellation, so that the work can end early.
 
     Raises:
         asyncio.CancelledError: The caller was cancelled; `work` has ended.
@@ -38,6 +42,8 @@ async def run_shielded(work: Awaitable[T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError as error:
         cancelled = error
+    if on_cancel is not None:
+        on_cancel()
     while not task.done():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait([task])

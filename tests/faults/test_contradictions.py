@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from base64 import b64encode
 
 import pytest
@@ -54,6 +55,15 @@ async def test_200_with_remainder_for_range(raw: RawDownloadScenario, responder:
     """The remainder of an object under a 200 is not accepted as the object; the next request has no range."""
     raw.set_headers(NO_HASH)
     raw.respond_with(truncated_response(AFTER), responder)
+    assert (await raw.download()).size == len(raw.content)
+    assert raw.storage.requested_ranges == [None, f"bytes={AFTER}-", None]
+
+
+@pytest.mark.one_connection
+async def test_200_with_remainder_and_new_etag_for_range(raw: RawDownloadScenario) -> None:
+    """The nodes of some hosts have different ETags for the same object."""
+    raw.set_headers(NO_HASH)
+    raw.respond_with(truncated_response(AFTER), remainder_response({"ETag": '"other"'}))
     assert (await raw.download()).size == len(raw.content)
     assert raw.storage.requested_ranges == [None, f"bytes={AFTER}-", None]
 
@@ -135,6 +145,20 @@ async def test_chunked_200_shorter_than_known_length(raw: RawDownloadScenario) -
 
 
 @pytest.mark.one_connection
+async def test_chunked_200_longer_than_known_length(raw: RawDownloadScenario) -> None:
+    """The client does not wait for the end of the body, which may have none."""
+    raw.set_headers(NO_HASH)
+    surplus = encode_chunks(raw.content + bytes(50_000_000), size=100_000)
+    raw.respond_with(truncated_response(0))
+    raw.always_respond_with(altered_response(headers=CHUNKED, body=surplus))
+    raw.options["retry"] = RetryPolicy(attempts=3, wait_initial=0)
+    received: list[int] = []
+    report = await raw.run(on_progress=lambda event: received.append(event.received))
+    assert re.search(r"the body has \d+ bytes or more instead of 100000", str(report.failures["csv"]))
+    assert max(received) < 5_000_000
+
+
+@pytest.mark.one_connection
 async def test_200_with_other_hash_and_same_etag(raw: RawDownloadScenario) -> None:
     """Two hashes under one strong ETag contradict each other."""
     raw.respond_with(
@@ -209,7 +233,8 @@ async def test_body_of_other_length_than_its_range(
 ) -> None:
     """Without `Content-Length`, the body must have the length that `Content-Range` declares."""
     raw.always_respond_with(_complete_range(headers, (raw.content + b"x")[:size]))
-    assert f"{size} of {SIZE} bytes" in str(await raw.download_error(IncompleteBodyError))
+    text = f"{size} of {SIZE} bytes" if size < SIZE else f"{size} bytes or more instead of {SIZE}"
+    assert text in str(await raw.download_error(IncompleteBodyError))
     async with raw.client() as px:
         with pytest.raises(IncompleteBodyError):
             async with px.exports.stream(raw.export_id, "csv") as body:

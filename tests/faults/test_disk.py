@@ -52,10 +52,13 @@ async def test_file_exists_and_only_hash_is_declared(raw: RawDownloadScenario) -
 
 
 async def test_file_exists_and_nothing_is_declared(scenario: DownloadScenario) -> None:
-    """Without a declared length or hash the file may differ, so it stays."""
-    scenario.path().write_bytes(scenario.content)
+    """Without a declared length or hash the file is compared with the bytes; it stays if it differs."""
     scenario.server.inject(Undeclared(), times=None)
+    scenario.path().write_bytes(scenario.content)
+    await scenario.download()
+    scenario.path().write_bytes(b"other")
     await scenario.download_error(DestinationError)
+    assert scenario.path().read_bytes() == b"other"
 
 
 async def test_overwrite(scenario: DownloadScenario) -> None:

@@ -30,7 +30,9 @@ from packagex_async.testing import (
     Cut,
     Dialect,
     Emulator,
+    Encoded,
     RecordedRequest,
+    Undeclared,
     serve_in_thread,
 )
 from packagex_async.testing.data.store import Store
@@ -204,6 +206,28 @@ async def test_foreign_files_are_not_replaced(server: Emulator, px: AsyncPackage
     assert_exact(server, tmp_path)
 
 
+@pytest.mark.parametrize("fault", [Undeclared(), Encoded()])
+async def test_file_that_the_metadata_does_not_identify(
+    server: Emulator, px: AsyncPackageX, tmp_path: Path, fault: Fault
+) -> None:
+    """It may be from an earlier run that was killed. It is downloaded again, and compared."""
+    server.inject(fault, times=None)
+    same, other = add(server, 2)
+    (tmp_path / f"{same}.csv").write_bytes(server.content(same, "csv"))
+    (tmp_path / f"{other}.csv").write_bytes(b"mine")
+    plan = await sync(px, tmp_path, dry_run=True)
+    assert all(report.planned.keys() == tuple(Artifact) for report in plan.values())
+    reports = await sync(px, tmp_path)
+    assert reports[same].ok
+    failure = reports[other].failures["csv"]
+    assert isinstance(failure, DestinationError)
+    assert (failure.errno, "pass overwrite=True" in str(failure)) == (errno.EEXIST, True)
+    assert (tmp_path / f"{other}.csv").read_bytes() == b"mine"
+    (tmp_path / f"{other}.csv").unlink()
+    assert all(report.ok for report in (await sync(px, tmp_path)).values())
+    assert_exact(server, tmp_path)
+
+
 @pytest.mark.parametrize("longer", [0, 1])
 async def test_file_that_appears_during_the_run_is_not_replaced(
     server: Emulator, px: AsyncPackageX, tmp_path: Path, longer: int
@@ -219,7 +243,7 @@ async def test_file_that_appears_during_the_run_is_not_replaced(
     assert (tmp_path / f"{added[-1]}.csv").read_bytes() == mine
     refused = reports[added[-1]].failures["csv"]
     assert isinstance(refused, DestinationError)
-    assert f"another file of {len(mine)} bytes has appeared there" in str(refused)
+    assert f"another file of {len(mine)} bytes exists there" in str(refused)
     assert [report.ok for report in reports.values()].count(False) == 1
 
 

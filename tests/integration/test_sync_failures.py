@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from packagex_async import (
     PaginationError,
     PermissionDeniedError,
     ProgressEvent,
+    ProgressKind,
     ServerError,
     StorageError,
 )
@@ -151,6 +153,21 @@ class KeyRefusedAtRefresh(Fault):
         return Reply.of(self.status)
 
 
+def fail_for_file(monkeypatch: pytest.MonkeyPatch, name: str, fail: Callable[[], object]) -> None:
+    """Call `fail` when the file called `name` gets its place, by either of two functions."""
+
+    def failing(function: Callable[..., None]) -> Callable[..., None]:
+        def call(source: object, target: Path, **options: Any) -> None:
+            if Path(target).name == name:
+                fail()
+            function(source, target, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "link", failing(os.link))
+    monkeypatch.setattr(os, "replace", failing(os.replace))
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
 async def test_full_disk_ends_all_downloads(
     thread_server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
@@ -158,17 +175,10 @@ async def test_full_disk_ends_all_downloads(
     """No partial file remains, and existing files are complete."""
     added = add(thread_server, 30)
 
-    def fail_for_one_file(function: Callable[..., None]) -> Callable[..., None]:
-        def call(source: object, target: Path, **options: Any) -> None:
-            if Path(target).name == f"{added[3]}.csv":
-                raise OSError(number, os.strerror(number))
-            function(source, target, **options)
+    def fail() -> None:
+        raise OSError(number, os.strerror(number))
 
-        return call
-
-    # A file gets its place by either.
-    monkeypatch.setattr(os, "link", fail_for_one_file(os.link))
-    monkeypatch.setattr(os, "replace", fail_for_one_file(os.replace))
+    fail_for_file(monkeypatch, f"{added[3]}.csv", fail)
     before = asyncio.all_tasks()
     async with thread_server.client(retry=NO_BACKOFF) as px:
         with pytest.raises(DestinationError) as caught:
@@ -178,6 +188,39 @@ async def test_full_disk_ends_all_downloads(
     assert asyncio.all_tasks() == before
     assert len(names(tmp_path)) < 40
     assert not [name for name in names(tmp_path) if name.startswith(".")]
+
+
+async def test_fatal_error_loses_no_report(
+    thread_server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exports that were recorded before it are reported, although the consumer is slow."""
+    *others, last = add(thread_server, 7)
+    recorded = threading.Event()
+
+    def fail() -> None:
+        assert recorded.wait(120)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    fail_for_file(monkeypatch, f"{last}.csv", fail)
+    reported: list[str] = []
+    failed = asyncio.Event()
+
+    def on_progress(event: ProgressEvent) -> None:
+        if event.kind is ProgressKind.FAILED:
+            failed.set()
+
+    async with thread_server.client(retry=NO_BACKOFF) as px:
+        with pytest.raises(DestinationError):
+            async for report in px.exports.download_all(tmp_path, concurrency=4, on_progress=on_progress):
+                reported.append(report.export_id)
+                if len(reported) == 1:
+                    while len({entry["export_id"] for entry in manifest(tmp_path)}) < len(others):
+                        await asyncio.sleep(0)
+                    await settle()
+                    recorded.set()
+                    await failed.wait()
+                    await settle()
+    assert sorted(reported) == sorted(others)
 
 
 async def test_unusable_manifest_ends_all_downloads(

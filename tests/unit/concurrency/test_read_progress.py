@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
-from packagex_async._concurrency.read_progress import ReadProgress, StoppedError
+from packagex_async._concurrency.read_progress import OnBlock, ReadProgress, StoppedError, run_stoppable
 
 
 async def test_threads_report_progress_to_the_event_loop() -> None:
@@ -36,3 +37,35 @@ async def test_stop_ends_the_threads() -> None:
         await asyncio.to_thread(on_read, 10)
     await asyncio.sleep(0)
     assert reports == []
+
+
+async def test_a_cancellation_stops_the_thread() -> None:
+    """The caller waits for its end."""
+    started = asyncio.Event()
+    ended = threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def read(on_block: OnBlock) -> None:
+        loop.call_soon_threadsafe(started.set)
+        try:
+            while True:
+                on_block(1)
+        finally:
+            ended.set()
+
+    task = asyncio.create_task(run_stoppable(lambda on_block: asyncio.to_thread(read, on_block)))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+
+async def test_without_a_cancellation_the_result_is_returned() -> None:
+    """The thread passes its blocks in vain."""
+
+    def read(on_block: OnBlock) -> int:
+        on_block(1)
+        return 7
+
+    assert await run_stoppable(lambda on_block: asyncio.to_thread(read, on_block)) == 7

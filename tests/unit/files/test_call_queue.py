@@ -70,7 +70,7 @@ async def test_with_stop_on_error_later_calls_are_skipped(pool: ThreadPool) -> N
 @pytest.mark.parametrize("max_threads", [1, 2])
 async def test_the_number_of_concurrent_calls_is_limited(pool: ThreadPool, max_threads: int) -> None:
     """While all threads are busy, further calls wait. The next one starts when one has ended."""
-    queue = CallQueue(pool, max_threads)
+    queue = CallQueue(pool, max_threads=max_threads, interval=0.001)
     gates = [Gate() for _ in range(max_threads + 1)]
     outcomes = asyncio.create_task(outcomes_of(queue, *gates))
     for gate in gates[:max_threads]:
@@ -85,18 +85,28 @@ async def test_the_number_of_concurrent_calls_is_limited(pool: ThreadPool, max_t
 
 async def test_quick_calls_share_one_thread(pool: ThreadPool) -> None:
     """Another thread starts only if calls have to wait."""
-    threads = {ident for ident, _ in await outcomes_of(CallQueue(pool, 2), *[threading.get_ident] * 100)}
+    threads = {
+        ident
+        for ident, _ in await outcomes_of(
+            CallQueue(pool, max_threads=2, interval=3600), *[threading.get_ident] * 100
+        )
+    }
     assert len(threads) == 1
 
 
-async def test_a_call_does_not_wait_for_one_that_hangs(pool: ThreadPool) -> None:
-    """Another thread runs it, and reports its outcome although the other call is not over."""
-    queue = CallQueue(pool, 2, max_delay=3600)
-    gate = Gate()
-    hanging = asyncio.create_task(outcomes_of(queue, gate))
+@pytest.mark.parametrize("is_behind", [False, True])
+async def test_a_call_does_not_wait_for_one_that_hangs(pool: ThreadPool, is_behind: bool) -> None:
+    """Neither its start nor its outcome, whether it was added before or after the other one."""
+    queue = CallQueue(pool, max_threads=2, interval=0.001)
+    start, gate = Gate(), Gate()
+    calls = (start, gate) if is_behind else (gate, start)
+    first, second = [asyncio.create_task(outcomes_of(queue, call)) for call in calls]
+    ended, hanging = (first, second) if is_behind else (second, first)
+    await start.wait_until_entered()
+    start.open.set()
     await gate.wait_until_entered()
+    assert await ended == [(None, None)]
     assert await outcomes_of(queue, lambda: 1, lambda: 2) == [(1, None), (2, None)]
-    assert await outcomes_of(queue, lambda: 3) == [(3, None)]
     gate.open.set()
     assert await hanging == [(None, None)]
 
@@ -105,7 +115,7 @@ async def test_without_another_thread_the_calls_wait(
     pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The thread that is busy runs them later."""
-    queue = CallQueue(pool, 2)
+    queue = CallQueue(pool, max_threads=2, interval=0.001)
     gate, refused = Gate(), asyncio.Event()
     loop = asyncio.get_running_loop()
     hanging = asyncio.create_task(outcomes_of(queue, gate))
@@ -125,7 +135,7 @@ async def test_without_another_thread_the_calls_wait(
 
 async def test_outcomes_may_wait_for_those_of_later_calls(pool: ThreadPool) -> None:
     """The event loop receives them together."""
-    queue = CallQueue(pool, max_delay=3600)
+    queue = CallQueue(pool, interval=3600)
     first, second = Gate(), Gate()
     ended: list[str] = []
     both = asyncio.Event()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import gc
 import os
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,30 @@ async def test_a_cancelled_short_call_ends_first(executor: FileExecutor, tmp_pat
         await task
     await last
     assert failures == []
+
+
+class _Data(bytearray):
+    """Bytes that support weak references."""
+
+
+async def test_an_error_does_not_keep_the_data_of_its_call(executor: FileExecutor, tmp_path: Path) -> None:
+    """A report with many errors needs no memory for what could not be written."""
+    written: list[weakref.ref[_Data]] = []
+
+    def write() -> None:
+        data = _Data(b"data")
+        written.append(weakref.ref(data))
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    causes = []
+    for run in (executor.run, executor.run_short):
+        with pytest.raises(DiskError) as caught:
+            await run(tmp_path, write)
+        causes.append(caught.value.cause)
+        del caught
+    gc.collect()
+    assert [cause.errno for cause in causes] == [errno.EACCES] * 2
+    assert [data() for data in written] == [None, None]
 
 
 async def test_the_error_of_a_cancelled_call_is_discarded(executor: FileExecutor, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_different_file_is_replaced_only_with_overwrite(tmp_path: Path, existi
     path, target = tmp_path / "new", tmp_path / "a.csv"
     path.write_bytes(b"equal")
     target.write_bytes(existing)
-    with pytest.raises(FileExistsError, match=f"another file of {len(existing)} bytes has appeared there"):
+    with pytest.raises(FileExistsError, match=f"another file of {len(existing)} bytes exists there"):
         replace_file(path, target, overwrite=False)
     assert target.read_bytes() == existing
     replace_file(path, target, overwrite=True)

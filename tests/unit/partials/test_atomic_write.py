@@ -131,7 +131,7 @@ def test_an_existing_file_is_kept(tmp_path: Path, existing: bytes) -> None:
     """Unless `overwrite` is set."""
     target = tmp_path / "a.csv"
     target.write_bytes(existing)
-    with pytest.raises(FileExistsError, match=f"another file of {len(existing)} bytes has appeared there"):
+    with pytest.raises(FileExistsError, match=f"another file of {len(existing)} bytes exists there"):
         write(CHUNKS, target, overwrite=False, durable=False)
     assert target.read_bytes() == existing
     write(CHUNKS, target, overwrite=True, durable=False)

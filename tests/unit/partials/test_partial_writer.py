@@ -311,6 +311,20 @@ async def test_trap_22_a_file_that_is_not_published_is_removed(
     assert target.read_text() == "old"
 
 
+async def test_a_new_file_does_not_have_the_error_of_the_previous_one(
+    executor: FileExecutor, tmp_path: Path
+) -> None:
+    """The first body is not valid compressed data, and the transfer is repeated before that is noticed."""
+    target = tmp_path / "a.csv"
+    async with new_writer(executor, target) as writer:
+        await writer.start(decompressor=Decompressor("gzip"))
+        await writer.write(bytes(CHUNK_SIZE), 0)
+        await writer.start()
+        await write_in_order(writer, b"1\n" * CHUNK_SIZE)
+        await writer.publish(size, overwrite=False)
+    assert target.read_bytes() == b"1\n" * CHUNK_SIZE
+
+
 async def test_trap_04_two_writers_of_one_target_do_not_share_a_file(
     executor: FileExecutor, tmp_path: Path
 ) -> None:
@@ -334,7 +348,7 @@ async def test_a_file_that_appeared_in_the_meantime_is_kept(
     async with new_writer(executor, target) as writer:
         await write_in_order(writer, new)
         target.write_bytes(another)
-        with pytest.raises(DiskError, match=f"another file of {length} bytes has appeared there"):
+        with pytest.raises(DiskError, match=f"another file of {length} bytes exists there"):
             await writer.publish(size, overwrite=False)
     assert target.read_bytes() == another
     for overwrite in (True, False):

@@ -130,8 +130,15 @@ def test_200_is_the_complete_object_unless_it_contradicts(
     before: Headers, headers: Headers, ranged: Relation, plain: Relation
 ) -> None:
     """A response to a range request is checked more strictly: it may be only a part of the object."""
-    assert classified(known(*before), 200, headers, 5).relation is ranged
+    assert classified(known(*before), 200, headers, 6).relation is ranged
     assert classified(known(*before), 200, headers).relation is plain
+
+
+@pytest.mark.parametrize("headers", [[TAG], [OTHER_TAG], [OTHER_TAG, OTHER_DATE], [OTHER_TAG, HASH], []])
+def test_trap_03_200_with_the_length_of_the_rest_is_not_an_object(headers: Headers) -> None:
+    """The host may have sent the requested bytes, although another validator describes a new object."""
+    found = classified(known(LENGTH, TAG, DATE), 200, [SHORTER, *headers], 5)
+    assert found.relation is Relation.CONTRADICTS
 
 
 @pytest.mark.parametrize(
