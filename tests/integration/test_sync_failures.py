@@ -223,6 +223,29 @@ async def test_fatal_error_loses_no_report(
     assert sorted(reported) == sorted(others)
 
 
+@pytest.mark.parametrize("is_full", [False, True])
+async def test_manifest_that_becomes_unusable_ends_all_downloads(
+    thread_server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_full: bool
+) -> None:
+    """If an artifact fails for a fatal reason, too, the error names the artifact."""
+    (export_id,) = add(thread_server, 1)
+    path = tmp_path / MANIFEST_NAME
+
+    def replace_manifest() -> None:
+        if path.is_file():
+            path.unlink()
+            path.mkdir()
+        if is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    fail_for_file(monkeypatch, f"{export_id}.csv", replace_manifest)
+    async with thread_server.client(retry=NO_BACKOFF) as px:
+        with pytest.raises(DestinationError) as caught:
+            await sync(px, tmp_path)
+    named = tmp_path / f"{export_id}.csv" if is_full else path
+    assert caught.value.filename == str(named)
+
+
 async def test_unusable_manifest_ends_all_downloads(
     server: Emulator, px: AsyncPackageX, tmp_path: Path
 ) -> None:
