@@ -249,14 +249,9 @@ class ChangedDownloads:
     async def _recorded(
         self, export: Export, local: LocalArtifacts, report: DownloadReport[StoredFile]
     ) -> DownloadReport[StoredFile]:
-        try:
-            if not self.plan.dry_run:
-                await self.state.record(export, local, report)
-        except DestinationError:
-            # A fatal failure of an artifact often has the same cause, and names the artifact.
-            _raise_if_fatal(report)
-            raise
         _raise_if_fatal(report)
+        if not self.plan.dry_run:
+            await self.state.record(export, local, report)
         return report
 
 

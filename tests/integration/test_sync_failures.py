@@ -227,7 +227,7 @@ async def test_fatal_error_loses_no_report(
 async def test_manifest_that_becomes_unusable_ends_all_downloads(
     thread_server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_full: bool
 ) -> None:
-    """If an artifact fails for a fatal reason, too, the error names the artifact."""
+    """If an artifact fails for a fatal reason, the error names the artifact instead."""
     (export_id,) = add(thread_server, 1)
     path = tmp_path / MANIFEST_NAME
 
