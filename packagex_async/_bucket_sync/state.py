@@ -127,7 +127,7 @@ class BucketState:
         with self._public_errors(export.id, "read"):
             listed = None if refresh else self._listed
             return await run_stoppable(
-                lambda on_read: self._objects.run(self._inspect, export, artifacts, listed, on_read)
+                lambda on_block: self._objects.run(self._inspect, export, artifacts, listed, on_block)
             )
 
     async def unchanged(
@@ -183,7 +183,7 @@ class BucketState:
             remove_abandoned_uploads(self._objects, self._clock.time())
 
     def _inspect(
-        self, export: Export, artifacts: Collection[Artifact], listed: Objects | None, on_read: OnBlock
+        self, export: Export, artifacts: Collection[Artifact], listed: Objects | None, on_block: OnBlock
     ) -> LocalArtifacts:
         paths = {
             artifact: self._options.path_of(self._layout(export, artifact), artifact)
@@ -206,7 +206,7 @@ class BucketState:
             )
             local.existing[artifact] = ABSENT if found is None else ExistingFile(size=found.size)
             if entry := entries.get(artifact):
-                is_intact = partial(self._is_intact, artifact, local, on_read)
+                is_intact = partial(self._is_intact, artifact, local, on_block)
                 local.apply(entry, artifact, export, self._rules, is_intact)
         return local
 
@@ -217,7 +217,7 @@ class BucketState:
         return read_manifest(self._objects, name, export.id)
 
     def _is_intact(
-        self, artifact: Artifact, local: LocalArtifacts, on_read: OnBlock, entry: ManifestEntry
+        self, artifact: Artifact, local: LocalArtifacts, on_block: OnBlock, entry: ManifestEntry
     ) -> bool:
         e_tag = _e_tag(local, entry)
         if local.existing[artifact].size != entry.size or (entry.e_tag and e_tag and entry.e_tag != e_tag):
@@ -226,7 +226,7 @@ class BucketState:
             return False
         if not self._rules.policy.verify:
             return True
-        digest = self._objects.digest(local.paths[artifact], ("sha256",), on_read)
+        digest = self._objects.digest(local.paths[artifact], ("sha256",), on_block)
         return digest is not None and entry.matches(digest)
 
     @contextlib.contextmanager

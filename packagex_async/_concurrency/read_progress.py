@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -60,5 +61,10 @@ async def run_stoppable(read: Callable[[OnBlock], Awaitable[T]]) -> T:
 
     After a cancellation, the thread stops at its next block, and the caller waits for that.
     """
-    progress = ReadProgress(lambda *_: None)
-    return await run_shielded(read(progress.callback()), on_cancel=progress.stop)
+    stopped = threading.Event()
+
+    def on_block(_: int) -> None:
+        if stopped.is_set():
+            raise StoppedError
+
+    return await run_shielded(read(on_block), on_cancel=stopped.set)

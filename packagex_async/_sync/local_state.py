@@ -233,7 +233,7 @@ class LocalState:
         with _public_errors(export):
             # It reads whole files, so it is not a short call.
             return await run_stoppable(
-                lambda on_read: self._disk.run(path, self._inspect, export, artifacts, refresh, on_read)
+                lambda on_block: self._disk.run(path, self._inspect, export, artifacts, refresh, on_block)
             )
 
     async def unchanged(
@@ -285,7 +285,7 @@ class LocalState:
         export: Export,
         artifacts: Collection[Artifact],
         refresh: bool,
-        on_read: OnBlock | None = None,
+        on_block: OnBlock | None = None,
     ) -> LocalArtifacts:
         local = LocalArtifacts()
         if refresh and self._partials is not None:
@@ -303,12 +303,12 @@ class LocalState:
                 target.path, self._directory, self._partials, expected=artifact in entries
             )
             if entry := entries.get(artifact):
-                is_intact = partial(self._is_intact, artifact, local, on_read)
+                is_intact = partial(self._is_intact, artifact, local, on_block)
                 local.apply(entry, artifact, export, self._rules, is_intact)
         return local
 
     def _is_intact(
-        self, artifact: Artifact, local: LocalArtifacts, on_read: OnBlock | None, entry: ManifestEntry
+        self, artifact: Artifact, local: LocalArtifacts, on_block: OnBlock | None, entry: ManifestEntry
     ) -> bool:
         target = local.targets[artifact]
         if local.existing[artifact].size != entry.size or not self._rules.has_current_types(target, entry):
@@ -316,7 +316,7 @@ class LocalState:
         if not self._rules.policy.verify:
             return True
         try:
-            file = digest_file(self._directory / local.paths[artifact], ("sha256",), on_read)
+            file = digest_file(self._directory / local.paths[artifact], ("sha256",), on_block)
         except OSError:
             return False
         return file is not None and entry.matches(file)

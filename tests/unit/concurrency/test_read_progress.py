@@ -62,7 +62,7 @@ async def test_a_cancellation_stops_the_thread() -> None:
 
 
 async def test_without_a_cancellation_the_result_is_returned() -> None:
-    """The thread passes its blocks in vain."""
+    """The blocks of the thread have no effect."""
 
     def read(on_block: OnBlock) -> int:
         on_block(1)

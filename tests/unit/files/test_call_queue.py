@@ -85,13 +85,13 @@ async def test_the_number_of_concurrent_calls_is_limited(pool: ThreadPool, max_t
 
 async def test_quick_calls_share_one_thread(pool: ThreadPool) -> None:
     """Another thread starts only if calls have to wait."""
-    threads = {
-        ident
-        for ident, _ in await outcomes_of(
-            CallQueue(pool, max_threads=2, interval=3600), *[threading.get_ident] * 100
-        )
-    }
-    assert len(threads) == 1
+    queue = CallQueue(pool, max_threads=2, interval=3600)
+    gate = Gate()
+    outcomes = asyncio.create_task(outcomes_of(queue, gate, *[threading.get_ident] * 100))
+    await gate.wait_until_entered()
+    gate.open.set()
+    _, *threads = await outcomes
+    assert len(set(threads)) == 1
 
 
 @pytest.mark.parametrize("is_behind", [False, True])
