@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import os
@@ -35,6 +36,11 @@ settings.load_profile("packagex")
 
 # Shells let background jobs ignore SIGINT, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Leave the collected tests out of garbage collections, which would take about 0.1 s each."""
+    gc.freeze()
 
 
 class MockResponse(ClientResponse):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
 import json
 import tracemalloc
@@ -46,6 +47,7 @@ def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_client, "MAX_BODY_SIZE", LIMIT)
 
 
+@functools.cache
 def bomb(size: int, wbits: int) -> bytes:
     """Return compressed zeros."""
     packer = zlib.compressobj(9, zlib.DEFLATED, wbits)

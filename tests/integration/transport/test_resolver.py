@@ -125,10 +125,12 @@ class LoopbackResolver(AbstractResolver):
 
 async def test_connector_of_the_caller_resolves_names(limits: TimeLimits) -> None:
     """Its resolver may return loopback addresses. The request fails for another reason."""
-    async with (
-        aiohttp.TCPConnector(resolver=LoopbackResolver()) as connector,
-        Server(lambda _: limits.end_while_silent(forever())) as server,
-    ):
+
+    async def handler(_: Connection) -> None:
+        await limits.end_when_running()
+        await forever()
+
+    async with aiohttp.TCPConnector(resolver=LoopbackResolver()) as connector, Server(handler) as server:
         url = f"https://storage.example:{server.port}/a"
         async with AsyncPackageX("key", connector=connector, retry=NO_BACKOFF, **LIMITED) as px:
             with pytest.raises(StorageError, match="no connection within"):
