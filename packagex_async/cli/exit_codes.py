@@ -56,7 +56,7 @@ HELP = """Exit codes:
     6  all downloads failed (2, 3, 4 or 7 if all failed for that reason)
     7  sync stopped early, such as on a full disk, or the bucket cannot be used
     8  exports failed or timed out on the platform; no download failed
-    9  the export timed out on the platform (create, wait and cat)
+    9  the export timed out on the platform (create and wait; otherwise 8)
    10  exports were not completed within the waiting time; nothing else failed
    11  the export may have been created; check before creating it again
   130  interrupted by SIGINT (Ctrl-C)
