@@ -72,7 +72,8 @@ class SyncOptions:
     """Read existing files again, and download those that have changed."""
 
     no_resume: Flag = False
-    """Ignore partial files of earlier runs, and keep none if interrupted."""
+    """Download everything again, also complete files. Ignore partial files of earlier runs, and keep none if
+    interrupted."""
 
     overwrite: Flag = False
     """Replace existing files that differ and are not in the manifest."""
