@@ -1,4 +1,4 @@
-"""Handle SIGTERM: cancel the command, and end the process within a second."""
+"""Handle SIGTERM: cancel the command, and end the process within two seconds."""
 
 from __future__ import annotations
 

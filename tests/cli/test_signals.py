@@ -1,4 +1,4 @@
-"""SIGTERM ends every command within a second with exit code 143, after its cleanup if possible."""
+"""SIGTERM ends every command within two seconds with exit code 143, after its cleanup if possible."""
 
 from __future__ import annotations
 
