@@ -20,5 +20,5 @@ def require_pyarrow() -> None:
             importlib.import_module(name)
     except ImportError as error:
         raise ConfigurationError(
-            f"Arrow and Parquet need pyarrow: pip install 'packagex-async[arrow]' ({error})"
+            f"Arrow and Parquet need the extra arrow: pip install 'packagex-async[arrow]' adds it ({error})"
         ) from error

@@ -44,7 +44,7 @@ def import_obstore() -> Any:
         import obstore
     except ImportError as error:
         raise ConfigurationError(
-            f"buckets need obstore: pip install 'packagex-async[bucket]' ({error})"
+            f"buckets need the extra bucket: pip install 'packagex-async[bucket]' adds it ({error})"
         ) from error
     return obstore
 

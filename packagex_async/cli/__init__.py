@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     if not all(map(find_spec, _EXTRA_PACKAGES)):
-        write_error("packagex-exports needs more packages: pip install 'packagex-async[cli]'")
+        write_error("packagex-exports needs the extra cli: pip install 'packagex-async[cli]' adds it")
         return ExitCode.USAGE
     from packagex_async.cli.run import run
 

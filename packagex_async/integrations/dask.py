@@ -68,7 +68,8 @@ def download_all(
         importlib.import_module("distributed")
     except ImportError as error:
         raise ConfigurationError(
-            f"downloads on a Dask cluster need distributed: pip install 'packagex-async[dask]' ({error})"
+            "downloads on a Dask cluster need the extra dask: pip install 'packagex-async[dask]' adds it "
+            f"({error})"
         ) from error
     from packagex_async.integrations._dask.cluster import check_client
     from packagex_async.integrations._dask.job import start_job

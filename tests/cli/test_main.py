@@ -21,7 +21,7 @@ def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     """Without rich and cyclopts, the command prints how to install the extra."""
     monkeypatch.setitem(sys.modules, "rich", None)
     assert main(["list"]) == ExitCode.USAGE
-    assert "pip install 'packagex-async[cli]'" in capsys.readouterr().err
+    assert "the extra cli: pip install 'packagex-async[cli]' adds it" in capsys.readouterr().err
 
 
 def test_python_m_runs_the_command(

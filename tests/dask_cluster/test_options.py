@@ -58,5 +58,7 @@ def test_destinations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the extra."""
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'packagex-async\[dask\]'"):
+    with pytest.raises(
+        ConfigurationError, match=r"the extra dask: pip install 'packagex-async\[dask\]' adds it"
+    ):
         download_all(None, tmp_path)

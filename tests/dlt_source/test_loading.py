@@ -281,5 +281,7 @@ def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     from packagex_async.integrations.dlt import exports_source
 
     monkeypatch.setitem(sys.modules, "dlt", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'packagex-async\[dlt\]'"):
+    with pytest.raises(
+        ConfigurationError, match=r"the extra dlt: pip install 'packagex-async\[dlt\]' adds it"
+    ):
         exports_source(api_key="key")

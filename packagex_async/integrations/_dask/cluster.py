@@ -125,8 +125,8 @@ def translated_errors(operation: str) -> Generator[None, None, None]:
         )
     except Exception as error:
         failure = ConfigurationError(
-            f"{operation}: {type(error).__name__}: {_first_line(error)}; install 'packagex-async[dask]' "
-            "in the same version on the scheduler and all workers"
+            f"{operation}: {type(error).__name__}: {_first_line(error)}; install packagex-async "
+            "with the extra dask, in the same version, on the scheduler and all workers"
         )
     raise failure
 

@@ -132,5 +132,5 @@ def _require_dlt() -> None:
         importlib.import_module("dlt")
     except ImportError as error:
         raise ConfigurationError(
-            f"exports_source needs dlt: pip install 'packagex-async[dlt]' ({error})"
+            f"exports_source needs the extra dlt: pip install 'packagex-async[dlt]' adds it ({error})"
         ) from error

@@ -14,5 +14,7 @@ def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the missing extra."""
     require_pyarrow()
     monkeypatch.setitem(sys.modules, "pyarrow.csv", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'packagex-async\[arrow\]'"):
+    with pytest.raises(
+        ConfigurationError, match=r"the extra arrow: pip install 'packagex-async\[arrow\]' adds it"
+    ):
         require_pyarrow()
