@@ -9,6 +9,7 @@ from statistics import median
 
 import pytest
 
+from packagex_async._bucket_sync.state import _MAX_LISTED
 from tests.docs.pages import ROOT
 
 PAGE = (ROOT / "docs/explanation/scale.md").read_text(encoding="utf-8")
@@ -54,6 +55,7 @@ def cpu_per_gib(destination: str) -> float:
 START_UP = speed("memory", "idle", "cpu")
 LARGE_MANIFEST = SCALE["manifest with 4,000,000 entries"]
 LARGE_BUCKET = SCALE["bucket with 100,000 objects"]
+LOOKUP = SCALE["export of 4 x 20 KiB into a bucket, with `download`"]
 SMALL_EXPORT = SCALE["export of 4 x 20 KiB into a directory"]
 
 MEASURED = {
@@ -88,6 +90,12 @@ MEASURED = {
     "manifest with 4,000,000 entries, MiB of the file": LARGE_MANIFEST["MiB of the file"],
     "bucket with 100,000 objects, CPU seconds until they are listed": LARGE_BUCKET["CPU seconds"],
     "bucket with 100,000 objects, MiB of memory": LARGE_BUCKET["MiB of memory"],
+    "list requests to a bucket for an export whose objects are looked up separately": LOOKUP[
+        "first run: list requests to the bucket"
+    ],
+    "reads from a bucket for an export that was downloaded before": LOOKUP[
+        "second run: reads from the bucket"
+    ],
 }
 """The measured values of all rows of the first table."""
 
@@ -111,7 +119,14 @@ def test_measurements_are_those_of_the_benchmarks(name: str, value: float) -> No
     assert math.isclose(value, number(quoted), rel_tol=TOLERANCE)
 
 
+def test_objects_are_listed_up_to_the_limit_of_the_code() -> None:
+    """The page states after how many objects the listing of a bucket stops."""
+    (computation,) = (row[1] for row in COMPUTATIONS if row[0].startswith("exports below a prefix whose"))
+    assert number(computation) == _MAX_LISTED
+    assert f"it stops after {_MAX_LISTED:,}." in " ".join(PAGE.split())
+
+
 def test_all_rows_are_checked() -> None:
     """Each measurement has a value of a benchmark, and the other tables were found."""
     assert [measurement for measurement, _, _ in MEASUREMENTS] == list(MEASURED)
-    assert len(COMPUTATIONS) == 36
+    assert len(COMPUTATIONS) == 35
