@@ -17,7 +17,7 @@
     ├ UnconfirmedError              it is unknown whether an export was created
     ├ DecodeError                   the response does not match the API documentation
     ├ PaginationError               a page repeats or does not advance
-    ├ DirectoryError                (also OSError) a directory cannot be verified
+    ├ DirectoryError                (also OSError) a directory cannot be verified or pruned
     ├ ExportStateError              .export_id
     │  ├ ExportNotReadyError
     │  │  └ WaitTimeoutError        (also TimeoutError) .status
@@ -105,7 +105,11 @@ class PackageXError(Exception):
 
 
 class ConfigurationError(PackageXError, ValueError):
-    """A key, URL, option or parameter is invalid. It is raised before a request is sent."""
+    """A key, URL, option or parameter is invalid.
+
+    It is raised before a request is sent, with two exceptions: the artifacts lack a column that `types`
+    names, or a worker of a Dask cluster has no API key, or not the same version of the package.
+    """
 
 
 class ClientClosedError(ConfigurationError):
@@ -223,11 +227,11 @@ class PaginationError(PackageXError):
 
 
 class DirectoryError(PackageXError, OSError):
-    """A directory cannot be verified, because its manifest cannot be read.
+    """A directory or bucket cannot be verified, or old files of a directory cannot be removed.
 
     Attributes:
         errno: The operating system's error number, if there is one.
-        filename: The path.
+        filename: The path, or the URL of the bucket.
     """
 
     def __init__(self, message: str, *, filename: str, errno: int | None) -> None:
@@ -349,11 +353,11 @@ class StalledError(DownloadError):
 
 
 class DestinationError(DownloadError, OSError):
-    """The artifact cannot be written to its path.
+    """The artifact cannot be written to its path, or to its object in a bucket.
 
     Attributes:
         errno: The operating system's error number, if there is one.
-        filename: The path.
+        filename: The path, or the URL of the object or bucket.
     """
 
     def __init__(
