@@ -1,6 +1,6 @@
-"""Faults of the storage host while the destination is a bucket.
+"""Buckets: after a fault of the storage host, the bucket has the complete object or none.
 
-After each of them, the bucket has the complete object or none, and no part of an upload.
+No part of an upload is left.
 """
 
 from __future__ import annotations
