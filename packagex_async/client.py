@@ -55,8 +55,8 @@ class AsyncPackageX:
         retry: When requests are repeated.
         timeout: Seconds for one API request, and for opening one connection to a storage host. Time in the
             queue for a free connection does not count.
-        stall_timeout: Seconds without progress after which a transfer is aborted, and for the headers of a
-            response from a storage host.
+        stall_timeout: Seconds without progress (less than 1 KiB per second) after which a transfer is aborted
+            and retried, and seconds to wait for the headers of a response from a storage host.
         connector: An aiohttp connector for all requests. The client does not close it. It resolves names
             itself, so the client does not refuse names that resolve to loopback addresses.
         proxy: URL of an HTTP proxy for all requests. Proxy environment variables are ignored.

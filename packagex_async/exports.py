@@ -364,7 +364,7 @@ class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTa
                 (`StorageUnreachableError`).
             LinkExpiredError: The URL has expired, also after it was renewed.
             IncompleteBodyError: The connection was closed early.
-            StalledError: No bytes arrived for `stall_timeout` seconds.
+            StalledError: Less than 1 KiB per second arrived for `stall_timeout` seconds, in every attempt.
             ChecksumError: The bytes do not have the declared hash.
             ExportStateError: The export is not completed, has failed, or was deleted (see its subclasses).
             ConfigurationError: The artifact is invalid, or the client is closed.

@@ -70,8 +70,9 @@ class DownloadedFile:
         size: The length in bytes.
         verified: How the content was verified: by a hash that the storage host declared (`checksum`), by the
             declared length (`length`), or not at all because neither was declared (`none`).
-        sha256: The SHA-256 in hexadecimal, if `digest="sha256"` was requested; always for Parquet.
-        attempts: The number of attempts.
+        sha256: The SHA-256 in hexadecimal, if `digest="sha256"` was requested; always for Parquet and
+            from `download_all`.
+        attempts: The number of attempts; 0 if the file was kept without a request.
         resumed: Whether an interrupted transfer was continued.
         elapsed: The seconds from the first request until the file was complete.
         kept: Whether the file existed before, with the right length, and the right hash if one is declared.

@@ -75,7 +75,7 @@ class RetryPolicy:
         attempts: The number of consecutive attempts without progress before the error is raised; 1 means no
             retries.
         wait_initial: The upper bound of the first wait, in seconds.
-        wait_max: The upper bound of any wait, in seconds.
+        wait_max: The upper bound of each wait, in seconds, without the time that `Retry-After` adds.
         retry_after_max: The longest `Retry-After` to wait for, in seconds. If the server requests more, the
             error is raised.
 

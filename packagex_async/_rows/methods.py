@@ -65,7 +65,7 @@ class ExportRows:
                 (`StorageUnreachableError`).
             LinkExpiredError: The URL has expired, also after it was renewed.
             IncompleteBodyError: The connection was closed early.
-            StalledError: No bytes arrived for `stall_timeout` seconds.
+            StalledError: Less than 1 KiB per second arrived for `stall_timeout` seconds, in every attempt.
             ChecksumError: The bytes do not have the declared hash.
             ExportStateError: The export is not completed, has failed, or was deleted (see its subclasses).
             ConfigurationError: At the call: the artifact is invalid. Later: the client is closed.
