@@ -22,7 +22,7 @@ from buckets import buckets
 from clusters import cluster
 from command_line import command_line
 from conversion import parquet
-from downloads import effort, four, large, many
+from downloads import four, large, many
 from environment import QUICK, Environment, Outcome, Scale, Workload
 from facts import machine, versions
 from in_memory import decoding, paging, polling
@@ -49,7 +49,6 @@ WORKLOADS: Mapping[str, Workload] = {
     "paging": paging,
     "decoding": decoding,
     "command-line": command_line,
-    "cpu": effort,
     "csv": rows.csv,
     "json": rows.json,
     "parquet": parquet,

@@ -6,7 +6,6 @@ import attrs
 from commands import JobCommands
 from environment import (
     CPU,
-    CPU_TIME,
     FOUR_LARGE,
     MANY_SMALL,
     ONE_LARGE,
@@ -45,6 +44,7 @@ def large(environment: Environment) -> Outcome:
     rows = [
         Row(ONE_LARGE, "time vs curl", ratios(runs, "ours", "curl", WALL), 0.85, 0.50),
         Row(ONE_LARGE, "time vs aiohttp + aiofiles", ratios(runs, "ours", "naive", WALL), 0.35, 0.20),
+        Row(ONE_LARGE, "CPU seconds vs aiohttp + aiofiles", ratios(runs, "ours", "naive", CPU), 0.40, 0.20),
         Row(ONE_LARGE, "time vs parfive", ratios(runs, "ours", "parfive", WALL), 0.17, 0.10),
         Row(ONE_LARGE, "time vs curl, without start-up", ratios(runs, "ours", "curl", TRANSFER), 0.50, 0.40),
         Row(ONE_LARGE, "time vs curl, on uvloop", ratios(runs, "ours, uvloop", "curl", WALL)),
@@ -149,15 +149,6 @@ def many(environment: Environment) -> Outcome:
     outcome = _outcome(rows, runs, bars=runs, cost=TRANSFER)
     undisturbed = {f"{name}, no earlier deletions": each for name, each in raw(without_deletions).items()}
     return attrs.evolve(outcome, raw={**outcome.raw, **undisturbed})
-
-
-def effort(environment: Environment) -> Outcome:
-    """Measure the processor time of one large artifact."""
-    file = environment.objects.file(environment.origin, _LARGE, "json", environment.scale.large)
-    commands = environment.commands("effort", [file], 1)
-    runs = environment.run(commands.python("ours", "ours"), *slow(_naive(commands)))
-    row = Row(CPU_TIME, "CPU seconds vs aiohttp + aiofiles", ratios(runs, "ours", "naive", CPU), 0.40, 0.20)
-    return _outcome([row], runs, bars={})
 
 
 def _ours(commands: JobCommands, *options: str) -> list[Contender]:

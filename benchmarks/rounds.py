@@ -22,6 +22,9 @@ _BLOCK = 1024 * 1024
 
 _SLOW_ROUNDS = 3
 
+_REPETITIONS = 3
+"""How often a failed run of another program is repeated."""
+
 
 @attrs.frozen
 class Contender:
@@ -55,10 +58,10 @@ def interleaved(contenders: Sequence[Contender], rounds: int, scratch: Path, tid
     """Run all contenders in turn, once to warm up and then `rounds` times.
 
     The first download of each is compared byte for byte, and `tidy` removes it. A failed run of another
-    program is repeated once, so that a rare crash does not discard the whole benchmark.
+    program is repeated up to three times, so that crashes do not discard the whole benchmark.
 
     Raises:
-        SystemExit: This package failed, another program failed twice in a row, or a file differs.
+        SystemExit: This package failed, another program failed four times in a row, or a file differs.
     """
     runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
     checked: set[str] = set()
@@ -92,13 +95,14 @@ def empty(folder: Path) -> None:
 
 
 def _run(contender: Contender, scratch: Path, tidy: Tidy, *, check: bool) -> Run:
-    try:
-        return _once(contender, scratch, tidy, check=check)
-    except Failed as failure:
-        if contender.ours:
-            raise
-        sys.stderr.write(f"{failure}\n")
-    return attrs.evolve(_once(contender, scratch, tidy, check=check), failures=1)
+    for failures in range(_REPETITIONS):
+        try:
+            return attrs.evolve(_once(contender, scratch, tidy, check=check), failures=failures)
+        except Failed as failure:
+            if contender.ours:
+                raise
+            sys.stderr.write(f"{failure}\n")
+    return attrs.evolve(_once(contender, scratch, tidy, check=check), failures=_REPETITIONS)
 
 
 def _once(contender: Contender, scratch: Path, tidy: Tidy, *, check: bool) -> Run:

@@ -8,7 +8,7 @@ import attrs
 from environment import CSV_ROWS, JSON_RECORDS, WALL, Environment, Outcome, raw
 from job import File
 from objects import ARTIFACTS, KIB, MIB
-from rounds import Contender, Runs, ratios
+from rounds import Contender, Runs, ratios, slow
 from row_files import csv_rows, json_records, write
 from table import Row
 
@@ -23,7 +23,7 @@ def csv(environment: Environment) -> Outcome:
     runs = environment.run(
         ours["file"].contender("row_batches", "ours_rows", "row_batches"),
         ours["file"].contender("rows", "ours_rows", "rows"),
-        ours["file"].contender("csv.DictReader", "with_dict_reader", str(ours["file"].path)),
+        *slow(ours["file"].contender("csv.DictReader", "with_dict_reader", str(ours["file"].path))),
         ours["idle"].contender("idle", "ours_rows", "row_batches"),
         attrs.evolve(ours["larger"].contender("larger", "ours_rows", "row_batches"), rounds=1),
     )
@@ -45,7 +45,7 @@ def json(environment: Environment) -> Outcome:
     ours = {name: _Rows(environment, name, "json", bytes_) for name, bytes_ in _sizes(size).items()}
     runs = environment.run(
         ours["file"].contender("row_batches", "ours_rows", "row_batches"),
-        ours["file"].contender("ijson", "with_ijson"),
+        *slow(ours["file"].contender("ijson", "with_ijson")),
         ours["idle"].contender("idle", "ours_rows", "row_batches"),
         attrs.evolve(ours["larger"].contender("larger", "ours_rows", "row_batches"), rounds=1),
     )
