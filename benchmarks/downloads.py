@@ -35,7 +35,8 @@ def large(environment: Environment) -> Outcome:
         bare.curl(),
         *_ours(bare),
         *slow(_naive(bare)),
-        *_others(bare),
+        _obstore(bare),
+        *slow(_parfive(bare), bare.python("httpx", "with_httpx")),
         crc32c.python("ours, crc32c", "ours"),
         md5.python("ours, md5", "ours"),
         bare.python("ours, sha256", "ours", "sha256"),
@@ -80,7 +81,7 @@ def four(environment: Environment) -> Outcome:
         environment.origin, "exp_four", [environment.scale.quarter] * len(ARTIFACTS)
     )
     commands = environment.commands("four", files, len(files))
-    runs = environment.run(commands.curl(), *_ours(commands), *slow(_naive(commands)), *_others(commands))
+    runs = environment.run(commands.curl(), *_ours(commands), *slow(_naive(commands)), _obstore(commands))
     rows = [
         Row(FOUR_LARGE, "time vs `curl --parallel`", ratios(runs, "ours", "curl", WALL), 0.75, 0.50),
         Row(
@@ -106,10 +107,16 @@ def many(environment: Environment) -> Outcome:
         commands.curl(),
         commands.python("ours", "ours", "bulk"),
         _naive(commands),
-        commands.python("obstore", "with_obstore"),
+        _obstore(commands),
         tidy=empty,
     )
-    runs = environment.run(commands.curl(), *_ours(commands, "bulk"), _naive(commands), *_others(commands))
+    runs = environment.run(
+        commands.curl(),
+        *_ours(commands, "bulk"),
+        _naive(commands),
+        _obstore(commands),
+        *slow(_parfive(commands)),
+    )
     rows = [
         Row(MANY_SMALL, "time vs `curl --parallel`", ratios(runs, "ours", "curl", TRANSFER), 1.5, 1.1),
         Row(MANY_SMALL, "time vs aiohttp + aiofiles", ratios(runs, "ours", "naive", TRANSFER), 0.95, 0.75),
@@ -162,11 +169,12 @@ def _naive(commands: JobCommands) -> Contender:
     return commands.python("naive", "naive")
 
 
-def _others(commands: JobCommands) -> list[Contender]:
-    return [
-        commands.python("obstore", "with_obstore"),
-        *slow(commands.python("parfive", "with_parfive"), commands.python("httpx", "with_httpx")),
-    ]
+def _obstore(commands: JobCommands) -> Contender:
+    return commands.python("obstore", "with_obstore")
+
+
+def _parfive(commands: JobCommands) -> Contender:
+    return commands.python("parfive", "with_parfive")
 
 
 def _outcome(rows: list[Row], runs: Runs, *, bars: Runs, cost: Cost = WALL) -> Outcome:

@@ -12,7 +12,7 @@ from rounds import Contender, Runs, ratios, slow
 from row_files import csv_rows, json_records, write
 from table import Row
 
-_LARGER = 4
+_LARGER = 2
 """The factor between the sizes of the two files that show whether memory depends on the size."""
 
 

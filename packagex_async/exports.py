@@ -171,7 +171,7 @@ class AsyncExports(ExportSync, ExportWatch, ExportCreation, ExportRows, ExportTa
             require_verification: Fail artifacts for which the storage host declares neither length nor hash.
             max_size: Maximum bytes of an artifact.
             durability: `"fsync"` calls `fsync` on file and directory before a file counts as downloaded.
-            segments: Maximum number of connections for one artifact of 16 MiB or more, from 1 to 16. Several
+            segments: Maximum number of connections for one artifact of 4 MiB or more, from 1 to 16. Several
                 are used only while that is faster, and only if the storage host identifies the content and
                 supports ranges.
             format: `"parquet"` writes CSV artifacts as `{id}.parquet`, `{id}.error.parquet` and

@@ -268,7 +268,7 @@ async def test_fast_connection_stays_alone(
 ) -> None:
     """With the real clock, 16 MiB over the loopback are one request."""
     monkeypatch.undo()
-    content = random.Random(16).randbytes(TransferTuning().parallel_min_size)
+    content = random.Random(16).randbytes(TransferTuning().direct_read_min_size)
     export = server.add_export(content={"csv": content})
     async with server.client(retry=NO_BACKOFF) as px:
         report = await px.exports.download(export.id, tmp_path)

@@ -10,10 +10,9 @@ from tests.transfer_modes import tune
 
 
 def test_defaults_are_consistent() -> None:
-    """An artifact for several connections can be divided, and is read without aiohttp."""
+    """An artifact for several connections can be divided."""
     tuning = TransferTuning()
     assert tuning.parallel_min_size >= 2 * tuning.min_segment_size
-    assert tuning.parallel_min_size >= tuning.direct_read_min_size
     assert tuning.segment_buffer_size >= tuning.direct_write_min_size
     assert tuning.probe_time < tuning.shared_probe_time < tuning.settling_time
     assert tuning.min_gain > 1
