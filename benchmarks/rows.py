@@ -21,9 +21,11 @@ def csv(environment: Environment) -> Outcome:
     size = environment.scale.rows
     ours = {name: _Rows(environment, name, "csv", bytes_) for name, bytes_ in _sizes(size).items()}
     runs = environment.run(
-        ours["file"].contender("row_batches", "ours_rows", "row_batches"),
-        ours["file"].contender("rows", "ours_rows", "rows"),
-        *slow(ours["file"].contender("csv.DictReader", "with_dict_reader", str(ours["file"].path))),
+        *slow(
+            ours["file"].contender("row_batches", "ours_rows", "row_batches"),
+            ours["file"].contender("rows", "ours_rows", "rows"),
+            ours["file"].contender("csv.DictReader", "with_dict_reader", str(ours["file"].path)),
+        ),
         ours["idle"].contender("idle", "ours_rows", "row_batches"),
         attrs.evolve(ours["larger"].contender("larger", "ours_rows", "row_batches"), rounds=1),
     )
@@ -44,8 +46,10 @@ def json(environment: Environment) -> Outcome:
     size = environment.scale.rows
     ours = {name: _Rows(environment, name, "json", bytes_) for name, bytes_ in _sizes(size).items()}
     runs = environment.run(
-        ours["file"].contender("row_batches", "ours_rows", "row_batches"),
-        *slow(ours["file"].contender("ijson", "with_ijson")),
+        *slow(
+            ours["file"].contender("row_batches", "ours_rows", "row_batches"),
+            ours["file"].contender("ijson", "with_ijson"),
+        ),
         ours["idle"].contender("idle", "ours_rows", "row_batches"),
         attrs.evolve(ours["larger"].contender("larger", "ours_rows", "row_batches"), rounds=1),
     )

@@ -54,7 +54,13 @@ def lossy(environment: Environment) -> Outcome:
 def _runs(environment: Environment, port: int, name: str, size: int, connections: Sequence[int]) -> Runs:
     file = environment.objects.file(f"http://127.0.0.1:{port}", f"exp_{name}", "json", size)
     commands = environment.commands(name, [file], 1)
-    contenders = [contender for count in connections for contender in _contenders(commands, count)]
+    # No warm-up: the line is much slower than anything that a first run would prepare.
+    rounds = environment.scale.rounds
+    contenders = [
+        attrs.evolve(contender, rounds=rounds)
+        for count in connections
+        for contender in _contenders(commands, count)
+    ]
     return environment.run(attrs.evolve(commands.curl(), rounds=_ROUNDS_OF_CURL), *contenders)
 
 
