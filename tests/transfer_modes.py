@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,10 +28,12 @@ CHUNK_SIZE = 8 * 1024
 def use_transfer_mode(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Receive every body in `mode`, regardless of its size and of the speed of the network."""
     if mode == "aiohttp":
+        tune(monkeypatch, parallel_min_size=sys.maxsize, direct_read_min_size=sys.maxsize)
         return
     _send_in_chunks(monkeypatch)
     tune(
         monkeypatch,
+        parallel_min_size=sys.maxsize,
         direct_read_min_size=1,
         buffer_size=5_000,
         segment_buffer_size=5_000,
