@@ -34,7 +34,7 @@ class Contender:
         name: Its name in the table.
         command: Returns the command line that downloads the files to a folder.
         files: The expected files by name, and the originals to compare them with.
-        rounds: The number of rounds for a slow program, which then has no warm-up.
+        rounds: The number of rounds of a program without a warm-up; `None` for all rounds with one.
         ours: Whether it is this package, for which a failed run is not repeated.
     """
 
@@ -50,7 +50,7 @@ class Contender:
 
 
 def slow(*contenders: Contender) -> list[Contender]:
-    """Return programs that take part in few rounds, because they take several times as long as others."""
+    """Return programs that take part in few rounds: slow ones, and those that are compared only with them."""
     return [attrs.evolve(contender, rounds=_SLOW_ROUNDS) for contender in contenders]
 
 

@@ -108,7 +108,7 @@ class ConfigurationError(PackageXError, ValueError):
     """A key, URL, option or parameter is invalid.
 
     It is raised before a request is sent, with two exceptions: the artifacts lack a column that `types`
-    names, or a worker of a Dask cluster has no API key, or not the same version of the package.
+    names, or a worker of a Dask cluster has no API key or another version of the package.
     """
 
 
