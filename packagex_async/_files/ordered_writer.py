@@ -51,6 +51,15 @@ class OrderedWriter:
         await self._wait_for(previous)
         self.raise_error()
 
+    async def wait(self) -> None:
+        """Wait until all calls have ended.
+
+        Raises:
+            DiskError: A call raised an `OSError`.
+        """
+        await self._wait_for(self._submitted)
+        self.raise_error()
+
     async def drain(self) -> None:
         """Wait until all calls have ended, even if cancelled."""
         # Without calls, do not yield to the event loop: bytes that came with a response head might be lost.

@@ -140,6 +140,9 @@ class PartialFileWriter:
         self.received += len(chunk)
         if is_large or self._pending_size >= CHUNK_SIZE:
             await self._writer.submit(self._partial.write, self._take_pending())
+        else:
+            # The previous chunk may still be in its buffer.
+            await self._writer.wait()
 
     async def publish(self, check: Callable[[FileDigest], T], *, overwrite: bool) -> tuple[FileDigest, T]:
         """Write the pending chunks, and move the file to its target if `check` accepts its content.

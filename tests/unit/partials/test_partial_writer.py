@@ -375,23 +375,6 @@ async def test_content_that_is_rejected_is_not_published(executor: FileExecutor,
     assert (tmp_path / "a.csv").read_bytes() == b"right"
 
 
-@pytest.mark.parametrize("length", [MIN_DIRECT_WRITE - 1, MIN_DIRECT_WRITE, 3 * CHUNK_SIZE])
-async def test_a_buffer_may_be_reused_after_the_next_write(
-    executor: FileExecutor, tmp_path: Path, length: int
-) -> None:
-    """Whether the chunk was collected or written at once."""
-    buffers = bytearray(length), bytearray(length)
-    chunks = [os.urandom(length) for _ in range(5)]
-    async with new_writer(executor, tmp_path / "a.csv", direct_write_min_size=MIN_DIRECT_WRITE) as writer:
-        for number, chunk in enumerate(chunks):
-            buffer, previous = buffers[number % 2], buffers[number % 2 - 1]
-            buffer[:] = chunk
-            await writer.write(memoryview(buffer), number * length)
-            previous[:] = bytes(length)
-        await writer.publish(size, overwrite=False)
-    assert (tmp_path / "a.csv").read_bytes() == b"".join(chunks)
-
-
 @pytest.mark.parametrize("length", [100, 300_000])
 async def test_chunks_arrive_in_any_order(executor: FileExecutor, tmp_path: Path, length: int) -> None:
     """From several connections at the same time."""
