@@ -26,7 +26,7 @@ RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = list(dict.fromkeys([*SUPPORTED, RUNNING]))
 
 # Every way to read a body is tested on the Python that runs nox; elsewhere the usual way is enough.
-AS_USUAL = ("-k", "not body_reader and not segments")
+AS_USUAL = ("-k", "not buffer_reader and not pipe_reader and not segments")
 
 # Property tests run with all examples on one Python; elsewhere 15 percent of them are enough.
 BRIEFLY = {"PROPERTY_EXAMPLES": "15"}

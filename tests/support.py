@@ -16,6 +16,7 @@ import attrs
 import pytest
 
 from packagex_async import AsyncExports, RetryPolicy
+from packagex_async._bodies.pipe import Pipe, PipedChunk
 from packagex_async._concurrency import tuning
 from packagex_async._concurrency.limiter import AdaptiveLimiter
 from packagex_async._concurrency.operations import Operations
@@ -46,6 +47,13 @@ def bind(listener: socket.socket, path: Path) -> None:
 def names(folder: Path) -> list[str]:
     """Return the sorted names of the files in `folder`, hidden files included."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def piped(content: bytes) -> PipedChunk:
+    """Return a chunk in a pipe; at most 64 KiB."""
+    pipe = Pipe(64 * 1024)
+    os.write(pipe._input, content)
+    return PipedChunk(pipe, len(content))
 
 
 def open_files(folder: Path) -> list[str]:

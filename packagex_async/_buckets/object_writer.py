@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self, TypeVar
 
+from packagex_async._bodies.pipe import PipedChunk
 from packagex_async._buckets.objects import BucketObjects
 from packagex_async._buckets.upload import ObjectUpload
 from packagex_async._files.operations import CHUNK_SIZE, FileDigest
@@ -34,8 +35,10 @@ class ObjectWriter:
         window: The largest useful distance between a chunk and the first missing byte.
         received: The number of bytes of the artifact so far.
         waited: The seconds for which `write` has waited for the upload.
+        accepts_pipes: Whether `write` accepts chunks in pipes.
     """
 
+    accepts_pipes = False
     window: int | None = ORDER_WINDOW
 
     def __init__(self, objects: BucketObjects, name: str, clock: Clock) -> None:
@@ -102,13 +105,14 @@ class ObjectWriter:
         """Return nothing: no upload of an earlier run is continued."""
         return []
 
-    async def write(self, chunk: Chunk, position: int) -> None:
-        """Add `chunk`, which is copied if its buffer may be reused.
+    async def write(self, chunk: Chunk | PipedChunk, position: int) -> None:
+        """Add `chunk`, which is copied if its buffer may be reused. It must not be in a pipe.
 
         Raises:
             BucketError: An earlier chunk could not be written.
             DecompressionError: An earlier chunk is not valid compressed data.
         """
+        assert not isinstance(chunk, PipedChunk)  # noqa: S101  # `accepts_pipes` is false
         self.received += len(chunk)
         content = bytes(chunk)
         if position != self._next:

@@ -35,6 +35,10 @@ class TransferTuning(NamedTuple):
         shared_buffer_size: The same while other bodies are received. Each body has three buffers, so four
             artifacts need 14 MiB instead of 19 MiB.
         segment_buffer_size: The same for one of several segments, each of which is slow.
+        pipe_size: The size of a pipe, which is a buffer outside the memory of the process; 0 to use no pipes.
+            Linux allows no more without privileges, and 64 MiB for all pipes of a user.
+        max_piped_bodies: Pipes are used for this number of bodies at a time. Each body has three of them, and
+            seven descriptors.
         fill_timeout: Seconds that a read waits for a full buffer.
         direct_write_min_size: A chunk of this size or more is written at once; smaller ones are collected.
         read_size: Maximum bytes of other bodies that aiohttp buffers.
@@ -55,6 +59,8 @@ class TransferTuning(NamedTuple):
     buffer_size: int = 1536 * 1024
     shared_buffer_size: int = 1024 * 1024
     segment_buffer_size: int = 128 * 1024
+    pipe_size: int = 1024 * 1024
+    max_piped_bodies: int = 4
     fill_timeout: float = 0.05
     direct_write_min_size: int = 128 * 1024
     read_size: int = 256 * 1024
@@ -69,6 +75,11 @@ def limited_tuning(tuning: TransferTuning) -> TransferTuning:
     return tuning._replace(parallel_min_size=sys.maxsize, direct_read_min_size=sys.maxsize)
 
 
-def shared_tuning(tuning: TransferTuning) -> TransferTuning:
-    """Return the tuning of a response while other bodies are received: smaller buffers."""
-    return tuning._replace(buffer_size=min(tuning.buffer_size, tuning.shared_buffer_size))
+def shared_tuning(tuning: TransferTuning, others: int) -> TransferTuning:
+    """Return the tuning of a response while `others` bodies are received: smaller buffers, and few pipes."""
+    if not others:
+        return tuning
+    pipe_size = tuning.pipe_size if others < tuning.max_piped_bodies else 0
+    return tuning._replace(
+        buffer_size=min(tuning.buffer_size, tuning.shared_buffer_size), pipe_size=pipe_size
+    )

@@ -295,7 +295,7 @@ class ArtifactDownload:
     async def _receive(self, response: StorageResponse, segment: Segment, end: int = sys.maxsize) -> None:
         try:
             # A chunked body may be longer than the range in the head of the response.
-            while segment.position < end and (chunk := await response.read()):
+            while segment.position < end and (chunk := await response.read(piped=self._writer.accepts_pipes)):
                 chunk = chunk[: min(segment.end, end) - segment.position]
                 # The position advances before any wait: another connection may take over the rest meanwhile.
                 await self._writer.write(chunk, segment.advance(len(chunk)))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 
+from packagex_async._bodies.pipe import PipedChunk
 from packagex_async._files.paths import (
     create_nameless,
     create_regular,
@@ -143,6 +144,24 @@ def write_all(file: int, chunk: Chunk) -> None:
     rest = memoryview(chunk)
     while rest:
         rest = rest[os.write(file, rest[:_WRITE_SIZE]) :]
+
+
+def write_piped(file: int, chunk: PipedChunk) -> None:
+    """Write `chunk` to the descriptor `file` completely, without a copy if the file system allows it.
+
+    Raises:
+        OSError: The write failed; part of the chunk may be written.
+    """
+    pipe, rest = chunk.take_pipe(), len(chunk)
+    while rest:
+        try:
+            rest -= pipe.move(file, rest)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            data = pipe.read(rest)
+            write_all(file, data)
+            rest -= len(data)
 
 
 def report_write_errors(file: int) -> None:

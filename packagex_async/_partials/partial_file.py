@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from packagex_async._bodies.pipe import PipedChunk
 from packagex_async._files.operations import (
     CHUNK_SIZE,
     START_SIZE,
@@ -16,6 +17,7 @@ from packagex_async._files.operations import (
     require_space,
     sync_directory,
     write_all,
+    write_piped,
 )
 from packagex_async._files.paths import make_directories
 from packagex_async._partials.locked_partial import LockedPartial, create_partial, resume_partial
@@ -120,16 +122,24 @@ class PartialFile:
         file = self._open().file
         self._save_gaps_before_write(chunks)
         for position, chunk in self._decompress(self.decompressor, chunks) if self.decompressor else chunks:
-            if position != self._offset:
-                os.lseek(file, position, os.SEEK_SET)
-            # After a failed write, the offset is unknown.
-            self._offset = -1
+            self._seek(file, position)
             write_all(file, chunk)
-            self._offset = position + len(chunk)
-            self.written.add(position, self._offset)
+            self._record(position, len(chunk))
             if position == self._hashed_size:
                 update_all(self._hashers, chunk)
                 self._hashed_size = self._offset
+
+    def write_piped(self, position: int, chunk: PipedChunk) -> None:
+        """Write a chunk of a file that is neither hashed nor compressed.
+
+        Raises:
+            OSError: The file cannot be created or written.
+        """
+        file = self._open().file
+        self._save_gaps_before_write([(position, chunk)])
+        self._seek(file, position)
+        write_piped(file, chunk)
+        self._record(position, len(chunk))
 
     def publish(
         self,
@@ -208,6 +218,16 @@ class PartialFile:
             self._partial = partial
         return self._partial
 
+    def _seek(self, file: int, position: int) -> None:
+        if position != self._offset:
+            os.lseek(file, position, os.SEEK_SET)
+        # After a failed write, the offset is unknown.
+        self._offset = -1
+
+    def _record(self, position: int, size: int) -> None:
+        self._offset = position + size
+        self.written.add(position, self._offset)
+
     def _decompress(
         self, decompressor: Decompressor, chunks: Iterable[PositionedChunk]
     ) -> Iterator[PositionedChunk]:
@@ -216,13 +236,13 @@ class PartialFile:
             for piece in decompressor.feed(chunk):
                 yield self._hashed_size, piece
 
-    def _save_gaps_before_write(self, chunks: Sequence[PositionedChunk]) -> None:
+    def _save_gaps_before_write(self, chunks: Iterable[tuple[int, Sized]]) -> None:
         # Without recorded gaps, a later run assumes that the file has none. So they are recorded before the
         # first write that creates one. From then on only the record counts, and it is updated at each write.
         if self.metadata is not None and ("gaps" in self.metadata or not self._is_contiguous(chunks)):
             self._save_gaps(self.metadata)
 
-    def _is_contiguous(self, chunks: Iterable[PositionedChunk]) -> bool:
+    def _is_contiguous(self, chunks: Iterable[tuple[int, Sized]]) -> bool:
         """Return whether the chunks continue the written data without a gap."""
         end = self.written.prefix_size
         for position, chunk in chunks:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from packagex_async._bodies.pipe import PipedChunk
 from packagex_async._files.disk_errors import DiskError
 from packagex_async._files.executor import FileExecutor
 from packagex_async._files.operations import CHUNK_SIZE, FileDigest
@@ -123,17 +124,25 @@ class PartialFileWriter:
             )
         )
 
+    @property
+    def accepts_pipes(self) -> bool:
+        """Whether `write` accepts chunks in pipes: only if they are neither hashed nor compressed."""
+        return not self._partial.algorithms and self._partial.decompressor is None
+
     def gaps(self) -> list[ByteRange]:
         """Return the missing ranges of a file that was resumed."""
         return self._partial.gaps()
 
-    async def write(self, chunk: Chunk, position: int) -> None:
+    async def write(self, chunk: Chunk | PipedChunk, position: int) -> None:
         """Write `chunk` to its position. Its buffer may be reused after the next call has returned.
 
         Raises:
             DiskError: An earlier chunk could not be written.
             DecompressionError: An earlier chunk is not valid compressed data.
         """
+        if isinstance(chunk, PipedChunk):
+            await self._write_piped(chunk, position)
+            return
         is_large = len(chunk) >= self._direct_write_min_size
         self._pending.append((position, chunk if is_large else bytes(chunk)))
         self._pending_size += len(chunk)
@@ -182,6 +191,12 @@ class PartialFileWriter:
             overwrite=overwrite,
             durable=self._durable,
         )
+
+    async def _write_piped(self, chunk: PipedChunk, position: int) -> None:
+        self.received += len(chunk)
+        if self._pending:
+            await self._writer.submit(self._partial.write, self._take_pending())
+        await self._writer.submit(self._partial.write_piped, position, chunk)
 
     def _resume(self, index: PartialIndex, algorithms: Sequence[str]) -> PartialMetadata | None:
         # Runs in the thread, so that a locked file is stored even if the task was cancelled.

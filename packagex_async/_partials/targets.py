@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, ParamSpec, Protocol, Self, TypeVar
 
 import attrs
 
+from packagex_async._bodies.pipe import PipedChunk
 from packagex_async._concurrency.tuning import TransferTuning
 from packagex_async._files.executor import FileExecutor
 from packagex_async._files.operations import FileDigest, digest_file, open_file
@@ -43,6 +44,11 @@ class ArtifactWriter(Protocol):
     waited: float
     window: int | None
 
+    @property
+    def accepts_pipes(self) -> bool:
+        """Whether `write` accepts chunks in pipes."""
+        ...
+
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(
@@ -71,7 +77,7 @@ class ArtifactWriter(Protocol):
         """Return the missing ranges after `resume`."""
         ...
 
-    async def write(self, chunk: Chunk, position: int) -> None:
+    async def write(self, chunk: Chunk | PipedChunk, position: int) -> None:
         """Write a chunk to its position."""
         ...
 

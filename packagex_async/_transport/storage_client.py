@@ -53,7 +53,8 @@ class StorageClient:
         self._settings = settings
         self._clock = clock
         self._responses: set[StorageResponse] = set()
-        self._shared_tuning = shared_tuning(settings.tuning)
+        counts = range(settings.tuning.max_piped_bodies + 1)
+        self._tunings = [shared_tuning(settings.tuning, others=count) for count in counts]
         self._bandwidth = _bandwidth_limiter(settings.bandwidth_limit, clock)
 
     def close(self) -> None:
@@ -124,7 +125,7 @@ class StorageClient:
                 response,
                 self._settings.stall_timeout,
                 self._clock,
-                self._shared_tuning if self._responses else self._settings.tuning,
+                self._tunings[min(len(self._responses), len(self._tunings) - 1)],
                 on_close=self._responses.discard,
                 bandwidth=self._bandwidth,
             )

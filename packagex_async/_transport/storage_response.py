@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import aiohttp
 import attrs
 from multidict import MultiMapping
 
+from packagex_async._bodies.body_reader import ResponseBody
+from packagex_async._bodies.buffer_reader import BufferReader
+from packagex_async._bodies.pipe_reader import open_pipe_reader
 from packagex_async._concurrency.tuning import TransferTuning
-from packagex_async._transport.body_reader import BodyReader
 from packagex_async._transport.connection_errors import TRANSPORT_ERRORS, classify
 from packagex_async._transport.stall_detector import StallDetector
 from packagex_async._transport.url_policy import redirect_target
@@ -20,9 +22,12 @@ from packagex_async.errors import ConnectionFailedError, RequestTimeoutError
 from packagex_async.retry import Clock
 
 if TYPE_CHECKING:
+    from packagex_async._bodies.pipe import PipedChunk
     from packagex_async._concurrency.bandwidth import BandwidthLimiter
     from packagex_async._storage.download_url import DownloadUrl
     from packagex_async._utils.byte_ranges import Chunk
+
+T = TypeVar("T", bound=Sized)
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -64,7 +69,7 @@ class StorageResponse:
         self._tuning = tuning
         self._on_close = on_close
         self._bandwidth = bandwidth
-        self._read_next: Callable[[], Awaitable[Chunk]] | None = None
+        self._read_next: Callable[[], Awaitable[Chunk | PipedChunk]] | None = None
         self.status = response.status
 
     @property
@@ -82,6 +87,8 @@ class StorageResponse:
     def close(self) -> None:
         """Release the connection. It is closed if the body was not read completely."""
         self._response.close()
+        # A traceback may refer to this object, and would keep the buffers of the reader.
+        self._read_next = None
         self._on_close(self)
 
     async def read_start(self, size: int) -> bytes:
@@ -95,12 +102,21 @@ class StorageResponse:
             pass
         return body[:size]
 
-    async def read(self) -> Chunk:
+    @overload
+    async def read(self) -> Chunk: ...
+
+    @overload
+    async def read(self, *, piped: bool) -> Chunk | PipedChunk: ...
+
+    async def read(self, *, piped: bool = False) -> Chunk | PipedChunk:
         """Return the next block of the body, or an empty one at its end.
 
         A block is valid until the block after the next one is requested. Only the time within this call
         counts for `stall_timeout`, without the waits for bandwidth, and only bytes of the body count as
         progress.
+
+        Args:
+            piped: Whether the block may be in a pipe. The first call decides for all.
 
         Raises:
             RequestTimeoutError: No bytes of the body arrived for `stall_timeout` seconds, or too few.
@@ -108,7 +124,9 @@ class StorageResponse:
         """
         if self._bandwidth is not None:
             return await self._read_within(self._bandwidth)
-        self._read_next = self._read_next or _choose_reader(self._response, self._stall_timeout, self._tuning)
+        self._read_next = self._read_next or _choose_reader(
+            self._response, self._stall_timeout, self._tuning, piped=piped
+        )
         return await self._read(self._read_next)
 
     async def _read_within(self, bandwidth: BandwidthLimiter) -> Chunk:
@@ -121,7 +139,7 @@ class StorageResponse:
             bandwidth.release(size - len(block))
         return block
 
-    async def _read(self, read_next: Callable[[], Awaitable[Chunk]]) -> Chunk:
+    async def _read(self, read_next: Callable[[], Awaitable[T]]) -> T:
         started_at = self._clock.monotonic()
         try:
             block = await read_next()
@@ -133,12 +151,14 @@ class StorageResponse:
             failure: ConnectionFailedError = RequestTimeoutError(text)
         except TRANSPORT_ERRORS as error:
             failure = ConnectionFailedError(f"the storage host: {classify(error).text}")
+        # The traceback refers to this frame, and would keep the buffers of the reader.
+        del read_next
         raise failure
 
 
 def _choose_reader(
-    response: aiohttp.ClientResponse, stall_timeout: float, tuning: TransferTuning
-) -> Callable[[], Awaitable[Chunk]]:
+    response: aiohttp.ClientResponse, stall_timeout: float, tuning: TransferTuning, *, piped: bool
+) -> Callable[[], Awaitable[Chunk | PipedChunk]]:
     """Return a function that reads the next block. A large body of known length is read without aiohttp."""
     content, connection, length = response.content, response.connection, response.content_length
     if (
@@ -155,12 +175,13 @@ def _choose_reader(
     while block := content.read_nowait():
         first += block
     connection.protocol.pause_reading()
-    size = tuning.buffer_size if response.status == 200 else tuning.segment_buffer_size
-    remaining = length - len(first)
-    reader = BodyReader(
-        connection.transport, first, remaining, stall_timeout, size=size, fill_timeout=tuning.fill_timeout
+    body = ResponseBody(
+        connection.transport, first, length - len(first), stall_timeout, fill_timeout=tuning.fill_timeout
     )
-    return reader.read
+    if response.status != 200:
+        return BufferReader(body, tuning.segment_buffer_size).read
+    pipe_reader = open_pipe_reader(body, tuning.pipe_size) if piped and tuning.pipe_size else None
+    return (pipe_reader or BufferReader(body, tuning.buffer_size)).read
 
 
 async def read_block(response: aiohttp.ClientResponse, timeout: float | None, size: int = -1) -> bytes:

@@ -23,6 +23,23 @@ from tests.transfer_modes import TRANSFER_MODES, use_transfer_mode
 FOLDER = Path(__file__).parent
 SIZE = 100_000
 
+PIPED_FAMILIES = {
+    f"test_{name}.py"
+    for name in (
+        "cancellation",
+        "closing",
+        "concurrency",
+        "disk",
+        "expiry",
+        "framing",
+        "ranges",
+        "redirects",
+        "stalls",
+        "transport",
+    )
+}
+"""The families that also run with servers that declare no hashes."""
+
 
 def pytest_asyncio_loop_factories() -> dict[str, LoopFactory]:
     """Return the event loops by name."""
@@ -30,13 +47,23 @@ def pytest_asyncio_loop_factories() -> dict[str, LoopFactory]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each case in every transfer mode; cases that count requests run without segments."""
-    alone = metafunc.definition.get_closest_marker("one_connection")
-    metafunc.parametrize("transfer_mode", TRANSFER_MODES[:-1] if alone else TRANSFER_MODES, indirect=True)
+    """Run each case in the transfer modes that it allows."""
+    metafunc.parametrize("transfer_mode", _modes(metafunc.definition), indirect=True)
+
+
+def _modes(item: pytest.Item) -> list[str]:
+    """Return all transfer modes, but `segments` only if no requests are counted, and `pipe_reader` only if no
+    hash is necessary."""
+    excluded = set()
+    if item.get_closest_marker("one_connection"):
+        excluded.add("segments")
+    if item.path.name not in PIPED_FAMILIES or item.get_closest_marker("hashes"):
+        excluded.add("pipe_reader")
+    return [mode for mode in TRANSFER_MODES if mode not in excluded]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect all but one of the transfer modes of each case on uvloop."""
+    """Deselect all but one of the transfer modes of each case on uvloop, which does not use pipes."""
     removed = {item for item in items if item.path.parent == FOLDER and not _is_needed(item)}
     if removed:
         config.hook.pytest_deselected(items=removed)
@@ -48,7 +75,7 @@ def _is_needed(item: pytest.Item) -> bool:
     loop, *parameters = item.callspec.id.split("-")
     if loop != "uvloop":
         return True
-    modes = TRANSFER_MODES[:-1] if item.get_closest_marker("one_connection") else TRANSFER_MODES
+    modes = [mode for mode in _modes(item) if mode != "pipe_reader"]
     mode = str(item.callspec.params["transfer_mode"])
     parameters.remove(mode)
     case = "-".join([item.path.name, item.originalname, *parameters])

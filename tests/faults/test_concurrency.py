@@ -13,6 +13,7 @@ from packagex_async.testing import Cut, Stall, Status, WrongHash
 from tests.faults.scenario import DownloadScenario
 
 
+@pytest.mark.hashes
 async def test_one_of_four_fails(scenario: DownloadScenario) -> None:
     """Three artifacts succeed, and the report in the error contains all four."""
     scenario.server.inject(WrongHash(artifact="csv"), times=None)

@@ -26,6 +26,7 @@ async def test_identical_file_exists(scenario: DownloadScenario) -> None:
     assert (await scenario.download()).kept
 
 
+@pytest.mark.hashes
 async def test_other_file_of_same_length_exists(scenario: DownloadScenario) -> None:
     """The hash shows that the file differs: it stays, and the error suggests `overwrite=True`."""
     scenario.path().write_bytes(bytes(len(scenario.content)))
@@ -41,6 +42,7 @@ async def test_other_file_of_other_length_exists(scenario: DownloadScenario) -> 
     await scenario.download_error(DestinationError)
 
 
+@pytest.mark.hashes
 async def test_file_exists_and_only_hash_is_declared(raw: RawDownloadScenario) -> None:
     """Without a declared length, the hash decides whether the file is kept or causes an error."""
     raw.always_respond_with(altered_response(headers=CHUNKED, body=encode_chunks(raw.content)))

@@ -23,6 +23,7 @@ from tests.faults.storage_server import ConnectionEnd, RawResponse, StoredObject
 AFTER = 30_000
 
 
+@pytest.mark.hashes
 async def test_chunked_body(raw: RawDownloadScenario) -> None:
     """A body without a length ends with its last chunk, and its hash is checked."""
     raw.respond_with(altered_response(headers=CHUNKED, body=encode_chunks(raw.content)))
@@ -66,6 +67,7 @@ async def test_content_length_too_long(raw: RawDownloadScenario) -> None:
 
 
 @pytest.mark.one_connection
+@pytest.mark.hashes
 async def test_content_length_too_short(raw: RawDownloadScenario) -> None:
     """The hash reveals that the declared length truncated the body."""
     raw.respond_with(lambda _, stored: _closing_response(stored, {"Content-Length": "99995"}))
@@ -97,6 +99,7 @@ async def test_chunked_body_with_content_length(raw: RawDownloadScenario) -> Non
     await raw.download()
 
 
+@pytest.mark.hashes
 async def test_http_1_0_without_length(raw: RawDownloadScenario) -> None:
     """The end of the connection ends the body, and the hash confirms that it is complete."""
     raw.respond_with(
@@ -106,6 +109,7 @@ async def test_http_1_0_without_length(raw: RawDownloadScenario) -> None:
     assert (file.attempts, file.verified) == (1, "checksum")
 
 
+@pytest.mark.hashes
 async def test_http_1_0_without_length_interrupted(raw: RawDownloadScenario) -> None:
     """The hash shows that the body is incomplete, and the object is downloaded again."""
     raw.respond_with(
@@ -138,6 +142,7 @@ async def test_other_protocol_always(raw: RawDownloadScenario) -> None:
     assert len(raw.storage.requests) == 5
 
 
+@pytest.mark.hashes
 async def test_empty_object(raw: RawDownloadScenario) -> None:
     """The file exists and is empty."""
     raw.replace_object(b"")

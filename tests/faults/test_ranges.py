@@ -26,6 +26,7 @@ RESTARTED = [*RESUMED, None]
 
 
 @pytest.mark.one_connection
+@pytest.mark.hashes
 async def test_resume_from_last_byte(raw: RawDownloadScenario) -> None:
     """The rest is requested with `Range` and `If-Range`, and no byte is downloaded twice."""
     raw.respond_with(truncated_response(AFTER))
@@ -85,6 +86,7 @@ async def test_206_with_later_start(raw: RawDownloadScenario) -> None:
 
 
 @pytest.mark.one_connection
+@pytest.mark.hashes
 async def test_206_with_wrong_bytes(raw: RawDownloadScenario) -> None:
     """The hash reveals bytes that do not match `Content-Range`; the object is downloaded from zero."""
     raw.respond_with(truncated_response(AFTER), altered_response(body=raw.content[AFTER - 1 : -1]))
@@ -221,6 +223,7 @@ async def test_206_for_first_request(raw: RawDownloadScenario) -> None:
     assert (await raw.download_error(StorageError)).status == 206
 
 
+@pytest.mark.hashes
 async def test_weak_etag(raw: RawDownloadScenario) -> None:
     """A weak ETag is not sent as `If-Range`; date, length and hash confirm the object."""
     raw.set_headers({"ETag": 'W/"1"', "x-goog-generation": None})
@@ -230,6 +233,7 @@ async def test_weak_etag(raw: RawDownloadScenario) -> None:
 
 
 @pytest.mark.one_connection
+@pytest.mark.hashes
 async def test_generation_with_hash(raw: RawDownloadScenario) -> None:
     """Without an ETag, the generation identifies the object."""
     raw.set_headers({"ETag": None, "Last-Modified": None})
@@ -237,6 +241,7 @@ async def test_generation_with_hash(raw: RawDownloadScenario) -> None:
     assert (await raw.download()).resumed
 
 
+@pytest.mark.hashes
 async def test_date_with_hash(raw: RawDownloadScenario) -> None:
     """Without an ETag and a generation, `Last-Modified` is enough if a hash is declared."""
     raw.set_headers({"ETag": None, "x-goog-generation": None})

@@ -107,6 +107,7 @@ async def test_tls_aborted_within_body(raw: RawDownloadScenario, authority: trus
         assert (await raw.download()).resumed
 
 
+@pytest.mark.hashes
 async def test_tls_aborted_after_undeclared_body(raw: RawDownloadScenario, authority: trustme.CA) -> None:
     """The hash confirms a body without a length whose connection ended without `close_notify`."""
     async with serve_with_tls(raw, authority) as host:

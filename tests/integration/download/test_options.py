@@ -42,9 +42,9 @@ from tests.support import names
 from tests.transfer_modes import use_transfer_mode
 
 
-@pytest.fixture(autouse=True, params=["aiohttp", "body_reader"])
+@pytest.fixture(autouse=True, params=["aiohttp", "buffer_reader", "pipe_reader"])
 def transfer_mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test through aiohttp and with `BodyReader`; the requests of segments are not counted here."""
+    """Run each test through aiohttp and with each reader; requests of segments are not counted here."""
     use_transfer_mode(request.param, monkeypatch)
 
 

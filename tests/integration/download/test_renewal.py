@@ -29,9 +29,9 @@ from tests.support import NO_BACKOFF, names
 from tests.transfer_modes import use_transfer_mode
 
 
-@pytest.fixture(autouse=True, params=["aiohttp", "body_reader"])
+@pytest.fixture(autouse=True, params=["aiohttp", "buffer_reader", "pipe_reader"])
 def transfer_mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test through aiohttp and with `BodyReader`; the requests of segments are not counted here."""
+    """Run each test through aiohttp and with each reader; requests of segments are not counted here."""
     use_transfer_mode(request.param, monkeypatch)
 
 

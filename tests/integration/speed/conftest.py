@@ -29,7 +29,7 @@ def pytest_asyncio_loop_factories() -> dict[str, LoopFactory]:
 @pytest.fixture
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Use segments for small objects."""
-    use_transfer_mode("body_reader", monkeypatch)
+    use_transfer_mode("buffer_reader", monkeypatch)
     tune(
         monkeypatch,
         parallel_min_size=SIZE,

@@ -31,5 +31,12 @@ async def test_new_clients_use_the_injected_tuning(monkeypatch: pytest.MonkeyPat
 
 def test_shared_buffers_are_never_larger() -> None:
     """The smaller size applies."""
-    assert shared_tuning(TransferTuning()).buffer_size == TransferTuning().shared_buffer_size
-    assert shared_tuning(TransferTuning(buffer_size=5)).buffer_size == 5
+    assert shared_tuning(TransferTuning(), 1).buffer_size == TransferTuning().shared_buffer_size
+    assert shared_tuning(TransferTuning(buffer_size=5), 1).buffer_size == 5
+    assert shared_tuning(TransferTuning(), 0) == TransferTuning()
+
+
+def test_few_bodies_are_in_pipes_at_a_time() -> None:
+    """Each of them needs seven descriptors, and a part of the pages that a user may have in pipes."""
+    tuning = TransferTuning(max_piped_bodies=2, pipe_size=5)
+    assert [shared_tuning(tuning, others).pipe_size for others in range(4)] == [5, 5, 0, 0]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from packagex_async._bodies.pipe import PipedChunk
 from packagex_async._files import operations
 from packagex_async._files.operations import (
     CHUNK_SIZE,
@@ -22,8 +23,9 @@ from packagex_async._files.operations import (
     require_space,
     sync_directory,
     write_all,
+    write_piped,
 )
-from tests.support import names
+from tests.support import names, piped
 
 
 def failing(number: int) -> Callable[..., Any]:
@@ -44,6 +46,27 @@ def test_a_short_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         patch.setattr(os, "write", lambda handle, data: real(handle, data[:7]))
         write_all(file.fileno(), content)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("flags", [0, os.O_APPEND])
+def test_a_chunk_in_a_pipe_is_written_completely(tmp_path: Path, flags: int) -> None:
+    """Linux moves no bytes to a file that is open for appending, nor on some file systems: they are read."""
+    content = os.urandom(50_000)
+    pipe = piped(content).take_pipe()
+    file = os.open(tmp_path / "a.csv", os.O_WRONLY | os.O_CREAT | flags)
+    write_piped(file, PipedChunk(pipe, 30_000)[:20_000])
+    write_piped(file, PipedChunk(pipe, 30_000))
+    os.close(file)
+    assert (tmp_path / "a.csv").read_bytes() == content
+
+
+@pytest.mark.parametrize(("path", "flag"), [("/dev/full", os.O_WRONLY), ("/dev/null", os.O_RDONLY)])
+def test_the_error_of_a_chunk_in_a_pipe_is_raised(path: str, flag: int) -> None:
+    """Linux moves no bytes to a full device, and none to a file that is open for reading."""
+    file = os.open(path, flag)
+    with pytest.raises(OSError, match=r"No space left|Bad file descriptor"):
+        write_piped(file, piped(b"content"))
+    os.close(file)
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE, CHUNK_SIZE + 1])

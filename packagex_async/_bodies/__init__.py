@@ -1,0 +1,1 @@
+"""Readers of large response bodies: into memory, or into pipes."""
