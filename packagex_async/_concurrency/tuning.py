@@ -33,7 +33,7 @@ class TransferTuning(NamedTuple):
             its connection cannot be used again.
         buffer_size: The size of a buffer for such a body.
         shared_buffer_size: The same while other bodies are received. Each body has three buffers, so four
-            artifacts need 14 MiB instead of 19 MiB.
+            artifacts need 5 MiB less.
         segment_buffer_size: The same for one of several segments, each of which is slow.
         pipe_size: The size of a pipe, which is a buffer outside the memory of the process; 0 to use no pipes.
             Linux allows no more without privileges, and 64 MiB for all pipes of a user.

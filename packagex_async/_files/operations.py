@@ -155,6 +155,7 @@ def write_piped(file: int, chunk: PipedChunk) -> None:
     pipe, rest = chunk.take_pipe(), len(chunk)
     while rest:
         try:
+            # In pieces of `_WRITE_SIZE`, four files take a third longer.
             rest -= pipe.move(file, rest)
         except OSError as error:
             if error.errno != errno.EINVAL:
