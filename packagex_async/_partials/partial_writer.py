@@ -150,7 +150,7 @@ class PartialFileWriter:
         if is_large or self._pending_size >= CHUNK_SIZE:
             await self._writer.submit(self._partial.write, self._take_pending())
         else:
-            # The previous chunk may still be in its buffer.
+            # A thread may still write the previous chunk from its buffer.
             await self._writer.wait()
 
     async def publish(self, check: Callable[[FileDigest], T], *, overwrite: bool) -> tuple[FileDigest, T]:

@@ -216,6 +216,31 @@ async def test_refusal_of_a_pipe_without_waiting_bytes_loses_nothing(
     assert received == BODY
 
 
+async def test_full_pipe_is_a_block_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small packets may fill it with few bytes."""
+    splice, moved_event = os.splice, asyncio.Event()
+
+    def refuse_second_call(source: int, target: int, size: int, **options: int) -> int:
+        if moved_event.is_set():
+            monkeypatch.setattr(os, "splice", splice)
+            raise BlockingIOError
+        moved_event.set()
+        return splice(source, target, size, **options)
+
+    async def send_in_two_parts(writer: asyncio.StreamWriter) -> None:
+        writer.write(BODY[:10])
+        await moved_event.wait()
+        await sending(BODY[10:])(writer)
+
+    monkeypatch.setattr(os, "splice", refuse_second_call)
+    async with transfer(send_in_two_parts, PIPES, fill_timeout=TIMEOUT) as connection:
+        received = content(await connection.reader.read())
+        assert received == BODY[:10]
+        while block := await connection.reader.read():
+            received += content(block)
+    assert received == BODY
+
+
 async def test_bytes_that_the_transport_has_read_follow_those_in_the_pipe() -> None:
     """aiohttp may resume reading at any time."""
     sent_event = asyncio.Event()
