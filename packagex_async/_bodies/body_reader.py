@@ -88,7 +88,7 @@ class BodyReader(asyncio.BufferedProtocol, Generic[BufferType, BlockType]):
 
     @abstractmethod
     def _take_part(self, buffer: BufferType) -> None:
-        """Make the bytes of `buffer`, the current buffer, a block that is ready."""
+        """Add the bytes of the current buffer that were not returned yet to the ready blocks."""
 
     @abstractmethod
     def _pause(self) -> None:

@@ -52,8 +52,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _modes(item: pytest.Item) -> list[str]:
-    """Return all transfer modes, but `segments` only if no requests are counted, and `pipe_reader` only if no
-    hash is necessary."""
+    """Return the transfer modes of a case.
+
+    `segments` would change the number of requests. With `pipe_reader`, the servers declare no hashes.
+    """
     excluded = set()
     if item.get_closest_marker("one_connection"):
         excluded.add("segments")
