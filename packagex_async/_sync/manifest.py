@@ -13,7 +13,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from types import MappingProxyType
@@ -79,13 +79,13 @@ class Manifest:
         Raises:
             OSError: The manifest cannot be read.
         """
-        artifacts = tuple(artifacts)
+        names = [(artifact, formats.get(artifact)) for artifact in artifacts]
         with self._lock:
             file = self._open_existing() if self._read_only else self._open()
             if file is None:
                 return [{} for _ in export_ids]
             self._update_index(file)
-            return [dict(self._find(file, export_id, artifacts, formats)) for export_id in export_ids]
+            return [self._find(file, export_id, names) for export_id in export_ids]
 
     def append(self, entries: Iterable[ManifestEntry]) -> None:
         """Add entries with a single write.
@@ -189,18 +189,23 @@ class Manifest:
             self._indexed_size = block.end
 
     def _find(
-        self, file: FileIO, export_id: str, artifacts: Iterable[str], formats: Mapping[str, str]
-    ) -> Iterator[tuple[str, ManifestEntry]]:
-        for artifact in artifacts:
-            file_format = formats.get(artifact)
+        self, file: FileIO, export_id: str, names: Sequence[tuple[str, str | None]]
+    ) -> dict[str, ManifestEntry]:
+        entries = {}
+        for artifact, file_format in names:
             position = self._positions.get(entry_key(export_id, artifact, file_format))
             if position is None:
                 continue
             entry = ManifestEntry.parse(self._lines.read(file, position))
             # Different artifacts can have the same key.
-            expected = export_id, artifact, file_format
-            if entry is not None and (entry.export_id, entry.artifact, entry.format) == expected:
-                yield artifact, entry
+            if (
+                entry is not None
+                and entry.export_id == export_id
+                and entry.artifact == artifact
+                and entry.format == file_format
+            ):
+                entries[artifact] = entry
+        return entries
 
 
 def _is_same_file(file: FileIO, path: Path) -> bool:

@@ -129,8 +129,7 @@ class ManifestEntry:
 
 def entry_key(export_id: str, artifact: str, file_format: str | None) -> int:
     """Return the key of a file in an index of entries; different files can have the same key."""
-    # The hash of an enum member differs from that of its value.
-    return hash((export_id, str(artifact), file_format))
+    return hash((export_id, artifact, file_format))
 
 
 def entry_keys(lines: bytes) -> Iterator[tuple[int, int]]:
