@@ -33,7 +33,8 @@ class TransferTuning(NamedTuple):
             its connection cannot be used again.
         buffer_size: The size of a buffer for such a body.
         shared_buffer_size: The same while other bodies are received. Each body has three buffers, so four
-            artifacts need 7.5 MiB less: 16 MiB over TLS. With 768 KiB, they take 4 % more processor time.
+            artifacts need 7.5 MiB less: over TLS, 16 MiB above an idle client. With 768 KiB, they take 4 %
+            more CPU time.
         segment_buffer_size: The same for one of several segments, each of which is slow.
         pipe_size: The size of a pipe, which is a buffer outside the memory of the process; 0 to use no pipes.
             Linux allows no more without privileges, and 64 MiB for all pipes of a user.

@@ -198,12 +198,8 @@ class Manifest:
                 continue
             entry = ManifestEntry.parse(self._lines.read(file, position))
             # Different artifacts can have the same key.
-            if (
-                entry is not None
-                and entry.export_id == export_id
-                and entry.artifact == artifact
-                and entry.format == file_format
-            ):
+            expected = export_id, artifact, file_format
+            if entry is not None and (entry.export_id, entry.artifact, entry.format) == expected:
                 entries[artifact] = entry
         return entries
 

@@ -137,7 +137,7 @@ def entry_keys(lines: bytes) -> Iterator[tuple[int, int]]:
     for line in _patterns().line.finditer(lines.decode("latin-1")):
         export_id, artifact = line.group(1, 2)
         if export_id is not None:
-            yield line.start(), hash((export_id, artifact, None))
+            yield line.start(), entry_key(export_id, artifact, None)
         elif (entry := ManifestEntry.parse(lines[line.start() : line.end()])) is not None:
             yield line.start(), entry_key(entry.export_id, entry.artifact, entry.format)
 
